@@ -1,0 +1,87 @@
+"""One Python prompt over all your machines: nodes, tasks, processes and messages.
+
+Everything here is defined in `pysh.runtime` and imported when it is first used: `import pysh` alone
+costs next to nothing. `pysh.aio` has the same verbs as async.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pysh import aio as aio
+    from pysh.runtime.api import (
+        as_completed,
+        call,
+        call_all,
+        connect,
+        disconnect,
+        leave,
+        me,
+        node,
+        nodes,
+        ping,
+        receive,
+        send,
+        spawn,
+        spawn_all,
+        task,
+        task_all,
+        tasks,
+        wait,
+    )
+    from pysh.runtime.errors import (
+        BlockingCall,
+        CodeSkew,
+        ConnectError,
+        LargeCapture,
+        MailboxFull,
+        NodeDown,
+        NoProcess,
+        NotSendable,
+        PyshError,
+        RemoteError,
+        TaskCancelled,
+        TaskTimeout,
+        VersionSkew,
+        WorkerDied,
+    )
+    from pysh.runtime.node import Node, all_nodes
+    from pysh.runtime.process import Process
+    from pysh.runtime.program import start
+    from pysh.runtime.results import Results
+    from pysh.runtime.task import Task
+
+__all__ = [
+    "BlockingCall", "CodeSkew", "ConnectError", "LargeCapture", "MailboxFull", "NoProcess", "Node",
+    "NodeDown", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
+    "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed",
+    "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes", "ping", "receive",
+    "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
+]  # fmt: skip
+
+_ELSEWHERE = {
+    "Node": "node", "all_nodes": "node", "Process": "process", "Results": "results", "Task": "task",
+    "start": "program", "aio": "",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'pysh' has no attribute {name!r}")
+    from importlib import import_module
+
+    if name == "aio":
+        return import_module("pysh.aio")
+    place = _ELSEWHERE.get(name) or ("errors" if name[0].isupper() else "api")
+    value = globals()[name] = getattr(import_module(f"pysh.runtime.{place}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "load_ipython_extension"]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext pysh`: the names of the prompt, in IPython and Jupyter."""
+    from pysh.shell.prelude import load_ipython_extension
+
+    load_ipython_extension(shell)

@@ -1,0 +1,28 @@
+"""Every verb of `pysh` as async: `await aio.connect("n2@host")`. Tasks are awaited as they are: `await t`."""
+
+from pysh.runtime.aio import (
+    as_completed,
+    call,
+    call_all,
+    connect,
+    disconnect,
+    leave,
+    me,
+    node,
+    nodes,
+    ping,
+    receive,
+    send,
+    spawn,
+    spawn_all,
+    start,
+    task,
+    task_all,
+    tasks,
+    wait,
+)
+
+__all__ = [
+    "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes",
+    "ping", "receive", "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
+]  # fmt: skip

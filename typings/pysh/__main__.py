@@ -1,0 +1,1 @@
+../../runtime/public/__main__.py

@@ -1,0 +1,1 @@
+../../runtime/public/aio.py
