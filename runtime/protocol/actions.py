@@ -1,0 +1,80 @@
+"""What a node's core asks of the world around it: plain data, carried out in order."""
+
+from typing import Any, NamedTuple
+
+from pysh.runtime.protocol.terms import Buffer
+
+
+class Write(NamedTuple):
+    """Send `buffers` on `link`."""
+
+    link: int
+    buffers: list[Buffer]
+
+
+class Close(NamedTuple):
+    """Close `link` once what was written is sent."""
+
+    link: int
+
+
+class Dial(NamedTuple):
+    """Connect to the node at `address`, then report `opened` or `dial_failed` with `token`."""
+
+    token: int
+    address: str
+
+
+class ForkWorker(NamedTuple):
+    """Have the fork server make worker `worker`."""
+
+    worker: int
+
+
+class Signal(NamedTuple):
+    """Send `signal` to a worker, or to its group and tree; `job` is whom a SIGINT is meant for."""
+
+    worker: int
+    signal: str
+    group: bool
+    job: int
+
+
+class Pause(NamedTuple):
+    """Stop (or go on, if not `on`) reading what `worker` prints; worker 0 is the evaluator's pty."""
+
+    worker: int
+    on: bool
+
+
+class Type(NamedTuple):
+    """Put `data` into the evaluator's pty as if typed."""
+
+    data: bytes
+
+
+class Resize(NamedTuple):
+    """Tell the evaluator's pty the size of its terminal."""
+
+    rows: int
+    columns: int
+
+
+class Interrupt(NamedTuple):
+    """SIGINT to the evaluator."""
+
+
+class Prepare(NamedTuple):
+    """Start what runs user code, ahead of its first use: the fork server, or the evaluator."""
+
+    what: str
+
+
+class Stop(NamedTuple):
+    """End this node: everything it started goes."""
+
+    reason: str
+
+
+Action = Write | Close | Dial | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Stop
+Meta = dict[str, Any]

@@ -1,0 +1,183 @@
+"""The shell of a node as its hub sees it: one evaluator, at most one terminal, and what passes between.
+
+With no terminal attached nothing blocks: what the shell and its tasks print is kept in a bounded ring
+and shown once at the next attach, with the count of what was dropped.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Interrupt, Pause, Prepare, Resize, Type
+from pysh.runtime.protocol.flow import WINDOW
+from pysh.runtime.protocol.frames import Frame, Kind, pack
+from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.terms import Pid
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+MISSED = 40 * 1024
+"""Bytes kept while nobody looks: what fits into the answer to one attach."""
+EVALUATOR = 0
+"""What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
+
+
+class Console:
+    """Who is attached, and how much each source may still print."""
+
+    def __init__(self, node: "Node") -> None:
+        self.evaluator: int | None = None  # process numbers, as is `terminal`
+        self.terminal: int | None = None
+        self.cell = 1
+        self.busy = 0
+        self._node = node
+        self._waiting: deque[Frame] = deque()
+        self._credit = WINDOW
+        self._missed: deque[bytes] = deque()
+        self._size = 0
+        self._dropped = 0
+        self._owed: dict[tuple[Pid, int], int] = {}
+        self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
+            Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
+            Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted,
+        }  # fmt: skip
+
+    # the evaluator
+
+    def evaluator_up(self, link: Link) -> None:
+        """It has opened its connection: what waited for it goes there."""
+        self.evaluator = link.process
+        while self._waiting:
+            self._node.to_process(link.process, self._waiting.popleft())
+
+    def evaluator_died(self, death: str) -> None:
+        """It is gone, and with it the names of the shell; another is on its way."""
+        name = self._node.name
+        self.evaluator = None
+        text = f"the shell of {name} died ({death}): its names are gone; functions it published stay callable"
+        self.notice(text, "error")
+        if self.busy:
+            done = {"cell": self.cell, "kind": "error", "text": f"the evaluator died: {death}", "took": 0.0}
+            self._tell(Kind.DONE, meta=done)
+        self.busy = 0
+
+    def to_evaluator(self, frame: Frame) -> None:
+        """Hand `frame` to the evaluator, once there is one."""
+        if self.evaluator is None:
+            self._node.actions.append(Prepare("evaluator"))
+            self._waiting.append(frame)
+        else:
+            self._node.to_process(self.evaluator, frame)
+
+    def _cell(self, link: Link | None, frame: Frame) -> None:
+        self.busy += 1
+        self.to_evaluator(frame)
+
+    def _done(self, link: Link | None, frame: Frame) -> None:
+        self.busy = max(0, self.busy - 1)
+        self.cell = frame.options().get("cell", self.cell)
+        if self.terminal == frame.dest.number:
+            self._node.to_process(frame.dest.number, frame)
+
+    # the terminal
+
+    def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
+        """Make `link` the terminal of this shell; what it should know of it."""
+        self.terminal = link.process
+        self._node.actions.append(Prepare("evaluator"))
+        self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
+        missed, dropped = b"".join(self._missed), self._dropped
+        self._missed.clear()
+        self._size = self._dropped = 0
+        answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0}
+        return {**answer, "missed": missed, "dropped": dropped}
+
+    def terminal_gone(self, link: Link) -> bool:
+        """A terminal closed; whether it was the attached one. Nobody waits for what it did not show."""
+        if self.terminal != link.process:
+            return False
+        self.terminal, self._credit = None, WINDOW
+        owed, self._owed = self._owed, {}
+        for (source, ref), size in owed.items():
+            self._grant(source, ref, size)
+        self._node.actions.append(Pause(EVALUATOR, on=False))
+        return True
+
+    def notice(self, text: str, level: str = "info") -> None:
+        """Tell whoever sits at this node."""
+        self._tell(Kind.NOTICE, meta={"text": text, "level": level})
+
+    def _tell(self, kind: int, **fields: Any) -> None:
+        if self.terminal is not None:
+            self._node.post(Pid(self._node.incarnation, self.terminal), kind, **fields)
+
+    def _typed(self, link: Link | None, frame: Frame) -> None:
+        self._node.actions.append(Type(bytes(frame.payload)))
+
+    def _resized(self, link: Link | None, frame: Frame) -> None:
+        size = frame.options()
+        self._node.actions.append(Resize(int(size["rows"]), int(size["cols"])))
+
+    def _interrupted(self, link: Link | None, frame: Frame) -> None:
+        self._node.actions.append(Interrupt())
+
+    # what is printed
+
+    def screen(self, data: bytes) -> None:
+        """The evaluator wrote to its pty."""
+        if self.terminal is None:
+            self._miss(data)
+            return
+        self._tell(Kind.SCREEN, payload=data)
+        self._credit -= len(data)
+        if self._credit <= 0:
+            self._node.actions.append(Pause(EVALUATOR, on=True))
+
+    def screen_shown(self, size: int) -> None:
+        """The terminal has room for more."""
+        self._credit += size
+        if self._credit > 0:
+            self._node.actions.append(Pause(EVALUATOR, on=False))
+
+    def output_shown(self, frame: Frame) -> None:
+        """The terminal has shown output of a task; its node may send more."""
+        key = frame.dest, frame.ref
+        left = self._owed.get(key, 0) - frame.credit
+        self._owed.pop(key, None)
+        if left > 0:
+            self._owed[key] = left
+
+    def _output(self, link: Link | None, frame: Frame) -> None:
+        owner = self._node.processes.get(frame.dest.number)
+        role = owner.role if owner is not None else ""
+        if owner is not None and role == "program":
+            self._node.write(owner, frame._replace(meta=pack({"label": self._node.label(frame.source.incarnation)})))
+        elif role == "evaluator" and self.terminal is not None:
+            self._show(frame)
+        else:
+            if role == "evaluator":
+                label = self._node.label(frame.source.incarnation).encode()
+                lines = bytes(frame.payload).splitlines(keepends=True)
+                self._miss(b"".join(b"%s | %s" % (label, line) for line in lines))
+            self._grant(frame.source, frame.ref, len(frame.payload))
+
+    def _show(self, frame: Frame) -> None:
+        key = frame.source, frame.ref
+        self._owed[key] = self._owed.get(key, 0) + len(frame.payload)
+        label = {"label": self._node.label(frame.source.incarnation)}
+        self._tell(Kind.OUTPUT, ref=frame.ref, meta=label, payload=frame.payload, source=frame.source)
+
+    def _grant(self, source: Pid, ref: int, size: int) -> None:
+        self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)
+
+    def _miss(self, data: bytes) -> None:
+        self._missed.append(data)
+        self._size += len(data)
+        while self._size > MISSED and self._missed:
+            gone = self._missed.popleft()
+            kept = gone[-(MISSED - self._size + len(gone)) :] if self._size - len(gone) < MISSED else b""
+            self._size -= len(gone) - len(kept)
+            self._dropped += len(gone) - len(kept)
+            if kept:
+                self._missed.appendleft(kept)

@@ -1,0 +1,207 @@
+"""The one frame grammar, for nodes, runners and terminals alike.
+
+A frame is a fixed header of 96 bytes and a body; the body is `meta` bytes of msgpack (a small map,
+often absent) followed by an opaque payload, which only runners unpickle. A payload longer than
+`CHUNK` travels as several frames of the same kind, source, destination and ref, all but the last
+with the flag `MORE`.
+
+What a hub only forwards stays a `Raw` frame: it is routed by looking into the header's bytes, and
+re-stamped there; no object is made of it.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid
+from pysh.runtime.vendor import msgpack  # type: ignore[attr-defined]
+
+# length of the body, kind, flags, class, hop limit | connection seq, session seq, session ack,
+# credit, length of the meta | source | destination | ref
+HEADER = struct.Struct(">IBBBBQQQII16sQ16sQQ")
+CHUNK = 256 * 1024
+MAX_BODY = CHUNK + 64 * 1024
+MAX_META = 64 * 1024
+HOPS = 16
+
+
+class Kind:
+    """What a frame is. Below 16: between two neighbours, in no session, never forwarded."""
+
+    PING, PONG, ACK, BYE, WELCOME, NODES = range(1, 7)
+    SPAWN, STAGE, RESULT, FETCHED, CANCEL, SEND, OUTPUT, CREDIT, REQUEST, REPLY = range(16, 26)
+    BLOCKED, UNBLOCKED, RETURNED, PUBLISH = range(32, 36)
+    CELL, DONE, INPUT, RESIZE, INTERRUPT, SCREEN, NOTICE = range(48, 55)
+
+
+LINK_KINDS = 16
+KIND_NAMES = {value: name for name, value in vars(Kind).items() if name.isupper()}
+
+
+class Flag:
+    """One bit each."""
+
+    MORE = 1  # another chunk of the same payload follows
+    ERROR = 2  # a RESULT whose payload is a pickled exception
+    FAILED = 4  # a RESULT that the infrastructure made: its meta says what happened
+
+
+class Class:
+    """Who goes first when a connection is busy."""
+
+    CONTROL, NORMAL, BULK = range(3)
+
+
+class FrameError(ValueError):
+    """The peer sent bytes that are no frame; the connection cannot be trusted any further."""
+
+
+class Raw(NamedTuple):
+    """A frame as it came: a header of `HEADER.size` bytes, and its body unread."""
+
+    header: Buffer
+    body: Buffer
+
+
+class Frame(NamedTuple):
+    """A frame whose header was read. `meta` is unpacked on demand by `options()`."""
+
+    kind: int
+    source: Pid
+    dest: Pid
+    ref: int = 0
+    flags: int = 0
+    meta: bytes = b""
+    payload: Buffer = b""
+    credit: int = 0
+    cls: int = Class.NORMAL
+    hops: int = HOPS
+    conn_seq: int = 0
+    seq: int = 0
+    ack: int = 0
+
+    def options(self) -> Any:
+        """The meta as plain values, `{}` where there is none. Raises `FrameError`."""
+        return unpack(self.meta) if self.meta else {}
+
+    def __str__(self) -> str:
+        """One line for a log: `RESULT 3f2a.7 > 91bc.2 #12 512 B MORE`."""
+        flags = [name for name, bit in vars(Flag).items() if name.isupper() and self.flags & bit]
+        ends = " > ".join(f"{end.incarnation[:2].hex()}.{end.number}" for end in (self.source, self.dest))
+        name = KIND_NAMES.get(self.kind, str(self.kind))
+        return " ".join([name, ends, f"#{self.ref}", f"{len(memoryview(self.payload))} B", *flags])
+
+
+LOCAL = Pid(NOWHERE, HUB)
+"""Source or destination of a frame that stays between two neighbours."""
+
+
+def pack(value: Any) -> bytes:
+    """`value` (None, bool, int, float, str, bytes, list, dict) as msgpack."""
+    return msgpack.packb(value)  # type: ignore[no-any-return]
+
+
+def unpack(data: Buffer) -> Any:
+    """The inverse of `pack`, with its sizes bounded by the data's. Raises `FrameError`."""
+    try:
+        return msgpack.unpackb(data, strict_map_key=False)
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        raise FrameError(f"malformed meta: {error}") from error
+
+
+def encode(frame: Frame) -> list[Buffer]:
+    """The buffers that put `frame` on the wire: its header with the meta, and its payload."""
+    payload = frame.payload
+    size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
+    meta = frame.meta
+    header = HEADER.pack(
+        size + len(meta), frame.kind, frame.flags, frame.cls, frame.hops,
+        frame.conn_seq, frame.seq, frame.ack, frame.credit, len(meta),
+        frame.source.incarnation, frame.source.number, frame.dest.incarnation, frame.dest.number, frame.ref,
+    )  # fmt: skip
+    head = header + meta if meta else header
+    return [head, payload] if size else [head]
+
+
+def parse(raw: Raw) -> Frame:
+    """The frame that `raw` holds. Raises `FrameError` if its meta overruns its body."""
+    (length, kind, flags, cls, hops, conn_seq, seq, ack, credit, meta,
+     source, source_number, dest, dest_number, ref) = HEADER.unpack_from(raw.header)  # fmt: skip
+    if meta > length:
+        raise FrameError(f"meta of {meta} bytes in a body of {length}")
+    body = memoryview(raw.body)
+    return Frame(
+        kind, Pid(source, source_number), Pid(dest, dest_number), ref, flags, bytes(body[:meta]), body[meta:],
+        credit, cls, hops, conn_seq, seq, ack,
+    )  # fmt: skip
+
+
+_AT_LENGTH = struct.Struct(">I")
+_AT_META = struct.Struct(">I")
+_META_OFFSET = 36
+_DEST_OFFSET = 64
+_DEST_END = _DEST_OFFSET + 16
+_STAMP = struct.Struct(">BQQQ")
+_STAMP_OFFSET = 7
+
+
+def kind_of(raw: Raw) -> int:
+    """The kind, straight from the header."""
+    return raw.header[4]
+
+
+def dest_of(raw: Raw) -> bytes:
+    """The destination's incarnation, straight from the header."""
+    return bytes(memoryview(raw.header)[_DEST_OFFSET:_DEST_END])
+
+
+def restamp(raw: Raw, *, seq: int, ack: int, conn_seq: int = 0) -> Raw:
+    """The same frame with other sequence numbers and one hop less, its body untouched.
+
+    Raises `FrameError` when the frame has no hop left.
+    """
+    header = bytearray(raw.header)
+    hops = header[_STAMP_OFFSET]
+    if not hops:
+        raise FrameError("a frame ran out of hops: the nodes forward in a circle")
+    _STAMP.pack_into(header, _STAMP_OFFSET, hops - 1, conn_seq, seq, ack)
+    return Raw(header, raw.body)
+
+
+class Decoder:
+    """Cuts a byte stream into raw frames, wherever the stream was cut.
+
+    A body of more than `MAX_BODY` bytes, or a meta of more than `MAX_META`, raises `FrameError`
+    before any of it is kept, so that a stranger's length field allocates nothing.
+    """
+
+    def __init__(self) -> None:
+        self._rest: bytes | bytearray = b""
+        self._need = HEADER.size
+
+    def feed(self, data: bytes) -> Iterator[Raw]:
+        """The frames that `data` completes. Bytes of an unfinished frame are kept."""
+        if self._rest:
+            if isinstance(self._rest, bytes):
+                self._rest = bytearray(self._rest)
+            self._rest += data
+            if len(self._rest) < self._need:
+                return
+            data, self._rest = bytes(self._rest), b""
+        view = memoryview(data)
+        start, end = 0, len(data)
+        while end - start >= HEADER.size:
+            (length,) = _AT_LENGTH.unpack_from(view, start)
+            (meta,) = _AT_META.unpack_from(view, start + _META_OFFSET)
+            if length > MAX_BODY or meta > MAX_META:
+                limits = f"the limits are {MAX_BODY} and {MAX_META}"
+                raise FrameError(f"a frame of {length} bytes with a meta of {meta}: {limits}")
+            after = start + HEADER.size + length
+            if after > end:
+                self._need = after - start
+                break
+            yield Raw(view[start : start + HEADER.size], view[start + HEADER.size : after])
+            start = after
+        else:
+            self._need = HEADER.size
+        self._rest = data[start:] if start else data

@@ -1,0 +1,106 @@
+"""What a node was asked to run, from its acceptance until its result was fetched."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from pysh.runtime.protocol.flow import WINDOW, Outflow
+from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.terms import Buffer, Pid, Ref
+
+KEPT_OUTPUT = 64 * 1024
+QUEUED, SENT, DONE = "queued", "running", "done"
+
+
+class Job:
+    """One task or process. It is found by its number here and by its requester's ref."""
+
+    __slots__ = (
+        "accepted_at", "cancel", "chunks", "complete", "credit", "key", "kept", "number", "options", "output",
+        "outflow", "owner", "reason", "result", "result_meta", "sent_at", "size", "state", "told", "worker", "flags",
+    )  # fmt: skip
+
+    def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], now: float) -> None:
+        self.number = number
+        self.key = key
+        self.owner = owner
+        self.options = options
+        self.chunks: list[Buffer] = []
+        self.size = 0
+        self.complete = False
+        self.state = QUEUED
+        self.worker: int | None = None
+        self.accepted_at = now
+        self.sent_at = 0.0
+        self.told = False
+        self.cancel: float | None = None
+        self.reason = "cancel"
+        self.output: deque[bytes] = deque()
+        self.kept = 0
+        self.credit = WINDOW
+        self.flags = 0
+        self.result: list[Buffer] = []
+        self.result_meta = b""
+        self.outflow: Outflow | None = None
+
+    @property
+    def is_process(self) -> bool:
+        """Whether `spawn` made it, not `task`."""
+        return self.options.get("kind") == "process"
+
+    def keep_output(self, data: bytes) -> None:
+        """Remember the last `KEPT_OUTPUT` bytes of what it printed."""
+        self.output.append(data)
+        self.kept += len(data)
+        while self.kept - len(self.output[0]) >= KEPT_OUTPUT:
+            self.kept -= len(self.output.popleft())
+
+    def described(self, now: float) -> dict[str, Any]:
+        """Plain data for `tasks()`."""
+        return {
+            "number": self.number,
+            "ref": self.key.number,
+            "owner": [self.owner.incarnation, self.owner.number],
+            "requester": [self.key.owner.incarnation, self.key.owner.number],
+            "kind": self.options.get("kind", "task"),
+            "label": self.options.get("label", ""),
+            "status": self.state,
+            "age": now - self.accepted_at,
+            "detached": bool(self.options.get("detach")),
+        }
+
+
+class Jobs:
+    """All jobs of a node, by number and by the ref of their requester."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Job] = {}
+        self._by_key: dict[Ref, Job] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._by_number.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def add(self, job: Job) -> None:
+        """Keep `job` until it is removed."""
+        self._by_number[job.number] = job
+        self._by_key[job.key] = job
+
+    def remove(self, job: Job) -> None:
+        """Forget `job`."""
+        self._by_number.pop(job.number, None)
+        self._by_key.pop(job.key, None)
+
+    def get(self, number: int) -> Job | None:
+        """The job of process `number`."""
+        return self._by_number.get(number)
+
+    def asked(self, frame: Frame) -> Job | None:
+        """The job that the sender of `frame` asked for as `frame.ref`."""
+        return self._by_key.get(Ref(frame.source, frame.ref))
+
+    def load(self) -> int:
+        """How many run or wait."""
+        return sum(job.state != DONE for job in self._by_number.values())

@@ -1,0 +1,386 @@
+"""A node's core: frames, events and `now` go in, actions come out.
+
+Here are its links, its sessions with other nodes and the way of every frame; `work` has what runs, and
+`console` the shell. None of them ever looks into a payload: those stay bytes, from the runner that
+made them to the runner that reads them.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from itertools import count
+from math import inf
+from typing import Any
+
+from pysh.runtime.protocol import requests
+from pysh.runtime.protocol.actions import Action, Close, Stop, Write
+from pysh.runtime.protocol.console import Console
+from pysh.runtime.protocol.frames import (
+    HEADER, LINK_KINDS, LOCAL, Class, Flag, Frame, Kind, Raw, dest_of, encode, kind_of, pack, parse,
+)  # fmt: skip
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.jobs import DONE
+from pysh.runtime.protocol.links import Link, first_wins
+from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
+from pysh.runtime.protocol.work import Work
+
+LINGER = 600.0
+"""Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
+MAX_VALUE = 2 << 30
+STOP_GRACE = 0.5
+INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE})
+"""Kinds that a hub sees to also when they are for one of its processes."""
+
+
+class Node:
+    """One node. `facts()` adds to `info` what only the process around knows."""
+
+    def __init__(
+        self, name: str, incarnation: bytes, *, python: str, cores: int, facts: Callable[[], dict[str, Any]] = dict,
+        persistent: bool = False, linger: float = LINGER, limit: int = MAX_VALUE,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.incarnation = incarnation
+        self.python = python
+        self.facts = facts
+        self.persistent = persistent
+        self.linger = linger
+        self.me = Pid(incarnation, HUB)
+        self.links: dict[int, Link] = {}
+        self.peers: dict[bytes, Link] = {}
+        self.processes: dict[int, Link] = {}
+        self.dialling: dict[int, Frame] = {}
+        self.elsewhere: set[Ref] = set()
+        self.paths: dict[str, Any] = {}
+        self.actions: list[Action] = []
+        self.stopping = False
+        self.now = 0.0
+        self.tokens = count(1)
+        self._numbers = count(1)
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_ids = count()
+        self.work = Work(self, cores, limit)
+        self.console = Console(self)
+        self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
+            **self.work.handlers, **self.console.handlers,
+            Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
+        }  # fmt: skip
+
+    # time and actions
+
+    def take(self) -> list[Action]:
+        """The actions since the last call, to be carried out in order."""
+        taken, self.actions = self.actions, []
+        return taken
+
+    def next_deadline(self) -> float | None:
+        """When to call `tick` at the latest."""
+        return self._timers[0][0] if self._timers else None
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        self.now = now
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        """Call `do` in a `tick` that far from now."""
+        heapq.heappush(self._timers, (self.now + seconds, next(self._timer_ids), do))
+
+    def next_number(self) -> int:
+        """A process number that this incarnation never used."""
+        return next(self._numbers)
+
+    # links
+
+    def refuse(self, hello: Hello) -> str | None:
+        """Why a proven peer may not join, as `code: text`, or None if it may."""
+        if self.stopping:
+            return f"shutting_down: {self.name} is stopping"
+        if hello.role != "node":
+            return None
+        if hello.incarnation == self.incarnation:
+            return f"self_connect: {self.name} dialled itself"
+        for name, incarnation in [(self.name, self.incarnation), *((p.hello.name, i) for i, p in self.peers.items())]:
+            if name == hello.name and incarnation != hello.incarnation:
+                return f"name_taken: {self.name} already knows another {hello.name}; start one of the two under another name"
+        return None
+
+    def opened(
+        self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0, address: str = "", alias: str = "",
+    ) -> None:  # fmt: skip
+        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled."""
+        self.now = now
+        process = 0 if worker else self.next_number()
+        link = Link(number, hello, process, dialled=bool(token), address=address, worker=worker)
+        if hello.role == "node":
+            self._joined(link, token, alias)
+            return
+        self.links[number] = link
+        if process:
+            self.processes[process] = link
+        meta = {"number": process, "name": self.name, "incarnation": self.incarnation, "nodes": self.view()}
+        self.write(link, Frame(Kind.WELCOME, LOCAL, LOCAL, meta=pack(meta)))
+        if worker:
+            self.work.worker_up(worker, link)
+        elif hello.role == "evaluator":
+            self.console.evaluator_up(link)
+
+    def _joined(self, link: Link, token: int, alias: str) -> None:
+        known = self.peers.get(link.hello.incarnation)
+        if known is not None:
+            link = self._one_of(known, link)
+        if alias and alias != link.hello.name and alias not in link.aliases:
+            link.aliases.append(alias)
+        self.links[link.number] = link
+        self.peers[link.hello.incarnation] = link
+        self._tell_nodes(None if known else (link, "up", ""))
+        if token and (asked := self.dialling.pop(token, None)) is not None:
+            self.reply(asked, {"ok": link.view()})
+
+    def _one_of(self, known: Link, new: Link) -> Link:
+        """Two nodes dialled each other at once: both drop the same one of the two connections."""
+        ours, theirs = (self.name, self.incarnation), (new.hello.name, new.hello.incarnation)
+        if known.dialled == new.dialled or first_wins(ours, theirs, dialled=known.dialled):
+            self.actions.append(Close(new.number))
+            return known
+        self.actions.append(Close(known.number))
+        self.links.pop(known.number, None)
+        new.session, new.aliases = known.session, known.aliases
+        return new
+
+    def dial_failed(self, token: int, error: dict[str, Any]) -> None:
+        """What `Dial` asked for did not come about."""
+        if (asked := self.dialling.pop(token, None)) is not None:
+            self.reply(asked, error)
+
+    def closed(self, number: int, reason: str, now: float) -> None:
+        """A link is gone."""
+        self.now = now
+        link = self.links.pop(number, None)
+        if link is None:
+            return
+        if link.role == "node":
+            if self.peers.get(link.hello.incarnation) is link:
+                del self.peers[link.hello.incarnation]
+                self.elsewhere = {ref for ref in self.elsewhere if ref.owner.incarnation != link.hello.incarnation}
+                self._tell_nodes((link, "down", reason))
+            return
+        self.processes.pop(link.process, None)
+        if link.role == "terminal":
+            if self.console.terminal_gone(link) and not self.persistent:
+                self.later(self.linger, self._stop_if_idle)
+        elif link.role == "program":
+            self.stop(f"the program {link.hello.pid} ended")
+        elif link.role == "evaluator":
+            self.console.evaluator = None
+
+    def suspect(self, number: int, suspect: bool, now: float) -> None:
+        """A neighbour fell silent, or is heard again."""
+        self.now = now
+        link = self.links.get(number)
+        if link is not None and link.suspect != suspect:
+            link.suspect = suspect
+            self._tell_nodes()
+
+    # frames that come
+
+    def received(self, number: int, raws: Iterable[Raw], now: float) -> None:
+        """Frames came on a link, in order. Raises `FrameError` if one of them breaks the rules."""
+        self.now = now
+        link = self.links.get(number)
+        if link is None:
+            return
+        for raw in raws:
+            kind = kind_of(raw)
+            if kind < LINK_KINDS:
+                self._neighbourly(link, parse(raw))
+            elif link.session is not None:
+                frame = parse(raw)
+                new = link.session.receive(frame.seq, frame.ack, len(raw.body), now) == "new"
+                if new and frame.dest.incarnation == self.incarnation:
+                    self._mine(link, frame)
+                self._acknowledge_soon(link)
+            elif link.worker and kind == Kind.RESULT:
+                self.work.result(link, parse(raw))
+            elif dest_of(raw) in (self.incarnation, NOWHERE):
+                self._mine(link, parse(raw))
+            else:
+                self._forward(kind, raw)
+
+    def _acknowledge_soon(self, link: Link) -> None:
+        session = link.session
+        assert session is not None
+        if (ack := session.ack_due(self.now)) is not None:
+            self.write(link, Frame(Kind.ACK, LOCAL, LOCAL, ack=ack))
+        elif not link.acknowledging and (due := session.next_deadline()) < inf:
+            link.acknowledging = True
+            self.later(max(0.0, due - self.now), lambda: self._acknowledge(link))
+
+    def _acknowledge(self, link: Link) -> None:
+        link.acknowledging = False
+        if link.number in self.links:
+            self._acknowledge_soon(link)
+
+    def _neighbourly(self, link: Link, frame: Frame) -> None:
+        if frame.kind == Kind.ACK and link.session is not None:
+            link.session.acked(frame.ack)
+        elif frame.kind == Kind.BYE:
+            reason = str(frame.options().get("reason", "closed"))
+            if reason == "shutdown":
+                self.work.cancel_of(lambda owner: owner.incarnation == link.hello.incarnation)
+            self.actions.append(Close(link.number))
+            self.closed(link.number, reason, self.now)
+
+    def _mine(self, link: Link | None, frame: Frame) -> None:
+        handler = self._handlers.get(frame.kind) if frame.dest.number == HUB or frame.kind in INTERCEPTED else None
+        if handler is not None:
+            handler(link, frame)
+        else:
+            self.to_process(frame.dest.number, frame)
+
+    def _forward(self, kind: int, raw: Raw) -> None:
+        peer = self.peers.get(dest_of(raw))
+        if peer is None:
+            self._undeliverable(parse(raw))
+            return
+        if kind == Kind.SPAWN:
+            frame = parse(raw)
+            if not frame.flags & Flag.MORE and frame.options().get("kind") != "process":
+                self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
+        self._put(peer, raw)
+
+    def _undeliverable(self, frame: Frame) -> None:
+        """The node it is for is not connected: whoever waits is told, and told that nothing ran."""
+        node = frame.dest.incarnation.hex()[:8]
+        lost = {"error": "NodeDown", "node": node, "reason": "noconnection", "executed": "no"}
+        if frame.kind == Kind.SPAWN and not frame.flags & Flag.MORE:
+            self.post(frame.source, Kind.RESULT, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
+        elif frame.kind == Kind.REQUEST:
+            self.post(frame.source, Kind.REPLY, ref=frame.ref, meta=lost, source=frame.dest)
+
+    def to_process(self, number: int, frame: Frame) -> None:
+        """Hand a frame to a process of this node."""
+        if (local := self.processes.get(number)) is not None:
+            self.write(local, frame)
+        elif frame.kind == Kind.REQUEST:
+            text = f"{self.name} has no process {number}"
+            self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
+
+    def _result(self, link: Link | None, frame: Frame) -> None:
+        if not frame.flags & Flag.MORE:
+            self.elsewhere.discard(Ref(Pid(frame.source.incarnation, frame.dest.number), frame.ref))
+        self.to_process(frame.dest.number, frame)
+
+    def _credited(self, link: Link | None, frame: Frame) -> None:
+        kind = frame.options()
+        if kind == Kind.SCREEN:
+            self.console.screen_shown(frame.credit)
+            return
+        if kind == Kind.OUTPUT and link is not None and link.role == "terminal":
+            self.console.output_shown(frame)
+        if kind in (Kind.OUTPUT, Kind.RESULT) and frame.dest.incarnation == self.incarnation:
+            self.work.credited(frame, kind)
+        else:
+            self.to_process(frame.dest.number, frame)
+
+    def _requested(self, link: Link | None, frame: Frame) -> None:
+        requests.answer(self, link, frame)
+
+    # frames that go
+
+    def post(
+        self, dest: Pid, kind: int, *, ref: int = 0, flags: int = 0, meta: Any = None, payload: Buffer = b"",
+        credit: int = 0, source: Pid | None = None, cls: int = Class.NORMAL,
+    ) -> None:  # fmt: skip
+        """Send a frame from this node to any process anywhere."""
+        packed = meta if isinstance(meta, bytes) else pack(meta) if meta else b""
+        frame = Frame(kind, source or self.me, dest, ref, flags, packed, payload, credit, cls)
+        if dest.incarnation in (self.incarnation, NOWHERE):
+            self._mine(None, frame)
+        elif (peer := self.peers.get(dest.incarnation)) is not None:
+            head, *body = encode(frame)
+            if packed:
+                self._put(peer, Raw(head[: HEADER.size], b"".join([head[HEADER.size :], *body])))
+            else:
+                self._put(peer, Raw(head, body[0] if body else b""))
+
+    def _put(self, peer: Link, raw: Raw) -> None:
+        assert peer.session is not None
+        stamped = peer.session.stamp(raw)
+        self.actions.append(Write(peer.number, [stamped.header, stamped.body]))
+
+    def write(self, link: Link, frame: Frame) -> None:
+        """Send a frame to a neighbour, outside any session."""
+        self.actions.append(Write(link.number, encode(frame)))
+
+    def reply(self, asked: Frame, meta: dict[str, Any]) -> None:
+        """Answer a REQUEST: `{"ok": value}`, or an error as `errors.describe` has it."""
+        self.post(asked.source, Kind.REPLY, ref=asked.ref, meta=meta, source=asked.dest)
+
+    # membership
+
+    def view(self) -> list[dict[str, Any]]:
+        """This node first, then the others."""
+        me = {
+            "name": self.name, "incarnation": self.incarnation, "state": "self", "python": self.python,
+            "aliases": [], "load": self.work.jobs.load(), "rtt": None,
+        }  # fmt: skip
+        return [me, *(link.view() for link in self.peers.values())]
+
+    def label(self, incarnation: bytes) -> str:
+        """How output of a node is tagged: the part of its name before `@`, while that is unique."""
+        names = {peer: link.hello.name for peer, link in self.peers.items()} | {self.incarnation: self.name}
+        name = names.get(incarnation, "?")
+        short = name.partition("@")[0]
+        return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
+
+    def _tell_nodes(self, event: tuple[Link, str, str] | None = None) -> None:
+        meta: dict[str, Any] = {"nodes": self.view()}
+        if event is not None:
+            about, state, reason = event
+            who = {"name": about.hello.name, "incarnation": about.hello.incarnation}
+            meta["event"] = {**who, "state": state, "reason": reason}
+        for link in list(self.links.values()):
+            if link.role in ("evaluator", "program", "worker"):
+                self.write(link, Frame(Kind.NODES, LOCAL, LOCAL, meta=pack(meta)))
+        if event is not None and event[1] == "down":
+            self.console.notice(f"{event[0].hello.name} is down: {event[2]}", "warn")
+
+    # leaving
+
+    def part(self, link: Link, reason: str) -> None:
+        """Leave one neighbour, saying so."""
+        self.write(link, Frame(Kind.BYE, LOCAL, LOCAL, meta=pack({"reason": reason})))
+        self.actions.append(Close(link.number))
+        self.closed(link.number, reason, self.now)
+
+    def reasons_to_stay(self) -> list[str]:
+        """What would be lost if this node stopped now."""
+        jobs = list(self.work.jobs)
+        counts = (
+            ("running here", sum(job.state != DONE for job in jobs)),
+            ("running on other nodes for this shell", len(self.elsewhere)),
+            ("finished, not fetched", sum(job.state == DONE and job.key.owner.incarnation != self.incarnation for job in jobs)),
+        )
+        cell = ["a cell is running"] if self.console.busy else []
+        return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]
+
+    def _stop_if_idle(self) -> None:
+        if self.console.terminal is not None:
+            return
+        if self.reasons_to_stay():
+            self.later(max(self.linger, 1.0), self._stop_if_idle)
+        else:
+            self.stop("its terminal was lost and nothing runs here")
+
+    def stop(self, reason: str) -> None:
+        """Leave every node, cancel every task, and end."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for link in list(self.peers.values()):
+            self.part(link, "shutdown")
+        self.console.notice(f"{self.name} stops: {reason}")
+        for job in self.work.jobs:
+            self.work.cancel(job, STOP_GRACE, "owner")
+        self.actions.append(Stop(reason))

@@ -1,0 +1,125 @@
+"""What a hub answers when asked: one short function a verb."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Dial, Prepare
+from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.jobs import DONE
+from pysh.runtime.protocol.links import Link, addressed
+from pysh.runtime.protocol.terms import Ref
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+Meta = dict[str, Any]
+
+
+def answer(node: "Node", link: Link | None, frame: Frame) -> None:
+    """Answer REQUEST `frame`, now or when its outcome is known."""
+    asked = frame.options()
+    verb = asked.get("verb")
+    do = VERBS.get(verb)
+    if do is None:
+        node.reply(frame, {"error": "PyshError", "text": f"{node.name} does not know the request {verb!r}", "executed": "no"})
+        return
+    told = do(node, link, frame, asked)
+    if told is not None:
+        node.reply(frame, told)
+
+
+def _info(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    pool = node.work.pool
+    facts = {"name": node.name, "jobs": len(node.work.jobs), "workers": len(pool.workers), "waiting": len(pool.waiting)}
+    return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), **node.facts()}}
+
+
+def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    tasks = {peer: 0 for peer in node.peers}
+    for ref in node.elsewhere:
+        if ref.owner.incarnation in tasks:
+            tasks[ref.owner.incarnation] += 1
+    mine = sum(job.state != DONE and not job.is_process for job in node.work.jobs)
+    first, *others = node.view()
+    return {"ok": [{**first, "tasks": mine}, *({**view, "tasks": tasks[view["incarnation"]]} for view in others)]}
+
+
+def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return {"ok": node.work.jobs.load()}
+
+
+def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    token = next(node.tokens)
+    node.dialling[token] = frame
+    node.actions.append(Dial(token, str(asked["addr"])))
+    return None
+
+
+def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    for peer in list(node.peers.values()):
+        if asked["name"] in (peer.hello.name, *peer.aliases):
+            node.part(peer, "disconnected")
+            return {"ok": True}
+    return {"error": "NodeDown", "node": asked["name"], "reason": "not connected", "executed": "no"}
+
+
+def _tasks(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return {"ok": [{**job.described(node.now), "node": node.name} for job in node.work.jobs][:1000]}
+
+
+def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    for job in node.work.jobs:
+        if job.key == Ref(addressed(asked["owner"]), asked["ref"]):
+            return {"ok": {"text": b"".join(job.output)[-48 * 1024 :].decode("utf-8", "replace")}}
+    return {"error": "NoProcess", "pid": asked["ref"], "text": "its result was fetched, its output is gone", "executed": "yes"}
+
+
+def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    console = node.console
+    if link is None or link.role != "terminal":
+        return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
+    if console.terminal is not None and not asked.get("force"):
+        text = f"{node.name} has a terminal already; detach it there, or take it over with: pysh attach --force {node.name}"
+        return {"error": "PyshError", "text": text, "executed": "no"}
+    return {"ok": console.attach(link, asked)}
+
+
+def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    reasons = node.reasons_to_stay()
+    if asked.get("stop") or not (node.persistent or reasons):
+        node.later(0, lambda: node.stop("its last terminal left"))
+        return {"ok": {"stop": True, "reasons": []}}
+    return {"ok": {"stop": False, "persistent": node.persistent, "reasons": reasons}}
+
+
+def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.later(0, lambda: node.stop("it was told to"))
+    return {"ok": True}
+
+
+def _cancel(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Cancel every unfinished task of the asker that is not detached (a script ended)."""
+    return {"ok": node.work.cancel_of(lambda owner: owner == frame.source, float(asked.get("grace", 0.5)))}
+
+
+def _eval(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """The evaluator answers, straight to the asker."""
+    node.console.to_evaluator(frame)
+
+
+def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.actions.append(Prepare(str(asked.get("what"))))
+    return {"ok": True}
+
+
+def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.paths = {"cwd": str(asked["cwd"]), "sys_path": [str(part) for part in asked["sys_path"]]}
+    node.actions.append(Prepare("paths"))
+    return {"ok": True}
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
+    "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "disconnect": _disconnect, "tasks": _tasks,
+    "output": _output, "attach": _attach, "leave": _leave, "stop": _stop, "cancel": _cancel, "prepare": _prepare,
+    "paths": _paths, "eval": _eval,
+}  # fmt: skip

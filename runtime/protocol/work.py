@@ -1,0 +1,320 @@
+"""What a node runs for others: from the request to the result, through a pool of workers."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
+from pysh.runtime.protocol.flow import Outflow
+from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
+from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs
+from pysh.runtime.protocol.ladder import ladder
+from pysh.runtime.protocol.links import Link, addressed
+from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
+from pysh.runtime.protocol.terms import Pid, Ref
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+TELL_AFTER = 0.02
+"""Seconds a task runs before its requester is told that it started; most end sooner."""
+LIMIT_GRACE = 2.0
+STOP_GRACE = 0.5
+PREFETCHED = 64 * 1024
+"""Bytes: a task with larger arguments waits for a worker of its own."""
+TAIL = 2048
+
+
+class Work:
+    """The jobs of a node, its workers, and the functions that its shell published."""
+
+    def __init__(self, node: "Node", cores: int, limit: int) -> None:
+        self.jobs = Jobs()
+        self.pool = Pool(cores)
+        self.code: dict[str, tuple[str, bytes]] = {}
+        self.workers: dict[int, Link] = {}
+        self._node = node
+        self._limit = limit
+        self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
+            Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self._cancel_asked,
+            Kind.BLOCKED: self._blocked, Kind.UNBLOCKED: self._blocked, Kind.RETURNED: self._blocked,
+            Kind.PUBLISH: self._published,
+        }  # fmt: skip
+
+    def pid(self, job: Job) -> Pid:
+        """The process that `job` is."""
+        return Pid(self._node.incarnation, job.number)
+
+
+    def _spawn(self, link: Link | None, frame: Frame) -> None:
+        job = self.jobs.asked(frame)
+        if job is None:
+            job = self._accept(frame)
+            if job is None:
+                return
+        if job.complete:
+            return  # a duplicate
+        chunk = frame.payload
+        size = len(chunk)
+        job.size += size
+        if job.size > self._limit:
+            self._fail(job, {"error": "NotSendable", "path": "arguments", "text": f"over {self._limit} bytes", "executed": "no"})
+            return
+        job.chunks.append(chunk)
+        if frame.flags & Flag.MORE or len(job.chunks) > 1:
+            self._node.post(frame.source, Kind.CREDIT, ref=frame.ref, meta=pack(Kind.SPAWN), credit=size, source=frame.dest)
+        if not frame.flags & Flag.MORE:
+            job.complete = True
+            self._enqueue(job)
+
+    def _accept(self, frame: Frame) -> Job | None:
+        options = frame.options()
+        owner = addressed(options["owner"]) if "owner" in options else frame.source
+        job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, self._node.now)
+        self.jobs.add(job)
+        name = options.get("fn")
+        if self._node.stopping:
+            self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": "shutdown", "executed": "no"})
+        elif name and ":" not in name and name not in self.code:
+            known = ", ".join(sorted(self.code)) or "none"
+            text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"
+            self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
+        else:
+            return job
+        return None
+
+    def _enqueue(self, job: Job) -> None:
+        self._node.actions.append(Prepare("forkserver"))
+        if not job.is_process:
+            self.follow(self.pool.submit(job.number, prefetch=job.size < PREFETCHED and not job.options.get("limit")))
+            return
+        try:
+            steps = self.pool.submit_own(job.number)
+        except Full as full:
+            self._fail(job, {"error": "PyshError", "text": f"{self._node.name}: {full}", "executed": "no"})
+            return
+        stage = {"stage": "accepted", "pid": job.number}
+        self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+        self.follow(steps)
+
+    def worker_up(self, worker: int, link: Link) -> None:
+        """A forked worker has opened its connection."""
+        self.workers[worker] = link
+        self.follow(self.pool.ready(worker))
+
+    def follow(self, steps: list[Step]) -> None:
+        """Do what the pool decided."""
+        for step in steps:
+            if isinstance(step, Run):
+                self._run(step)
+            elif isinstance(step, Fork):
+                self._node.actions.append(ForkWorker(step.worker))
+            elif isinstance(step, Retire) and (link := self.workers.get(step.worker)):
+                self._node.actions.append(Close(link.number))
+
+    def _run(self, step: Run) -> None:
+        job, link = self.jobs.get(step.job), self.workers.get(step.worker)
+        if job is None or link is None:
+            return
+        job.state, job.worker, job.sent_at = SENT, step.worker, self._node.now
+        self._node.processes[job.number] = link
+        options = job.options
+        name = options.get("fn", "")
+        if name and ":" not in name:
+            options = {**options, "function": self.code[name][1]}
+        if job.owner != job.key.owner:
+            options = {**options, "owner": list(job.owner)}
+        meta = pack(options) if options else b""
+        for index, chunk in enumerate(job.chunks):
+            more = Flag.MORE if index + 1 < len(job.chunks) else 0
+            dest = self.pid(job)
+            self._node.write(link, Frame(Kind.SPAWN, job.key.owner, dest, job.key.number, more, meta if not index else b"", chunk))
+        if self.pool.of(step.worker)[:1] == [job.number]:
+            self._began(job)
+
+    def _began(self, job: Job) -> None:
+        """`job` is now the one its worker runs, as far as the hub can know."""
+        job.sent_at = self._node.now
+        self._node.later(TELL_AFTER, lambda: self._tell_started(job))
+        if limit := job.options.get("limit"):
+            self._node.later(limit, lambda: self.cancel(job, LIMIT_GRACE, "limit"))
+        if job.cancel is not None:
+            self._climb(job, job.cancel)
+
+    def _tell_started(self, job: Job) -> None:
+        if job.state == SENT and not job.told:
+            job.told = True
+            stage = {"stage": "started", "pid": job.number}
+            self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+
+    def result(self, link: Link | None, frame: Frame) -> None:
+        """A worker of ours sent the result of its job, or a chunk of it."""
+        job = self.jobs.get(frame.source.number)
+        if job is None or job.state == DONE:
+            return
+        job.result.append(frame.payload)
+        job.flags |= frame.flags & ~Flag.MORE
+        job.result_meta = job.result_meta or frame.meta
+        if frame.flags & Flag.MORE:
+            return
+        if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
+            self._cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
+        self._finish(job)
+        assert job.worker is not None
+        self.follow(self.pool.finished(job.worker, job.number, self._node.now - job.sent_at))
+        if following := self.pool.of(job.worker)[:1]:
+            if (next_job := self.jobs.get(following[0])) is not None and next_job.state == SENT:
+                self._began(next_job)
+
+    def _cancelled(self, job: Job, executed: str) -> None:
+        job.flags, job.result = Flag.FAILED, [b""]
+        job.result_meta = pack({"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self._node.name})
+
+    def _fail(self, job: Job, meta: dict[str, Any]) -> None:
+        """The infrastructure answers for `job`."""
+        job.flags, job.result, job.result_meta = Flag.FAILED, [b""], pack(meta)
+        self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        job.state = DONE
+        job.chunks = []
+        self._node.processes.pop(job.number, None)
+        if job.is_process:
+            self.jobs.remove(job)
+            if not job.flags:
+                return
+        payload = job.result[0] if len(job.result) == 1 else b"".join(job.result)
+        job.outflow = Outflow(payload)
+        self._send_result(job)
+
+    def _send_result(self, job: Job) -> None:
+        assert job.outflow is not None
+        for chunk, more in job.outflow.chunks():
+            flags = job.flags | (Flag.MORE if more else 0)
+            source = self.pid(job)
+            self._node.post(job.key.owner, Kind.RESULT, ref=job.key.number, flags=flags, meta=job.result_meta, payload=chunk, source=source)
+
+    def _fetched(self, link: Link | None, frame: Frame) -> None:
+        view = memoryview(frame.payload).cast("B")
+        for start in range(0, len(view), 8):
+            number = int.from_bytes(view[start : start + 8], "big")
+            job = self.jobs.asked(frame._replace(ref=number))
+            if job is not None and job.state == DONE:
+                self.jobs.remove(job)
+
+    def _cancel_asked(self, link: Link | None, frame: Frame) -> None:
+        job = self.jobs.asked(frame)
+        if job is not None:
+            self.cancel(job, float(frame.options().get("grace", 2.0)), "cancel")
+
+    def cancel_of(self, owns: Callable[[Pid], bool], grace: float = STOP_GRACE) -> int:
+        """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many."""
+        jobs = [j for j in self.jobs if j.state != DONE and not j.is_process and not j.options.get("detach") and owns(j.owner)]
+        for job in jobs:
+            self.cancel(job, grace, "owner")
+        return len(jobs)
+
+    def cancel(self, job: Job, grace: float, reason: str) -> None:
+        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s."""
+        if job.state == DONE or job.cancel is not None:
+            return
+        job.cancel, job.reason = grace, reason
+        if self.pool.withdrawn(job.number) or job.state == QUEUED:
+            self._cancelled(job, "no")
+            self._finish(job)
+        elif self.pool.of(job.worker or 0)[:1] == [job.number]:
+            self._climb(job, grace)
+        elif (link := self.workers.get(job.worker or 0)) is not None:
+            self._node.write(link, Frame(Kind.CANCEL, self._node.me, self.pid(job), job.key.number))
+
+    def _climb(self, job: Job, grace: float) -> None:
+        for seconds, signal, group in ladder(grace):
+            self._node.later(seconds, lambda signal=signal, group=group: self._signal(job, signal, group))  # type: ignore[misc]
+
+    def _signal(self, job: Job, signal: str, group: bool) -> None:
+        if job.state == SENT and job.worker is not None and self.pool.of(job.worker)[:1] == [job.number]:
+            self._node.actions.append(Signal(job.worker, signal, group, job.number))
+
+    def _blocked(self, link: Link | None, frame: Frame) -> None:
+        job = self.jobs.get(frame.source.number)
+        if job is None or job.worker is None:
+            return
+        if frame.kind == Kind.BLOCKED:
+            self.follow(self.pool.blocked(job.worker))
+        elif frame.kind == Kind.UNBLOCKED:
+            self.follow(self.pool.unblocked(job.worker))
+        else:
+            worker, job.worker, job.state = job.worker, None, QUEUED
+            self._node.processes.pop(job.number, None)
+            if job.cancel is not None:
+                self.pool.returned(worker, job.number)
+                self.pool.withdrawn(job.number)
+                self._cancelled(job, "no")
+                self._finish(job)
+            else:
+                self.follow(self.pool.returned(worker, job.number))
+
+    # workers
+
+    def printed(self, worker: int, data: bytes) -> None:
+        """A worker wrote to its stdout or stderr."""
+        held = self.pool.of(worker)
+        job = self.jobs.get(held[0]) if held else None
+        if job is None:
+            return
+        job.keep_output(data)
+        there = job.owner.incarnation
+        if there != self._node.incarnation and there not in self._node.peers:
+            return
+        job.credit -= len(data)
+        self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, payload=data, source=self.pid(job))
+        if job.credit <= 0:
+            self._node.actions.append(Pause(worker, on=True))
+
+    def credited(self, frame: Frame, kind: int) -> None:
+        """Whoever reads a result or an output of a job's has room for more."""
+        job = self.jobs.get(frame.dest.number)
+        if job is None:
+            return
+        if kind == Kind.RESULT and job.outflow is not None:
+            job.outflow.grant(frame.credit)
+            self._send_result(job)
+        elif kind == Kind.OUTPUT:
+            job.credit += frame.credit
+            if job.worker is not None and job.credit > 0:
+                self._node.actions.append(Pause(job.worker, on=False))
+
+    def exited(self, worker: int, death: dict[str, Any], running: int) -> None:
+        """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended."""
+        link = self.workers.pop(worker, None)
+        if link is not None:
+            self._node.links.pop(link.number, None)
+        unstarted = []
+        for number in self.pool.of(worker):
+            job = self.jobs.get(number)
+            if job is None or job.state == DONE:
+                continue
+            self._node.processes.pop(number, None)
+            if job.state == SENT and (number == running or job.is_process):
+                self._died(job, death)
+            elif job.cancel is not None:
+                self._cancelled(job, "no")
+                self._finish(job)
+            else:
+                job.state, job.worker = QUEUED, None
+                unstarted.append(number)
+        self.follow(self.pool.exited(worker, unstarted))
+
+    def _died(self, job: Job, death: dict[str, Any]) -> None:
+        if job.cancel is not None:
+            self._cancelled(job, "yes")
+            self._finish(job)
+            return
+        tail = b"".join(job.output)[-TAIL:].decode("utf-8", "replace")
+        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "tail": tail, "executed": "yes", **death})
+
+    def _published(self, link: Link | None, frame: Frame) -> None:
+        meta = frame.options()
+        if meta.get("gone"):
+            self.code.pop(meta["name"], None)
+        else:
+            self.code[meta["name"]] = (meta.get("python", self._node.python), bytes(frame.payload))

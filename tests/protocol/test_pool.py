@@ -1,0 +1,155 @@
+"""Which worker runs what, told as the events of a node's day."""
+
+import pytest
+from pysh.runtime.protocol.pool import AHEAD, Fork, Full, Pool, Retire, Run, Step
+
+
+def quick(pool: Pool) -> None:
+    """Let the pool believe that tasks are short."""
+    for _ in range(100):
+        pool.finished(0, 0, 0.0)
+
+
+def ready(pool: Pool, amount: int) -> None:
+    for number in range(1, amount + 1):
+        pool.ready(number)
+
+
+def test_the_first_task_forks_its_worker_and_a_warm_one() -> None:
+    pool = Pool(2)
+    assert pool.submit(10) == [Fork(1), Fork(2)]
+    assert pool.ready(1) == [Run(1, 10)]
+    assert pool.ready(2) == []
+
+
+def test_tasks_beyond_the_slots_wait_for_the_first_that_ends() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    assert pool.submit(11) == []
+    assert pool.finished(1, 10, 0.1) == [Run(1, 11)]
+
+
+def test_a_process_never_waits_behind_tasks() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    pool.submit(11)
+    ready(pool, 2)
+    assert Run(2, 20) in pool.submit_own(20)
+
+
+def test_a_blocked_worker_gives_its_slot_back() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    pool.submit(11)
+    assert Run(2, 11) in pool.blocked(1)
+
+
+def test_nested_tasks_do_not_deadlock_however_deep() -> None:
+    pool = Pool(1)
+    pool.submit(0)
+    ready(pool, 2)
+    for depth in range(1, 50):
+        holder = next(n for n, w in pool.workers.items() if w.jobs and not w.blocked)
+        pool.submit(depth)
+        for step in pool.blocked(holder):
+            if isinstance(step, Fork):
+                pool.ready(step.worker)
+    assert not pool.waiting
+
+
+def test_long_tasks_are_not_prefetched() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    assert pool.submit(11) == []
+    assert pool.of(1) == [10]
+
+
+def test_short_tasks_are_prefetched_up_to_a_bound() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    quick(pool)
+    for job in range(11, 11 + 2 * AHEAD):
+        pool.submit(job)
+    assert len(pool.of(1)) == AHEAD + 1
+    assert len(pool.waiting) == AHEAD
+
+
+def test_a_prefetched_task_that_comes_back_goes_first_to_another() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    quick(pool)
+    pool.submit(11)
+    pool.blocked(1)
+    assert Run(2, 11) in pool.returned(1, 11)
+
+
+def test_what_a_dead_worker_had_not_begun_runs_elsewhere() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    quick(pool)
+    pool.submit(11)
+    assert Run(2, 11) in pool.exited(1, [11])
+
+
+def test_a_careful_task_is_never_prefetched_and_nothing_behind_it() -> None:
+    pool = Pool(1)
+    pool.submit(10, prefetch=False)
+    ready(pool, 2)
+    quick(pool)
+    assert pool.submit(11) == []
+    pool.finished(1, 10, 0.0)
+    pool.submit(12, prefetch=False)
+    assert 12 in pool.waiting
+
+
+def test_a_waiting_task_can_be_withdrawn_and_a_sent_one_cannot() -> None:
+    pool = Pool(1)
+    pool.submit(10)
+    ready(pool, 2)
+    pool.submit(11)
+    assert pool.withdrawn(11)
+    assert not pool.withdrawn(10)
+
+
+def test_processes_beyond_the_cap_are_refused() -> None:
+    pool = Pool(1, cap=2)
+    pool.submit_own(20)
+    pool.submit_own(21)
+    with pytest.raises(Full):
+        pool.submit_own(22)
+
+
+def test_workers_that_many_processes_left_are_retired() -> None:
+    pool = Pool(1)
+    for job in range(20, 25):
+        pool.submit_own(job)
+    ready(pool, len(pool.workers))
+    steps = [step for number, job in enumerate(range(20, 25), 1) for step in pool.finished(number, job, 1.0)]
+    assert sum(isinstance(step, Retire) for step in steps) >= 4
+    assert len(pool.workers) <= 2
+
+
+def test_every_task_ends_exactly_once_whatever_dies() -> None:
+    pool = Pool(2)
+    quick(pool)
+    ended: list[int] = []
+
+    def follow(steps: list[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Fork):
+                follow(pool.ready(step.worker))
+
+    for job in range(100, 160):
+        follow(pool.submit(job))
+    while busy := [(number, worker) for number, worker in pool.workers.items() if worker.jobs]:
+        number, worker = busy[0]
+        first, *unstarted = worker.jobs
+        ended.append(first)
+        follow(pool.exited(number, unstarted) if first % 3 == 0 else pool.finished(number, first, 0.0001))
+    assert sorted(ended) == list(range(100, 160))
