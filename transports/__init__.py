@@ -1,0 +1,1 @@
+"""Transports move bytes between two ends and know nothing of nodes."""
