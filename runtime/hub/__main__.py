@@ -1,0 +1,98 @@
+"""`python -m pysh.runtime.hub FD`: be a node's hub; who started it speaks first, on FD."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from pysh.runtime.config import ConfigError, state_dir
+from pysh.runtime.hub.core_zip import core_zip
+from pysh.runtime.hub.discovery import Claim, NameTaken, claim
+from pysh.runtime.hub.runners import Runners
+
+
+def read_line(sock: socket.socket) -> bytes:
+    """One line of `sock`, byte by byte: what follows belongs to the handshake."""
+    line = bytearray()
+    while not line.endswith(b"\n") and len(line) < 65536:
+        byte = sock.recv(1)
+        if not byte:
+            sys.exit("the hub's starter went away before it said what to be")
+        line += byte
+    return bytes(line)
+
+
+def say(sock: socket.socket, **status: Any) -> None:
+    """Tell the starter how it went, in one line."""
+    with suppress(OSError):
+        sock.sendall(json.dumps(status).encode() + b"\n")
+
+
+def log_to(name: str) -> None:
+    """What this node prints of itself, and its fork server, goes to a file of its own, begun anew."""
+    folder = os.path.join(state_dir(), "logs")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+    fd = os.open(os.path.join(folder, f"{name}.log"), flags, 0o600)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def main(fd: int) -> None:
+    """Read the configuration from `fd`, claim the name, start the evaluator, then serve."""
+    starter = socket.socket(fileno=fd)
+    config: dict[str, Any] = json.loads(read_line(starter))
+    config.setdefault("incarnation", secrets.token_hex(16))
+    try:
+        held = claim(config["name"])
+    except (NameTaken, OSError, ValueError) as error:
+        say(starter, error=type(error).__name__, text=str(error))
+        sys.exit(3)
+    with suppress(OSError, ConfigError):
+        log_to(config["name"])
+    runners = Runners(config, str(core_zip()))
+    if config["role"] == "shell":
+        runners.begin_evaluator()
+    run(config, held, runners, starter)
+
+
+def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.socket) -> None:
+    """The loop, from here to the end of the node."""
+    import asyncio
+
+    from pysh.runtime.hub.server import Server
+
+    async def serve() -> str:
+        server = Server(config, held, runners)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            loop.add_signal_handler(number, stop, server, number)
+        say(starter, ready=True, pid=os.getpid(), socket=str(held.socket), incarnation=config["incarnation"], name=config["name"])
+        if config["role"] == "program":
+            await server.adopt(starter, bytes.fromhex(config["secret"]))
+        else:
+            starter.close()
+        return await server.serve()
+
+    def stop(server: Server, number: int) -> None:
+        server.core.stop(signal.Signals(number).name)
+        server.carry_out()
+
+    try:
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    except ImportError:
+        runner = asyncio.Runner()
+    with runner:
+        runner.run(serve())
+    os._exit(0)  # nothing is left to tidy, and nothing may delay the end
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

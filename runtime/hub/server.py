@@ -1,0 +1,322 @@
+"""The hub's shell around the core: feeds it bytes and time, carries out what it says, decides nothing."""
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from math import inf
+from typing import Any, cast
+
+from pysh.runtime.hub.discovery import Claim
+from pysh.runtime.hub.dialling import Dialler
+from pysh.runtime.hub.runners import Runners
+from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
+from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
+from pysh.runtime.protocol.handshake import Handshake
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.heartbeat import Heartbeat
+from pysh.runtime.protocol.node import Node
+from pysh.transports import unix
+from pysh.transports.base import TransportError
+
+UNPROVEN = 64
+"""How many connections may be open whose peer has proved nothing yet."""
+ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
+"""Before one of these is passed on, what its runner printed is."""
+LAST_WORDS = 2.0
+
+
+class Peer(asyncio.Protocol):
+    """One connection: bytes to its `Connection`, frames to the core."""
+
+    def __init__(self, server: "Server", connection: Connection, *, checked: bool = False, **opening: Any) -> None:
+        self.checked = checked
+        self.number = next(server.link_numbers)
+        self.connection = connection
+        self.opening = opening
+        self.transport: asyncio.Transport | None = None
+        self._server = server
+        self._announced = False
+        self.worker: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
+        if self.checked:
+            try:
+                unix.check_peer(transport.get_extra_info("socket"), self._server.claim.socket)
+            except TransportError:
+                transport.abort()
+                return
+        self._server.peers[self.number] = self
+        self.send(self.connection.data_to_send())
+
+    def send(self, buffers: list[Any]) -> None:
+        """Write `buffers` in order."""
+        if buffers and self.transport is not None and not self.transport.is_closing():
+            self.transport.writelines(buffers)
+
+    def data_received(self, data: bytes) -> None:
+        server, now = self._server, time.monotonic()
+        raws = self.connection.receive_data(data, now)
+        if not self._announced:
+            if self.connection.opened:
+                self._announced = True
+                assert self.connection.peer is not None
+                self.send(self.connection.data_to_send())
+                self.worker = 0 if self.connection.peer.role == "evaluator" else self.opening.get("worker")
+                server.core.opened(self.number, self.connection.peer, now, **self.opening)
+                server.went_up(self)
+        if raws:
+            if self.worker is not None and any(kind_of(raw) in ANSWERS for raw in raws):
+                server.drain(self.worker)
+            try:
+                server.core.received(self.number, raws, now)
+            except FrameError as error:
+                server.drop(self, str(error))
+        server.carry_out()
+        self.send(self.connection.data_to_send())
+        if self.connection.error is not None:
+            server.drop(self, str(self.connection.error))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.lost(self)
+
+
+class Server:
+    """One running node."""
+
+    def __init__(self, config: dict[str, Any], claim: Claim, runners: Runners) -> None:
+        self.config = config
+        self.claim = claim
+        self.runners = runners
+        self.cookie = bytes.fromhex(config["cookie"])
+        self.incarnation = bytes.fromhex(config["incarnation"])
+        self.name: str = config["name"]
+        self.link_numbers = count(1)
+        self.peers: dict[int, Peer] = {}
+        self.core = Node(
+            self.name, self.incarnation, python=config["python_version"], cores=config.get("cores") or os.cpu_count() or 1,
+            facts=self.facts, persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
+        )  # fmt: skip
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[str] = self.loop.create_future()
+        self._timer: asyncio.Handle | None = None
+        self._due_at = inf
+        self._carrying = False
+        self._dialler = Dialler(self)
+        runners.attach(self)
+
+    # opening
+
+    def hello(self) -> Hello:
+        """What this node says of itself to whoever connects."""
+        return Hello(
+            "node", self.name, self.incarnation, os.urandom(32), python=self.config["python_version"], pid=os.getpid()
+        )
+
+    def accepting(self, secret: bytes, **opening: Any) -> Peer:
+        """The protocol for a connection that the other end opens."""
+        now = time.monotonic()
+        check = self._check if secret == self.cookie else None
+        shake = Handshake(self.hello(), secret, dialling=False, now=now, check=check)
+        return Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
+
+    def _check(self, hello: Hello) -> str | None:
+        if hello.role not in ("node", "terminal"):
+            return f"malformed: no {hello.role} comes in through the node's socket"
+        return self.core.refuse(hello)
+
+    def welcome(self) -> asyncio.Protocol:
+        """For the listening socket: refuses before a byte is read while too many prove nothing."""
+        unproven = sum(not peer.connection.opened for peer in self.peers.values())
+        if unproven >= UNPROVEN:
+            return _Refused()
+        peer = self.accepting(self.cookie, checked=True)
+        self.loop.call_later(peer.connection.next_deadline() - time.monotonic() + 0.01, self._expire, peer)
+        return peer
+
+    def _expire(self, peer: Peer) -> None:
+        if not peer.connection.opened:
+            peer.connection.tick(time.monotonic())
+            peer.send(peer.connection.data_to_send())
+            self.drop(peer, "it did not prove the cookie in time")
+
+    async def adopt(self, sock: socket.socket, secret: bytes, **opening: Any) -> Peer:
+        """Serve a runner of our own on `sock`."""
+        sock.setblocking(False)
+        _, peer = await self.loop.connect_accepted_socket(lambda: self.accepting(secret, **opening), sock)
+        return peer
+
+    def went_up(self, peer: Peer) -> None:
+        """A handshake is over: from now on heartbeats watch a node."""
+        if peer.connection.peer is not None and peer.connection.peer.role == "node":
+            peer.connection.heartbeat = Heartbeat(now=time.monotonic())
+
+    # closing
+
+    def drop(self, peer: Peer, reason: str) -> None:
+        """End a connection that cannot be trusted or is not wanted."""
+        if peer.connection.opened:
+            self.core.closed(peer.number, reason, time.monotonic())
+        if peer.transport is not None:
+            peer.transport.close()
+        self.carry_out()
+
+    def lost(self, peer: Peer) -> None:
+        """The bytes of a connection ended."""
+        self.peers.pop(peer.number, None)
+        if peer.worker:
+            self.drain(peer.worker)
+            self.runners.worker_lost(peer.worker)
+        elif peer.worker == 0:
+            self.drain(0)
+            self.runners.evaluator_lost()
+        self._dialler.lost(peer)
+        if peer.connection.opened:
+            self.core.closed(peer.number, "connection lost", time.monotonic())
+        self.carry_out()
+
+    # carrying out
+
+    def carry_out(self) -> None:
+        """Do what the core asked for, until it asks for nothing more."""
+        if self._carrying:
+            return
+        self._carrying = True
+        try:
+            while todo := self.core.take():
+                for action in todo:
+                    if type(action) is actions.Write:
+                        if (peer := self.peers.get(action.link)) is not None:
+                            peer.send(action.buffers)
+                    else:
+                        self._DO[type(action)](self, action)
+        finally:
+            self._carrying = False
+        self._arm()
+
+    def _arm(self) -> None:
+        due = self.core.next_deadline()
+        if due is None or due >= self._due_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due_at = due
+        self._timer = self.loop.call_later(max(0.0, due - time.monotonic()), self._due)
+
+    def _due(self) -> None:
+        self._due_at = inf
+        self.core.tick(time.monotonic())
+        self.carry_out()
+
+    def watch(self) -> None:
+        """Twice a second: heartbeats and acknowledgements of the connections to other nodes."""
+        now = time.monotonic()
+        for peer in list(self.peers.values()):
+            if peer.connection.opened and peer.connection.heartbeat is not None:
+                for event in peer.connection.tick(now):
+                    if isinstance(event, Suspect | Recovered):
+                        self.core.suspect(peer.number, isinstance(event, Suspect), now)
+                    elif isinstance(event, Silent):
+                        self.drop(peer, f"silent for {event.for_seconds:.0f} s")
+                if (link := self.core.links.get(peer.number)) is not None:
+                    link.rtt = peer.connection.rtt
+                peer.send(peer.connection.data_to_send())
+        self.core.tick(now)
+        self.carry_out()
+        self.loop.call_later(0.5, self.watch)
+
+    def drain(self, worker: int) -> None:
+        """Pass on what a worker (0: the evaluator) printed before what it answers."""
+        for data in self.runners.printed(worker):
+            self.printed(worker, data)
+
+    def printed(self, worker: int, data: bytes) -> None:
+        """Output came."""
+        if worker:
+            self.core.work.printed(worker, data)
+        else:
+            self.core.console.screen(data)
+
+    def worker_exited(self, worker: int, death: dict[str, Any], running: int) -> None:
+        """A worker is reaped."""
+        self.core.now = time.monotonic()
+        self.core.work.exited(worker, death, running)
+        self.carry_out()
+
+    def evaluator_died(self, death: str) -> None:
+        """The evaluator is reaped; another one starts."""
+        if not self.core.stopping:
+            self.core.console.evaluator_died(death)
+            self.runners.start_evaluator()
+        self.carry_out()
+
+    def _close(self, action: actions.Close) -> None:
+        if (peer := self.peers.get(action.link)) is not None and peer.transport is not None:
+            peer.transport.close()
+
+    def _dial(self, action: actions.Dial) -> None:
+        self._dialler.start(action.token, action.address)
+
+    def _prepare(self, action: actions.Prepare) -> None:
+        if action.what == "evaluator":
+            self.runners.start_evaluator()
+        elif action.what == "paths":
+            self.runners.set_paths(self.core.paths)
+        else:
+            self.runners.start_fork_server()
+
+    def _stop(self, action: actions.Stop) -> None:
+        busy = bool(self.core.work.pool.busy or any(worker.jobs for worker in self.core.work.pool.workers.values()))
+        self.loop.call_later(1.0 if busy else 0.0, self._ended, action.reason)
+
+    def _ended(self, reason: str) -> None:
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    _DO: dict[type, Callable[["Server", Any], None]] = {
+        actions.Close: _close,
+        actions.Dial: _dial,
+        actions.Prepare: _prepare,
+        actions.Stop: _stop,
+        actions.ForkWorker: lambda self, action: self.runners.fork(action.worker),
+        actions.Signal: lambda self, action: self.runners.signal(action.worker, action.signal, action.group, action.job),
+        actions.Pause: lambda self, action: self.runners.pause(action.worker, action.on),
+        actions.Type: lambda self, action: self.runners.type(action.data),
+        actions.Resize: lambda self, action: self.runners.resize(action.rows, action.columns),
+        actions.Interrupt: lambda self, action: self.runners.interrupt(),
+    }
+
+    # living
+
+    def facts(self) -> dict[str, Any]:
+        """What `info` says of the process itself."""
+        return {"pid": os.getpid(), "modules": sorted(sys.modules), "runners": self.runners.pids(), "python": sys.version.split()[0]}
+
+    async def serve(self) -> str:
+        """Live until told to stop; the reason why."""
+        server = await self.loop.create_unix_server(self.welcome, sock=unix.listening_socket(self.claim.socket))
+        self.claim.publish({
+            "name": self.name, "pid": os.getpid(), "incarnation": self.incarnation.hex(), "started": time.time(),
+            "python": self.config["python_version"], "versions": "1-2",
+        })  # fmt: skip
+        self.watch()
+        try:
+            return await self.ended
+        finally:
+            server.close()
+            self.claim.release()
+            self.runners.end()
+            for peer in list(self.peers.values()):
+                if peer.transport is not None:
+                    peer.transport.close()
+            await asyncio.sleep(0)
+
+
+class _Refused(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()

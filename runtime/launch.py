@@ -1,0 +1,56 @@
+"""Start a hub: a child that lives in pysh's own environment, whoever its starter is."""
+
+import json
+import os
+import subprocess
+import sys
+from socket import socket, socketpair
+from typing import Any
+
+HUB_PYTHON = "PYSH_HUB_PYTHON"
+"""Where a program that runs in the user's Python finds pysh's own; inherited, not secret."""
+
+
+class HubFailed(Exception):
+    """The hub ended before its node was there; `kind` names the error it met, the text says it."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def hub_python() -> str:
+    """The Python whose environment has pysh and all it needs."""
+    return os.environ.get(HUB_PYTHON) or sys.executable
+
+
+def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
+    """Start a hub as `config` says and return our end of its socket, on which it speaks next.
+
+    The configuration, with the cookie, goes over the socket: never in argv or the environment.
+    `log` is a file descriptor for what the hub itself prints.
+    """
+    ours, theirs = socketpair()
+    command = [hub_python(), "-m", "pysh.runtime.hub", str(theirs.fileno())]
+    output = subprocess.DEVNULL if log is None else log
+    subprocess.Popen(
+        command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        start_new_session=True,
+    )  # fmt: skip
+    theirs.close()
+    ours.sendall(json.dumps(config).encode() + b"\n")
+    return ours
+
+
+def status(sock: socket) -> dict[str, Any]:
+    """Wait for the hub's one line that says it is up. Raises `HubFailed`."""
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = sock.recv(1)
+        if not byte:
+            raise HubFailed("hub", "the hub ended before it was up; nothing was run")
+        line += byte
+    told: dict[str, Any] = json.loads(line)
+    if "error" in told:
+        raise HubFailed(told["error"], told["text"])
+    return told
