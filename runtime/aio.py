@@ -1,0 +1,146 @@
+"""Every verb as async, under the name and with the arguments of the blocking one in `api`.
+
+Ending a wait ends no task, except that of a `call` or `call_all` that is cancelled: nobody else has it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from pysh.runtime import api, verbs
+from pysh.runtime.calls import Fn
+from pysh.runtime.errors import TaskTimeout
+from pysh.runtime.node import Node, On, Shown, all_nodes
+from pysh.runtime.process import Process
+from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.runner.waiting import drive
+from pysh.runtime.task import Task
+from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Waited
+
+node = api.node
+me = api.me
+
+
+async def nodes() -> Nodes:
+    """This node first, then the others it is connected to."""
+    return await drive(verbs.nodes())
+
+
+async def connect(*addrs: str) -> Any:
+    """Connect to one node, or to several."""
+    return await drive(verbs.connect(addrs))
+
+
+async def disconnect(n: str | Node) -> None:
+    """End the connection to node `n`."""
+    await drive(verbs.disconnect(n))
+
+
+async def leave() -> None:
+    """End the connections of this node to all others."""
+    await drive(verbs.leave())
+
+
+async def ping(n: str | Node) -> float:
+    """The seconds of a round trip from here to the hub of node `n`."""
+    return await drive(verbs.ping(n))
+
+
+async def evaluate(n: Node, source: str) -> Shown:
+    """Run `source` in the shell of `n`; its value as text."""
+    return await drive(verbs.evaluate(n, source))
+
+
+async def task(
+    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any
+) -> Task:
+    """Start `fn(*args, **kwargs)` on a node."""
+    return api.task(fn, *args, on=on, limit=limit, detach=detach, **kwargs)
+
+
+async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
+    """The value of `fn(*args, **kwargs)`, run on a node; cancelling this cancels that."""
+    made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
+    made.submit(meta, payload)
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            return await made
+    except asyncio.CancelledError:
+        made.give_up()
+        raise
+    except TimeoutError:
+        if limit.expired():
+            raise TaskTimeout(task=made, seconds=timeout, executed=made.executed) from None
+        raise
+
+
+async def task_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, **kwargs: Any
+) -> Results:
+    """Like `task`, once on each node."""
+    return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **kwargs)
+
+
+async def call_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any
+) -> Results:
+    """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
+    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    try:
+        await wait(tasks, timeout)
+    except asyncio.CancelledError:
+        for each in verbs.listed(tasks):
+            each.give_up()
+        raise
+    return verbs.gathered(tasks, timeout)
+
+
+async def spawn(fn: Fn, /, *args: Any, on: On = None, **kwargs: Any) -> Process:
+    """Start `fn(*args, **kwargs)` as a process with a mailbox."""
+    return await drive(verbs.spawn(fn, args, kwargs, on))
+
+
+async def spawn_all(fn: Fn, /, *args: Any, on: On = all_nodes, **kwargs: Any) -> Results:
+    """Like `spawn`, once on each node."""
+    return await drive(verbs.spawn_all(fn, args, kwargs, on))
+
+
+async def tasks(on: On = None) -> Rows:
+    """What the nodes `on` run and wait to run."""
+    return await drive(verbs.tasks(on))
+
+
+async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
+    """Wait until all of `ts` have ended, or for `timeout` seconds."""
+    waited = verbs.listed(ts)
+    try:
+        await drive(verbs.all_of(waited), timeout)
+    except TimeoutError:
+        pass
+    return verbs.parted(waited)
+
+
+async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
+    """The tasks `ts` in the order they end."""
+    arrivals = Arrivals(verbs.listed(ts))
+    while (ended := await drive(arrivals.next())) is not None:
+        yield ended
+
+
+async def send(dest: Process | Pid, message: Any) -> None:
+    """Put `message` into the mailbox of a process."""
+    verbs.send(dest, message)
+
+
+async def receive(match: Any = None, timeout: float | None = None) -> Any:
+    """The first message that matches."""
+    return await drive(verbs.receive(match), timeout)
+
+
+async def start(name: str | None = None, cookie: str | None = None) -> Any:
+    """Start this program's node, without stopping the loop meanwhile."""
+    from pysh.runtime import program
+
+    return await asyncio.to_thread(program.start, name, cookie)

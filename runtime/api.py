@@ -1,0 +1,170 @@
+"""The public names that block: at a prompt, in scripts and in synchronous functions.
+
+Each is its twin in `aio`, run to its end in this thread.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pysh.runtime import verbs
+from pysh.runtime.calls import Fn
+from pysh.runtime.node import Node, On, Shown, all_nodes
+from pysh.runtime.process import Process
+from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
+from pysh.runtime.task import Task
+from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Waited
+
+
+def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
+    refuse_to_block(verb)
+    return block(steps, timeout)
+
+
+def node() -> Node:
+    """This node."""
+    return verbs.node()
+
+
+def nodes() -> Nodes:
+    """This node first, then the others it is connected to; a table at the prompt."""
+    return _run("nodes", verbs.nodes())
+
+
+def connect(*addrs: str) -> Any:
+    """Connect to the nodes at `addrs` (`n2@host`, `n2`, `unix:/path`).
+
+    One address: its `Node`, or `ConnectError` raised; several: `Results`.
+    """
+    return _run("connect", verbs.connect(addrs))
+
+
+def disconnect(n: str | Node) -> None:
+    """End the connection to node `n`. Raises `NodeDown` if there is none."""
+    _run("disconnect", verbs.disconnect(n))
+
+
+def leave() -> None:
+    """End the connections of this node to all others."""
+    _run("leave", verbs.leave())
+
+
+def ping(n: str | Node) -> float:
+    """The seconds of a round trip from here to the hub of node `n`. Raises `ConnectError`, `NodeDown`."""
+    return _run("ping", verbs.ping(n))
+
+
+def evaluate(n: Node, source: str) -> Shown:
+    """Run `source` in the shell of `n`; its value as text. `Node.eval` and `Node.run`."""
+    return _run("eval", verbs.evaluate(n, source))
+
+
+def task(
+    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any
+) -> Task:
+    """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
+
+    `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there.
+    It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. Raises
+    `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
+    """
+    made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
+    made.submit(meta, payload)
+    return made
+
+
+def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
+    """The value of `fn(*args, **kwargs)`, run on a node as by `task`; or what it raised.
+
+    `TaskTimeout` after `timeout` seconds, with the task, which goes on. Ctrl-C cancels it.
+    """
+    refuse_to_block("call")
+    made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
+    try:
+        made.submit(meta, payload)
+        return made.result(timeout)
+    except KeyboardInterrupt:
+        made.give_up()
+        raise
+
+
+def task_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, **kwargs: Any
+) -> Results:
+    """Like `task`, once on each node: node to `Task`, or to why none was started."""
+    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
+
+
+def call_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any
+) -> Results:
+    """Like `call`, once on each node, all at the same time: node to value or exception.
+
+    After `timeout` seconds those that are not done have a `TaskTimeout`. Ctrl-C cancels them.
+    """
+    refuse_to_block("call_all")
+    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    try:
+        wait(tasks, timeout)
+        return verbs.gathered(tasks, timeout)
+    except KeyboardInterrupt:
+        for each in verbs.listed(tasks):
+            each.give_up()
+        raise
+
+
+def spawn(fn: Fn, /, *args: Any, on: On = None, **kwargs: Any) -> Process:
+    """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it."""
+    return _run("spawn", verbs.spawn(fn, args, kwargs, on))
+
+
+def spawn_all(fn: Fn, /, *args: Any, on: On = all_nodes, **kwargs: Any) -> Results:
+    """Like `spawn`, once on each node: node to `Process`, or to why there is none."""
+    return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on))
+
+
+def tasks(on: On = None) -> Rows:
+    """What the nodes `on` (default: this one) run and wait to run, whoever started it."""
+    return _run("tasks", verbs.tasks(on))
+
+
+def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
+    """Wait until all of `ts` have ended, or for `timeout` seconds: `(done, pending)`."""
+    waited = verbs.listed(ts)
+    try:
+        _run("wait", verbs.all_of(waited), timeout)
+    except TimeoutError:
+        pass
+    return verbs.parted(waited)
+
+
+def as_completed(ts: Iterable[Task] | Results) -> Iterator[Task]:
+    """The tasks `ts` in the order they end."""
+    refuse_to_block("as_completed")
+    arrivals = Arrivals(verbs.listed(ts))
+    while (ended := block(arrivals.next())) is not None:
+        yield ended
+
+
+def me() -> Process:
+    """The process that runs this code: what others can `send` to."""
+    return verbs.me()
+
+
+def send(dest: Process | Pid, message: Any) -> None:
+    """Put `message` into the mailbox of a process; does not wait for it to be received.
+
+    Messages from one process to another arrive in the order sent. Raises `NodeDown` if its node is not
+    connected, and `NotSendable`.
+    """
+    verbs.send(dest, message)
+
+
+def receive(match: Any = None, timeout: float | None = None) -> Any:
+    """The first message that matches, those not yet received first; others keep their places.
+
+    `match` is a type, a predicate, a value, or a tuple of such and `...` held against a tuple part by
+    part; None takes any. Raises `TimeoutError` after `timeout` seconds.
+    """
+    return _run("receive", verbs.receive(match), timeout)

@@ -1,0 +1,175 @@
+"""Pickling by value: cloudpickle, with what a shell on many machines needs beside it.
+
+- A function takes the lines of its source along, and its code says which Python made it.
+- A class keeps its identity. Where it was made it is never written to: cloudpickle alone would set
+  its attributes to those of the pickle that comes back.
+- A value that has grown past the limit is measured to its end, but not kept.
+
+Only this module imports cloudpickle, and only when the first value needs it.
+"""
+
+import copyreg
+import io
+import sys
+from pickle import PickleBuffer
+from types import CodeType, FunctionType
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary, WeakSet
+
+from pysh.runtime import sources
+from pysh.runtime.errors import VersionSkew
+from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.vendor.cloudpickle import cloudpickle
+
+PROTOCOL = 5
+_PYTHON = sys.hexversion >> 16
+
+by_reference = cloudpickle._should_pickle_by_reference
+imported_submodules = cloudpickle._find_imported_submodules
+modules_by_value = cloudpickle.list_registry_pickle_by_value
+
+
+def named_globals(code: CodeType) -> tuple[str, ...]:
+    """The names of globals that `code` and the functions inside it read or write."""
+    return tuple(cloudpickle._extract_code_globals(code))
+
+
+class Writes(Protocol):
+    """What a pickle can be written to."""
+
+    def write(self, data: Buffer, /) -> int: ...
+
+
+class Sink(io.BytesIO):
+    """Takes a pickle of up to `limit` bytes; of a longer one only `size` is kept, and no byte."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]
+        count = data.nbytes if isinstance(data, memoryview) else len(data)
+        self.size += count
+        if self.size <= self.limit:
+            super().write(data)
+        elif self.tell():
+            self.seek(0)
+            self.truncate()
+        return count
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles one value into `sink`. A pickle of a call (`calling`) renews the classes it carries.
+
+    Afterwards `captured` holds each function that went by value with the globals that went with it,
+    and `carries_code` says whether there was any such function or class.
+    """
+
+    # cloudpickle's own is a chain of two tables, searched in Python for every object; here the one
+    # half is looked at in `reducer_override`, and the other is left to the C code.
+    dispatch_table = copyreg.dispatch_table
+
+    def __init__(self, sink: Writes, *, calling: bool = False) -> None:
+        super().__init__(sink, PROTOCOL)
+        self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
+        self.carries_code = False
+        self._settle = renew if calling else keep
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind is FunctionType:
+            return self._function_reduce(obj)
+        reduce = _REDUCERS.get(kind)
+        if reduce is not None:
+            return reduce(obj)
+        return self._class_reduce(obj) if issubclass(kind, type) else NotImplemented
+
+    def _dynamic_function_reduce(self, func: FunctionType) -> Any:
+        _, args, state, _, _, settle = super()._dynamic_function_reduce(func)
+        self.carries_code = True
+        self.captured.append((func, state[1]["__globals__"]))
+        return function, (*args, sources.of(func)), state, None, None, settle
+
+    def _class_reduce(self, cls: type) -> Any:
+        reduced = cloudpickle._class_reduce(cls)
+        if reduced is NotImplemented or len(reduced) == 2:
+            return reduced
+        make, args, state, _, _, _ = reduced
+        self.carries_code = True
+        return known_class, (make, *args), state, None, None, self._settle
+
+
+def _reduce_code(made: CodeType) -> Any:
+    return code, (_PYTHON, *cloudpickle._code_reduce(made)[1])
+
+
+def _reduce_memoryview(view: memoryview) -> Any:
+    if not view.c_contiguous:
+        return bytes, (view.tobytes(),)
+    return bytes, (PickleBuffer(view.toreadonly()),)  # copied once, into the pickle
+
+
+_REDUCERS = {**cloudpickle.Pickler._dispatch_table, CodeType: _reduce_code, memoryview: _reduce_memoryview}
+
+
+# What the pickles call when they are loaded. These names travel between nodes.
+
+
+def function(code: CodeType, names: Any, name: Any, defaults: Any, closure: Any, source: Any) -> FunctionType:
+    """A function that came by value; the state that cloudpickle sets follows."""
+    if source is not None:
+        sources.install(source)
+    return cloudpickle._make_function(code, names, name, defaults, closure)  # type: ignore[no-any-return]
+
+
+def code(python: int, *args: Any) -> CodeType:
+    """A code object. That of another Python would crash this one, so it raises `VersionSkew`."""
+    if python != _PYTHON:
+        raise VersionSkew(here=_version(_PYTHON), there=_version(python))
+    return CodeType(*args)
+
+
+def _version(python: int) -> str:
+    return f"{python >> 8}.{python & 255}"
+
+
+_came: "WeakKeyDictionary[type, frozenset[str]]" = WeakKeyDictionary()
+"""The classes that came from elsewhere, with the names they were born with."""
+_unsettled: "WeakSet[type]" = WeakSet()
+
+
+def known_class(make: Any, *args: Any) -> type:
+    """The class with that identity, if it was made here or came before; else a new, empty one."""
+    identity = args[-2]
+    known: type | None = cloudpickle._DYNAMIC_CLASS_TRACKER_BY_ID.get(identity)
+    if known is not None:
+        return known
+    cls: type = make(*args)
+    _came.setdefault(cls, frozenset(vars(cls)))
+    _unsettled.add(cls)
+    return cls
+
+
+def keep(cls: type, state: Any) -> None:
+    """Fill a class that is new here, and leave every other as it is.
+
+    Two threads may load one class at a time. The later one finds it unsettled and fills it as well,
+    with the same: neither goes on with half a class.
+    """
+    if cls in _unsettled:
+        cloudpickle._class_setstate(cls, state)
+        _unsettled.discard(cls)
+
+
+def renew(cls: type, state: Any) -> None:
+    """Fill a class anew for a call, which starts from the values at sending; but not where it was made."""
+    born = _came.get(cls)
+    if born is None:
+        return
+    for name in vars(cls).keys() - born - state[0].keys():
+        try:
+            delattr(cls, name)
+        except (AttributeError, TypeError):
+            pass  # a descriptor that Python keeps there
+    cloudpickle._class_setstate(cls, state)
+    _unsettled.discard(cls)

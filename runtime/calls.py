@@ -1,0 +1,119 @@
+"""From a function and its arguments to a SPAWN: what is refused here, and what travels."""
+
+import sys
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+from pysh.runtime.errors import VersionSkew
+from pysh.runtime.payload import dumps, dumps_call
+from pysh.runtime.protocol.frames import pack
+from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+_COROUTINE = 0x80  # inspect.CO_COROUTINE
+_METAS = 512
+
+Fn = Callable[..., Any] | str
+"""A function, or the name of one: `"pkg.mod:fn"` is importable there, `"fn"` defined in the shell there."""
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+_metas: dict[tuple[Any, ...], bytes] = {}
+
+
+class Call:
+    """One function with its arguments, pickled once for however many nodes it goes to.
+
+    `options` are the verb's own keywords, which no parameter of `fn` may be called like. Raises
+    `TypeError` for such a function, and `NotSendable` for what cannot travel.
+    """
+
+    __slots__ = ("by_value", "label", "payload", "spec")
+
+    def __init__(self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str]) -> None:
+        self.spec: tuple[str | None, bool]
+        if isinstance(fn, str):
+            self.label = fn
+            self.payload = dumps((args, kwargs))
+            self.by_value = False
+            self.spec = (fn, False)
+        else:
+            _check_options(fn, options)
+            self.label = _label(fn)
+            self.payload = dumps_call(fn, args, kwargs)
+            self.by_value = not _is_importable(fn)
+            self.spec = (None, _is_async(fn))
+
+    def check(self, info: NodeInfo) -> None:
+        """Raise `VersionSkew` if this call cannot run on that node."""
+        if self.by_value and info.python and info.python != PYTHON:
+            raise VersionSkew(PYTHON, info.python, info.name)
+
+    def meta(self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False) -> bytes:
+        """The meta of its SPAWN. Most calls have one that was packed before."""
+        key = (self.label, self.spec, owner, kind, limit, detach)
+        packed = _metas.get(key)
+        if packed is None:
+            if len(_metas) >= _METAS:
+                _metas.clear()
+            packed = _metas[key] = self._packed(owner, kind, limit, detach)
+        return packed
+
+    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool) -> bytes:
+        fn, is_async = self.spec
+        meta = {
+            "label": self.label[:100],
+            "fn": fn,
+            "async": is_async,
+            "owner": owner and list(owner),
+            "kind": kind,
+            "limit": limit,
+            "detach": detach,
+        }
+        return pack({key: value for key, value in meta.items() if value or key == "label"})
+
+
+def owner_of(client: Client) -> Pid | None:
+    """Who owns what this process starts, if it is somebody else."""
+    return client.owner if client.owner != client.pid else None
+
+
+def _check_options(fn: Callable[..., Any], options: frozenset[str]) -> None:
+    function = fn.__func__ if isinstance(fn, MethodType) else fn
+    if not isinstance(function, FunctionType):
+        return
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if not options.isdisjoint(names):
+        name = next(name for name in names if name in options)
+        raise TypeError(
+            f"{_label(fn)}() has a parameter {name!r}, which is an option here; bind it before: "
+            f"functools.partial({_label(fn)}, {name}=...)"
+        )
+
+
+def _label(fn: Callable[..., Any]) -> str:
+    inner = getattr(fn, "func", fn)  # of a functools.partial
+    return str(getattr(inner, "__name__", None) or type(inner).__name__)
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    inner: Any = getattr(fn, "func", fn)
+    code = getattr(inner, "__code__", None)
+    return code is not None and bool(code.co_flags & _COROUTINE)
+
+
+def _is_importable(fn: Callable[..., Any]) -> bool:
+    """Whether `fn` can be found by its name where the same modules are."""
+    inner: Any = getattr(fn, "func", fn)
+    module = getattr(inner, "__module__", None)
+    if module is None or module == "__main__":
+        return module is None
+    found: Any = sys.modules.get(module)
+    for part in getattr(inner, "__qualname__", "").split("."):
+        found = getattr(found, part, None)
+    return found is not None and (found is inner or found == inner)

@@ -1,0 +1,389 @@
+"""What pysh raises, and how it travels as plain data.
+
+    PyshError
+        ConnectError    no connection to a node came about; `stage` says how far it got
+        NodeDown        the node is gone, or cannot be reached
+        TaskTimeout     no result in time; the task goes on (also a TimeoutError)
+        TaskCancelled   the task was cancelled, and by what
+        WorkerDied      the process that ran the code died
+        NotSendable     a value cannot travel; `path` says what in it
+        NoProcess       there is no such process
+        MailboxFull     the receiver does not keep up
+        BlockingCall    a blocking verb inside an `async def`
+        CodeSkew        two nodes hold different code under one name
+        VersionSkew     two nodes run Python versions that cannot exchange code
+        RemoteError     remote code raised what cannot be raised here
+    LargeCapture        a warning: a function drags a large global along
+    RemoteTraceback     the cause of every exception that came from a node: the frames there
+
+An error holds data and builds its text from them: what happened, the evidence, the next command, and
+whether the code ran. `text`, where it is given, replaces the words that the class would find.
+
+Every parameter of an error's `__init__` is plain data kept in an attribute of the same name; that is
+what `describe` puts into a frame's meta, and what is pickled. (`TaskTimeout.task` is the exception:
+it belongs to the process that waited.)
+"""
+
+from typing import Any, NamedTuple
+
+STAGES = ("resolve", "tcp", "hostkey", "sshauth", "launch", "find", "version", "name", "cookie", "ready")
+"""How far `connect` gets, in order: the values of `ConnectError.stage`."""
+
+_RAN = {"no": "Nothing ran.", "maybe": "The code may have run.", "yes": "The code ran."}
+
+
+class PyshError(Exception):
+    """The base of all errors that are pysh's own and not the user's code's.
+
+    `executed` tells whether the code in question ran: `"no"`, `"maybe"`, `"yes"`, or `""` where no
+    code is in question.
+    """
+
+    def __init__(self, text: str = "", *, executed: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.executed = executed
+
+    def what(self) -> str:
+        """What happened, made of the error's data; for when nobody gave a `text`."""
+        return ""
+
+    def __str__(self) -> str:
+        said = self.text or self.what()
+        ran = _RAN.get(self.executed, "")
+        if not said or not ran:
+            return said or ran
+        return f"{said}{'' if said[-1] in '.!?' else '.'} {ran}"
+
+    def __reduce__(self) -> Any:
+        if KINDS.get(type(self).__name__) is not type(self):
+            return super().__reduce__()  # a subclass of the user's, with an `__init__` of its own
+        carried = {name: value for name, value in vars(self).items() if name in ("__notes__", "__remote__")}
+        return _restore, (type(self), _data(self)), carried
+
+
+class ConnectError(PyshError):
+    """No connection came about. `stage` is one of `STAGES`, `hint` the next command to try."""
+
+    def __init__(
+        self, stage: str = "ready", address: str = "", *, text: str = "", hint: str = "", executed: str = "no"
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.stage = stage
+        self.address = address
+        self.hint = hint
+
+    def what(self) -> str:
+        return f"cannot connect to {self.address or 'the node'}"
+
+    def __str__(self) -> str:
+        hint = f" Try: {self.hint}" if self.hint else ""
+        return f"[{self.stage}] {super().__str__()}{hint}"
+
+
+class NodeDown(PyshError):
+    """The node is gone or cannot be reached: `reason` is `noconnection`, `shutdown`, `restarted` ..."""
+
+    def __init__(self, node: str = "", reason: str = "", *, text: str = "", executed: str = "maybe") -> None:
+        super().__init__(text, executed=executed)
+        self.node = node
+        self.reason = reason
+
+    def what(self) -> str:
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.node or 'the node'} is down{why}; nodes() shows who is up"
+
+
+class TaskTimeout(PyshError, TimeoutError):
+    """No result within `seconds`. The task goes on: `.task` is its handle, to wait again or cancel."""
+
+    def __init__(
+        self,
+        text: str = "",
+        *,
+        task: Any = None,
+        name: str = "",
+        seconds: float | None = None,
+        executed: str = "maybe",
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.task = task
+        self.name = name or (repr(task) if task is not None else "")
+        self.seconds = seconds
+
+    def what(self) -> str:
+        within = "in time" if self.seconds is None else f"within {self.seconds:g} s"
+        who = f" from {self.name}" if self.name else ""
+        return f"no result{who} {within}; it goes on: wait again with result(), or end it with cancel()"
+
+
+class TaskCancelled(PyshError):
+    """The task was cancelled; `reason` is `cancel`, `limit`, `owner` ..."""
+
+    def __init__(self, reason: str = "", node: str = "", *, text: str = "", executed: str = "maybe") -> None:
+        super().__init__(text, executed=executed)
+        self.reason = reason
+        self.node = node
+
+    def what(self) -> str:
+        where = f" on {self.node}" if self.node else ""
+        return f"the task{where} was cancelled" + (f" ({self.reason})" if self.reason else "")
+
+
+class WorkerDied(PyshError):
+    """The process that ran the code died: of `signal`, or with exit `status`. `tail` is its last output."""
+
+    def __init__(
+        self,
+        signal: int | None = None,
+        tail: str = "",
+        *,
+        status: int | None = None,
+        node: str = "",
+        text: str = "",
+        executed: str = "maybe",
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.signal = signal
+        self.status = status
+        self.tail = tail
+        self.node = node
+
+    def what(self) -> str:
+        return f"the worker{f' on {self.node}' if self.node else ''} died{self._how()}"
+
+    def _how(self) -> str:
+        if self.signal is None:
+            return "" if self.status is None else f" with exit status {self.status}"
+        from signal import Signals
+
+        try:
+            return f" of {Signals(self.signal).name}"
+        except ValueError:
+            return f" of signal {self.signal}"
+
+    def __str__(self) -> str:
+        tail = f"\nIts last output:\n{self.tail.rstrip()}" if self.tail.strip() else ""
+        return super().__str__() + tail
+
+
+class NotSendable(PyshError):
+    """A value cannot travel. `path` leads to what in it cannot, `reason` says why, `hint` what to do instead.
+
+    For a value over the limit, `size` and `limit` are set, in bytes.
+    """
+
+    def __init__(
+        self,
+        path: str = "",
+        kind: str = "",
+        reason: str = "",
+        *,
+        hint: str = "",
+        size: int | None = None,
+        limit: int | None = None,
+        text: str = "",
+        executed: str = "no",
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.path = path
+        self.kind = kind
+        self.reason = reason
+        self.hint = hint
+        self.size = size
+        self.limit = limit
+
+    def what(self) -> str:
+        kind = f" ({self.kind})" if self.kind else ""
+        parts = [f"cannot send {self.path or 'a value'}{kind}"]
+        if self.size is not None:
+            parts.append(f"it takes {self.size:,} bytes")
+        if self.limit is not None:
+            parts.append(f"the limit is {self.limit:,} bytes (PYSH_MAX_VALUE)")
+        parts += [part for part in (self.reason, self.hint) if part]
+        return "; ".join(parts)
+
+
+class NoProcess(PyshError):
+    """No process answers to `pid`: it ended, or never was."""
+
+    def __init__(self, pid: str | int = "", *, text: str = "", executed: str = "no") -> None:
+        super().__init__(text, executed=executed)
+        self.pid = pid
+
+    def what(self) -> str:
+        return f"there is no process {self.pid}; processes() shows those that live"
+
+
+class MailboxFull(PyshError):
+    """The mailbox of `pid` holds `limit` bytes that it has not received; the message was not delivered."""
+
+    def __init__(
+        self, pid: str | int = "", limit: int | None = None, *, text: str = "", executed: str = ""
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.pid = pid
+        self.limit = limit
+
+    def what(self) -> str:
+        bound = "" if self.limit is None else f" (it holds {self.limit:,} bytes)"
+        return f"the mailbox of {self.pid or 'the process'} is full{bound}; the message was not delivered"
+
+
+class BlockingCall(PyshError):
+    """A blocking verb inside an `async def` would stop its event loop; `instead` is the awaitable form."""
+
+    def __init__(self, verb: str = "", instead: str = "", *, text: str = "", executed: str = "no") -> None:
+        super().__init__(text, executed=executed)
+        self.verb = verb
+        self.instead = instead or f"await pysh.aio.{verb}(...)"
+
+    def what(self) -> str:
+        return f"{self.verb}() would block the event loop of its async caller; write: {self.instead}"
+
+
+class CodeSkew(PyshError):
+    """`name` is other code there than here; `here` and `there` are the hashes of the two."""
+
+    def __init__(
+        self,
+        name: str = "",
+        here: str = "",
+        there: str = "",
+        node: str = "",
+        *,
+        text: str = "",
+        executed: str = "no",
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.name = name
+        self.here = here
+        self.there = there
+        self.node = node
+
+    def what(self) -> str:
+        node = self.node or "there"
+        return f"{self.name} differs: {self.here} here, {self.there} on {node}; push it from here"
+
+
+class VersionSkew(PyshError):
+    """Code cannot go between Python `here` and Python `there`; text, data and importable names can."""
+
+    def __init__(
+        self, here: str = "", there: str = "", node: str = "", *, text: str = "", executed: str = "no"
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.here = here
+        self.there = there
+        self.node = node
+
+    def what(self) -> str:
+        node = self.node or "the other node"
+        return (
+            f"a function of Python {self.there} on {node} cannot run in Python {self.here} here; start both "
+            'with the same --python, or name an importable function by text: "module:function"'
+        )
+
+
+class RemoteError(PyshError):
+    """Code on `node` raised what cannot be raised here: `type` is its name, `text` its own text.
+
+    So arrive exceptions that do not survive a pickle, and on purpose those that would end a shell or
+    a loop here for what happened there: `SystemExit`, `KeyboardInterrupt`, `CancelledError` and all
+    else that is no `Exception`, and `StopIteration`, which no coroutine can raise.
+    """
+
+    def __init__(
+        self, type: str = "", text: str = "", node: str = "", *, traceback: str = "", executed: str = "yes"
+    ) -> None:
+        super().__init__(text, executed=executed)
+        self.type = type
+        self.node = node
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        raised = f"{self.type}: {self.text}" if self.type and self.text else self.type or self.text
+        where = f" (on {self.node})" if self.node else ""
+        ran = "" if self.executed == "yes" else " " + _RAN.get(self.executed, "")
+        return f"{raised}{where}{ran}".rstrip()
+
+
+class Remote(NamedTuple):
+    """What `exception.__remote__` holds: the node an exception came from, and its traceback there."""
+
+    node: str
+    traceback: str
+
+
+class RemoteTraceback(Exception):
+    """The `__cause__` of an exception that came from a node, so that Python prints the frames there."""
+
+    def __init__(self, node: str = "", traceback: str = "") -> None:
+        super().__init__(node, traceback)
+        self.node = node
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"on {self.node}:\n{self.traceback.rstrip()}"
+
+
+class LargeCapture(UserWarning):
+    """A function drags a large global along with every call."""
+
+    def __init__(self, function: str = "", name: str = "", size: int = 0) -> None:
+        super().__init__(function, name, size)
+        self.function = function
+        self.name = name
+        self.size = size
+
+    def __str__(self) -> str:
+        return (
+            f"{self.function} drags the global {self.name!r} along, {self.size / 2**20:,.1f} MiB with every "
+            "call; pass it as an argument where it is needed"
+        )
+
+
+KINDS: dict[str, type[PyshError]] = {
+    kind.__name__: kind
+    for kind in (
+        PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoProcess,
+        MailboxFull, BlockingCall, CodeSkew, VersionSkew, RemoteError,
+    )
+}  # fmt: skip
+"""The errors that travel by name."""
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """`error` as plain data for a frame's meta: its class under `"error"`, and what it holds.
+
+    An exception that is not pysh's own keeps its name and text only.
+    """
+    if isinstance(error, PyshError) and KINDS.get(type(error).__name__) is type(error):
+        return {"error": type(error).__name__, **_data(error), "text": error.text or error.what()}
+    text = str(error) if isinstance(error, PyshError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    return {"error": "PyshError", "text": text, "executed": getattr(error, "executed", "")}
+
+
+def rebuild(meta: dict[str, Any]) -> PyshError:
+    """The inverse of `describe`. What this version does not know of `meta` is left out; nothing raises."""
+    name = str(meta.get("error", ""))
+    kind = KINDS.get(name)
+    if kind is None:
+        text = f"{name}: {meta.get('text', '')}".strip(": ")
+        return PyshError(text, executed=str(meta.get("executed", "")))
+    data = {key: value for key, value in meta.items() if key in _fields(kind)}
+    return kind(**data | {key: str(data[key]) for key in ("text", "executed") if key in data})
+
+
+def _fields(kind: type[PyshError]) -> tuple[str, ...]:
+    code = kind.__init__.__code__
+    named = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return tuple(name for name in named if name != "task")
+
+
+def _data(error: PyshError) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in _fields(type(error))}
+
+
+def _restore(kind: type[PyshError], data: dict[str, Any]) -> PyshError:
+    return kind(**data)

@@ -1,0 +1,206 @@
+"""Nodes as users see them, and what `on=` may say."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.errors import ConnectError
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
+
+if TYPE_CHECKING:
+    from pysh.runtime.process import Process
+    from pysh.runtime.results import Rows
+    from pysh.runtime.task import Task
+
+
+class Shown(str):
+    """Text from another shell, printed at a prompt as it was there: `n2.eval("1 + 1")` shows 2, not '2'."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Node:
+    """One node, by its full name; also of a node that is down, and in whatever process.
+
+    Its methods are the verbs, with `on=` this node; the verbs know nodes, and so are imported late.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def info(self) -> NodeInfo | None:
+        """What is known of it here; None if it is not connected."""
+        client = Client.current
+        known = client.view.nodes if client is not None else []
+        return next((info for info in known if info.name == self.name), None)
+
+    @property
+    def state(self) -> str:
+        """`self`, `up`, `suspect`, or `down` also where it was never up."""
+        info = self.info
+        return "down" if info is None else info.state
+
+    @property
+    def rtt(self) -> float | None:
+        """The seconds of a round trip to it, as last measured."""
+        info, client = self.info, Client.current
+        if info is None or client is None:
+            return None
+        return client.view.rtts.get(info.incarnation, info.rtt)
+
+    def __repr__(self) -> str:
+        rtt = self.rtt
+        return f"<Node {self.name} {self.state}{'' if rtt is None else f' {milliseconds(rtt)}'}>"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce__(self) -> Any:
+        return Node, (self.name,)
+
+    def task(
+        self, fn: Any, /, *args: Any, limit: float | None = None, detach: bool = False, **kwargs: Any
+    ) -> "Task":
+        """`task` on this node."""
+        from pysh.runtime import api
+
+        return api.task(fn, *args, on=self, limit=limit, detach=detach, **kwargs)
+
+    def call(self, fn: Any, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """`call` on this node."""
+        from pysh.runtime import api
+
+        return api.call(fn, *args, on=self, timeout=timeout, **kwargs)
+
+    def spawn(self, fn: Any, /, *args: Any, **kwargs: Any) -> "Process":
+        """`spawn` on this node."""
+        from pysh.runtime import api
+
+        return api.spawn(fn, *args, on=self, **kwargs)
+
+    def ping(self) -> float:
+        """The seconds of a round trip to it."""
+        from pysh.runtime import api
+
+        return api.ping(self)
+
+    def tasks(self) -> "Rows":
+        """What runs and waits there."""
+        from pysh.runtime import api
+
+        return api.tasks(on=self)
+
+    def disconnect(self) -> None:
+        """End the connection to it."""
+        from pysh.runtime import api
+
+        api.disconnect(self)
+
+    def eval(self, source: str) -> Shown:
+        """What the expression `source` gives in its shell, as text; what it prints there is printed here."""
+        from pysh.runtime import api
+
+        return api.evaluate(self, source)
+
+    def run(self, source: str) -> None:
+        """Run `source` in its shell, where names stay; what it prints there is printed here."""
+        from pysh.runtime import api
+
+        api.evaluate(self, source)
+
+
+class AllNodes:
+    """`all_nodes`: every node that is known when it is used, this one first."""
+
+    def __iter__(self) -> Iterator[Node]:
+        client = Client.current
+        return iter([Node(info.name) for info in client.view.nodes] if client is not None else [])
+
+    def __repr__(self) -> str:
+        return "all_nodes"
+
+    def __reduce__(self) -> str:
+        return "all_nodes"
+
+
+all_nodes = AllNodes()
+On = str | Node | AllNodes | Iterable[str | Node] | None
+
+
+def find(client: Client, text: str) -> NodeInfo:
+    """The node called `text`: its full name, an alias, or what stands before the @ where one only has it.
+
+    Raises `ConnectError` for one that is not connected.
+    """
+    known = client.view.nodes
+    for info in known:
+        if text == info.name or text in info.aliases:
+            return info
+    short = [info for info in known if info.name.partition("@")[0] == text]
+    if len(short) == 1:
+        return short[0]
+    names = ", ".join(info.name for info in short or known)
+    if short:
+        raise ConnectError("find", text, text=f"several nodes are called {text}: {names}")
+    known_here = f"{text} is not connected; known here: {names}"
+    raise ConnectError("find", text, text=known_here, hint=f'connect("{text}")')
+
+
+def resolve(client: Client, on: On) -> list[NodeInfo]:
+    """The nodes that `on` says, each once. Raises `ConnectError` where one is not connected."""
+    if on is None:
+        return [here(client)]
+    if isinstance(on, str | Node):
+        return [find(client, str(on))]
+    if isinstance(on, AllNodes):
+        return client.view.nodes or [here(client)]
+    found = {info.incarnation: info for one in on for info in resolve(client, one)}
+    if not found:
+        raise ValueError("on= names no node")
+    return list(found.values())
+
+
+def here(client: Client) -> NodeInfo:
+    """The node of this process."""
+    if client.view.nodes and client.view.nodes[0].incarnation == client.incarnation:
+        return client.view.nodes[0]
+    return NodeInfo(client.name, client.incarnation, "self")
+
+
+def choose(client: Client, on: On) -> NodeInfo:
+    """The one node that `on` says, or the least loaded of several; a silent one only if all are."""
+    candidates = resolve(client, on)
+    if len(candidates) > 1:
+        candidates = [info for info in candidates if info.state != "suspect"] or candidates
+        least = client.view.loads.least(info.incarnation for info in candidates)
+        return next(info for info in candidates if info.incarnation == least)
+    return candidates[0]
+
+
+def name_of(pid: Pid) -> str:
+    """The name of the node that `pid` lives on, as far as it is known here."""
+    client = Client.current
+    return client.view.name_of(pid.incarnation) if client is not None else pid.incarnation.hex()[:8]
+
+
+def hub_of(client: Client, node: str | Node) -> Pid:
+    """The hub of a node. Raises `ConnectError` if it is not connected."""
+    return Pid(find(client, str(node)).incarnation, HUB)
+
+
+def milliseconds(seconds: float) -> str:
+    """`seconds` as people read round trips: `0.21 ms`, `38 ms`."""
+    return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,191 @@
+"""Values, calls and exceptions as bytes: the one place where pysh pickles and unpickles.
+
+Payloads are opaque to every hub; only runners load them, and only what came over a connection whose
+cookie was proved. `loads`, `loads_call`, `loads_function` and `loads_error` are the only ways in.
+
+A call is a pickle of `(function, args, kwargs)`, made by cloudpickle; or, for most functions, a
+recipe (see `recipes`) and a pickle of what changes from call to call:
+
+    b"R" | u32 length of the recipe | recipe | pickle of (values, args, kwargs)
+"""
+
+import os
+import pickle
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.errors import LargeCapture, NotSendable
+from pysh.runtime.protocol.terms import Buffer
+
+PROTOCOL = 5
+LARGE = 1024 * 1024
+"""Bytes of a pickled global from which a call that drags it along is warned about."""
+limit = int(os.environ.get("PYSH_MAX_VALUE", 2 * 1024**3))
+"""Bytes that a value may take; a larger one raises `NotSendable`."""
+
+_TAG = ord("R")
+_HEAD = struct.Struct(">BI")
+_SCALARS = frozenset({type(None), bool, int, float, complex})
+_SHORT = 64 * 1024
+
+if TYPE_CHECKING:
+    from pysh.runtime import byvalue, recipes
+else:
+    byvalue = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
+
+
+def preload() -> None:
+    """Import what pickling needs. The fork server does so once, for all workers."""
+    global byvalue, recipes
+    from pysh.runtime import byvalue, recipes
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as bytes. Raises `NotSendable`, with the path to what in it cannot travel."""
+    if _is_plain(value):
+        return pickle.dumps(value, PROTOCOL)
+    try:
+        return _Dump(value).data()
+    except NotSendable:
+        raise
+    except Exception as error:
+        raise _explained([("value", value)], error) from error
+
+
+def loads(data: Buffer) -> Any:
+    """The value that `dumps` made `data` of. Raises whatever its unpickling raises."""
+    return pickle.loads(data)
+
+
+def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """A call as bytes: functions and classes that are not importable go by value, as they are now.
+
+    Raises `NotSendable`. Warns of a `LargeCapture` where a function drags a large global along.
+    """
+    try:
+        data = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType else None
+        if data is None:
+            dump = _Dump((fn, args, kwargs), calling=True)
+            data = dump.data()
+            if len(data) > LARGE:
+                _warn_of_large(dump.pickler.captured)
+        return data
+    except (NotSendable, LargeCapture):
+        raise
+    except Exception as error:
+        inside = [(getattr(fn, "__name__", repr(fn)), fn)]
+        inside += [(f"args[{index}]", value) for index, value in enumerate(args)]
+        inside += [(f"kwargs[{name!r}]", value) for name, value in kwargs.items()]
+        raise _explained(inside, error) from error
+
+
+def loads_call(data: Buffer) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The function and arguments of a call. Every function by value is new, with globals of its own."""
+    if data[0] != _TAG:
+        return pickle.loads(data)  # type: ignore[no-any-return]
+    _, size = _HEAD.unpack_from(data)
+    view = memoryview(data)
+    end = _HEAD.size + size
+    values, args, kwargs = pickle.loads(view[end:])
+    if recipes is None:
+        preload()
+    return recipes.cast(bytes(view[_HEAD.size : end]), values), args, kwargs
+
+
+def dumps_function(fn: Callable[..., Any]) -> bytes:
+    """A function as bytes, as in a call, with all that it refers to as it is now."""
+    return dumps_call(fn, (), {})
+
+
+def loads_function(data: Buffer) -> Callable[..., Any]:
+    """A new function, with globals of its own, of what `dumps_function` made."""
+    return loads_call(data)[0]
+
+
+def dumps_error(error: BaseException) -> bytes:
+    """An exception as bytes: its text and traceback always, itself where it can travel. Never raises."""
+    from pysh.runtime import raised
+
+    return raised.dumps(error, limit)
+
+
+def loads_error(data: Buffer, node: str) -> Exception:
+    """The exception to raise here for what the code on `node` raised, with the frames there as its cause.
+
+    A `RemoteError` where its own type cannot be rebuilt, or may not be raised here.
+    """
+    from pysh.runtime import raised
+
+    return raised.loads(data, node)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether plain pickle does for `value`: no function or class in it, and not large."""
+    kind = type(value)
+    return kind in _SCALARS or ((kind is str or kind is bytes) and len(value) <= _SHORT)
+
+
+class _Dump:
+    """One pickle by value, after `prefix`."""
+
+    def __init__(self, value: Any, prefix: bytes = b"", *, calling: bool = False) -> None:
+        if byvalue is None:
+            preload()
+        self.sink = byvalue.Sink(limit)
+        if prefix:
+            self.sink.write(prefix)
+        self.pickler = byvalue.Pickler(self.sink, calling=calling)
+        self.pickler.dump(value)
+
+    def data(self) -> bytes:
+        if self.sink.size > limit:
+            raise NotSendable("a value", size=self.sink.size, limit=limit)
+        return self.sink.getvalue()
+
+
+def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """The call as a recipe and values; None where there is none, or an argument shares its globals."""
+    if recipes is None:
+        preload()
+    packed = recipes.pack(fn)
+    if packed is None:
+        return None
+    recipe, values = packed
+    call = (values, args, kwargs)
+    head = _HEAD.pack(_TAG, len(recipe)) + recipe
+    if all(map(_is_plain, args)) and (not kwargs or all(map(_is_plain, kwargs.values()))):
+        return head + pickle.dumps(call, PROTOCOL)
+    dump = _Dump(call, head)
+    return None if dump.pickler.carries_code else dump.data()
+
+
+def _warn_of_large(captured: list[tuple[FunctionType, dict[str, Any]]]) -> None:
+    """Look which globals make a call large. Only a large call pays for it."""
+    warned = set()
+    for function, names in captured:
+        for name, value in names.items():
+            if isinstance(value, ModuleType | FunctionType | type) or (key := (name, id(value))) in warned:
+                continue
+            sink = byvalue.Sink(0)  # measures only
+            byvalue.Pickler(sink).dump(value)
+            if sink.size > LARGE:
+                warned.add(key)
+                warnings.warn(LargeCapture(function.__name__, name, sink.size), stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """The `stacklevel`, for `warnings.warn` in the calling function, of the code that called pysh."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pysh":
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _explained(inside: list[tuple[str, Any]], error: Exception) -> NotSendable:
+    from pysh.runtime import unsendable
+
+    return unsendable.explain(inside, error)

@@ -1,0 +1,147 @@
+"""What verbs return that act on many nodes: values by node, and tables."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from pysh.runtime.node import Node, milliseconds
+
+_NUMBER = re.compile(r"\d+")
+
+
+class Results(dict[Node, Any]):
+    """Node to value, or to the exception of one that failed; printed with equal values on one line."""
+
+    @property
+    def ok(self) -> "Results":
+        """Those that have a value."""
+        return Results({node: value for node, value in self.items() if not isinstance(value, BaseException)})
+
+    @property
+    def failed(self) -> "Results":
+        """Those that have an exception."""
+        return Results({node: value for node, value in self.items() if isinstance(value, BaseException)})
+
+    def raise_first(self) -> "Results":
+        """Raise the first exception, if there is one; else these results."""
+        for value in self.values():
+            if isinstance(value, BaseException):
+                raise value
+        return self
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no results"
+        labels = _labels([node.name for node in self])
+        same: dict[str, list[str]] = {}
+        for label, value in zip(labels, self.values(), strict=True):
+            same.setdefault(_shown(value), []).append(label)
+        return "\n".join(_line(", ".join(fold(names)), text) for text, names in same.items())
+
+
+def _labels(names: list[str]) -> list[str]:
+    """What stands before the @, if that tells them apart."""
+    short = [name.partition("@")[0] for name in names]
+    return short if len(set(short)) == len(names) else names
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}".rstrip(": ")
+    return str(value) if isinstance(value, str) else repr(value)
+
+
+def _line(names: str, text: str) -> str:
+    return f"{names}:\n{text}" if "\n" in text else f"{names}: {text}"
+
+
+def fold(names: Iterable[str]) -> list[str]:
+    """Names that differ in one number only, as one each: `web1 web2 web3 db` gives `web[1-3] db`."""
+    folded: dict[str, None] = dict.fromkeys(names)
+    for place in range(4):
+        folded = dict.fromkeys(_fold_at(place, list(folded)))
+    return list(folded)
+
+
+def _fold_at(place: int, names: list[str]) -> Iterator[str]:
+    """Fold at the number that stands at `place` in each name."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        found = list(_NUMBER.finditer(name))
+        if "[" in name or place >= len(found):
+            groups[name, ""] = []
+        else:
+            number = found[place]
+            groups.setdefault((name[: number.start()], name[number.end() :]), []).append(number[0])
+    for (before, after), numbers in groups.items():
+        if len(numbers) > 1:
+            yield f"{before}[{','.join(_ranges(numbers))}]{after}"
+        else:
+            yield before + "".join(numbers) + after
+
+
+def _ranges(numbers: list[str]) -> Iterator[str]:
+    """`1 2 3 7` as `1-3` and `7`; numbers of different width, such as 08 and 9, do not run on."""
+    runs: list[list[str]] = []
+    for number in sorted(numbers, key=lambda text: (int(text), len(text))):
+        last = runs[-1][-1] if runs else ""
+        follows = last and int(number) == int(last) + 1 and number == str(int(last) + 1).zfill(len(last))
+        if follows:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    for run in runs:
+        yield run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}"
+
+
+class Rows(list[dict[str, Any]]):
+    """Plain data, one dict a row: a table at the prompt."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[dict[str, Any]] = ()) -> None:
+        super().__init__(rows)
+        self.columns = list(columns)
+
+    def __pysh_table__(self) -> tuple[list[str], list[list[str]]]:
+        return self.columns, [[field(row.get(column)) for column in self.columns] for row in self]
+
+    def __repr__(self) -> str:
+        return table(*self.__pysh_table__())
+
+
+class Nodes(list[Node]):
+    """Nodes as they were when asked for, this one first: a table at the prompt."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        super().__init__(Node(row["name"]) for row in rows)
+        self._rows = rows
+
+    def __pysh_table__(self) -> tuple[list[str], list[list[str]]]:
+        rows = [
+            [
+                row["name"],
+                row["state"],
+                "" if row.get("rtt") is None else milliseconds(row["rtt"]),
+                field(row.get("load")),
+                field(row.get("tasks")),
+            ]
+            for row in self._rows
+        ]
+        return ["node", "state", "rtt", "load", "tasks"], rows
+
+    def __repr__(self) -> str:
+        return table(*self.__pysh_table__())
+
+
+def field(value: object) -> str:
+    """A value as a field of a table shows it."""
+    if value is None:
+        return ""
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def table(columns: list[str], rows: list[list[str]]) -> str:
+    """A table in plain text."""
+    lines = [columns, *rows]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
+    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)

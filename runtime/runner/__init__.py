@@ -1,0 +1,1 @@
+"""The core that runs user code anywhere: fork server, evaluator, worker, and their hub socket."""

@@ -1,0 +1,227 @@
+"""A runner's side of the socket to its hub: who we are there, what we asked for, and what comes of it."""
+
+import struct
+from collections.abc import Callable
+from itertools import count
+from socket import socket
+from typing import Any, ClassVar, Protocol
+
+from pysh.runtime.errors import NodeDown, rebuild
+from pysh.runtime.protocol.frames import Frame, Kind, parse
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.greet import greet
+from pysh.runtime.runner.mailbox import Mailbox
+from pysh.runtime.runner.outbox import key_of
+from pysh.runtime.runner.view import View
+from pysh.runtime.runner.waiting import Waiter
+from pysh.runtime.runner.wire import Wire
+
+UNSEEN = 100
+
+
+class Tracked(Protocol):
+    """What was sent somewhere to run, and wants to hear of it; called in the thread that reads."""
+
+    dest: Pid
+
+    def progressed(self, frame: Frame) -> None:
+        """A STAGE came."""
+
+    def arrived(self, frame: Frame) -> None:
+        """The RESULT came, and was the last of it."""
+
+    def lost(self, reason: str) -> None:
+        """Its node is gone, and that was the last of it."""
+
+
+class Client(Wire):
+    """The connection of this process to its hub, from the handshake until either ends.
+
+    Raises `HandshakeError`, or `ConnectionError` if the hub is gone before it says who we are.
+    """
+
+    current: ClassVar["Client | None"] = None
+    """The one that the public names of this process use."""
+
+    def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
+        _, rest = greet(sock, hello, secret)
+        super().__init__(sock, rest, tells_blocked=hello.role == "worker")
+        self.role = hello.role
+        self.incarnation = b""
+        self.owner: Pid | None = None
+        """In a worker, who owns what its job starts, where that is not the job itself."""
+        self.view = View()
+        self.tasks: dict[int, Tracked] = {}
+        self.unseen: dict[int, Any] = {}
+        """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""
+        self._refs = count(1)
+        self._asked: dict[int, tuple[Pid, Waiter]] = {}
+        self._mailboxes: dict[int, Mailbox] = {}
+        self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
+        self.handlers |= {
+            Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
+            Kind.SEND: self._on_send, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
+            Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
+            Kind.BYE: lambda _: self._lose("its hub stopped"),
+        }  # fmt: skip
+        self._reading.received = self._welcomed
+        self._reading.drive(lambda: bool(self.name), None)
+        if self.lost:
+            raise ConnectionError(self.lost)
+        Client.current = self
+
+    def _welcomed(self, data: bytes | None) -> None:
+        """Read the first frame. What came behind it waits until there are handlers for it."""
+        if data is not None:
+            self._take(data)
+        if self._raws and not self.name:
+            told = parse(self._raws.popleft()).options()
+            self.name, self.incarnation = told["name"], told["incarnation"]
+            self._pid = Pid(self.incarnation, told["number"])
+            self.view.update(told["nodes"])
+            self._reading.received = self._received
+
+    def __repr__(self) -> str:
+        state = f", lost: {self.lost}" if self.lost else ""
+        return f"<Client {self.role} {self._pid.number} of {self.name}: {len(self.tasks)} tasks{state}>"
+
+    # who we are
+
+    @property
+    def pid(self) -> Pid:
+        """The process that runs here. A worker sets it for each job, which has a mailbox of its own."""
+        return self._pid
+
+    @pid.setter
+    def pid(self, pid: Pid) -> None:
+        if pid != self._pid:
+            self._mailboxes.pop(self._pid.number, None)
+            self._pid, self._blocked = pid, 0
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The messages for the process that runs here."""
+        return self._mailboxes.setdefault(self._pid.number, Mailbox())
+
+    @property
+    def hub(self) -> Pid:
+        """The hub next door."""
+        return Pid(self.incarnation, HUB)
+
+    def check_open(self) -> None:
+        """Raise `NodeDown` if nothing comes from the hub any more."""
+        if self.lost:
+            raise self._down("no")
+
+    def check_known(self, incarnation: bytes) -> None:
+        """Raise `NodeDown` if no node of that incarnation is connected, so that nothing can be sent there."""
+        if incarnation != self.incarnation and incarnation not in self.view:
+            raise NodeDown(self.view.name_of(incarnation), "noconnection", executed="no")
+
+    def next_ref(self) -> int:
+        """A number that no other request of this process has."""
+        return next(self._refs)
+
+    # asking
+
+    def ask_later(self, verb: str, *, dest: Pid | None = None, **args: Any) -> Waiter:
+        """Send a REQUEST, to the hub here unless told otherwise; the waiter gets what its REPLY brings."""
+        waiter, ref = Waiter(self), self.next_ref()
+        dest = dest or self.hub
+        self._asked[ref] = dest, waiter
+        try:
+            self.post(Kind.REQUEST, dest, ref=ref, meta={"verb": verb, **args})
+        except BaseException:
+            self._asked.pop(ref, None)
+            raise
+        return waiter
+
+    def ask(self, verb: str, *, dest: Pid | None = None, timeout: float | None = None, **args: Any) -> Any:
+        """Send a REQUEST and wait for its answer: a value, or an error raised; `TimeoutError` if late."""
+        waiter = self.ask_later(verb, dest=dest, **args)
+        if not waiter.wait(timeout):
+            raise TimeoutError(f"no answer to {verb!r} within {timeout:g} s")
+        return waiter.get()
+
+    # what comes
+
+    def _on_result(self, frame: Frame) -> None:
+        self._fetched.setdefault((frame.dest, frame.source.incarnation), []).append(frame.ref)
+        task = self.forget(frame.ref)
+        if task is not None:
+            self._outbox.drop_key(key_of(Kind.SPAWN, frame.ref, frame.source))
+            task.arrived(frame)
+
+    def _turned(self) -> None:
+        while self._fetched:
+            (source, incarnation), refs = self._fetched.popitem()
+            payload = struct.pack(f">{len(refs)}Q", *refs)
+            self._outbox.put(Frame(Kind.FETCHED, source, Pid(incarnation, HUB), payload=payload))
+
+    def _on_stage(self, frame: Frame) -> None:
+        task = self.tasks.get(frame.ref)
+        if task is not None:
+            task.progressed(frame)
+
+    def _on_reply(self, frame: Frame) -> None:
+        asked = self._asked.pop(frame.ref, None)
+        if asked is None:
+            return
+        meta = frame.options()
+        if "error" in meta:
+            asked[1].set(error=rebuild(meta))
+        else:
+            asked[1].set(meta.get("ok"))
+
+    def _on_send(self, frame: Frame) -> None:
+        self._mailboxes.setdefault(frame.dest.number, Mailbox()).put(frame.payload)
+
+    def _on_credit(self, frame: Frame) -> None:
+        self._outbox.grant(key_of(frame.options(), frame.ref, frame.source), frame.credit)
+
+    # what runs elsewhere, and what is lost
+
+    def track(self, ref: int, task: Tracked) -> None:
+        """Tell `task` what comes for `ref`."""
+        self.tasks[ref] = task
+        self.view.loads.started(task.dest.incarnation)
+
+    def forget(self, ref: int) -> Tracked | None:
+        """The task of `ref`, which is told nothing more."""
+        task = self.tasks.pop(ref, None)
+        if task is not None:
+            self.view.loads.ended(task.dest.incarnation)
+        return task
+
+    def failed(self, task: Any) -> None:
+        """Note that `task` failed."""
+        if self.role == "program" and len(self.unseen) < UNSEEN:
+            self.unseen[task.ref] = task
+
+    def _on_nodes(self, frame: Frame) -> None:
+        told = frame.options()
+        self.view.update(told["nodes"])
+        reason = (told.get("event") or {}).get("reason") or "noconnection"
+        known = {info.incarnation for info in self.view.nodes}
+
+        def gone(incarnation: bytes) -> bool:
+            return incarnation not in known
+
+        self._outbox.drop(lambda stream: gone(stream.dest.incarnation))
+        self._chunks.drop(gone)
+        self._fail(gone, reason)
+
+    def _fail(self, gone: Callable[[bytes], bool], reason: str) -> None:
+        """Answer everybody who waits for a node that is gone."""
+        for ref, task in list(self.tasks.items()):
+            if gone(task.dest.incarnation) and self.forget(ref) is not None:
+                task.lost(reason)
+        for ref, (dest, waiter) in list(self._asked.items()):
+            if gone(dest.incarnation) and self._asked.pop(ref, None) is not None:
+                waiter.set(error=NodeDown(self.view.name_of(dest.incarnation), reason, executed="maybe"))
+
+    def _ended(self) -> None:
+        self._fail(lambda _: True, self.lost)
+        for mailbox in self._mailboxes.values():
+            mailbox.lose(self._down("no"))

@@ -1,0 +1,162 @@
+"""What a terminal is told of a value or an error: text and tables, bounded where they are made.
+
+The terminal may be far away and never holds the value, so a list of ten million numbers costs here,
+on the wire and there what its first thousand cost.
+"""
+
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+ITEMS = 1000
+"""How many items of one container, and rows of one table, are shown."""
+TEXT = 32 * 1024
+"""How many bytes of UTF-8 one value or error may take, so that the frame has room for the rest."""
+FIELD = 200
+"""How many characters one field of a table may take."""
+
+_ERRORS = "pysh.runtime.errors."
+_BRACKETS: dict[type[Any], tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    dict: ("{", "}"),
+}
+_HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: write `await main()` instead"),)
+# What a mistake of our own would raise; then our frames are what the reader needs.
+_MISTAKES = (AssertionError, AttributeError, LookupError, NameError)
+
+
+def show(value: object) -> dict[str, Any]:
+    """The part of a DONE that shows `value`: its kind, text and perhaps table. Runs code of the user's."""
+    if value is None:
+        return {"kind": "none"}
+    make = getattr(type(value), "__pysh_table__", None)
+    if make is not None:
+        try:
+            return {"kind": "table", "table": _table(*make(value)), "text": text_of(value, TEXT // 2)}
+        except Exception:
+            pass  # it is shown as any other value, then
+    return {"kind": "text", "text": text_of(value)}
+
+
+def text_of(value: object, limit: int = TEXT) -> str:
+    """The repr of `value` in about `limit` bytes; of one whose repr raises, what it raised."""
+    pieces: list[str] = []
+    size = 0
+    try:
+        for piece in _pieces(value, ()):
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                pieces.append(" …")
+                break
+    except Exception as error:
+        return bounded(f"<{type(value).__qualname__}: its repr raised {_line(error)}>", limit)
+    return bounded("".join(pieces), limit)
+
+
+def bounded(text: str, limit: int, *, tail: int = 0) -> str:
+    """`text` in about `limit` bytes of UTF-8 at most; of a longer one the last `tail` bytes are kept too."""
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode()
+    left_out = f" … {len(data) - limit:,} more bytes"
+    head, end = data[: limit - tail].decode(errors="ignore"), data[len(data) - tail :].decode(errors="ignore")
+    return f"{head}{left_out} … {end}" if tail else head + left_out
+
+
+def _pieces(value: Any, around: tuple[int, ...]) -> Iterator[str]:
+    """What `repr` gives, piece by piece; of plain containers at most `ITEMS` items each."""
+    kind: type[Any] = type(value)
+    if kind in (str, bytes, bytearray) and len(value) > TEXT:
+        yield f"{value[:TEXT]!r} … {len(value) - TEXT:,} more"
+    elif kind not in _BRACKETS or not value:
+        yield repr(value)
+    else:
+        opening, closing = _BRACKETS[kind]
+        yield opening
+        if id(value) in around:
+            yield "..."
+        else:
+            yield from _items(value, (*around, id(value)))
+            if kind is tuple and len(value) == 1:
+                yield ","
+        yield closing
+
+
+def _items(values: Any, around: tuple[int, ...]) -> Iterator[str]:
+    for index, item in enumerate(values):
+        if index:
+            yield ", "
+        if index == ITEMS:
+            yield f"… {len(values) - ITEMS:,} more"
+            return
+        yield from _pieces(item, around)
+        if type(values) is dict:
+            yield ": "
+            yield from _pieces(values[item], around)
+
+
+def _table(columns: Any, rows: Any) -> dict[str, Any]:
+    """The table with text in every field; `more` counts the rows left out."""
+    shown: list[list[str]] = []
+    room = TEXT // 2
+    for row in rows:
+        fields = [short(field) for field in row]
+        room -= sum(len(field.encode()) + 3 for field in fields)
+        if room < 0 or len(shown) == ITEMS:
+            break
+        shown.append(fields)
+    return {"columns": [short(column) for column in columns], "rows": shown, "more": len(rows) - len(shown)}
+
+
+def short(value: object) -> str:
+    """The beginning of `str(value)`, in characters that can be sent."""
+    return str(value)[:FIELD].encode("utf-8", "backslashreplace").decode()
+
+
+def _line(error: BaseException) -> str:
+    """The type and text of `error`, whatever its `__str__` does."""
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
+def failure(error: BaseException) -> str:
+    """The traceback of `error` and of its causes as its author should see it: without our own frames."""
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    _trim(told)
+    text = "".join(told.format()).replace(f"{_ERRORS}RemoteTraceback: ", "").replace(_ERRORS, "")
+    for kind, words, hint in _HINTS:
+        if isinstance(error, kind) and words in str(error):
+            text += f"Hint: {hint}\n"
+    return bounded(text, TEXT, tail=TEXT // 2)
+
+
+def _trim(told: traceback.TracebackException) -> None:
+    """Drop the frames of this package, here and in every cause, context and member of a group."""
+    todo: list[traceback.TracebackException | None] = [told]
+    while todo:
+        this = todo.pop()
+        if this is None:
+            continue
+        if not _is_mistake(this):
+            this.stack[:] = [frame for frame in this.stack if not is_ours(frame.filename)]
+        todo += [this.__cause__, this.__context__, *(this.exceptions or ())]
+
+
+def _is_mistake(told: traceback.TracebackException) -> bool:
+    kind, cause = told.exc_type, told.__cause__
+    if not told.stack or kind is None or not issubclass(kind, _MISTAKES):
+        return False
+    remote = cause is not None and cause.exc_type is not None and cause.exc_type.__name__ == "RemoteTraceback"
+    return is_ours(told.stack[-1].filename) and not remote
+
+
+def is_ours(filename: str) -> bool:
+    """Whether the code in that file belongs to pysh itself."""
+    return filename.startswith(_PACKAGE)
+
+
+# As frames tell it, which in an archive of compiled files is not `__file__`.
+_PACKAGE = is_ours.__code__.co_filename.removesuffix("runtime/runner/display.py")

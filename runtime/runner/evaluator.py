@@ -1,0 +1,216 @@
+"""The evaluator: the process that holds the names of one node's shell and runs its cells.
+
+Its main thread is an asyncio loop that runs for ever. A cell is a task in it, one at a time, so that
+background tasks go on while the user types; a cell that does not await holds the loop, and they pause.
+A second thread reads the hub's socket: a busy evaluator still answers, if only that it is busy.
+"""
+
+import builtins
+import contextvars
+import faulthandler
+import os
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from socket import socket
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.runner import cells
+from pysh.runtime.runner.cells import Namespace, Outcome
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.interrupts import Interrupts
+from pysh.runtime.runner.jobs import Captured, Exit, Job, flush, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.terminal import Terminal
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from pysh.runtime.runner.publish import Publisher
+
+IDLE = 0.3
+"""Seconds from the start until what the first cells will want is imported, while nobody waits."""
+WANTED = ("pysh.runtime.runner.display", "pysh.runtime.runner.publish", "pysh.runtime.payload")
+PRELUDE = "pysh.shell.prelude"
+UNSHOWN = {
+    "kind": "error",
+    "error": "KeyboardInterrupt",
+    "text": "KeyboardInterrupt, while the result was shown\n",
+}
+
+
+def main(sock: socket, config: dict[str, Any]) -> NoReturn:
+    """Be the evaluator of the hub at the other end of `sock`, until the hub ends it or is gone.
+
+    `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
+    one, and `prelude`, the module of the preloaded names.
+    """
+    interrupts = Interrupts(cells.run.__code__)
+    interrupts.install()
+    terminal = Terminal()
+    terminal.own()
+    faulthandler.enable()
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    incarnation, nonce = bytes.fromhex(config["incarnation"]), os.urandom(32)
+    hello = Hello("evaluator", config["name"], incarnation, nonce, python=python, pid=os.getpid())
+    client = Client(sock, hello, bytes.fromhex(config["secret"]))
+    interrupts.shield = client
+    Evaluator(client, config, interrupts, terminal).serve()
+
+
+class Evaluator:
+    """One namespace, one loop, one cell at a time.
+
+    `deliver` and `request` are called in the thread that reads the socket, all else in the main thread.
+    """
+
+    def __init__(
+        self, client: Client, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal
+    ) -> None:
+        self._client = client
+        self._interrupts = interrupts
+        self._terminal = terminal
+        self._name: str = config["name"]
+        self._cell: int = config.get("cell", 1)
+        self._evals = 0
+        self._prelude: Any = import_module(config.get("prelude", PRELUDE))
+        self._namespace = Namespace(self._prelude.provide)
+        self._publisher: Publisher | None = None
+        self._context = contextvars.copy_context()
+        self._waiting: deque[Frame] = deque()
+        self._running: Job | None = None
+        self._task: asyncio.Task[Outcome] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def serve(self) -> NoReturn:
+        """Run what the hub sends, for ever."""
+        builtins.exit = builtins.quit = Exit()  # type: ignore[assignment]
+        sys.ps1, sys.ps2 = ">>> ", "... "  # where libraries look to see whether somebody types
+        self._client.handlers[Kind.CELL] = self.deliver
+        self._client.handlers[Kind.REQUEST] = self.request
+        self._client.on_lost.append(lambda: os._exit(0))
+        self._client.start_thread()
+
+        import asyncio  # takes longer than all the rest; the hub is answered meanwhile
+
+        loop = self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        os.register_at_fork(after_in_child=self._forked)
+        loop.call_soon(self._next)
+        loop.call_later(IDLE, self._prepare, *WANTED)
+        while True:
+            try:
+                loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):
+                pass  # a background task raised it, which ends that task and no more
+
+    def _prepare(self, *modules: str) -> None:
+        """Import `modules`, then what stands behind the preloaded names; the loop is free in between."""
+        if modules and self._loop is not None:
+            import_module(modules[0])
+            self._loop.call_soon(self._prepare, *modules[1:])
+        else:
+            self._prelude.provide_all(self._namespace.names)
+
+    def deliver(self, frame: Frame) -> None:
+        """Queue a cell or an eval."""
+        self._waiting.append(frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._next)
+
+    def request(self, frame: Frame) -> None:
+        """Answer a request, at once where the main thread is not needed or not free."""
+        verb, running = frame.options().get("verb"), self._running
+        if verb != "eval":
+            self._refuse(frame, f"an evaluator has no verb {verb!r}")
+        elif running is not None:
+            busy = f"has been busy for {running.took:.1f} s with {running.filename}"
+            self._refuse(frame, f"{self._name} {busy}")
+        else:
+            self.deliver(frame)
+
+    def _refuse(self, frame: Frame, text: str) -> None:
+        self._reply(frame, {"error": "PyshError", "text": text, "executed": "no"})
+
+    def _reply(self, frame: Frame, meta: dict[str, Any]) -> None:
+        self._client.post(Kind.REPLY, frame.source, ref=frame.ref, meta=meta)
+
+    def _next(self) -> None:
+        """Begin what waits, if nothing runs."""
+        if self._running is None and self._waiting and self._loop is not None:
+            job = self._running = self._job(self._waiting.popleft())
+            self._terminal.remember()
+            compiled = partial(self._namespace.compile, job.source, job.filename)
+            running = cells.run(compiled, self._namespace.names)
+            self._task = self._loop.create_task(running, context=self._context)
+            self._interrupts.begin(self._task)
+            self._task.add_done_callback(self._end)
+
+    def _job(self, frame: Frame) -> Job:
+        if frame.kind == Kind.CELL:
+            number, self._cell = self._cell, self._cell + 1
+            return Job(frame, bytes(frame.payload).decode("utf-8", "replace"), f"<{self._name}:{number}>")
+        self._evals += 1
+        source = str(frame.options().get("source"))
+        return Job(frame, source, f"<{self._name}:eval {self._evals}>", Captured())
+
+    def _end(self, task: "asyncio.Task[Outcome]") -> None:
+        """Tell what came of the cell. What is still the user's code (a repr, a pickle) Ctrl-C can stop."""
+        job = self._running
+        assert job is not None
+        took = job.took
+        outcome = outcome_of(task, interrupted=self._interrupts.pressed > 0)
+        if isinstance(outcome.error, Exception):
+            sys.last_type, sys.last_value = type(outcome.error), outcome.error
+            sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
+        meta = self._guarded(told, outcome) or dict(UNSHOWN)
+        self._guarded(self._publish)
+        self._guarded(flush)
+        self._interrupts.end()
+        typed = self._terminal.restore()
+        # Free from here on: whoever reads the answer may ask the next thing at once.
+        self._running = self._task = None
+        if job.captured is not None:
+            self._answer(job.frame, outcome, meta | {"output": job.captured.release()})
+        else:
+            self._namespace.remember(outcome.value)
+            meta |= {"cell": self._cell, "took": took, "typeahead": typed}
+            self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
+        self._next()
+
+    def _guarded(self, step: Callable[..., Any], *args: Any) -> Any:
+        """Do a step that runs code of the user's; None if that fails or is interrupted."""
+        try:
+            return self._interrupts.within(step, *args)
+        except BaseException:
+            return None
+
+    def _answer(self, frame: Frame, outcome: Outcome, meta: dict[str, Any]) -> None:
+        if meta["kind"] == "error":
+            error = outcome.error or KeyboardInterrupt()
+            self._reply(frame, {**refused(error, meta, self._name), "output": meta["output"]})
+        else:
+            self._reply(frame, {"ok": {"text": "", **meta}})
+
+    def _publish(self) -> None:
+        if self._publisher is None:
+            from pysh.runtime.runner.publish import Publisher
+
+            self._publisher = Publisher(self._namespace.names, self._post)
+        self._publisher.refresh()
+
+    def _post(self, meta: dict[str, Any], pickle: bytes) -> None:
+        self._client.post(Kind.PUBLISH, LOCAL, meta=meta, payload=pickle)
+
+    def _forked(self) -> None:
+        """A child has neither a hub nor a loop of its own: it ends with the cell, or at its first await."""
+        self._client.close()
+        if self._loop is not None:
+            self._loop.call_soon(self._leave)
+
+    def _leave(self) -> None:
+        done = self._task is not None and self._task.done()
+        leave_child(outcome_of(self._task, interrupted=False) if self._task is not None and done else None)

@@ -1,0 +1,185 @@
+"""One job in a worker: from its pickled call to its pickled result, and how it is cancelled on the way.
+
+SIGINT may find the main thread anywhere. The handler asks in turn:
+
+1. Is it meant for the job that runs now? The hub writes that job's number into the slot before it
+   sends the signal; one that comes too late, when the next job runs already, is ignored.
+2. Does a section of the client's run that must not be torn? Then it is raised again after that.
+3. Is the job a coroutine? Then its task is cancelled.
+4. Does code of the user's run? Then `Cancelled` is raised in it, right there. If it does not run yet, it
+   begins with a look into the slot; if it does not run any more, nothing is left to be cancelled.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from importlib import import_module
+from time import perf_counter
+from types import CoroutineType, FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from pysh.runtime.payload import dumps, dumps_error, loads, loads_call, loads_function
+from pysh.runtime.protocol.frames import Flag, Frame, pack
+from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.slot import Slot
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Cancelled(KeyboardInterrupt):
+    """Raised in code that is to end; what catches `Exception` lets it pass."""
+
+
+class Answer(NamedTuple):
+    """What a RESULT says: the value's or the error's pickle, or the data of a failure."""
+
+    flags: int
+    meta: bytes
+    payload: Buffer = b""
+
+
+class Execution:
+    """Runs the jobs of a worker in its main thread, one after the other."""
+
+    def __init__(self, client: Client, slot: Slot) -> None:
+        self._client = client
+        self._slot = slot
+        self._pid = os.getpid()
+        self._begun = False
+        self._task: asyncio.Task[Any] | None = None
+        os.register_at_fork(after_in_child=self._forked)
+
+    def take_signals(self) -> None:
+        """Handle SIGINT and nothing else, whatever the last job did with its signals."""
+        signal.signal(signal.SIGINT, self._interrupted)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def run(self, frame: Frame) -> Answer:
+        """Run the job of a SPAWN frame, whose number stands in the slot already."""
+        self._begun = False
+        started = perf_counter()
+        error: BaseException | None = None
+        payload: Buffer = b""
+        try:
+            payload = self._perform(frame)
+        except BaseException as raised:
+            error = raised
+        took = pack(perf_counter() - started)
+        if os.getpid() != self._pid:
+            _leave_fork(error)
+        return Answer(0, took, payload) if error is None else self._failed(error, took)
+
+    def _perform(self, frame: Frame) -> Buffer:
+        """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
+        if self._slot.cancelled:
+            raise Cancelled
+        function, args, kwargs = _call_of(frame)
+        self._begun = True
+        value = function(*args, **kwargs)
+        if isinstance(value, CoroutineType):
+            value = self._drive(value)
+        payload = dumps(value)
+        flush()
+        return payload
+
+    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The value of a coroutine, run by a loop of its own."""
+        import asyncio
+
+        with asyncio.Runner() as runner:
+            loop = runner.get_loop()
+            task = self._task = loop.create_task(coroutine)
+            try:
+                loop.run_until_complete(asyncio.wait((task,)))
+            finally:
+                self._task = None
+            return task.result()  # asked here, an error comes without the loop's own frames
+
+    def _failed(self, error: BaseException, took: bytes) -> Answer:
+        executed = "yes" if self._begun else "no"
+        if not self._is_cancel(error):
+            try:
+                return Answer(Flag.ERROR, took, self._describe(error))
+            except BaseException as worse:
+                if not self._is_cancel(worse):
+                    return _untold(error, worse, executed)
+        return cancelled(executed)
+
+    def _is_cancel(self, error: BaseException) -> bool:
+        ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
+        return ended and self._slot.cancelled
+
+    def _describe(self, error: BaseException) -> bytes:
+        """The pickle of an error, which runs code of the user's once more."""
+        payload = dumps_error(error)
+        flush()
+        return payload
+
+    def _interrupted(self, _number: int, frame: FrameType | None) -> None:
+        if not self._slot.cancelled:
+            return
+        if self._client.shielded:
+            self._client.interrupt_pending = True
+            return
+        if self._task is not None:
+            # Not cancelled here: the loop may be in the middle of its own lists, or asleep.
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            return
+        while frame is not None:
+            if frame.f_code in _USERS:
+                raise Cancelled
+            frame = frame.f_back
+
+    def _forked(self) -> None:
+        """A child that a job forked is no worker: it has no hub, and its signals are its own."""
+        self._client.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
+
+
+def cancelled(executed: str) -> Answer:
+    """The answer for a job that was cancelled."""
+    return Answer(Flag.FAILED, pack({"error": "TaskCancelled", "reason": "cancel", "executed": executed}))
+
+
+def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer:
+    kind = type(error).__name__
+    text = f"it could not be told, because that raised {type(worse).__name__}"
+    return Answer(
+        Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed})
+    )
+
+
+def _call_of(frame: Frame) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The function that a SPAWN means, and what to call it with."""
+    options = frame.options()
+    name = options.get("fn")
+    if name is None:
+        return loads_call(frame.payload)
+    args, kwargs = loads(frame.payload)
+    if "function" in options:
+        return loads_function(options["function"]), args, kwargs
+    module, _, path = name.partition(":")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found, args, kwargs
+
+
+def _leave_fork(error: BaseException | None) -> NoReturn:
+    """End a process that a job forked and that came to the job's end: the answer is its parent's to give."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    flush()
+    os._exit(code)

@@ -1,0 +1,78 @@
+"""What Ctrl-C does while code runs under a loop, and that it does nothing else.
+
+SIGINT finds the main thread between any two of its bytecodes: in the user's code, in the loop, in
+a background task, in ours. The handler looks where it landed and does one of four things:
+
+1. The running cell is on the stack: `KeyboardInterrupt` is raised right there, as in any program.
+2. The same, but inside a section of ours that must not be torn: the signal is raised again at its end.
+3. A cell runs but waits in an `await` (the loop sleeps, or another task has its turn): the task of
+   the cell is cancelled, again at each press. The loop and the other tasks notice nothing.
+4. No cell runs: nothing.
+"""
+
+import signal
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Shield(Protocol):
+    """Says whether a section that must not be torn runs in the main thread; a press is left to its end."""
+
+    interrupt_pending: bool
+
+    @property
+    def shielded(self) -> bool: ...
+
+
+class Interrupts:
+    """The SIGINT handler of the main thread.
+
+    `entry` is the code object of the function that steps a cell: it is on the stack whenever the
+    cell is.
+    """
+
+    def __init__(self, entry: CodeType) -> None:
+        self._own = (entry, Interrupts.within.__code__)
+        self.shield: Shield | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self.pressed = 0
+        """How often Ctrl-C was pressed since the cell began."""
+
+    def install(self) -> None:
+        """Take SIGINT, also from code of the user's that took it meanwhile."""
+        if signal.getsignal(signal.SIGINT) != self._handle:
+            signal.signal(signal.SIGINT, self._handle)
+
+    def begin(self, task: "asyncio.Task[Any]") -> None:
+        """A cell runs from now on, as `task`."""
+        self.install()
+        self._task, self.pressed = task, 0
+
+    def end(self) -> None:
+        """No cell runs any more: presses do nothing."""
+        self._task = None
+
+    def within(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call code of the user's as part of the cell, so that Ctrl-C raises inside it."""
+        return function(*args, **kwargs)
+
+    def _handle(self, _signum: int, frame: FrameType | None) -> None:
+        if self._task is None:
+            return
+        if self.shield is not None and self.shield.shielded:
+            self.shield.interrupt_pending = True
+            return
+        self.pressed += 1
+        while frame is not None:
+            if frame.f_code in self._own:
+                raise KeyboardInterrupt
+            frame = frame.f_back
+        # Not cancelled here: the loop may be in the middle of its own lists, or asleep.
+        self._task.get_loop().call_soon_threadsafe(self._task.cancel)

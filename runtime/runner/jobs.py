@@ -1,0 +1,133 @@
+"""What an evaluator runs, and what it tells of it: a cell of a terminal's, or an eval of another node's."""
+
+import os
+import sys
+from io import TextIOBase
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.runner.cells import Outcome, exit_code
+
+if TYPE_CHECKING:
+    import asyncio
+
+OUTPUT = 24 * 1024
+"""How many characters an `eval` may print: its answer is one frame."""
+
+
+class Job:
+    """Source on its way through the evaluator; `captured` is where an eval prints to."""
+
+    def __init__(self, frame: Frame, source: str, filename: str, captured: "Captured | None" = None) -> None:
+        self.frame = frame
+        self.source = source
+        self.filename = filename
+        self.captured = captured
+        self.started = perf_counter()
+
+    @property
+    def took(self) -> float:
+        """Seconds since it began."""
+        return perf_counter() - self.started
+
+
+class Captured(TextIOBase):
+    """Stands in for stdout and stderr and keeps the beginning of what is printed."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._room = OUTPUT
+        self._dropped = 0
+        self._replaced = sys.stdout, sys.stderr
+        sys.stdout = sys.stderr = self
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, text: str, /) -> int:
+        """Keep `text`, as far as there is room."""
+        kept = text[: self._room]
+        self._parts.append(kept)
+        self._room -= len(kept)
+        self._dropped += len(text) - len(kept)
+        return len(text)
+
+    def release(self) -> str:
+        """Give stdout and stderr back; the text that was printed."""
+        if sys.stdout is self:
+            sys.stdout = self._replaced[0]
+        if sys.stderr is self:
+            sys.stderr = self._replaced[1]
+        more = [f" … {self._dropped:,} more characters"] if self._dropped else []
+        return "".join(self._parts + more).encode("utf-8", "backslashreplace").decode()
+
+
+class Exit:
+    """`exit()` and `quit()` at the prompt. Python's own close stdin first; a shell left running needs it."""
+
+    def __call__(self, code: object = None) -> None:
+        """End this shell; `code` is the exit code of its terminal."""
+        raise SystemExit(code)
+
+    def __repr__(self) -> str:
+        return "exit() or Ctrl-D ends this shell"
+
+
+def outcome_of(task: "asyncio.Task[Outcome]", *, interrupted: bool) -> Outcome:
+    """How a cell ended whose task is done; a cancelled one that Ctrl-C cancelled was interrupted."""
+    if task.cancelled():
+        outcome = Outcome(error=KeyboardInterrupt() if interrupted else None)
+    elif (error := task.exception()) is not None:
+        outcome = Outcome(error=error)  # it came before the first or after the last line of the cell
+    else:
+        outcome = task.result()
+    error = outcome.error
+    if interrupted and error is not None and type(error).__name__ == "CancelledError":
+        return Outcome(error=KeyboardInterrupt().with_traceback(error.__traceback__))
+    return outcome
+
+
+def told(outcome: Outcome) -> dict[str, Any]:
+    """What a terminal is told of `outcome`: `kind`, `text`, perhaps `table`, `error` or `exit`."""
+    from pysh.runtime.runner.display import failure, short, show
+
+    if outcome.error is None:
+        return show(outcome.value)
+    if isinstance(outcome.error, SystemExit):
+        return {"kind": "none", "exit": exit_code(outcome.error)}
+    return {"kind": "error", "error": short(type(outcome.error).__name__), "text": failure(outcome.error)}
+
+
+def refused(error: BaseException, shown: dict[str, Any], node: str) -> dict[str, Any]:
+    """The answer to an eval that raised `error`, as another node rebuilds it: a `RemoteError`."""
+    from pysh.runtime.runner.display import short
+
+    return {
+        "error": "RemoteError", "type": shown["error"], "text": short(error), "node": node,
+        "traceback": shown["text"], "executed": "yes",
+    }  # fmt: skip
+
+
+def flush() -> None:
+    """Send what was printed on its way before the answer."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # the cell closed or replaced it
+
+
+def leave_child(outcome: Outcome | None) -> None:
+    """End a process that a cell forked: it has no prompt to return to."""
+    code = 0
+    if outcome is not None and outcome.error is not None:
+        answer = told(outcome)
+        code = answer.get("exit", 1)
+        if answer["kind"] == "error":
+            print(answer["text"], file=sys.stderr)
+    flush()
+    os._exit(code)

@@ -1,0 +1,115 @@
+"""The messages of a process that it has not received yet, and which of them a `receive` means."""
+
+from collections.abc import Callable
+from threading import RLock
+from typing import Any
+
+from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.runner.waiting import Waiter
+
+MISSING: Any = object()
+"""What `Mailbox.take` returns where nothing matches."""
+
+
+class _Message:
+    """One message, unpickled when somebody looks at it: that runs code of the user's."""
+
+    __slots__ = ("_payload", "_value")
+
+    def __init__(self, payload: Buffer) -> None:
+        self._payload: Buffer | None = payload
+
+    def value(self) -> Any:
+        if self._payload is not None:
+            from pysh.runtime.payload import loads
+
+            self._value = loads(self._payload)
+            self._payload = None
+        return self._value
+
+
+class Mailbox:
+    """Messages in the order they came; any of them can be taken, the others keep their places."""
+
+    def __init__(self) -> None:
+        self._messages: dict[int, _Message] = {}
+        self._next = 0
+        self._waiting: list[Waiter] = []
+        self._lock = RLock()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __repr__(self) -> str:
+        return f"<Mailbox: {len(self)} waiting, {self._next} received>"
+
+    def put(self, payload: Buffer) -> None:
+        """A message came."""
+        self._messages[self._next] = _Message(payload)
+        self._next += 1
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.set()
+
+    def lose(self, error: BaseException) -> None:
+        """No more messages will come: tell those who wait for one."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.set(error=error)
+
+    def announce(self, waiter: Waiter) -> None:
+        """Set `waiter` when the next message comes."""
+        self._waiting.append(waiter)
+
+    def renounce(self, waiter: Waiter) -> None:
+        """Take back `announce`."""
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+
+    def take(self, matches: Callable[[Any], bool], start: int = 0) -> tuple[Any, int]:
+        """Remove and return the first message that matches, of those numbered `start` and higher.
+
+        With it comes the number to start from at the next look, if it is `MISSING`. A message that
+        cannot be unpickled is removed, and raises what its unpickling raised.
+        """
+        end = self._next
+        with self._lock:
+            for number in range(start, end) if start else list(self._messages):
+                message = self._messages.get(number)
+                if message is None:
+                    continue
+                try:
+                    value = message.value()
+                except Exception:
+                    del self._messages[number]
+                    raise
+                if matches(value):
+                    del self._messages[number]
+                    return value, start
+            return MISSING, end
+
+
+def matcher(match: Any) -> Callable[[Any], bool]:
+    """What `receive(match)` looks for, as a predicate.
+
+    `match` is None for any message, a type, a predicate, a value, or a tuple of the same things and
+    `...`, to be held against a tuple of that length part by part.
+    """
+    if match is None or match is ...:
+        return lambda _: True
+    if isinstance(match, type):
+        return lambda message: isinstance(message, match)
+    if isinstance(match, tuple):
+        parts = [matcher(part) if part is not None else _is_none for part in match]
+        return lambda message: (
+            isinstance(message, tuple)
+            and len(message) == len(parts)
+            and all(part(item) for part, item in zip(parts, message, strict=True))
+        )
+    if callable(match):
+        return lambda message: bool(match(message))
+    return lambda message: bool(message == match)
+
+
+def _is_none(value: Any) -> bool:
+    return value is None

@@ -1,0 +1,210 @@
+"""The sending half of a runner's socket: frames go out whole, in order, and whatever interrupts.
+
+Any thread sends by itself, at once, as far as the socket takes it. What is left waits in the queue
+for the thread that reads, or for the next one that sends.
+
+A Ctrl-C raises `KeyboardInterrupt` in the main thread between any two of its bytecodes, or so it is
+told; in truth CPython looks for signals after calls and at jumps backwards only. So what must not come
+apart here is written without a call in between, and a lock is taken by `with` alone.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from socket import socket
+from threading import RLock
+
+from pysh.runtime.protocol.flow import Outflow
+from pysh.runtime.protocol.frames import CHUNK, Class, Flag, Frame, Kind, encode
+from pysh.runtime.protocol.terms import Buffer, Pid
+
+JOINED = 128 * 1024
+"""How many bytes of small frames are written in one go."""
+AHEAD = 512 * 1024
+"""How many bytes of chunks may stand in the queue, where they are in the way of what is small."""
+ROOM = 64 * 1024 * 1024
+"""How many bytes may wait here before whoever sends more has to wait as well."""
+
+Key = tuple[int, int, Pid | None]
+
+
+TO_THE_HUB = frozenset((Kind.RESULT, Kind.PUBLISH))
+"""What our own hub takes whole: the socket itself slows its sender, and nobody grants credit for it."""
+
+
+def key_of(kind: int, ref: int, other: Pid) -> Key:
+    """What tells one chunked payload of ours from another, where `other` is its receiving end.
+
+    Whoever takes a SPAWN may answer for it: the node that it is addressed to, or a worker there.
+    """
+    return kind, ref, None if kind == Kind.SPAWN else other
+
+
+class Stream:
+    """One payload under way in chunks; `line` orders it among those that must not overtake it."""
+
+    def __init__(self, frame: Frame, line: object) -> None:
+        self.key = key_of(frame.kind, frame.ref, frame.dest)
+        self.line = line
+        self.size = memoryview(frame.payload).nbytes
+        self.flow = Outflow(frame.payload)
+        self._frame = frame._replace(payload=b"", cls=Class.BULK)
+        if frame.kind in TO_THE_HUB:
+            self.flow.grant(self.size)
+
+    @property
+    def dest(self) -> Pid:
+        """Where it goes."""
+        return self._frame.dest
+
+    def frame(self, chunk: Buffer, more: bool) -> Frame:
+        """The frame for the next chunk; only the first carries the meta."""
+        frame = self._frame
+        self._frame = frame._replace(meta=b"")
+        return frame._replace(payload=chunk, flags=frame.flags | Flag.MORE if more else frame.flags)
+
+
+class Outbox:
+    """What is to be written to `sock`, which does not block."""
+
+    def __init__(self, sock: socket) -> None:
+        self._send: Callable[[Buffer], int] = sock.send
+        self._lock = RLock()
+        self._flushing = False
+        self._queue: list[Buffer] = []
+        self._now: Buffer = b""
+        self._written: list[int] = []
+        self._lines: dict[object, deque[Stream]] = {}
+        self._streams: dict[Key, Stream] = {}
+        self.size = 0
+        """How many bytes wait, those of unfinished streams included."""
+        self._queued = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether all that could go has gone; streams may wait for credit."""
+        return not self._queued
+
+    def put(self, frame: Frame) -> Stream | None:
+        """Take a frame of any size, its payload a row of bytes, and write what the socket takes.
+
+        A large one, or one that must not overtake such, becomes a stream, which `advance` sends.
+        """
+        size = len(frame.payload)
+        line = frame.dest if frame.kind == Kind.SEND else None
+        with self._lock:
+            if size > CHUNK or line in self._lines:
+                return self._open(Stream(frame, line or object()))
+            self._append(encode(frame))
+            self.flush()
+        return None
+
+    def _append(self, buffers: list[Buffer]) -> None:
+        data = b"".join(buffers) if len(buffers) > 1 and len(buffers[1]) <= JOINED else None
+        size = sum(map(len, buffers))
+        self._queued += size
+        self.size += size
+        if data is not None:
+            self._queue += (data,)
+        else:
+            self._queue += buffers
+
+    def _open(self, stream: Stream) -> Stream:
+        self.size += stream.size
+        self._streams[stream.key] = stream
+        self._lines.setdefault(stream.line, deque()).append(stream)
+        return stream
+
+    def grant(self, key: Key, credit: int) -> None:
+        """The receiver of a stream takes `credit` more bytes."""
+        with self._lock:
+            stream = self._streams.get(key)
+            if stream is not None:
+                stream.flow.grant(credit)
+
+    def drop_key(self, key: Key) -> None:
+        """Forget one stream, if there is one."""
+        if key in self._streams:
+            self.drop(lambda stream: stream.key == key)
+
+    def drop(self, unwanted: Callable[[Stream], bool]) -> None:
+        """Forget the streams that nobody will grant anything any more."""
+        with self._lock:
+            for stream in [stream for stream in self._streams.values() if unwanted(stream)]:
+                self._close(stream)
+
+    def is_open(self, stream: Stream) -> bool:
+        """Whether part of `stream` was not handed on yet."""
+        return self._streams.get(stream.key) is stream
+
+    def _close(self, stream: Stream) -> None:
+        del self._streams[stream.key]
+        self.size -= stream.size
+        line = self._lines[stream.line]
+        line.remove(stream)
+        if not line:
+            del self._lines[stream.line]
+
+    def advance(self) -> bool:
+        """Queue what streams may send, and write; False if the socket took less than there was.
+
+        Not to be interrupted by a Ctrl-C: called by whoever reads.
+        """
+        with self._lock:
+            written = self.flush()
+            while written and self._chunks():
+                written = self.flush()
+            return written
+
+    def _chunks(self) -> bool:
+        """Queue chunks of the first stream in each line; False if none had any to send."""
+        before = self._queued
+        for line in list(self._lines.values()):
+            stream = line[0]
+            for chunk, more in stream.flow.chunks():
+                self._append(encode(stream.frame(chunk, more)))
+                if self._queued > AHEAD:
+                    break
+            if stream.flow.finished:
+                self._close(stream)
+            if self._queued > AHEAD:
+                break
+        return self._queued > before
+
+    def flush(self) -> bool:
+        """Write as much as the socket takes without blocking; whether that was all.
+
+        Raises `OSError` when the connection is broken.
+        """
+        with self._lock:
+            if self._flushing:
+                return True  # a signal handler interrupted us to send something: it goes out after this
+            self._flushing = True
+            try:
+                while self._next():
+                    # One step for the interpreter: nothing comes between writing and noting how much.
+                    self._written += map(self._send, (self._now,))
+            except (BlockingIOError, InterruptedError):
+                return False
+            finally:
+                self._flushing = False
+            return True
+
+    def _next(self) -> bool:
+        """Settle what the last write wrote, and have something in `_now` to write."""
+        if self._written:
+            written = self._written[0]
+            rest = memoryview(self._now)[written:]
+            self._now, self._written = rest, []
+            self._queued -= written
+            self.size -= written
+        if not self._now:
+            queue = self._queue
+            if not queue:
+                return False
+            count, size = 1, len(queue[0])
+            while count < len(queue) and (size := size + len(queue[count])) <= JOINED:
+                count += 1
+            joined = queue[0] if count == 1 else b"".join(queue[:count])
+            self._now = joined
+            del queue[:count]
+        return True

@@ -1,0 +1,295 @@
+"""Who reads from the hub: one thread at a time, the leader; all others sleep until it tells them something.
+
+In an evaluator or a program the leader is a thread that does nothing else, in a worker whichever
+thread waits for something, and under a loop that somebody awaits in, that loop in passing.
+"""
+
+import math
+import select
+import signal
+import socket
+import threading
+from _thread import LockType, allocate_lock, get_ident
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pysh.runtime.runner.outbox import Outbox
+from pysh.runtime.runner.waiting import Waiter, running_loop
+
+if TYPE_CHECKING:
+    import asyncio
+
+BURST = 256 * 1024
+"""How many bytes are read at once."""
+DAY = 86400.0
+
+
+class Reading:
+    """The reading half of a runner's socket, and the waiting for what it brings.
+
+    `received` is called in the thread that reads, where nothing may wait: with bytes as they come, with
+    none at the end of the stream, and with None when there may be something else to do.
+    """
+
+    def __init__(
+        self, sock: socket.socket, outbox: Outbox, received: Callable[[bytes | None], object]
+    ) -> None:
+        self.received = received
+        self.over = False
+        """Nothing more will come, and nobody waits any more."""
+        self.shielded = False
+        """Whether the main thread must not be interrupted now. A SIGINT handler that finds this set sets
+        `interrupt_pending` and returns; the signal is raised again as soon as may be."""
+        self.interrupt_pending = False
+        self._sock = sock
+        self._outbox = outbox
+        self._main = threading.main_thread().ident
+        self._turn = allocate_lock()
+        self._leader: int | None = None
+        self._threaded = False
+        self._followers: list[Callable[[], object]] = []
+        self._watchers: list[Callable[[], object]] = []
+        self._loops: dict[asyncio.AbstractEventLoop, int] = {}
+        self._alarm, self._bell = socket.socketpair()
+        self._alarm.setblocking(False)
+        self._bell.setblocking(False)
+        self._events = select.POLLIN
+        self._poll = select.poll()
+        self._poll.register(sock, self._events)
+        self._poll.register(self._alarm, select.POLLIN)
+
+    @property
+    def busy(self) -> bool:
+        """Whether some thread reads."""
+        return self._leader is not None
+
+    @property
+    def leading(self) -> bool:
+        """Whether this thread is the one that reads."""
+        return self._leader == get_ident()
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether this thread may block: it neither reads, nor runs a loop that does."""
+        return not self.leading and (not self._loops or running_loop() not in self._loops)
+
+    def start_thread(self) -> None:
+        """Read in a thread of its own from now on."""
+        self._threaded = True
+        self._leader = -1  # whoever waits from now on follows, though the thread has not had its turn yet
+        threading.Thread(target=self._read_for_ever, name="pysh-reader", daemon=True).start()
+
+    def _read_for_ever(self) -> None:
+        with self._turn:
+            self._lead(lambda: False, math.inf)
+        self._leader = None
+        _tell(self._followers)
+        self.close()
+
+    def close(self, *, forked: bool = False) -> None:
+        """End every wait, from any thread. In a forked child the descriptors are closed and no more."""
+        self.over = True
+        if forked or self._leader is None:
+            self._sock.close()
+            self._bell.close()
+            self._alarm.close()
+        if not forked:
+            self.ring()
+            _tell(self._followers)
+
+    # waiting
+
+    def drive(self, done: Callable[[], bool], timeout: float | None, waiter: Waiter | None = None) -> bool:
+        """Lead or follow until `done()`, until it is over, or for `timeout` seconds; what `done()` says then.
+
+        1. Who finds nobody reading becomes the leader, and reads until its own wait is over.
+        2. Everybody else sleeps on a lock of its own, which is released when `waiter` is set (or, without
+           one, after each turn of the leader).
+        3. A leader that leaves releases the locks of all: one of them leads next, the others sleep on.
+        """
+        me = get_ident()
+        if self._leader == me:
+            raise RuntimeError("what reads from the hub must not wait for it: hand this to another thread")
+        deadline = math.inf if timeout is None else monotonic() + timeout
+        lock = allocate_lock()
+
+        def told(_: object = None) -> None:
+            if self._leader != me:
+                _release(lock)
+            elif get_ident() != me:
+                self.ring()
+
+        if waiter is not None:
+            waiter.add_callback(told)
+        else:
+            self._watchers.append(told)
+        self._followers.append(told)
+        mine = me == self._main and not self._threaded
+        try:
+            while not (done() or self.over):
+                if mine:
+                    self.shielded = True
+                # Locked before anybody is asked who leads, so that no word from then on is missed.
+                lock.acquire(blocking=False)
+                if not self._led(done, deadline):
+                    self._follow(lock, done, deadline)
+                if monotonic() >= deadline:
+                    break
+        finally:
+            if waiter is not None:
+                waiter.discard_callback(told)
+            else:
+                self._watchers.remove(told)
+            self._followers.remove(told)
+            if mine:
+                self._unshield()
+        return done()
+
+    def _led(self, done: Callable[[], bool], deadline: float) -> bool:
+        """Lead, if nobody else does."""
+        if self._leader is not None or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            self._lead(done, deadline)
+        finally:
+            self._leader = None
+            self._turn.release()
+            _tell(self._followers)
+        return True
+
+    def _follow(self, lock: LockType, done: Callable[[], bool], deadline: float) -> None:
+        if get_ident() == self._main and self.shielded:
+            self._unshield()
+        if not (done() or self.over):
+            lock.acquire(timeout=max(0.0, min(deadline - monotonic(), DAY)))
+
+    def _unshield(self) -> None:
+        self.shielded = False
+        if self.interrupt_pending:
+            self.interrupt_pending = False
+            signal.raise_signal(signal.SIGINT)
+
+    def ring(self) -> None:
+        """Have the leader look up: there is something to write, or to see."""
+        try:
+            self._bell.send(b"\0")
+        except OSError:
+            pass  # it rings already, or everything is over
+
+    # leading
+
+    def _lead(self, done: Callable[[], bool], deadline: float) -> None:
+        self._leader = get_ident()
+        self.received(None)  # what was left to be done is done before the first sleep
+        while not (done() or self.over):
+            left = deadline - monotonic()
+            if left <= 0:
+                return
+            self.received(self._read() if self._sleep(left) else None)
+            _tell(self._watchers)
+
+    def _sleep(self, seconds: float) -> bool:
+        """Wait for bytes, for room to write, or for the bell; whether there is something to read."""
+        events = select.POLLIN if self._outbox.empty else select.POLLIN | select.POLLOUT
+        if events != self._events:
+            self._events = events
+            self._poll.modify(self._sock, events)
+        ready = self._wait(None if seconds == math.inf else math.ceil(min(seconds, DAY) * 1000))
+        for fd, event in ready:
+            if fd == self._alarm.fileno():
+                self._alarm.recv(4096)
+            elif event != select.POLLOUT:
+                return True
+        return False
+
+    def _wait(self, milliseconds: int | None) -> list[tuple[int, int]]:
+        if not self.shielded or get_ident() != self._main:
+            return self._poll.poll(milliseconds)
+        try:
+            self._unshield()
+            return self._poll.poll(milliseconds)  # here, and only here, may a leader be interrupted
+        finally:
+            self.shielded = True
+
+    def _read(self) -> bytes | None:
+        try:
+            return self._sock.recv(BURST)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    # loops
+
+    def join_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
+        """Read in `loop`, too, which runs in this thread, until `leave_loop` was called as often."""
+        if self._threaded or self.over:
+            return
+        self._loops[loop] = self._loops.get(loop, 0) + 1
+        if self._loops[loop] == 1:
+            loop.add_reader(self._sock, self._in_loop, loop)
+            loop.call_soon(self._in_loop, loop)
+
+    def leave_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
+        """The end of `join_loop`."""
+        if loop in self._loops:
+            self._loops[loop] -= 1
+            if not self._loops[loop]:
+                self._drop_loop(loop)
+
+    def _drop_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
+        del self._loops[loop]
+        try:
+            loop.remove_reader(self._sock)
+            loop.remove_writer(self._sock)
+        except ValueError:
+            pass  # it was closed
+
+    def stir_loops(self) -> None:
+        """Have the loops write what waits."""
+        for loop in list(self._loops):
+            try:
+                loop.call_soon_threadsafe(self._in_loop, loop)
+            except RuntimeError:
+                self._loops.pop(loop, None)  # it was closed while somebody awaited in it
+
+    def _in_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
+        mine = get_ident() == self._main
+        if mine:
+            self.shielded = True
+        try:
+            if not self._turn.acquire(blocking=False):
+                return  # a thread of the same process reads
+            try:
+                self._leader = get_ident()
+                self.received(self._read())
+            finally:
+                self._leader = None
+                self._turn.release()
+                _tell(self._followers)
+            if self.over and loop in self._loops:
+                self._drop_loop(loop)
+            elif loop in self._loops:
+                self._watch_room(loop)
+        finally:
+            if mine:
+                self._unshield()
+
+    def _watch_room(self, loop: "asyncio.AbstractEventLoop") -> None:
+        if self._outbox.empty:
+            loop.remove_writer(self._sock)
+        else:
+            loop.add_writer(self._sock, self._in_loop, loop)
+
+
+def _tell(whom: list[Callable[[], object]]) -> None:
+    for told in list(whom):
+        told()
+
+
+def _release(lock: LockType) -> None:
+    try:
+        lock.release()
+    except RuntimeError:
+        pass  # somebody else was faster

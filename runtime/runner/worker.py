@@ -1,0 +1,170 @@
+"""A worker: a forked process that runs one job after the other and reads its own socket between them.
+
+The order of things at a job's end keeps "it ran at most once" true, whenever the worker dies:
+
+1. What the job printed is in the pipe.
+2. The RESULT is in the socket.
+3. Only now the slot is cleared. Dies the worker before that, the hub takes the job as begun.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from select import POLLIN, poll
+from socket import socket
+from typing import Any, NoReturn
+
+from pysh.runtime import system
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
+from pysh.runtime.protocol.hello import HandshakeError, Hello
+from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.execution import Answer, Execution, cancelled
+from pysh.runtime.runner.output import Output
+from pysh.runtime.runner.slot import Slot
+from pysh.runtime.runner.waiting import Waiter
+
+AT_ONCE = 0.001
+"""Seconds within which bytes that have arrived are surely read."""
+
+
+def main(fds: list[int], config: dict[str, Any], parent: int) -> NoReturn:
+    """Be a worker, in a process just forked by `parent`, on a socket, an output pipe and the slots.
+
+    `config` has `name`, `incarnation` and `secret` (hex) and `slot`, `core` (the place of pysh
+    itself), and perhaps `cwd` and `sys_path`.
+    """
+    os.setpgid(0, 0)
+    system.adopt_orphans()
+    system.be_expendable()
+    system.die_with_parent(parent)
+    sock, pipe, slots = fds
+    output = Output(pipe)
+    _settle(config)
+    slot = Slot(slots, config["slot"])
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    incarnation, nonce = bytes.fromhex(config["incarnation"]), os.urandom(32)
+    hello = Hello("worker", config["name"], incarnation, nonce, python=python, pid=os.getpid())
+    try:
+        client = Client(socket(fileno=sock), hello, bytes.fromhex(config["secret"]))
+    except (HandshakeError, OSError):
+        os._exit(0)  # the hub is gone, or has no use for us any more
+    Worker(client, slot, output, sock).serve()
+
+
+def _settle(config: dict[str, Any]) -> None:
+    """Go where the shell is, and import from where it does."""
+    if "cwd" in config:
+        _enter(config["cwd"])
+    told = config.get("sys_path", ["", *sys.path])
+    core = [config["core"]] if config["core"] not in told else []
+    sys.path[:] = [*told, *core]
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError:
+        pass  # it was removed: code that needs it will say so better
+
+
+class Worker:
+    """The jobs that were sent here, of which one runs."""
+
+    def __init__(self, client: Client, slot: Slot, output: Output, sock: int) -> None:
+        self._client = client
+        self._slot = slot
+        self._output = output
+        self._execution = Execution(client, slot)
+        self._queue: deque[Frame] = deque()
+        self._arrived = Waiter(client)
+        self._poll = poll()
+        self._poll.register(sock, POLLIN)
+        self._folder = os.getcwd()  # noqa: PTH109 - what chdir takes back
+        client.handlers[Kind.SPAWN] = self._spawned
+        client.handlers[Kind.CANCEL] = self._withdrawn
+        client.on_blocked.append(self._give_back)
+        client.on_lost.append(_vanish)
+
+    def serve(self) -> NoReturn:
+        """Run what the hub sends, until it closes the connection."""
+        self._execution.take_signals()
+        while True:
+            self._hear()
+            if self._queue:
+                self._do(self._queue.popleft())
+
+    def _hear(self) -> None:
+        """Take what has arrived; with nothing to do, wait for it."""
+        if self._queue and not self._poll.poll(0):
+            return
+        self._arrived = Waiter(self._client)
+        self._client.pump(self._arrived, AT_ONCE if self._queue else None)
+
+    def _do(self, frame: Frame) -> None:
+        self._slot.running = frame.dest.number
+        owner = frame.options().get("owner")
+        self._client.pid = frame.dest
+        self._client.owner = Pid(*owner) if owner else frame.source
+        self._answer(frame, self._execution.run(frame))
+        self._slot.running = 0
+        if _threads_left():
+            _vanish()  # they would run on beside other people's jobs
+        self._tidy()
+
+    def _answer(self, frame: Frame, answer: Answer) -> None:
+        self._client.post(
+            Kind.RESULT, frame.source, ref=frame.ref, source=frame.dest,
+            flags=answer.flags, meta=answer.meta, payload=answer.payload,
+        )  # fmt: skip
+
+    def _tidy(self) -> None:
+        """Undo what a job does to the process that the next one would notice."""
+        self._execution.take_signals()
+        self._output.restore()
+        _enter(self._folder)
+
+    # called while the socket is read
+
+    def _spawned(self, frame: Frame) -> None:
+        if self._slot.running and self._client._blocked:
+            self._return(frame)  # it was on its way when the hub was told
+        else:
+            self._queue.append(frame)
+            self._arrived.set()
+
+    def _withdrawn(self, cancel: Frame) -> None:
+        """A job that waits here is not wanted any more. The one that runs is ended by signals alone."""
+        for frame in self._queue:
+            if frame.dest == cancel.dest:
+                self._queue.remove(frame)
+                self._answer(frame, cancelled("no"))
+                break
+
+    # blocked
+
+    def _give_back(self) -> None:
+        """The running job waits: others must not wait behind it."""
+        # Not to be torn by a cancel of the running job: none may be lost, and none be both returned and run.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        try:
+            while self._queue:
+                self._return(self._queue.popleft())
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+
+    def _return(self, frame: Frame) -> None:
+        self._client.post(Kind.RETURNED, LOCAL, ref=frame.ref, source=frame.dest)
+
+
+def _threads_left() -> bool:
+    if threading.active_count() == 1:
+        return False
+    return any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+
+
+def _vanish() -> NoReturn:
+    """End without a word: nobody listens, and nothing here is worth tidying."""
+    os._exit(0)

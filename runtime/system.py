@@ -1,0 +1,194 @@
+"""The one file of the runtime with calls that differ between systems.
+
+`PYSH_OS_FALLBACKS=1` takes every fall-back, so that they are tested where they are not needed. Each
+function says what is lost with its own.
+"""
+
+# ruff: noqa: PTH208
+# pathlib takes longer to import than a hub or a worker has.
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_PR_SET_CHILD_SUBREAPER = 36
+_STOPPING = 16
+"""How often a tree is looked through for processes that were forked meanwhile."""
+
+
+def fallbacks_forced() -> bool:
+    """Whether every fall-back is to be taken though the system could do better."""
+    return os.environ.get("PYSH_OS_FALLBACKS") == "1"
+
+
+def adopt_orphans() -> bool:
+    """Become the parent of every descendant whose own parent dies; whether that is possible here.
+
+    Without it they become children of init's: what left its process group and its parent is not
+    found any more, and outlives the worker that started it.
+    """
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent(parent: int) -> bool:
+    """Be killed when `parent` ends, at once if it has; whether that is possible here.
+
+    Call it in a fresh child, and in a single-threaded parent: the system watches the thread that
+    forked. Without it a worker whose fork server was killed runs its job to the end.
+    """
+    watched = _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)  # it died before we asked
+    return watched
+
+
+def be_expendable() -> None:
+    """Have this process killed before others when memory runs out. Without it the system chooses."""
+    if fallbacks_forced():
+        return
+    try:
+        with open("/proc/self/oom_score_adj", "wb", buffering=0) as score:
+            score.write(b"500")
+    except OSError:
+        pass
+
+
+def memory_file(name: str, size: int) -> int:
+    """A descriptor of a file of `size` zero bytes that has no name and goes with its last user.
+
+    Without anonymous memory it is a file in the temporary folder, on a disk perhaps.
+    """
+    if hasattr(os, "memfd_create") and not fallbacks_forced():
+        fd = os.memfd_create(name)
+    else:
+        import tempfile
+
+        with tempfile.TemporaryFile(prefix=name) as file:
+            fd = os.dup(file.fileno())
+    os.truncate(fd, size)
+    return fd
+
+
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`, ended ones that nobody waited for included.
+
+    Without /proc it takes a run of `ps`, some 10 ms.
+    """
+    listed = os.access(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.R_OK)
+    return _listed(pid) if listed and not fallbacks_forced() else _searched(pid)
+
+
+def reap(before: Callable[[int], object]) -> tuple[int, int] | None:
+    """Wait for a child that has ended, if there is one: its pid and its wait status.
+
+    `before(pid)` is called while the pid cannot belong to anybody else yet, so a signal to its process
+    group finds the right one. Without `waitid` it is called just after, when it might.
+    """
+    try:
+        if not hasattr(os, "waitid") or fallbacks_forced():
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                before(pid)
+            return (pid, status) if pid else None
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        before(ended.si_pid)
+        return os.waitpid(ended.si_pid, 0)
+    except ChildProcessError:
+        return None
+
+
+def send_signal(pid: int, number: int, *, group: bool = False) -> None:
+    """Send a signal to a process, or to it and the process group it leads; nothing if it is gone."""
+    for send in (os.killpg, os.kill) if group else (os.kill,):
+        try:
+            send(pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass  # it ended, or runs as somebody else by now
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL to `pid`, its process group and everything below it.
+
+    The tree is stopped before it is killed: a process that dies too early leaves children that nobody
+    finds below it any more, and one that runs makes new ones.
+    """
+    tree = {pid}
+    for _ in range(_STOPPING):
+        for member in tree:
+            send_signal(member, signal.SIGSTOP)
+        more = {child for member in tree for child in children(member)} - tree
+        if not more:
+            break
+        tree |= more
+    for member in tree:
+        send_signal(member, signal.SIGKILL, group=member == pid)
+
+
+def _listed(pid: int) -> list[int]:
+    """The children of each thread of `pid`, as the system lists them; none if it is gone."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as listed:
+                found += map(int, listed.read().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return found
+
+
+def _searched(pid: int) -> list[int]:
+    """The children of `pid` in a list of all processes; none where nobody makes one."""
+    import subprocess
+
+    command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as ps:
+            assert ps.stdout is not None
+            rows = [row.split() for row in ps.stdout.read().splitlines()]
+    except OSError:
+        return []
+    return [int(child) for child, parent in rows if int(parent) == pid and int(child) != ps.pid]
+
+
+_libc: Any = None
+
+
+def _prctl(option: int, value: int) -> bool:
+    global _libc
+    if sys.platform != "linux" or fallbacks_forced():
+        return False
+    try:
+        if _libc is None:
+            import ctypes  # 5 ms, and the hub needs none of it
+
+            _libc = ctypes.CDLL(None)
+        return bool(_libc.prctl(option, value, 0, 0, 0) == 0)
+    except (ImportError, OSError, AttributeError):
+        return False
+
+
+def hide_argument(secret: str) -> bool:
+    """Overwrite `secret` in this process's command line and environment; whether that is possible here.
+
+    Without it the process must be replaced by one that was never told the secret.
+    """
+    if sys.platform != "linux" or fallbacks_forced():
+        return False
+    import ctypes
+
+    try:
+        with open("/proc/self/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        for first, last in ((45, 46), (47, 48)):  # arg_start and arg_end, env_start and env_end, of proc(5)
+            start, end = int(fields[first]), int(fields[last])
+            at = ctypes.string_at(start, end - start).find(secret.encode())
+            if at >= 0:
+                ctypes.memset(start + at, ord("x"), len(secret.encode()))
+    except (OSError, IndexError, ValueError):
+        return False
+    return True
