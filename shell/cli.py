@@ -1,0 +1,74 @@
+"""`pysh`: from the command line to the part that does what it says."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pysh.shell import options
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what `argv` (default: the command line) says; the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    command, words, script = options.split(argv)
+    asked = options.parser(command).parse_args(words)
+    if asked.cookie:
+        hide(asked.cookie)
+    try:
+        return _run(command, asked, script)
+    except KeyboardInterrupt:
+        return options.INTERRUPTED
+    except Exception as error:
+        return _explain(error)
+
+
+def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
+    if command:
+        from pysh.shell import commands
+
+        done: int = getattr(commands, command)(asked)
+        return done
+    if script:
+        if script[0] == "-c" and len(script) < 2:
+            options.parser().error("-c needs CODE")
+        from pysh.shell import scripting
+
+        return scripting.run(asked, script)
+    if not sys.stdin.isatty():
+        from pysh.shell import scripting
+
+        return scripting.run(asked, ["-"])
+    from pysh.shell import starting
+
+    return starting.shell(asked)
+
+
+def hide(secret: str) -> None:
+    """Take `secret` out of this process's command line, where any user of the machine can read it."""
+    from pysh.runtime import system
+
+    if not system.hide_argument(secret):
+        # Where the command line cannot be overwritten, it is replaced: the secret goes through a pipe.
+        read, write = os.pipe()
+        os.write(write, secret.encode())
+        os.close(write)
+        os.set_inheritable(read, True)
+        at = next(i for i, word in enumerate(sys.argv) if word in ("--cookie", f"--cookie={secret}"))
+        rest = sys.argv[at + (2 if sys.argv[at] == "--cookie" else 1) :]
+        words = [*sys.argv[1:at], "--cookie-file", f"/dev/fd/{read}", *rest]
+        os.execv(sys.executable, [sys.executable, "-m", "pysh", *words])
+
+
+def _explain(error: Exception) -> int:
+    """Print an error of ours in one line; others keep their traceback."""
+    stage = getattr(error, "stage", "")
+    known = ("PyshError", "TransportError", "BadName", "NoSuchNode", "NameTaken", "CookieError", "PythonError", "HubFailed",
+             "HandshakeError", "ConfigError")  # fmt: skip
+    if not any(cls.__name__ in known for cls in type(error).__mro__):
+        raise error
+    print(f"pysh: {error}", file=sys.stderr)
+    refused = stage in ("cookie", "sshauth") or getattr(error, "code", "") == "bad_cookie"
+    return options.REFUSED if refused or type(error).__name__ == "CookieError" else options.CANNOT_CONNECT

@@ -1,0 +1,171 @@
+"""The terminal's side of the console protocol: one connection to a hub, frames out and frames in.
+
+Nothing here waits but `open`, `ask` and `wait`; a caller with a loop of its own calls `receive` when the
+socket has something to read.
+"""
+
+import os
+import select
+import socket
+import time
+from collections import deque
+from typing import Any
+
+from pysh.runtime.protocol.connection import Connection
+from pysh.runtime.protocol.frames import CHUNK, Frame, Kind, encode, pack, parse
+from pysh.runtime.protocol.handshake import Handshake
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, Pid
+
+ANSWER_SECONDS = 10.0
+"""How long a hub may take to answer; it never runs user code, so it is quick or broken."""
+
+
+class HubLost(Exception):
+    """The connection to the hub ended; the text says why, as far as it is known."""
+
+
+class Refused(Exception):
+    """The hub answered, and the answer is no."""
+
+
+class Console:
+    """A terminal's connection to the node behind `sock`, proved with `cookie`."""
+
+    def __init__(self, sock: socket.socket, cookie: bytes) -> None:
+        sock.setblocking(False)
+        now = time.monotonic()
+        hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
+        self.name = ""
+        self._sock = sock
+        shake = Handshake(hello, cookie, dialling=True, now=now)
+        self._connection = Connection(shake, now=now, heartbeat=None)
+        self._unsent = b""
+        self._frames: deque[Frame] = deque()
+        self._replies: dict[int, Any] = {}
+        self._refs = 0
+        self._reason = ""
+        self._self: Pid | None = None
+        self._hub = Pid(b"", HUB)
+
+    def open(self) -> None:
+        """Prove the cookie and learn who we are. Raises `HandshakeError` or `HubLost`."""
+        self._flush()
+        while self._self is None:
+            self.wait((), max(0.0, self._connection.next_deadline() - time.monotonic()))
+            self._connection.tick(time.monotonic())
+            if self._connection.error is not None:
+                raise self._connection.error
+
+    def close(self) -> None:
+        """End the connection; the node lives on."""
+        self._sock.close()
+
+    def fileno(self) -> int:
+        """The socket's, for a loop that watches it."""
+        return self._sock.fileno()
+
+    @property
+    def full(self) -> bool:
+        """Whether the hub is behind with reading what was sent: nobody should type on."""
+        return bool(self._unsent)
+
+    def wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
+        """Wait for the hub, or until one of the files `others` can be read; those that can."""
+        hub = self._sock.fileno()
+        ready, writable, _ = select.select([hub, *others], [hub] if self._unsent else [], [], timeout)
+        if writable:
+            self._flush()
+        if hub in ready:
+            self.receive()
+        return [file for file in ready if file != hub]
+
+    def receive(self) -> None:
+        """Read what the hub sent, for `take`. Raises `HubLost`, `HandshakeError` or `FrameError`."""
+        try:
+            data = self._sock.recv(4 * CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise HubLost(error.strerror or str(error)) from None
+        if not data:
+            self._connection.receive_eof()
+            raise self._connection.error or HubLost(self._reason or "its hub is gone")
+        for raw in self._connection.receive_data(data, time.monotonic()):
+            self._sort(parse(raw))
+        self._flush()
+        if self._connection.error is not None:
+            raise self._connection.error
+
+    def take(self) -> list[Frame]:
+        """The frames that came and were not taken yet: SCREEN, OUTPUT, NOTICE, DONE, INPUT."""
+        frames = list(self._frames)
+        self._frames.clear()
+        return frames
+
+    def ask(self, verb: str, **args: Any) -> Any:
+        """What the hub answers to `verb`. Raises `Refused` or `HubLost`."""
+        ref = self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))
+        until = time.monotonic() + ANSWER_SECONDS
+        while ref not in self._replies:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise HubLost(f"its hub gave no answer to {verb!r} within {ANSWER_SECONDS:g} s")
+            self.wait((), left)
+        reply = self._replies.pop(ref)
+        if "ok" not in reply:
+            raise Refused(str(reply.get("text", reply.get("error"))))
+        return reply["ok"]
+
+    def cell(self, source: bytes) -> int:
+        """Run a cell; the ref that its DONE will carry."""
+        return self._post(Kind.CELL, payload=source)
+
+    def type(self, data: bytes) -> None:
+        """Pass on what was typed to the program that runs."""
+        self._post(Kind.INPUT, payload=data)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the size of the terminal."""
+        self._post(Kind.RESIZE, meta=pack({"rows": rows, "cols": columns}))
+
+    def interrupt(self) -> None:
+        """Have SIGINT sent to the shell's code."""
+        self._post(Kind.INTERRUPT)
+
+    def shown(self, kind: int, size: int, source: Pid | None = None, ref: int = 0) -> None:
+        """Grant credit for `size` bytes of SCREEN, or of the OUTPUT of `source`, that were shown."""
+        self._post(Kind.CREDIT, source, ref, meta=pack(kind), credit=size)
+
+    def _post(self, kind: int, dest: Pid | None = None, ref: int = 0, **fields: Any) -> int:
+        """Send a frame, to the hub unless told otherwise; its ref."""
+        assert self._self is not None  # `open` was called
+        self._refs += 1
+        frame = Frame(kind, self._self, dest or self._hub, ref or self._refs, **fields)
+        self._connection.send(encode(frame))
+        self._flush()
+        return frame.ref
+
+    def _sort(self, frame: Frame) -> None:
+        """Keep `frame` for whom it is meant."""
+        if frame.kind == Kind.WELCOME:
+            told = frame.options()
+            self.name = told["name"]
+            self._self, self._hub = Pid(told["incarnation"], told["number"]), Pid(told["incarnation"], HUB)
+        elif frame.kind == Kind.REPLY:
+            self._replies[frame.ref] = frame.options()
+        elif frame.kind == Kind.BYE:
+            self._reason = str(frame.options().get("reason", ""))
+        elif frame.kind != Kind.NODES:
+            self._frames.append(frame)
+
+    def _flush(self) -> None:
+        """Send what can be sent now; the rest with the next call."""
+        self._unsent += b"".join(self._connection.data_to_send())
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent = b""  # reading tells that the hub is gone, after what it said before

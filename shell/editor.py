@@ -1,0 +1,247 @@
+"""The line editor: prompt_toolkit, with our keys, over a terminal that is ours.
+
+It runs for one prompt at a time, in an event loop that lives as long as it does. What arrives meanwhile
+is printed above the prompt by `show`, and the half-typed text stays as it is.
+"""
+
+import asyncio
+import os
+import sys
+from codecs import getincrementaldecoder
+from collections.abc import AsyncGenerator, Iterable, Sequence
+
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
+from prompt_toolkit.history import History as Recalled
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
+from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding import KeyBindings
+from prompt_toolkit.key_binding.key_processor import KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.lexers import DynamicLexer, Lexer
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.shortcuts.prompt import PromptSession
+from prompt_toolkit.styles import Style
+from prompt_toolkit.validation import ValidationError
+
+from pysh.shell.boot import Tty
+from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
+from pysh.shell.history import History
+from pysh.shell.theme import STYLE
+
+IDLE = 0.05
+"""Seconds after the prompt is up until the highlighting is imported."""
+HIGHLIGHTED = 100_000
+"""Characters above which a text is not coloured any more: each key would wait for it."""
+ESCAPE = 0.05
+"""Seconds in which what follows an Escape makes it one key."""
+
+
+class Editor:
+    """Reads cells from the keyboard of `tty`."""
+
+    def __init__(self, tty: Tty, history: History, *, colours: bool) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._tty = tty
+        self._prompt = ""
+        self._live: Sequence[str] = ()
+        self._lexer: Lexer | None = None
+        self._decoder = getincrementaldecoder("utf-8")("surrogateescape")
+        self._keyboard = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
+        self._input = Vt100Input(self._keyboard)
+        # No questions to the terminal about its cursor: the answers mix with what is typed, and cost a
+        # round trip each where the terminal is far away.
+        output = Vt100_Output(sys.stdout, self._size, term=os.environ.get("TERM"), enable_cpr=False)
+        self._session: PromptSession[str] = PromptSession(
+            message=self._message,
+            multiline=True,
+            prompt_continuation=_continuation,
+            lexer=DynamicLexer(self._lexer_now),
+            history=_Recalled(history),
+            auto_suggest=AutoSuggestFromHistory(),
+            enable_history_search=True,
+            enable_suspend=True,
+            enable_open_in_editor=True,
+            tempfile_suffix=".py",
+            key_bindings=self._keys(),
+            style=Style.from_dict(STYLE),
+            color_depth=ColorDepth.DEPTH_4_BIT if colours else ColorDepth.DEPTH_1_BIT,
+            include_default_pygments_style=False,
+            input=self._input,
+            output=output,
+        )
+        self._app = self._session.app
+        self._app.ttimeoutlen = ESCAPE
+        self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
+
+    def read(self, prompt: str) -> str:
+        """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given."""
+        self._prompt = prompt
+        if self._tty.painted:
+            self._tty.write(b"\r\x1b[K")
+            self._tty.painted = ""
+        if self._lexer is None:
+            self.loop.call_later(IDLE, self._load_lexer)
+        try:
+            return self.loop.run_until_complete(self._session.prompt_async(handle_sigint=False))
+        finally:
+            self._live = ()
+
+    def stop(self, error: BaseException) -> None:
+        """End `read` with `error`. Called in the loop."""
+        if self._app.is_running:
+            if not self._app.is_done:
+                self._live = ()
+                self._app.exit(exception=error)
+        else:
+            self.loop.call_soon(self.stop, error)  # it is about to begin
+
+    def type(self, data: bytes) -> None:
+        """Take `data` as if it came from the keyboard, now or when `read` begins."""
+        # What a program's terminal mode turned into a line feed was Enter.
+        self._input.vt100_parser.feed(self._decoder.decode(data).replace("\n", "\r"))
+        keys = self._input.read_keys()
+        if self._app.is_running:
+            self._app.key_processor.feed_multiple(keys)
+            self._app.key_processor.process_keys()
+        else:
+            store_typeahead(self._input, keys)
+
+    def take_typed(self) -> bytes:
+        """What was read from the keyboard and belongs to no prompt yet."""
+        return "".join(key.data for key in get_typeahead(self._input)).encode("utf-8", "surrogateescape")
+
+    def show(self, lines: Iterable[str], live: Sequence[str] | None = None) -> None:
+        """Print `lines` above the prompt, then `live`, if given, instead of the live lines so far."""
+        if live is not None:
+            self._live = live
+        text = "".join(f"{line}\n" for line in lines).replace("\n", "\r\n").encode("utf-8", "replace")
+        if text:
+            # Not run_in_terminal: for as long as it runs the terminal echoes what is typed.
+            if self._app.is_running:
+                self._app.renderer.erase(leave_alternate_screen=False)
+            self._tty.write(text)
+        self._app.invalidate()
+
+    def close(self) -> None:
+        """Give the loop and the keyboard back."""
+        self.loop.close()
+        self._keyboard.close()
+
+    def _size(self) -> Size:
+        rows, columns = self._tty.size()
+        return Size(rows=rows, columns=columns)
+
+    def _message(self) -> StyleAndTextTuples:
+        """The live lines, and the prompt below them."""
+        shown: StyleAndTextTuples = []
+        for line in self._live:
+            shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
+        return [*shown, ("class:prompt", self._prompt)]
+
+    def _lexer_now(self) -> Lexer | None:
+        return self._lexer if len(self._session.default_buffer.text) < HIGHLIGHTED else None
+
+    def _load_lexer(self) -> None:
+        """Import the highlighting, which is not needed for the first key."""
+        if self._lexer is None:
+            from prompt_toolkit.lexers import PygmentsLexer
+            from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+
+            self._lexer = PygmentsLexer(PythonLexer, sync_from_start=False)
+            self._app.invalidate()
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+        typing = has_focus(DEFAULT_BUFFER)
+        keys.add("enter", filter=typing)(self._enter)
+        keys.add("escape", "enter", filter=typing)(_newline)
+        keys.add(Keys.BracketedPaste, filter=typing)(_paste)
+        keys.add("c-c", filter=typing)(_clear)
+        keys.add("c-d", filter=typing & Condition(lambda: not self._session.default_buffer.text))(self._leave)
+        margin = typing & Condition(lambda: _in_margin(self._session.default_buffer))
+        keys.add("tab", filter=margin)(_indent)
+        keys.add("backspace", filter=margin)(_dedent)
+        keys.add("s-tab", filter=margin)(_dedent)
+        return keys
+
+    def _enter(self, event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        verdict = enter(buffer.text, buffer.cursor_position)
+        if isinstance(verdict, Newline):
+            buffer.insert_text("\n" + verdict.indent)
+        # The node may run another version of Python: a second Enter asks it.
+        elif isinstance(verdict, Wrong) and buffer.validation_error is None:
+            buffer.cursor_position = verdict.position
+            buffer.validation_error = ValidationError(verdict.position, verdict.message)
+        else:
+            text = buffer.text.rstrip()
+            buffer.document = Document(text, len(text))
+            self._live = ()  # they move on; the line stays
+            buffer.validate_and_handle()
+
+    def _leave(self, event: KeyPressEvent) -> None:
+        self._live = ()
+        event.app.exit(exception=EOFError())
+
+
+class _Recalled(Recalled):
+    """Our history in the words of prompt_toolkit."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__()
+        self._history = history
+
+    async def load(self) -> AsyncGenerator[str, None]:
+        for source in reversed(self._history.entries()):
+            yield source
+
+    def get_strings(self) -> list[str]:
+        return self._history.entries()
+
+    def append_string(self, string: str) -> None:
+        self._history.add(string)
+
+    def load_history_strings(self) -> Iterable[str]:
+        return reversed(self._history.entries())
+
+    def store_string(self, string: str) -> None:
+        self._history.add(string)
+
+
+def _continuation(width: int, _line: int, wrapped: int) -> str:
+    """What stands before the second and later lines of a cell: as wide as the prompt."""
+    return " " * width if wrapped else "... ".rjust(width)
+
+
+def _newline(event: KeyPressEvent) -> None:
+    event.current_buffer.newline(copy_margin=True)
+
+
+def _paste(event: KeyPressEvent) -> None:
+    event.current_buffer.insert_text(pasted(event.data))
+
+
+def _clear(event: KeyPressEvent) -> None:
+    event.current_buffer.reset()
+
+
+def _in_margin(buffer: Buffer) -> bool:
+    before = buffer.document.current_line_before_cursor
+    return not before.strip() and (bool(before) or "\n" in buffer.text)
+
+
+def _indent(event: KeyPressEvent) -> None:
+    column = event.current_buffer.document.cursor_position_col
+    event.current_buffer.insert_text(" " * (len(INDENT) - column % len(INDENT)))
+
+
+def _dedent(event: KeyPressEvent) -> None:
+    column = event.current_buffer.document.cursor_position_col
+    event.current_buffer.delete_before_cursor((column - 1) % len(INDENT) + 1 if column else 1)

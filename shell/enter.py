@@ -1,0 +1,129 @@
+"""What the Enter key does, and what a paste becomes: decided from the text alone.
+
+Python itself says whether a text is complete and, where it is not, what is missing; nothing here knows
+its grammar.
+"""
+
+import re
+import warnings
+from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
+from typing import Any, NamedTuple
+
+INDENT = "    "
+_TO_TREE = PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT
+_INCOMPLETE = 0x4000
+"""`ast.PyCF_ALLOW_INCOMPLETE_INPUT`: a text that only lacks its end raises `incomplete input`."""
+
+_LEAVES = re.compile(r"\s*(return|pass|raise|break|continue)\b")
+_MARGIN = re.compile(r"[ \t]*")
+_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|[a-z0-9][\w.-]*@[\w.:-]+\[\d+\]>)(?: |$)")
+
+
+class Run(NamedTuple):
+    """The text is complete; `source` is what to run."""
+
+    source: str
+
+
+class Newline(NamedTuple):
+    """The text goes on: in a new line, which begins with `indent`."""
+
+    indent: str
+
+
+class Wrong(NamedTuple):
+    """The text can never become a program: `message` says why, `position` where (an index into it)."""
+
+    position: int
+    message: str
+
+
+def enter(text: str, cursor: int) -> Run | Newline | Wrong:
+    """What Enter does to `text` with the cursor at index `cursor`.
+
+    A block ends with an empty line. In the middle of several lines Enter only splits one; in a single
+    line it counts as pressed at the end.
+    """
+    if "\n" in text:
+        if text[cursor:].strip():
+            return Newline(_margin(_last_line(text[:cursor])))
+        text = text[:cursor]
+    source = unindented(text)
+    try:
+        tree = _parse(source, _INCOMPLETE)
+    except SyntaxError as error:
+        if error.msg == "incomplete input":
+            return Newline(_indent(text, source))
+        return Wrong(_position(text, source, error), error.msg)
+    except (ValueError, OverflowError, MemoryError, RecursionError):
+        return Run(source)  # the compiler gives up rather than judges; so will the one that runs it
+    if _in_block(tree) and _last_line(text).strip():
+        return Newline(_indent(text, source))
+    return Run(source.rstrip())
+
+
+def unindented(text: str) -> str:
+    """`text` moved to the left by the margin that all its lines share, as far as the first has one."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    margin = _margin(first)
+    if not margin:
+        return text
+    lines = text.split("\n")
+    if any(line.strip() and not line.startswith(margin) for line in lines):
+        return text.lstrip() if "\n" not in text.strip() else text
+    return "\n".join(line.removeprefix(margin) for line in lines)
+
+
+def pasted(text: str) -> str:
+    """What of a pasted text is inserted: its code, without the prompts and results of a transcript."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if _PROMPT.match(first):
+        lines = [_PROMPT.sub("", line, count=1) for line in lines if _PROMPT.match(line)]
+    code = "\n".join(lines).strip("\n")
+    # A block keeps the line end that ends it, so that one Enter runs it.
+    return code + "\n" if "\n" in code and text.endswith(("\n", "\r")) else code
+
+
+def _parse(source: str, flags: int = 0) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whoever runs it will warn
+        return compile(source, "<input>", "exec", _TO_TREE | flags, dont_inherit=True)
+
+
+def _in_block(tree: Any) -> bool:
+    """Whether more lines could belong to the last statement."""
+    return bool(tree.body) and (hasattr(tree.body[-1], "body") or hasattr(tree.body[-1], "cases"))
+
+
+def _indent(text: str, source: str) -> str:
+    """How the line after `text`, which is not complete, begins."""
+    line = _last_line(text)
+    try:
+        _parse(source + "\n")
+    except IndentationError:
+        return _margin(line) + INDENT  # a block must follow
+    except SyntaxError as error:
+        if "triple-quoted" in error.msg:
+            return ""  # what we added would become part of the string
+        here = error.lineno == source.count("\n") + 1
+        return _margin(line) + INDENT if "was never closed" in error.msg and here else _margin(line)
+    return _margin(line).removesuffix(INDENT) if _LEAVES.match(line) else _margin(line)
+
+
+def _position(text: str, source: str, error: SyntaxError) -> int:
+    """Where `error`, which is about `source`, lies in `text`."""
+    lines = text.split("\n")
+    row = min(max(error.lineno or 1, 1), len(lines)) - 1
+    moved = len(lines[row]) - len(source.split("\n")[row])
+    column = min(max(error.offset or 1, 1) - 1 + moved, len(lines[row]))
+    return sum(len(line) + 1 for line in lines[:row]) + column
+
+
+def _last_line(text: str) -> str:
+    return text.rpartition("\n")[2]
+
+
+def _margin(line: str) -> str:
+    found = _MARGIN.match(line)
+    return found.group() if found else ""

@@ -1,0 +1,101 @@
+"""The command line as data: what may be written, and what it means."""
+
+import argparse
+from typing import NoReturn
+
+OK, FAILED, USAGE, CANNOT_CONNECT, REFUSED, NODE_LOST, TIMED_OUT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 124, 130, 143
+
+COMMANDS = {
+    "node": "a node without a terminal, in the foreground (--detach: in the background)",
+    "attach": "this terminal on the shell of a running node",
+    "rpc": "run CODE in the shell of a running node and print what comes of it",
+    "ls": "the nodes that run on this machine",
+    "tasks": "the tasks of the nodes that run here",
+    "stop": "end a node",
+    "cookie": "make or show the cookie that nodes prove to each other",
+}
+
+USAGE_TEXT = """\
+pysh                      a shell on a new node
+pysh FILE.pysh [ARG ...]  run a file: Python, with await and pysh's names
+pysh -c CODE [ARG ...]    run CODE            pysh -   run standard input
+
+pysh node --name N [--detach]    a node without a terminal
+pysh attach N                    this terminal on the shell of node N
+pysh rpc N -c CODE               run CODE in the shell of node N
+pysh ls | tasks | stop N | cookie new|show
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, ending with our exit code and the next command to type."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong; nothing was run."""
+        self.exit(USAGE, f"pysh: {message}; nothing was run. See: pysh --help\n")
+
+
+def parser(command: str = "") -> Parser:
+    """The parser of `command`, or of the shell and scripts where it is empty."""
+    made = Parser(prog=f"pysh {command}".strip(), usage=USAGE_TEXT if not command else None, allow_abbrev=False)
+    add = made.add_argument
+    add("--name", "--sname", metavar="NAME", help="the node's name, N or N@HOST")
+    add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
+    add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
+    add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--python", metavar="PATH", help="the Python that runs your code (default: $VIRTUAL_ENV, a .venv, ours)")
+    add("--timeout", metavar="S", type=float, help="end everything after S seconds (exit code 124)")
+    add("--json", action="store_true", help="print data as JSON")
+    add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
+    add("--no-color", action="store_true", help="no colours")
+    add("--norc", action="store_true", help="read no start-up file")
+    add("--rm", action="store_true", help="end the node as soon as its terminal is gone")
+    _OWN.get(command, lambda _: None)(made)
+    return made
+
+
+def _node(made: Parser) -> None:
+    made.add_argument("--detach", action="store_true", help="in the background, until `pysh stop`")
+
+
+def _attach(made: Parser) -> None:
+    made.add_argument("node", metavar="N")
+    made.add_argument("--force", action="store_true", help="take the shell over from another terminal")
+
+
+def _rpc(made: Parser) -> None:
+    made.add_argument("node", metavar="N")
+    made.add_argument("-c", dest="code", metavar="CODE", required=True)
+
+
+def _named(made: Parser) -> None:
+    made.add_argument("node", metavar="N")
+
+
+def _some(made: Parser) -> None:
+    made.add_argument("node", metavar="N", nargs="?")
+
+
+def _cookie(made: Parser) -> None:
+    made.add_argument("what", choices=("new", "show"))
+
+
+_OWN = {"node": _node, "attach": _attach, "rpc": _rpc, "stop": _named, "tasks": _some, "cookie": _cookie}
+
+_VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--python", "--timeout")
+
+
+def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
+    """`argv` as the command (`""`: shell or script), its options, and a script with its arguments.
+
+    What follows a FILE, `-c CODE` or `-` belongs to the script, options and all.
+    """
+    index = 0
+    while index < len(argv):
+        word = argv[index]
+        if word in ("-", "-c") or not word.startswith("-"):
+            if word in COMMANDS and not index:
+                return word, argv[1:], []
+            return "", argv[:index], argv[index:]
+        index += 2 if word in _VALUED else 1
+    return "", argv, []

@@ -1,0 +1,230 @@
+"""The output of code that runs elsewhere: bytes of many processes go in, tagged lines and bars come out.
+
+Time is an argument and nothing is written here. Whoever writes calls `take` when `due` says so; between
+two calls lines gather, so that a flood costs the terminal one repaint and never the user's keys.
+"""
+
+import re
+from codecs import IncrementalDecoder, getincrementaldecoder
+from collections import deque
+from collections.abc import Hashable
+from typing import NamedTuple
+
+GATHER = 0.03
+"""Seconds between two batches of lines."""
+REPAINT = 0.1
+"""Seconds between two states of the live lines."""
+HOLD = 0.15
+"""Seconds until a line without an end is shown as it is so far."""
+STALE, STALE_BAR = 10.0, 60.0
+"""Seconds without news until an unfinished line, or a bar, is taken for finished."""
+
+WIDTH = 4096
+"""The longest line, in characters; a longer one goes on in the next."""
+BATCH = 64 * 1024
+"""How many characters are shown at once. While more wait, nobody gets new credit."""
+KEEP = 8 * 1024 * 1024
+"""How many characters may wait; senders that keep to their credit never get there."""
+LIVE = 8
+"""How many live lines are shown."""
+SOURCES = 256
+"""How many processes may have an unfinished line."""
+
+# Escape sequences are left out whole; what else controls a terminal, or turns the reading direction
+# around, becomes a question mark.
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]+[0-~]|\x1b[0-Z\\^-~]"
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Tagged(NamedTuple):
+    """One line of output; `label` says whose it is, and is empty for this node's own shell."""
+
+    label: str
+    text: str
+
+
+class Batch(NamedTuple):
+    """What to show now: finished lines, then the live ones (None: as they were), and whom to give credit."""
+
+    lines: list[Tagged]
+    live: list[Tagged] | None
+    credit: dict[Hashable, int]
+
+
+def clean(text: str, *, colours: bool = False) -> str:
+    """`text` without anything that a terminal would obey, but line ends, tabs and perhaps colours."""
+    if text.isprintable():
+        return text
+    if colours:
+        parts = _COLOUR.split(text)
+        marks = [*_COLOUR.findall(text), "\x1b[0m"] if len(parts) > 1 else [""]
+        return "".join(clean(part) + mark for part, mark in zip(parts, marks, strict=True))
+    return _CONTROL.sub("?", _SEQUENCE.sub("", text))
+
+
+class Source:
+    """One process: its unfinished line, and when it last said something."""
+
+    def __init__(self, label: str, now: float) -> None:
+        self.label = label
+        self.text = ""
+        self.shown = ""  # its unfinished line as it was last handed out
+        self.bar = False  # it goes back to the line's beginning: a bar
+        self.began = now  # when its unfinished line began
+        self.changed = now
+        self._decoder: IncrementalDecoder = getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes, now: float) -> list[str]:
+        """The lines that `data` completes."""
+        *lines, rest = (self.text + self._decoder.decode(data)).split("\n")
+        if lines or not self.text:
+            self.began = now
+        if lines:
+            self.bar = False
+        self.bar = self.bar or "\r" in rest
+        self.text = _rewritten(rest)
+        self.changed = now
+        pieces = [piece for line in lines for piece in _pieces(_visible(line))]
+        if len(self.text) > WIDTH:
+            *more, self.text = _pieces(self.text)
+            pieces += more
+        return pieces
+
+    @property
+    def visible(self) -> str:
+        """Its unfinished line as a terminal would show it."""
+        return _visible(self.text)
+
+    @property
+    def shown_at(self) -> float:
+        """When its unfinished line may be seen."""
+        return self.began if self.bar else self.began + HOLD
+
+    @property
+    def stale_at(self) -> float:
+        """When its unfinished line counts as finished."""
+        return self.changed + (STALE_BAR if self.bar else STALE)
+
+
+class Output:
+    """What arrived and is not shown yet."""
+
+    def __init__(self) -> None:
+        self._sources: dict[Hashable, Source] = {}
+        self._lines: deque[Tagged] = deque()
+        self._waiting = 0  # characters in _lines
+        self._dropped = 0
+        self._credit: dict[Hashable, int] = {}
+        self._live: list[Tagged] = []
+        self._batch_at = 0.0
+        self._repaint_at = 0.0
+
+    def feed(self, key: Hashable, label: str, data: bytes, now: float) -> None:
+        """Take output of the process that `key` stands for."""
+        source = self._sources.get(key)
+        if source is None:
+            self._make_room()
+            source = self._sources[key] = Source(label, now)
+        self._credit[key] = self._credit.get(key, 0) + len(data)
+        for text in source.feed(data, now):
+            self._put(Tagged(source.label, text))
+
+    def end(self, key: Hashable) -> None:
+        """The process is gone: its last line is finished."""
+        if (source := self._sources.pop(key, None)) is not None and source.visible:
+            self._put(Tagged(source.label, source.visible))
+
+    def due(self) -> float | None:
+        """When to call `take` next; None until something arrives."""
+        times = [self._batch_at] if self._lines or self._credit or self._dropped else []
+        for source in self._sources.values():
+            if source.visible:
+                times.append(source.stale_at)
+                if source.visible != source.shown:
+                    times.append(max(source.shown_at, self._repaint_at))
+        return min(times, default=None)
+
+    def take(self, now: float, *, everything: bool = False) -> Batch:
+        """What is to be shown at `now`; with `everything`, also what would wait for the next batch."""
+        stale = [key for key, source in self._sources.items() if source.visible and source.stale_at <= now]
+        for key in stale:
+            self.end(key)
+        lines: list[Tagged] = []
+        if now >= self._batch_at or everything:
+            lines = self._some(everything)
+            if lines:
+                self._batch_at = now + GATHER
+        credit: dict[Hashable, int] = {}
+        if not self._lines:
+            credit, self._credit = self._credit, {}
+        return Batch(lines, self._repainted(now, bool(lines)), credit)
+
+    @property
+    def live(self) -> list[Tagged]:
+        """The live lines as they were last handed out."""
+        return self._live
+
+    def _put(self, line: Tagged) -> None:
+        if self._waiting > KEEP:
+            self._dropped += 1
+            return
+        self._lines.append(line)
+        self._waiting += len(line.text) + 1
+
+    def _some(self, everything: bool) -> list[Tagged]:
+        """The next lines, as many as are shown at once."""
+        lines: list[Tagged] = []
+        size = 0
+        while self._lines and (everything or size < BATCH):
+            line = self._lines.popleft()
+            size += len(line.text) + 1
+            lines.append(line)
+        self._waiting -= size
+        if self._dropped and not self._lines:
+            lines.append(Tagged("", f"… {self._dropped:,} lines not shown"))
+            self._dropped = 0
+        return lines
+
+    def _repainted(self, now: float, moved: bool) -> list[Tagged] | None:
+        """The live lines if they differ from what is shown, and are not repainted too often."""
+        # A line that was finished just now must not stay behind as a live one.
+        if now < self._repaint_at and not moved:
+            return None
+        unfinished = [some for some in self._sources.values() if some.visible and some.shown_at <= now]
+        for source in unfinished:
+            source.shown = source.visible
+        live = [Tagged(source.label, source.visible) for source in unfinished[:LIVE]]
+        if len(unfinished) > LIVE:
+            live.append(Tagged("", f"… and {len(unfinished) - LIVE} more"))
+        if live == self._live:
+            return None
+        self._live = live
+        self._repaint_at = now + REPAINT
+        return live
+
+    def _make_room(self) -> None:
+        """Forget the process that has been silent for longest, if there are too many."""
+        if len(self._sources) >= SOURCES:
+            self.end(min(self._sources, key=lambda key: self._sources[key].changed))
+
+
+def _rewritten(line: str) -> str:
+    """An unfinished line with what was overwritten in it left out."""
+    if "\r" not in line:
+        return line
+    return _visible(line) + ("\r" if line.endswith("\r") else "")
+
+
+def _visible(line: str) -> str:
+    """What is seen of a line that may hold carriage returns: what followed the last one, if anything did."""
+    if "\r" not in line:
+        return line
+    return next((part for part in reversed(line.split("\r")) if part), "")
+
+
+def _pieces(line: str) -> list[str]:
+    """`line` in pieces of at most `WIDTH` characters; an empty one is one piece."""
+    return [line[start : start + WIDTH] for start in range(0, len(line), WIDTH)] or [""]

@@ -1,0 +1,202 @@
+"""A shell without a terminal that can be painted on: lines in, lines out, and no escape sequence.
+
+For pipes, dumb terminals and `--plain`. A person gets a prompt and may go on after an error; a pipe gets
+no prompt, and ends at the first error, so that `pysh attach n1 <cells` tells with 1 that one failed.
+"""
+
+import os
+import sys
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Callable
+from io import IncrementalNewlineDecoder
+from socket import socket
+from typing import NamedTuple
+
+from pysh.runtime.protocol.frames import Frame, Kind
+from pysh.shell import signals
+from pysh.shell.boot import Tty, prompt
+from pysh.shell.console import Console, HubLost, Refused
+from pysh.shell.display import Display
+from pysh.shell.enter import Newline, enter, unindented
+from pysh.shell.output import Batch, Output, clean
+from pysh.shell.theme import Theme
+
+OK, FAILED, NODE_LOST, INTERRUPTED = 0, 1, 5, 130
+KEYBOARD = 0
+END_OF_FILE = b"\x04"
+
+
+def run_plain(connect: Callable[[], socket], cookie: bytes, *, force: bool = False) -> int:
+    """Be the terminal of a node's shell on standard input and output; the exit code.
+
+    The arguments are those of `terminal.run_terminal`.
+    """
+    session = Plain(Console(connect(), cookie))
+    try:
+        return session.run(force=force)
+    except HubLost as lost:
+        print(f"{session.name}: connection lost: {lost}", file=sys.stderr)
+        return NODE_LOST
+    except Refused as refused:
+        print(f"pysh: {refused}", file=sys.stderr)
+        return FAILED
+    finally:
+        session.close()
+
+
+class Line(NamedTuple):
+    """A line of input; `end` for the end of the input, `interrupted` for Ctrl-C."""
+
+    text: str = ""
+    end: bool = False
+    interrupted: bool = False
+
+
+class Plain:
+    """Reads cells line by line, and prints what comes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._display = Display(Theme(False))
+        self._output = Output()
+        self._program = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
+        self._tty = Tty(KEYBOARD)
+        self._person = os.isatty(KEYBOARD)
+        self._read = b""  # and not yet used
+        self._ended = False
+        self._signals = -1
+        self._cell = 1
+
+    @property
+    def name(self) -> str:
+        """The node's, once it is known."""
+        return self._console.name or "the node"
+
+    def close(self) -> None:
+        """End the connection."""
+        self._console.close()
+        self._tty.echo(True)
+
+    def run(self, *, force: bool) -> int:
+        """Attach and serve; the exit code."""
+        self._console.open()
+        rows, columns = self._tty.size()
+        told = self._console.ask("attach", rows=rows, cols=columns, force=force)
+        self._cell = told["cell"]
+        self._print(self._text(told.get("missed", b"")))
+        with signals.waited_for() as self._signals:
+            code = self._serve()
+        told = self._console.ask("leave")
+        if told.get("reasons"):
+            print(f"{self.name} stays: {', '.join(told['reasons'])}", file=sys.stderr)
+        return code
+
+    def _serve(self) -> int:
+        while True:
+            source = self._source()
+            if source.interrupted and not self._person:
+                return INTERRUPTED
+            if source.text.strip():
+                done = self._run(source.text)
+                if done.get("exit") is not None:
+                    return int(done["exit"])
+                if done.get("kind") == "error" and not self._person:
+                    return FAILED
+            if source.end:
+                return OK
+
+    def _source(self) -> Line:
+        """The next cell."""
+        text = ""
+        asked = prompt(self.name, self._cell)
+        while True:
+            if self._person:
+                self._print(asked)
+            line = self._line()
+            if line.interrupted:
+                self._print("\n" if self._person else "")
+                return line
+            text += line.text
+            # What can never become a program is sent as well: the node says what is wrong with it.
+            if line.end or not isinstance(enter(text, len(text)), Newline):
+                return Line(unindented(text), line.end)
+            text += "\n"
+            asked = "... ".rjust(len(asked))
+
+    def _line(self) -> Line:
+        """The next line. What the hub sends meanwhile is printed."""
+        while b"\n" not in self._read and not self._ended:
+            data, interrupted = self._wait(reading=True)
+            self._pass()
+            if interrupted:
+                return Line(interrupted=True)
+            self._ended = data == b""
+            self._read += data or b""
+        line, _, self._read = self._read.partition(b"\n")
+        return Line(line.decode("utf-8", "surrogateescape").rstrip("\r"), end=self._ended and not self._read)
+
+    def _run(self, source: str) -> dict[str, object]:
+        """Run a cell and show its result; its DONE."""
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"))
+        if self._person:
+            self._tty.echo(False)  # the cell's own terminal echoes
+        else:
+            self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
+        done = None
+        while done is None:
+            data, interrupted = self._wait(reading=self._person)
+            done = self._pass(ref)
+            if interrupted:
+                self._console.interrupt()
+            if data:
+                self._console.type(data)
+        self._show(self._output.take(time.monotonic(), everything=True))
+        if self._person:
+            self._tty.echo(True)
+        told: dict[str, object] = done.options()
+        self._cell = int(str(told.get("cell", self._cell)))
+        if text := self._display.result(told, self._tty.size()[1]):
+            self._print(text + "\n")
+        return told
+
+    def _wait(self, *, reading: bool) -> tuple[bytes | None, bool]:
+        """Wait for the hub, the keyboard or a signal: what was typed if anything, and whether SIGINT came."""
+        due = self._output.due()
+        timeout = None if due is None else max(0.0, due - time.monotonic())
+        ready = self._console.wait((self._signals, KEYBOARD) if reading else (self._signals,), timeout)
+        interrupted = self._signals in ready and signals.INTERRUPT in signals.came(self._signals)
+        return os.read(KEYBOARD, 65536) if KEYBOARD in ready else None, interrupted
+
+    def _pass(self, ref: int = 0) -> Frame | None:
+        """Print what came; the DONE of the cell `ref`, or of one whose shell died, if it was there."""
+        done = None
+        for frame in self._console.take():
+            if frame.kind == Kind.DONE and frame.ref in (0, ref):
+                done = frame
+            elif frame.kind == Kind.SCREEN:
+                self._print(self._text(bytes(frame.payload)))
+                self._console.shown(Kind.SCREEN, len(frame.payload))
+            elif frame.kind == Kind.OUTPUT:
+                label = str(frame.options().get("label", "?"))
+                self._output.feed((frame.source, frame.ref), label, bytes(frame.payload), time.monotonic())
+            elif frame.kind == Kind.NOTICE:
+                print(self._display.notice(frame.options()), file=sys.stderr)
+        self._show(self._output.take(time.monotonic()))
+        return done
+
+    def _show(self, batch: Batch) -> None:
+        # The live lines are left out: each line is printed once, when it is finished.
+        self._print("".join(self._display.tagged(line) + "\n" for line in batch.lines))
+        for key, size in batch.credit.items():
+            if isinstance(key, tuple):
+                self._console.shown(Kind.OUTPUT, size, *key)
+
+    def _text(self, data: bytes) -> str:
+        """What a program wrote to its terminal, as text."""
+        return clean(self._program.decode(data))
+
+    def _print(self, text: str) -> None:
+        if text:
+            sys.stdout.write(text)
+            sys.stdout.flush()

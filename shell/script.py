@@ -1,0 +1,150 @@
+"""Runs a `.pysh` file, `-c CODE` or standard input in the process it is called in.
+
+The language is Python, with `await` allowed at the top level and the names of the prompt preloaded. A
+loop is made only for code that awaits there, and a node starts only with the first verb that needs one:
+`pysh -c 'print(1)'` imports no asyncio and starts no process.
+"""
+# Importing pathlib takes longer than most one-liners:
+# ruff: noqa: PTH100, PTH120
+
+import os
+import sys
+from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
+from collections.abc import Iterable
+from types import CodeType
+from typing import Any
+
+from pysh.runtime.runner import cells
+from pysh.runtime.runner.cells import CO_COROUTINE, Outcome
+from pysh.shell.prelude import provide
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def run(argv: list[str]) -> int:
+    """Run what `argv` names as `python` would: FILE, `-c` CODE or `-` for stdin, each with its arguments.
+
+    The exit code: 0, that of a `SystemExit`, 1 after any other error (its traceback is on stderr) or
+    after a task failed that nobody looked at, 2 if there is no such file, 130 after Ctrl-C.
+    """
+    try:
+        source, filename = _read(argv)
+    except OSError as error:
+        print(f"pysh: cannot read {argv[0]}: {error.strerror}; nothing was run", file=sys.stderr)
+        return USAGE
+    names = cells.new_main()
+    if argv[0] not in ("-c", "-"):
+        names["__file__"] = filename
+    try:
+        code = _report(_execute(source, filename, names))
+        return _report_tasks(code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _read(argv: list[str]) -> tuple[bytes, str]:
+    """The source and its file name; `sys.argv` and `sys.path` become those of the script."""
+    first, rest = argv[0], argv[1:]
+    folder = ""
+    if first == "-c":
+        source, filename, rest = rest[0].encode("utf-8", "surrogateescape"), "<string>", rest[1:]
+    elif first == "-":
+        source, filename = sys.stdin.buffer.read(), "<stdin>"
+    else:
+        filename = os.path.abspath(first)
+        with open(filename, "rb") as file:
+            source = file.read()
+        folder = os.path.dirname(os.path.realpath(filename))
+    sys.argv = [first, *rest]
+    if sys.path and sys.path[0] == "":
+        del sys.path[0]
+    sys.path.insert(0, folder)
+    return source, filename
+
+
+def _execute(source: bytes, filename: str, names: dict[str, Any]) -> Outcome:
+    try:
+        code = _compile(source, filename)
+        provide(names, [code])
+        if code.co_flags & CO_COROUTINE:
+            return _run_in_loop(code, names)
+        exec(code, names)
+    except BaseException as error:
+        return Outcome(error=error)
+    return Outcome()
+
+
+def _compile(source: bytes, filename: str) -> CodeType:
+    text = source.decode("utf-8", "replace")
+    if filename.startswith("<"):
+        cells.register(text, filename)
+    try:
+        code: CodeType = compile(source, filename, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        return code
+    except SyntaxError as error:
+        raise cells.located(error, text) from None
+
+
+def _run_in_loop(code: CodeType, names: dict[str, Any]) -> Outcome:
+    import asyncio
+    import signal
+
+    from pysh.runtime.runner.interrupts import Interrupts
+    from pysh.runtime.runner.jobs import outcome_of
+
+    interrupts = Interrupts(cells.run.__code__)
+
+    async def main() -> Outcome:
+        task = asyncio.create_task(cells.run(lambda: [code], names))
+        interrupts.begin(task)
+        await asyncio.wait([task])
+        return outcome_of(task, interrupted=interrupts.pressed > 0)
+
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(main())
+        finally:
+            # Leaving the runner cancels what the script left behind; Ctrl-C ends also a task that resists.
+            interrupts.end()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _report(outcome: Outcome) -> int:
+    """Print what went wrong; the exit code for it."""
+    error = outcome.error
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        return cells.exit_code(error)
+    _print_error(error)
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
+
+
+def _print_error(error: BaseException) -> None:
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, error.__traceback__)
+        return
+    from pysh.runtime.runner.display import failure
+
+    print(failure(error), end="", file=sys.stderr)
+
+
+def _report_tasks(code: int) -> int:
+    """End the node, if one was started, and tell of the tasks that the script forgot."""
+    program = sys.modules.get("pysh.runtime.program")
+    if program is None:
+        return code
+    failed, cancelled = program.finish()
+    for task in failed:
+        print(f"pysh: {task} failed, and nobody looked at it:", file=sys.stderr)
+        _print_error(task.exception())
+    if cancelled:
+        print(f"pysh: cancelled, being unfinished: {_listed(cancelled)}", file=sys.stderr)
+        print("      (wait for a task before the end, or start it with detach=True)", file=sys.stderr)
+    return code or (FAILED if failed else 0)
+
+
+def _listed(tasks: Iterable[object], limit: int = 10) -> str:
+    shown = [str(task) for task in tasks]
+    more = [f"{len(shown) - limit} more"] if len(shown) > limit else []
+    return ", ".join(shown[:limit] + more)

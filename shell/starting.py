@@ -1,0 +1,128 @@
+"""Starting nodes: a shell on a new one, a headless one; and this terminal on one that runs."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from functools import partial
+from socket import socket
+from types import FrameType
+from typing import Any, NoReturn
+
+from pysh.runtime import config, interpreter, launch
+from pysh.runtime.protocol.terms import split_name
+from pysh.shell import boot, options
+from pysh.transports import unix
+
+
+def full_name(text: str | None) -> str:
+    """The node name that `text` means: one is drawn where there is none, and this host's is added. Raises `BadName`."""
+    name = text or config.generated_name()
+    if "@" not in name:
+        name = f"{name}@{config.default_node_host()}"
+    split_name(name)
+    return name
+
+
+def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> dict[str, Any]:
+    """What a hub is told at its start. Raises `ConfigError` for a Python that cannot run code."""
+    cwd = os.getcwd()
+    python = interpreter.user_python(asked.python, cwd)
+    version, executable = interpreter.check_python(python)
+    made = {"role": role, "name": name, "cookie": cookie.hex(), "python": executable, "python_version": version, "cwd": cwd}
+    return {**made, "term": os.environ.get("TERM", ""), "persistent": role == "headless", **({"linger": 0} if asked.rm else {})}
+
+
+def shell(asked: argparse.Namespace) -> int:
+    """A shell on a new node: the prompt is painted first, and the node starts while the editor loads."""
+    name = full_name(asked.name)
+    tty = None if asked.plain else boot.paint(name)
+    try:
+        cookie = config.read_cookie(asked.cookie, asked.cookie_file)
+        hub = launch.start_hub(settings(asked, name, "shell", cookie))
+    except BaseException:
+        if tty is not None:
+            tty.restore()
+            print()
+        raise
+    return _terminal(asked, tty, cookie, partial(_reach_new, hub))
+
+
+def _reach_new(hub: socket) -> socket:
+    told = launch.status(hub)
+    hub.close()
+    return unix.connected_socket(told["socket"])
+
+
+def attach(asked: argparse.Namespace) -> int:
+    """This terminal on the shell of a node that runs."""
+    from pysh.runtime.hub import discovery
+
+    entry = discovery.find(asked.node)
+    tty = None if asked.plain else boot.paint(entry.name)
+    cookie = config.read_cookie(asked.cookie, asked.cookie_file)
+    return _terminal(asked, tty, cookie, lambda: unix.connected_socket(str(entry.socket)), force=asked.force)
+
+
+def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False) -> int:
+    first = [f"connect({address!r})" for address in asked.connect.split(",") if address]
+    if tty is None:
+        from pysh.shell import plain
+
+        return plain.run_plain(connect, cookie, first=first, force=force)
+    from pysh.shell.terminal import run_terminal
+
+    colours = False if asked.no_color else None
+    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, first=first)
+
+
+def history_file() -> Any:
+    """Where what was typed is kept."""
+    from pathlib import Path
+
+    return Path(config.state_dir()) / "history.jsonl"
+
+
+def node(asked: argparse.Namespace) -> int:
+    """A node without a terminal: in the foreground until told to end, or in the background."""
+    name = full_name(asked.name)
+    cookie = config.read_cookie(asked.cookie, asked.cookie_file)
+    hub = launch.start_hub(settings(asked, name, "headless", cookie))
+    told = launch.status(hub)
+    hub.close()
+    if asked.detach:
+        return options.OK
+    print(f"{name} is up; Ctrl-C ends it", flush=True)
+    return _foreground(name, told["pid"])
+
+
+class _Told(Exception):
+    """A signal asked us to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _foreground(name: str, pid: int) -> int:
+    """Live as long as the node; end it when told to."""
+    from pysh.runtime.hub import discovery
+
+    def told(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Told(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, told)
+    try:
+        while discovery.alive(name):
+            time.sleep(0.1)
+        print(f"{name} has ended", file=sys.stderr)
+        return options.OK
+    except _Told as asked:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.kill(pid, signal.SIGTERM)
+        while discovery.alive(name):
+            time.sleep(0.01)
+        return {signal.SIGINT: options.INTERRUPTED, signal.SIGTERM: options.TERMINATED}.get(asked.number, 128 + asked.number)

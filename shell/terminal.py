@@ -1,0 +1,350 @@
+"""One terminal on one node's shell: prompt, cell, result, and again.
+
+At the prompt the editor has the keyboard and everything else is printed above it. While a cell runs the
+keyboard belongs to the cell: bytes go to its pty and its bytes come back, untouched both ways.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from socket import socket
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
+from pysh.shell import signals
+from pysh.shell.boot import Tty, prompt
+from pysh.shell.console import Console, HubLost, Refused
+from pysh.shell.display import Display
+from pysh.shell.enter import Run, enter, unindented
+from pysh.shell.history import History
+from pysh.shell.output import Batch, Output
+from pysh.shell.screen import Screen
+from pysh.shell.theme import Theme, has_colours
+
+if TYPE_CHECKING:
+    from pysh.shell.editor import Editor
+
+OK, FAILED, NODE_LOST = 0, 1, 5
+
+OWN = "the node's own shell"
+"""Stands for the evaluator where output is told apart by its source."""
+
+
+def run_terminal(
+    connect: Callable[[], socket],
+    cookie: bytes,
+    *,
+    tty: Tty,
+    history: Path | None = None,
+    force: bool = False,
+    colours: bool | None = None,
+) -> int:
+    """Be the terminal of a node's shell until the user leaves; the exit code.
+
+    `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
+    once, and may wait for the node to start. `history` is the file of what was typed, `force` takes the
+    shell over from another terminal, `colours` overrides the environment.
+
+    Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
+    happens, the terminal is left as it was found.
+    """
+    theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours)
+    session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
+    try:
+        session.prepare()
+        return session.run(Console(connect(), cookie), force=force)
+    finally:
+        session.close()
+        tty.restore()
+
+
+class Session:
+    """What one terminal does, from attaching to leaving."""
+
+    def __init__(self, tty: Tty, history: History, theme: Theme) -> None:
+        self._tty = tty
+        self._history = history
+        self._theme = theme
+        self._display = Display(theme)
+        self._screen = Screen(tty)
+        self._output = Output()
+        self._typed = b""  # and not yet given to the editor
+        self._editor: Editor | None = None
+        self._console: Console | None = None
+        self._cell = 1
+        self._size = (0, 0)
+        self._timer: Any = None
+
+    def prepare(self) -> None:
+        """Get the editor ready while the node starts, unless a whole line is waiting: that goes first."""
+        if self._whole_line() is None:
+            self._load_editor()
+
+    def close(self) -> None:
+        """End the connection and the editor's loop."""
+        if self._console is not None:
+            self._console.close()
+        if self._editor is not None:
+            self._editor.close()
+
+    def run(self, console: Console, *, force: bool = False) -> int:
+        """Attach to the node and serve its shell; the exit code."""
+        self._console = console
+        try:
+            console.open()
+            return self._serve(console, force)
+        except HubLost as lost:
+            self._say(f"{console.name or 'the node'}: connection lost: {lost}")
+            return NODE_LOST
+        except Refused as refused:
+            self._say(f"pysh: {refused}")
+            return FAILED
+        except EOFError:
+            return FAILED  # the terminal hung up; the node decides how long it stays
+
+    def _serve(self, console: Console, force: bool) -> int:
+        self._size = self._tty.size()
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
+        self._cell = told["cell"]
+        self._catch_up(told)
+        while True:
+            left: int | None = None
+            try:
+                source = unindented(self._read(console))
+                if source.strip():
+                    left = self._run(console, source)
+            except EOFError:
+                left = OK
+            if left is not None and self._may_leave(console):
+                return left
+
+    def _catch_up(self, told: Mapping[str, Any]) -> None:
+        """Show what was printed before we came, and stay with the cell that runs."""
+        if told.get("dropped"):
+            self._say(f"… {told['dropped']:,} bytes not shown")
+        if told.get("missed"):
+            self._clear_prompt()
+            self._screen.program(told["missed"])
+        if told["busy"]:
+            self._finish(self._relay(None))
+        self._screen.end()
+
+    # at the prompt
+
+    def _read(self, console: Console) -> str:
+        """The next cell. Raises `EOFError` when the user wants to leave."""
+        text = prompt(console.name, self._cell)
+        if self._editor is None:
+            if self._tty.painted != text:
+                self._tty.paint(text)
+            if (line := self._whole_line()) is not None:
+                return self._take_line(line)
+            self._load_editor()
+        editor = self._editor
+        assert editor is not None
+        self._tty.quiet()
+        self._typed, typed = b"", self._typed
+        if typed:
+            editor.type(typed)
+        self._show(self._output.take(time.monotonic(), everything=True), self._screen)
+        editor.show((), [self._display.tagged(line) for line in self._output.live])
+        editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
+        try:
+            return editor.read(text)
+        finally:
+            editor.loop.remove_reader(console.fileno())
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _at_prompt(self, console: Console, editor: "Editor") -> None:
+        """The hub sent something, or output is due, while the user types."""
+        try:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            console.receive()
+            for frame in console.take():
+                self._take(frame, editor)
+            self._show(self._output.take(time.monotonic()), editor)
+            if (due := self._output.due()) is not None:
+                self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
+        except Exception as error:
+            editor.stop(error)  # to be raised where the prompt was asked for
+
+    def _whole_line(self) -> str | None:
+        """A line that was typed before the editor is there, if it can be run without one."""
+        self._typed += self._tty.typed()
+        line, end, _ = self._typed.partition(b"\r")
+        text = line.decode("ascii", "replace")
+        if not end or not text.isprintable() or not text.isascii():
+            return None
+        return text if isinstance(enter(text, len(text)), Run) else None
+
+    def _take_line(self, line: str) -> str:
+        """Do with a typed line what the editor would."""
+        self._typed = self._typed.partition(b"\r")[2]
+        self._tty.painted = ""
+        self._tty.write(line.encode() + b"\r\n")
+        self._history.add(line)
+        return line
+
+    def _load_editor(self) -> None:
+        """Import the editor, which takes most of the time that a start takes."""
+        import gc
+
+        gc.disable()  # a third of an import's time is looking for garbage that is not there
+        try:
+            from pysh.shell.editor import Editor
+
+            self._editor = Editor(self._tty, self._history, colours=self._theme.colours)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    # while a cell runs
+
+    def _run(self, console: Console, source: str) -> int | None:
+        """Run a cell and show its result; the exit code if it asked to leave."""
+        data = source.encode("utf-8", "surrogateescape")
+        if len(data) > CHUNK:
+            self._say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
+            return None
+        return self._finish(self._relay(console.cell(data)))
+
+    def _finish(self, frame: Frame) -> int | None:
+        """Show what a DONE tells; the exit code if the cell asked to leave."""
+        done = frame.options()
+        self._cell = done.get("cell", self._cell)
+        self._typed += done.get("typeahead", b"")
+        if text := self._display.result(done, self._tty.size()[1]):
+            self._screen.show([text])
+        left = done.get("exit")
+        return None if left is None else int(left)
+
+    def _relay(self, ref: int | None) -> Frame:
+        """Pass bytes between terminal and cell until it is done; its DONE."""
+        console = self._console
+        assert console is not None
+        self._tty.raw()
+        self._output.end(OWN)
+        self._screen.show((), [self._display.tagged(line) for line in self._output.live])
+        done: Frame | None = None
+        with signals.waited_for() as signalled:
+            self._resized(console)
+            while done is None:
+                keys = () if console.full else (self._tty.keys,)
+                ready = console.wait((signalled, *keys), self._patience())
+                done = self._pass(console, ref)
+                if signalled in ready:
+                    self._signalled(console, signals.came(signalled))
+                if self._tty.keys in ready and (data := self._tty.read()):
+                    console.type(data)
+        self._screen.end()
+        self._show(self._output.take(time.monotonic(), everything=True), self._screen)
+        self._screen.end()
+        self._tty.quiet()
+        return done
+
+    def _patience(self) -> float | None:
+        """How long nothing has to be shown, if nothing comes."""
+        due = None if self._screen.full else self._output.due()
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def _pass(self, console: Console, ref: int | None) -> Frame | None:
+        """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
+        done: Frame | None = None
+        for frame in console.take():
+            if frame.kind == Kind.DONE and (ref is None or frame.ref in (0, ref)):
+                done = frame
+            elif frame.kind == Kind.SCREEN and done is None:
+                self._screen.program(bytes(frame.payload))
+                console.shown(Kind.SCREEN, len(frame.payload))
+            else:
+                self._take(frame, self._screen)
+        if not self._screen.full:
+            self._show(self._output.take(time.monotonic()), self._screen)
+        return done
+
+    def _signalled(self, console: Console, numbers: frozenset[int]) -> None:
+        if signals.INTERRUPT in numbers:
+            console.interrupt()
+        if signals.RESIZE in numbers:
+            self._resized(console)
+
+    def _resized(self, console: Console) -> None:
+        if (size := self._tty.size()) != self._size:
+            self._size = size
+            console.resize(*size)
+
+    # both
+
+    def _take(self, frame: Frame, where: "Screen | Editor") -> None:
+        """Sort a frame that belongs to no cell."""
+        now = time.monotonic()
+        if frame.kind == Kind.OUTPUT:
+            told, key = frame.options(), (frame.source, frame.ref)
+            self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
+            if told.get("end"):
+                self._output.end(key)
+        elif frame.kind == Kind.SCREEN:
+            self._output.feed(OWN, "", bytes(frame.payload), now)
+        elif frame.kind == Kind.NOTICE:
+            where.show([self._display.notice(frame.options())])
+        elif frame.kind == Kind.INPUT:  # typed for a cell that was over before it got there
+            if self._editor is where and self._editor is not None:
+                self._editor.type(bytes(frame.payload))
+            else:
+                self._typed += bytes(frame.payload)
+
+    def _show(self, batch: Batch, where: "Screen | Editor") -> None:
+        """Show what is due, and tell those it came from."""
+        live = None if batch.live is None else [self._display.tagged(line) for line in batch.live]
+        if batch.lines or live is not None:
+            where.show([self._display.tagged(line) for line in batch.lines], live)
+        console = self._console
+        assert console is not None
+        for key, size in batch.credit.items():
+            if isinstance(key, tuple):
+                console.shown(Kind.OUTPUT, size, *key)
+            else:
+                console.shown(Kind.SCREEN, size)
+
+    def _clear_prompt(self) -> None:
+        if self._tty.painted:
+            self._tty.write(b"\r\x1b[K")
+            self._tty.painted = ""
+
+    def _say(self, text: str) -> None:
+        self._clear_prompt()
+        self._screen.end()
+        self._screen.show([text])
+
+    def _may_leave(self, console: Console) -> bool:
+        """Ask the node, and where leaving would stop what runs, the user."""
+        told = console.ask("leave")
+        if told["stop"]:
+            return True
+        if told.get("persistent") or not told["reasons"]:
+            self._say(f"{console.name} stays; back to it with: pysh attach {console.name.partition('@')[0]}")
+            return True
+        self._say(f"{console.name}: " + ", ".join(told["reasons"]))
+        self._tty.write(b"s: stop it, l: leave it running, any other key: stay here ")
+        key = self._key(console)
+        self._tty.write(b"\r\n")
+        if key == b"s":
+            console.ask("leave", stop=True)
+        elif key == b"l":
+            self._say(f"back to it with: pysh attach {console.name.partition('@')[0]}")
+        return key in (b"s", b"l")
+
+    def _key(self, console: Console) -> bytes:
+        """The next key."""
+        self._typed, typed = b"", self._typed
+        if self._editor is not None:
+            typed += self._editor.take_typed()
+        while not typed:
+            if self._tty.keys in console.wait((self._tty.keys,), None):
+                typed = self._tty.read()
+        self._typed = typed[1:]
+        return typed[:1]
