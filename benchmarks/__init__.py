@@ -1,0 +1,1 @@
+"""pysh beside its peers: the same work, in one interleaved run."""

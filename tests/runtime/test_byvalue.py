@@ -1,0 +1,51 @@
+"""The pickler by value and what its pickles call: classes, code, and the limit."""
+
+import pickle
+from typing import Any
+
+import pytest
+
+from pysh.runtime import byvalue
+from pysh.runtime.errors import VersionSkew
+from tests.runtime.elsewhere import Prompt
+
+
+def dumped(value: Any, limit: int = 2**20, **options: bool) -> byvalue.Sink:
+    sink = byvalue.Sink(limit)
+    byvalue.Pickler(sink, **options).dump(value)
+    return sink
+
+
+def test_code_of_another_python_is_refused_before_it_can_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dumped((lambda: 1).__code__).getvalue()
+    monkeypatch.setattr(byvalue, "_PYTHON", 0x030E)
+    with pytest.raises(VersionSkew) as caught:
+        pickle.loads(data)
+    assert caught.value.here == "3.14"
+    assert caught.value.there.startswith("3.")
+
+
+def test_a_sink_measures_what_it_does_not_keep() -> None:
+    sink = dumped([bytes(100_000), bytes(200_000)], limit=150_000)
+    assert sink.size > 300_000
+    assert sink.getvalue() == b""
+
+
+def test_a_pickler_tells_what_went_by_value() -> None:
+    shell = Prompt()
+    shell("n = [1]\ndef f(): return n")
+    pickler = byvalue.Pickler(byvalue.Sink(2**20))
+    pickler.dump([len, pickle.PickleError, 1])
+    assert not pickler.carries_code
+    pickler.dump(shell["f"])
+    assert pickler.carries_code
+    assert pickler.captured == [(shell["f"], {"n": [1]})]
+
+
+def test_no_second_class_is_made_of_one_that_is_known() -> None:
+    shell = Prompt()
+    shell("made = []\nclass Base:\n    def __init_subclass__(cls): made.append(cls)")
+    shell("class Child(Base): pass")
+    for calling in (False, True):
+        assert pickle.loads(dumped(shell["Child"], calling=calling).getvalue()) is shell["Child"]
+    assert shell["made"] == [shell["Child"]]

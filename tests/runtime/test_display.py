@@ -1,0 +1,175 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pysh.runtime.errors import NoProcess, RemoteTraceback
+from pysh.runtime.protocol.frames import MAX_META, pack
+from pysh.runtime.runner import display
+from pysh.runtime.runner.display import ITEMS, TEXT, failure, show, text_of
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.complex_numbers()
+text = st.text(st.characters(codec="utf-8"))
+values = st.recursive(
+    leaves | text,
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(text, inner)
+        | st.frozensets(st.integers())
+        | st.sets(text)
+    ),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_what_is_short_is_shown_as_repr_shows_it(value: object) -> None:
+    assert text_of(value) == repr(value)
+
+
+def test_a_container_in_itself_is_shown_as_repr_shows_it() -> None:
+    values: list[Any] = [1]
+    values.append({"self": values})
+    assert text_of(values) == repr(values)
+
+
+def test_a_long_list_is_shown_by_its_first_items_and_never_whole() -> None:
+    class Late:
+        def __repr__(self) -> str:
+            raise AssertionError("nobody asked for this one")
+
+    shown = text_of([0] * ITEMS + [Late()] * 2_000_000)
+    assert shown.endswith("0, … 2,000,000 more]")
+
+
+@pytest.mark.parametrize("value", ["é" * 10**6, b"x" * 10**6, [["y" * 50] * 900] * 900, {"k": "v" * 10**6}])
+def test_nothing_is_longer_than_its_bound(value: object) -> None:
+    assert len(text_of(value).encode()) <= TEXT + 100
+
+
+class Broken:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+class Odd:
+    def __repr__(self) -> str:
+        return "half a pair: \ud800"
+
+
+def test_a_repr_that_raises_is_shown_as_such() -> None:
+    assert text_of([Broken()]) == "<list: its repr raised ValueError: no>"
+
+
+def test_any_text_can_be_sent() -> None:
+    assert text_of(Odd()) == "half a pair: \\ud800"
+    pack(show(Odd()))
+
+
+class Nodes(list[Any]):
+    def __pysh_table__(self) -> tuple[list[str], list[Any]]:
+        return ["node", "load"], [(name, len(name)) for name in self]
+
+
+def test_a_table_is_told_as_text_in_rows() -> None:
+    table = {"columns": ["node", "load"], "rows": [["n1", "2"], ["db", "2"]], "more": 0}
+    assert show(Nodes(["n1", "db"])) == {"kind": "table", "text": "['n1', 'db']", "table": table}
+
+
+def test_a_long_table_fits_a_frame_and_says_what_is_left_out() -> None:
+    told = show(Nodes(["ü" * 400] * 5000))
+    rows = len(told["table"]["rows"])
+    assert told["table"]["more"] == 5000 - rows
+    assert rows > 20
+    assert len(pack(told)) < MAX_META
+
+
+def test_a_table_that_cannot_be_made_is_shown_as_a_value() -> None:
+    assert show(Nodes([None])) == {"kind": "text", "text": "[None]"}
+
+
+def run_as(filename: str, source: str, **names: Any) -> Callable[[], Any]:
+    namespace = dict(names)
+    exec(compile(source, filename, "exec"), namespace)
+    return namespace["f"]  # type: ignore[no-any-return]
+
+
+def caught(function: Callable[[], Any]) -> BaseException:
+    try:
+        function()
+    except BaseException as error:
+        return error
+    raise AssertionError("it did not raise")
+
+
+OURS = display.__file__.replace("runner/display.py", "ours.py")
+
+
+def test_frames_of_our_own_are_not_shown() -> None:
+    inner = run_as("<n1@here:1>", "def f(): raise ValueError('deep')")
+    middle = run_as(OURS, "def f(): return g()", g=inner)
+    shown = failure(caught(run_as("<n1@here:2>", "def f(): return g()", g=middle)))
+    assert 'File "<n1@here:2>"' in shown
+    assert 'File "<n1@here:1>"' in shown
+    assert OURS not in shown
+    assert shown.endswith("ValueError: deep\n")
+
+
+@pytest.mark.parametrize(
+    ("raised", "visible"),
+    [
+        ("KeyError('x')", True),
+        ("TypeError('x')", False),
+        ("KeyError('x') from RemoteTraceback('n2', '')", False),
+    ],
+)
+def test_a_mistake_of_ours_shows_our_frames(raised: str, visible: bool) -> None:
+    error = caught(run_as(OURS, f"def f(): raise {raised}", RemoteTraceback=RemoteTraceback))
+    assert (OURS in failure(error)) == visible
+
+
+def test_an_error_that_came_from_a_node_shows_the_frames_there() -> None:
+    frames = 'Traceback (most recent call last):\n  File "<n1@here:4>", line 1, in f\nValueError: far\n'
+    error = ValueError("far")
+    error.__cause__ = RemoteTraceback("n2@there", frames)
+    assert failure(error).startswith(f"on n2@there:\n{frames}\nThe above exception was the direct cause")
+
+
+def test_an_error_of_ours_has_the_name_that_people_import() -> None:
+    assert failure(NoProcess()).startswith("NoProcess: ")
+
+
+def test_causes_and_groups_are_shown() -> None:
+    source = """
+def f():
+    try:
+        1/0
+    except ZeroDivisionError as error:
+        raise ExceptionGroup("both", [ValueError("one"), TypeError("two")]) from error
+"""
+    shown = failure(caught(run_as("<n1@here:3>", source)))
+    for part in ("ZeroDivisionError", "direct cause", "ValueError: one", "TypeError: two"):
+        assert part in shown
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    shown = failure(ValueError("begin" + "x" * 10**6 + "end"))
+    assert shown.startswith("ValueError: begin")
+    assert shown.endswith("end\n")
+    assert len(shown) < TEXT + 100
+
+
+def test_an_error_whose_text_raises_is_still_told() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert "Mute" in failure(Mute())
+
+
+def test_asyncio_run_in_a_cell_is_answered_with_what_to_write() -> None:
+    assert "await main()" in failure(RuntimeError("asyncio.run() cannot be called from a running event loop"))

@@ -1,0 +1,181 @@
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pysh.runtime.errors import NotSendable, RemoteError
+from tests.runtime import victims
+from tests.runtime.forking import Node, Worker
+
+YES = {"error": "TaskCancelled", "reason": "cancel", "executed": "yes"}
+NO = {**YES, "executed": "no"}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with Node(tmp_path_factory.mktemp("home")) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def worker(node: Node) -> Worker:
+    return node.worker()
+
+
+def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> None:
+    error = worker.error(worker.begin(lambda: {}["missing"]))
+    assert isinstance(error, KeyError)
+    text = str(error.__cause__)
+    assert "<lambda>" in text
+    assert "execution.py" not in text
+
+
+def test_a_coroutine_runs_in_a_loop(worker: Worker) -> None:
+    assert worker.call(victims.add, 2, 3) == 5
+    error = worker.error(worker.begin(victims.fail))
+    assert isinstance(error, LookupError)
+    assert "asyncio" not in str(error.__cause__).replace('LookupError: async', "")
+
+
+@pytest.mark.parametrize("code", [0, 3, None, "words"])
+def test_exit_ends_the_job_and_not_the_worker(worker: Worker, code: Any) -> None:
+    error = worker.error(worker.begin(victims.call_exit, code))
+    assert isinstance(error, RemoteError)
+    assert error.type == "SystemExit"
+    assert worker.call(abs, -1) == 1
+
+
+@pytest.mark.parametrize(
+    ("victim", "name"),
+    [(victims.interrupt_oneself, "KeyboardInterrupt"), (victims.cancel_oneself, "CancelledError")],
+)
+def test_a_job_that_interrupts_itself_was_not_cancelled(worker: Worker, victim: Any, name: str) -> None:
+    error = worker.error(worker.begin(victim))
+    assert isinstance(error, RemoteError)
+    assert error.type.endswith(name)
+
+
+def test_a_result_that_cannot_travel_is_an_error_of_code_that_ran(worker: Worker) -> None:
+    error = worker.error(worker.begin(lambda: __import__("threading").Lock()))
+    assert isinstance(error, NotSendable)
+    assert error.executed == "yes"
+
+
+def test_an_error_that_cannot_even_be_looked_at_is_told(worker: Worker) -> None:
+    told = worker.failure(worker.begin(victims.raise_untellable))
+    assert (told["error"], told["type"], told["executed"]) == ("RemoteError", "Untellable", "yes")
+    assert "SystemExit" in told["text"]
+    assert worker.call(abs, -1) == 1
+
+
+def test_a_payload_that_is_no_pickle_is_an_error(worker: Worker) -> None:
+    job = worker.node.next_job()
+    worker.send(16, job, job, b"\x80\x05garbage")
+    assert worker.result(job).flags
+    assert worker.call(abs, -1) == 1
+
+
+def test_there_is_nobody_to_be_asked(worker: Worker) -> None:
+    error = worker.error(worker.begin(victims.ask))
+    assert isinstance(error, EOFError)
+    assert "a task has no terminal" in str(error)
+    assert worker.call(victims.read_stdin) == ""
+
+
+# cancelled
+
+
+@pytest.mark.parametrize("victim", [victims.sleep, victims.nap])
+def test_a_cancelled_job_ends_at_once(worker: Worker, victim: Any) -> None:
+    job = worker.begin(victim)
+    worker.see("asleep")
+    started = time.monotonic()
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    assert time.monotonic() - started < 0.5
+    worker.output = b""
+
+
+def test_a_cancelled_job_can_tidy_up_but_not_swallow_it_by_chance(worker: Worker) -> None:
+    job = worker.begin(victims.sleep_until_told, "tidied")
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    worker.see("tidied")
+    assert b"swallowed" not in worker.output
+    worker.output = b""
+
+
+def test_a_cancelled_coroutine_can_tidy_up(worker: Worker) -> None:
+    job = worker.begin(victims.nap_until_told)
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    worker.see("tidied")
+    worker.output = b""
+
+
+def test_a_job_that_swallows_its_cancel_on_purpose_has_its_result(worker: Worker) -> None:
+    job = worker.begin(victims.swallow)
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.value(job) == "Cancelled"
+    worker.output = b""
+
+
+def test_a_job_that_is_still_being_unpickled_did_not_run(worker: Worker) -> None:
+    job = worker.begin(print, victims.SlowToLoad())
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.failure(job) == NO
+    worker.output = b""
+
+
+def test_a_cancel_that_comes_before_its_job_keeps_it_from_running(worker: Worker) -> None:
+    job = worker.node.next_job() + 1
+    worker.cancel(job)
+    assert worker.begin(victims.sleep) == job
+    assert worker.failure(job) == NO
+
+
+def test_a_cancel_that_comes_too_late_hits_nobody(worker: Worker) -> None:
+    first = worker.begin(abs, -1)
+    assert worker.value(first) == 1
+    second = worker.begin(lambda: [time.sleep(0.01) for _ in range(20)] and "whole")
+    worker.node.wait(lambda: worker.running == second)
+    worker.cancel(first)
+    assert worker.value(second) == "whole"
+
+
+def test_a_storm_of_cancels_hits_each_job_or_misses_it_but_never_the_worker(worker: Worker) -> None:
+    """Each job is either whole or cancelled, and each has one answer."""
+    answers = {"whole": 0, "cancelled": 0}
+    for _ in range(150):
+        job = worker.begin(lambda: sum(range(2000)))
+        worker.cancel(job)
+        result = worker.result(job)
+        if result.flags:
+            assert worker.failure(job) in (YES, NO)
+        else:
+            assert worker.value(job) == 1999000
+        answers["cancelled" if result.flags else "whole"] += 1
+    assert worker.call(threading.active_count) == 1
+    assert sum(answers.values()) == 150
+
+
+def test_a_job_that_waits_for_another_can_be_cancelled(worker: Worker) -> None:
+    def waits() -> None:
+        from pysh.runtime.runner.client import Client, Waiter
+
+        assert Client.current is not None
+        print("waiting", flush=True)
+        Waiter(Client.current).wait()
+
+    job = worker.begin(waits)
+    worker.see("waiting")
+    worker.node.wait(lambda: any(frame.source.number == job for frame in worker.frames), worker)
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    assert worker.call(abs, -1) == 1

@@ -1,0 +1,184 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from pysh.runtime import payload
+from pysh.runtime.runner import publish
+from pysh.runtime.runner.cells import new_main
+from pysh.runtime.runner.publish import PYTHON, Publisher
+from tests.runtime.scripted_hub import Shell
+
+
+class Bench:
+    """A namespace and its publisher; `cell` runs source and gives what was posted for it."""
+
+    def __init__(self) -> None:
+        self.names = new_main()
+        self.posts: list[tuple[dict[str, Any], bytes]] = []
+        self.publisher = Publisher(self.names, lambda meta, pickle: self.posts.append((meta, pickle)))
+
+    def cell(self, source: str) -> list[str]:
+        exec(source, self.names)
+        self.publisher.refresh()
+        posted = [("-" if meta.get("gone") else "") + meta["name"] for meta, _ in self.posts]
+        self.last, self.posts = self.posts, []
+        return posted
+
+    def loaded(self) -> Callable[..., Any]:
+        """The function of the last post, as another node has it."""
+        function: Callable[..., Any] = payload.loads_function(self.last[-1][1])
+        return function
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    main = sys.modules["__main__"]
+    yield Bench()
+    sys.modules["__main__"] = main
+
+
+def test_what_a_cell_defines_is_posted_once(bench: Bench) -> None:
+    assert bench.cell("def f(n): return n * n") == ["f"]
+    assert bench.last[0][0] == {"name": "f", "python": PYTHON}
+    assert bench.loaded()(5) == 25
+    assert bench.cell("x = 1") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "posted"),
+    [
+        ("f = lambda: 1", ["f"]),
+        ("async def f(): ...", ["f"]),
+        ("def _f(): ...", []),
+        ("from os.path import join", []),
+        ("class C: ...", []),
+        ("x = 5", []),
+        ("f = len", []),
+        ("def f(): ...\ng = f", ["f", "g"]),
+        ("def f(): ...\ndel f", []),
+    ],
+)
+def test_functions_of_this_shell_are_posted_and_nothing_else(
+    bench: Bench, source: str, posted: list[str]
+) -> None:
+    assert bench.cell(source) == posted
+
+
+def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
+    bench.cell("def f(): ...\ndef g(): ...")
+    assert bench.cell("del f; g = 5") == ["-f", "-g"]
+    assert bench.cell("x = 1") == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "again"),
+    [
+        ("n = 1\ndef f(): return n", "n = 2", ["f"]),
+        ("n = 1\ndef f(): return n", "m = 2", []),
+        ("n = 1\ndef f(): return n", "n = 1", []),
+        ("def f(): return n", "n = 2", ["f"]),
+        ("n = 1\ndef f(): return n", "del n", ["f"]),
+        ("n = [1]\ndef f(): return n", "n.append(2)", ["f"]),
+        ("n = [1]\ndef f(): return n", "n[0]", []),
+        ("n = {}\ndef f(): return lambda: n", "n[1] = 2", ["f"]),
+        ("def f(n=[]): return n", "f().append(1)", ["f"]),
+        ("def make(n):\n    def f(): return n\n    return f\nf = make([1])", "f().append(1)", ["f"]),
+        ("def f(): return 1", "def f(): return 2", ["f"]),
+        ("n = 1\ndef g(): return n\ndef f(): return g()", "n = 2", ["f", "g"]),
+        ("def g(): return 1\ndef f(): return g()", "def g(): return 2", ["f", "g"]),
+        ("import math\ndef f(): return math.pi", "import os", []),
+    ],
+)
+def test_a_function_is_posted_again_when_what_it_carries_changed(
+    bench: Bench, first: str, then: str, again: list[str]
+) -> None:
+    bench.cell(first)
+    assert sorted(bench.cell(then)) == again
+    assert bench.cell("") == []
+
+
+def test_a_redefinition_that_changes_nothing_is_not_posted(bench: Bench) -> None:
+    bench.cell("def f(): return 1")
+    assert bench.cell("g = f\ndel f\nf = g\ndel g") == []
+
+
+def test_a_function_that_cannot_be_sent_is_told_with_the_reason(bench: Bench) -> None:
+    assert bench.cell("import threading\nlock = threading.Lock()\ndef f(): return lock") == ["-f"]
+    assert "lock" in bench.last[0][0]["why"]
+    assert bench.cell("x = 1") == []
+    assert bench.cell("lock = 5") == ["f"]
+
+
+@pytest.mark.parametrize("size", [publish.LARGEST, publish.HOPELESS])
+def test_a_function_that_carries_too_much_is_not_posted(bench: Bench, size: int) -> None:
+    assert bench.cell(f"data = bytes({size})\ndef f(): return data") == ["-f"]
+    assert "bytes of globals" in bench.last[0][0]["why"]
+
+
+def test_a_long_pickle_is_made_again_only_for_a_new_function(bench: Bench) -> None:
+    source = f"def f(): return data, bytes({publish.REPEATED})"
+    bench.cell(f"data = [bytes(range(250)) * {publish.REPEATED // 250 + 1}]\n{source}")
+    assert bench.cell("data.append(1)") == []
+    assert bench.cell(source) == ["f"]
+
+
+SLOW = f"""
+from time import perf_counter
+class Slow:
+    n = 0
+    def __reduce__(self):
+        until = perf_counter() + {publish.BUDGET}
+        while perf_counter() < until: pass
+        return complex, (self.n,)
+slow = Slow()
+"""
+
+
+def test_looking_inside_mutable_globals_is_bounded_and_fair(bench: Bench) -> None:
+    names = [f"f{n}" for n in range(4)]
+    bench.cell(SLOW + "".join(f"def {name}(): return slow\n" for name in names))
+    posted = [bench.cell("slow.n = 1")] + [bench.cell("") for _ in range(3)]
+    assert posted == [[name] for name in names]
+
+
+def test_nothing_changed_costs_next_to_nothing(bench: Bench) -> None:
+    bench.cell("import os\nn = 1\n" + "".join(f"def f{i}(a): return os.sep, n, f0\n" for i in range(100)))
+    took = []
+    for _ in range(5):
+        began = perf_counter()
+        bench.publisher.refresh()
+        took.append(perf_counter() - began)
+    assert min(took) < 0.003
+
+
+def test_another_node_can_call_it_as_soon_as_the_cell_is_done(tmp_path: Path) -> None:
+    with Shell(tmp_path) as shell:
+        assert shell.cell("def double(n):\n    return factor * n\nfactor = 2")["kind"] == "none"
+        [(meta, pickle)] = shell.published()
+        assert meta == {"name": "double", "python": PYTHON}
+        assert payload.loads_function(pickle)(21) == 42
+        shell.cell("factor")
+        assert shell.published() == []
+        shell.cell("del double")
+        assert [meta["gone"] for meta, _ in shell.published()] == [True]
+
+
+def test_a_pickle_that_never_ends_can_be_interrupted(tmp_path: Path) -> None:
+    source = """
+class Endless:
+    def __reduce__(self):
+        print('pickling')
+        while True: pass
+endless = Endless()
+def f(): return endless
+"""
+    with Shell(tmp_path) as shell:
+        ref = shell.begin(source)
+        shell.see("pickling")
+        shell.interrupt()
+        assert shell.done(ref)["kind"] == "none"
+        assert shell.text("1 + 1") == "2"  # and it is not tried after every cell

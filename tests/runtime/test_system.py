@@ -1,0 +1,160 @@
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pysh.runtime import system
+from tests.runtime.forking import CORE, alive
+
+BOTH = pytest.mark.parametrize("fallbacks", ["", "1"], ids=["native", "fallback"])
+SLEEP = "import time; print(flush=True); time.sleep(600)"
+DEADLINE = 10.0
+
+
+def run(script: str, fallbacks: str = "") -> str:
+    """What a process of its own prints that runs `script`."""
+    environment = {**os.environ, "PYTHONPATH": CORE, "PYSH_OS_FALLBACKS": fallbacks}
+    script = "import os, signal, subprocess, sys, time; from pysh.runtime import system\n" + script
+    command = [sys.executable, "-c", script]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=True
+    ).stdout
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < until
+        os.sched_yield()
+
+
+def started(code: str) -> "subprocess.Popen[bytes]":
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+@BOTH
+def test_orphans_are_adopted_where_the_system_can(fallbacks: str) -> None:
+    script = """
+adopted = system.adopt_orphans()
+read, write = os.pipe()
+if not os.fork():
+    middle = os.getpid()
+    if not os.fork():
+        while os.getppid() == middle:
+            time.sleep(0.001)
+        os.write(write, str(os.getppid()).encode())
+    os._exit(0)
+os.wait()
+print(adopted, int(os.read(read, 20)) == os.getpid())
+"""
+    assert run(script, fallbacks).split() == (["False", "False"] if fallbacks else ["True", "True"])
+
+
+@BOTH
+def test_a_child_dies_with_its_parent_where_the_system_can(fallbacks: str) -> None:
+    script = """
+parent = os.getpid()
+read, write = os.pipe()
+child = os.fork()
+if not child:
+    print(os.getpid(), system.die_with_parent(parent), flush=True)
+    os.write(write, b"x")
+    os.closerange(1, 3)
+    time.sleep(600)
+os.read(read, 1)
+os._exit(0)
+"""
+    pid, watched = run(script, fallbacks).split()
+    try:
+        assert watched == str(not fallbacks)
+        if not fallbacks:
+            wait(lambda: not alive(int(pid)))
+    finally:
+        system.send_signal(int(pid), signal.SIGKILL)
+
+
+@BOTH
+def test_a_child_that_has_lost_its_parent_already_ends_at_once(fallbacks: str) -> None:
+    script = "system.die_with_parent(os.getppid() + 1); print('lives')"
+    assert run(script, fallbacks) == ""
+
+
+@BOTH
+def test_the_children_of_a_process_are_found(fallbacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
+    nested = f"import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); print(c.pid, flush=True); c.wait()"
+    with subprocess.Popen([sys.executable, "-c", nested], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        grandchild = int(child.stdout.readline())
+        assert child.pid in system.children(os.getpid())
+        assert system.children(child.pid) == [grandchild]
+        assert system.children(grandchild) == []
+        os.kill(grandchild, signal.SIGKILL)
+    assert system.children(child.pid) == []
+
+
+@BOTH
+def test_a_child_is_told_about_before_its_pid_is_free(fallbacks: str) -> None:
+    script = """
+assert system.reap(print) is None
+pid = os.fork()
+if not pid:
+    os._exit(3)
+told = []
+while (ended := system.reap(lambda pid: told.append((pid, os.path.exists(f"/proc/{pid}"))))) is None:
+    time.sleep(0.001)
+assert ended == (pid, 3 << 8) and told[0][0] == pid
+print(told[0][1], system.reap(print))
+"""
+    assert run(script, fallbacks).split() == [str(not fallbacks), "None"]
+
+
+@BOTH
+def test_a_memory_file_is_shared_and_has_no_name(fallbacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
+    fd = system.memory_file("shared", 5000)
+    with mmap.mmap(fd, 5000) as one, mmap.mmap(fd, 5000) as other:
+        assert one[:] == bytes(5000)
+        one[4999] = 7
+        assert other[4999] == 7
+    assert not os.get_inheritable(fd)
+    assert not Path(os.readlink(f"/proc/self/fd/{fd}")).exists()
+    os.close(fd)
+
+
+@BOTH
+def test_a_whole_tree_is_killed_whatever_its_members_do(
+    fallbacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
+    deaf = "import os, signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]\n"
+    three = deaf + "a = os.fork(); os.setsid() if not a else 0; b = os.fork()\nprint(os.getpid(), flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-c", three], stdout=subprocess.PIPE, start_new_session=True
+    ) as root:
+        assert root.stdout is not None
+        members = [int(root.stdout.readline()) for _ in range(4)]
+        system.kill_tree(root.pid)
+        wait(lambda: not any(alive(pid) for pid in members))
+
+
+@BOTH
+def test_a_worker_is_the_first_to_go_when_memory_runs_out(fallbacks: str) -> None:
+    before = int(Path("/proc/self/oom_score_adj").read_text())
+    script = "system.be_expendable(); print(open('/proc/self/oom_score_adj').read())"
+    assert int(run(script, fallbacks)) == (before if fallbacks else 500)
+
+
+def test_a_signal_to_nobody_is_no_error() -> None:
+    child = started("print(flush=True)")
+    child.communicate()
+    system.send_signal(child.pid, signal.SIGTERM, group=True)

@@ -1,0 +1,251 @@
+"""Code for workers to run: what well-behaved jobs do, and what the others do."""
+
+import asyncio
+import ctypes
+import faulthandler
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, NoReturn
+
+FOR_EVER = 600
+CHILD = f"import time; print('child', flush=True); time.sleep({FOR_EVER})"
+STUBBORN = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; " + CHILD
+
+
+def sleep() -> None:
+    print("asleep", flush=True)
+    time.sleep(FOR_EVER)
+
+
+def sleep_until_told(tidied: str) -> None:
+    """Ends as a Ctrl-C ends it, and takes its leave."""
+    try:
+        sleep()
+    except Exception:
+        print("swallowed", flush=True)
+    finally:
+        print(tidied, flush=True)
+
+
+def swallow() -> str:
+    """Does not let itself be cancelled, and returns."""
+    try:
+        sleep()
+    except BaseException as error:
+        return type(error).__name__
+    return "never"
+
+
+def spin_deaf() -> None:
+    """Ends for nothing but SIGKILL."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    print("spinning", flush=True)
+    while True:
+        pass
+
+
+def hold_the_gil() -> None:
+    """One call of C code that no signal handler of Python's can interrupt."""
+    print("matching", flush=True)
+    re.match("(a+)+b", "a" * 40)
+
+
+def crash() -> None:
+    faulthandler.is_enabled()
+    ctypes.string_at(0)
+
+
+def leave(code: int) -> NoReturn:
+    os._exit(code)
+
+
+def call_exit(code: Any) -> NoReturn:
+    sys.exit(code)
+
+
+def interrupt_oneself() -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def start_children() -> list[int]:
+    """A child in our group, one in a session of its own, and one whose parent is gone; none minds a signal."""
+    ours = _start(STUBBORN)
+    far = _start(STUBBORN, start_new_session=True)
+    between = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True).pid)"
+    orphan = subprocess.run([sys.executable, "-c", between], stdout=subprocess.PIPE, check=True)
+    return [ours, far, int(orphan.stdout.splitlines()[-1])]
+
+
+def _start(code: str, **options: Any) -> int:
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, **options)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child.pid
+
+
+def start_children_and_sleep() -> None:
+    print("children", *start_children(), flush=True)
+    sleep()
+
+
+def start_children_and_crash() -> None:
+    print("children", *start_children(), flush=True)
+    crash()
+
+
+def breed() -> None:
+    """Leaves what forks faster than it is looked at, each in a session of its own."""
+    if not os.fork():
+        os.setsid()
+        end = time.monotonic() + 3  # should it not be killed, the machine shall be ours again
+        while time.monotonic() < end:
+            if not os.fork():
+                os.setsid()
+                time.sleep(0.001)
+        os._exit(0)
+    print("breeding", flush=True)
+    time.sleep(0.05)
+    leave(3)
+
+
+def flood() -> None:
+    line = "x" * 1000
+    while True:
+        print(line)
+
+
+def fork_and_return() -> int:
+    """Comes back twice."""
+    child = os.fork()
+    print(f"{'parent' if child else 'child'} {os.getpid()}")
+    if child:
+        os.waitpid(child, 0)
+    return child
+
+
+def fork_and_raise() -> bool:
+    child = os.fork()
+    if not child:
+        raise RuntimeError("in the fork")
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def leave_a_thread() -> str:
+    threading.Thread(target=time.sleep, args=(FOR_EVER,)).start()
+    return "left"
+
+
+def leave_a_daemon() -> str:
+    threading.Thread(target=time.sleep, args=(FOR_EVER,), daemon=True).start()
+    return "left"
+
+
+def make_a_mess() -> int:
+    os.chdir("/")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    sys.stdout.close()
+    sys.stderr = None  # type: ignore[assignment]
+    return os.getpid()
+
+
+def surroundings() -> dict[str, Any]:
+    return {
+        "cwd": os.getcwd(),
+        "sys_path": sys.path,
+        "sigterm": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
+        "timer": signal.getitimer(signal.ITIMER_REAL)[0],
+        "fds": {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in _fds()},
+        "pid": os.getpid(),
+        "pgid": os.getpgrp(),
+        "ppid": os.getppid(),
+        "argv": sys.argv,
+        "terminal": _has_terminal(),
+        "oom": int(open("/proc/self/oom_score_adj").read()),
+        "faulthandler": faulthandler.is_enabled(),
+    }
+
+
+def _fds() -> list[int]:
+    found = []
+    for fd in range(256):
+        try:
+            os.fstat(fd)
+        except OSError:
+            continue
+        found.append(fd)
+    return found
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def ask() -> str:
+    return input("your name: ")
+
+
+def read_stdin() -> str:
+    return sys.stdin.read()
+
+
+def draw() -> float:
+    import random
+
+    return random.random()
+
+
+async def nap() -> None:
+    print("asleep", flush=True)
+    await asyncio.sleep(FOR_EVER)
+
+
+async def nap_until_told() -> None:
+    try:
+        await nap()
+    except asyncio.CancelledError:
+        print("tidied")
+        raise
+
+
+async def add(a: int, b: int) -> int:
+    await asyncio.sleep(0)
+    return a + b
+
+
+async def fail() -> None:
+    await asyncio.sleep(0)
+    raise LookupError("async")
+
+
+async def cancel_oneself() -> None:
+    raise asyncio.CancelledError
+
+
+class Untellable(Exception):
+    """Raises even when it is looked at."""
+
+    def __str__(self) -> str:
+        sys.exit(9)
+
+
+def raise_untellable() -> None:
+    raise Untellable
+
+
+class SlowToLoad:
+    """Takes for ever to be unpickled."""
+
+    def __reduce__(self) -> Any:
+        return sleep, ()

@@ -1,0 +1,324 @@
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from pysh.runtime.protocol.frames import Kind
+from tests.shell.conftest import Shell
+from tests.shell.hub import NAME, Hub
+
+PROMPT = f"{NAME}[{{}}]> "
+Open = Callable[..., Shell]
+
+
+def test_the_seed_session_looks_as_printed(shell: Shell) -> None:
+    hub = shell.hub
+    shell.run('connect("node2@localhost")')
+    hub.done("<Node node2@localhost up 0.4 ms>")
+    shell.prompt(2)
+    shell.run("nodes()")
+    columns = ["node", "state", "rtt", "load", "tasks"]
+    rows = [["node1@localhost", "self", "-", "0.1", "0"], ["node2@localhost", "up", "0.4 ms", "0.2", "0"]]
+    hub.done("", kind="table", table={"columns": columns, "rows": rows, "more": 0})
+    shell.prompt(3)
+    shell.run("def compute(value):\rtime.sleep(2)\rreturn value * value\r")
+    hub.done()
+    shell.prompt(4)
+    hub.output("node2", b"Received Hello, node2!\n")
+    shell.wait_for_end("node2 | Received Hello, node2!", PROMPT.format(4).rstrip())
+    assert shell.lines == [
+        'node1@localhost[1]> connect("node2@localhost")',
+        "<Node node2@localhost up 0.4 ms>",
+        "node1@localhost[2]> nodes()",
+        " node             state  rtt     load  tasks",
+        " node1@localhost  self   -       0.1   0",
+        " node2@localhost  up     0.4 ms  0.2   0",
+        "node1@localhost[3]> def compute(value):",
+        "                ...     time.sleep(2)",
+        "                ...     return value * value",
+        "node2 | Received Hello, node2!",
+        "node1@localhost[4]>",
+    ]
+    assert hub.cells[-1] == "def compute(value):\n    time.sleep(2)\n    return value * value"
+
+
+def test_lines_typed_before_anything_is_ready_run_in_order(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.wait(lambda: b"]> " in shell.raw)
+    shell.type("2+2\rx = 'ä'\r")
+    shell.wait(lambda: shell.hub.cells == ["2+2"], "first cell")
+    shell.hub.done("4")
+    shell.wait(lambda: shell.hub.cells == ["2+2", "x = 'ä'"], "second cell")
+    shell.hub.done()
+    shell.prompt(3)
+    assert shell.lines == [
+        "node1@localhost[1]> 2+2",
+        "4",
+        "node1@localhost[2]> x = 'ä'",
+        "node1@localhost[3]>",
+    ]
+
+
+def test_a_paste_typed_ahead_is_one_cell(open_shell: Open) -> None:
+    shell = open_shell()
+    shell.wait(lambda: b"]> " in shell.raw)
+    shell.paste("def f():\n\n    return 1\n")
+    shell.type("\r")
+    shell.wait(lambda: shell.hub.cells, "cell")
+    assert shell.hub.cells == ["def f():\n\n    return 1"]
+
+
+def test_half_typed_text_survives_what_arrives(shell: Shell) -> None:
+    shell.type("half_ty")
+    shell.prompt(1, "half_ty")
+    shell.hub.notice("node2@localhost is down", "warn")
+    shell.hub.output("node2", b"one\ntwo\n")
+    shell.hub.screen(b"from a background task\r\n")
+    shell.prompt(1, "half_ty")
+    shell.wait(lambda: len(shell.lines) == 5)
+    assert shell.lines == [
+        "node2@localhost is down",
+        "node2 | one",
+        "node2 | two",
+        "from a background task",
+        PROMPT.format(1) + "half_ty",
+    ]
+    shell.type("ped\r")
+    shell.wait(lambda: shell.hub.cells == ["half_typed"])
+
+
+def test_bars_of_four_nodes_are_four_live_lines_above_the_prompt(shell: Shell) -> None:
+    shell.type("typ")
+    for percent in (10, 60, 100):
+        for node in range(4):
+            shell.hub.output(f"n{node}", b"\r%d%%" % percent, job=node)
+        shell.wait_for(*(f"n{node} | {percent}%" for node in range(4)), PROMPT.format(1) + "typ")
+    assert len(shell.lines) == 5
+    for node in range(4):
+        shell.hub.output(f"n{node}", b"\n", job=node)
+    shell.type("ing")
+    shell.prompt(1, "typing")
+    assert shell.lines == [*(f"n{node} | 100%" for node in range(4)), PROMPT.format(1) + "typing"]
+
+
+def test_bars_stand_below_what_the_cell_prints(shell: Shell) -> None:
+    shell.run("work()")
+    shell.hub.output("n2", b"\r10%")
+    shell.wait_for_end(PROMPT.format(1) + "work()", "n2 | 10%")
+    shell.hub.screen(b"mine\r\n")
+    shell.wait_for_end("mine", "n2 | 10%")
+    shell.hub.output("n2", b"\r90%")
+    shell.wait_for_end(PROMPT.format(1) + "work()", "mine", "n2 | 90%")
+    shell.hub.done("7")
+    shell.prompt(2)
+    assert shell.lines == [PROMPT.format(1) + "work()", "mine", "7", "n2 | 90%", PROMPT.format(2).rstrip()]
+
+
+def test_tagged_lines_begin_on_a_fresh_line(shell: Shell) -> None:
+    shell.run("work()")
+    shell.hub.screen(b"Name? ")
+    shell.wait_for_end("Name?")
+    shell.hub.output("n2", b"hello\n")
+    shell.wait_for_end("Name?", "n2 | hello")
+
+
+def test_a_full_screen_program_is_left_alone(shell: Shell) -> None:
+    shell.run("edit()")
+    shell.hub.screen(b"\x1b[?1049h\x1b[H\x1b[2Jmenu\r\n")
+    shell.wait(lambda: "menu" in shell.lines)
+    shell.hub.output("n2", b"hello\n")
+    shell.hub.screen(b"end\r\n")
+    shell.wait(lambda: "end" in shell.lines)
+    assert "n2 | hello" not in shell.lines
+    shell.hub.screen(b"\x1b[?1049l")
+    shell.wait_for("n2 | hello")
+
+
+def test_keys_go_to_the_cell_as_they_are_while_it_runs(shell: Shell) -> None:
+    shell.run("input()")
+    shell.type("ab\x03\x04\r\x1b[A")
+    shell.wait(lambda: shell.hub.typed == b"ab\x03\x04\r\x1b[A")
+    shell.hub.done("'ab'")
+    shell.prompt(2)
+
+
+def test_what_a_cell_did_not_read_is_at_the_next_prompt(shell: Shell) -> None:
+    shell.run("sleep()")
+    shell.type("next")
+    shell.wait(lambda: shell.hub.typed == b"next")
+    shell.hub.done(typeahead=b"next")
+    shell.prompt(2, "next")
+
+
+def test_a_line_a_cell_did_not_read_runs(shell: Shell) -> None:
+    shell.run("sleep()")
+    shell.hub.done(typeahead=b"1+1\nleft")
+    shell.wait(lambda: shell.hub.cells == ["sleep()", "1+1"])
+    shell.hub.done("2")
+    shell.prompt(3, "left")
+
+
+def test_a_prompt_begins_on_a_line_of_its_own(shell: Shell) -> None:
+    shell.run("print('x', end='')")
+    shell.hub.screen(b"\x1b[31mx\x1b[0m")
+    shell.hub.done()
+    shell.prompt(2)
+    assert shell.lines == [PROMPT.format(1) + "print('x', end='')", "x", PROMPT.format(2).rstrip()]
+
+
+def test_everything_shown_is_credited(shell: Shell) -> None:
+    shell.run("work()")
+    shell.hub.screen(b"x" * 1000)
+    shell.hub.output("n2", b"y" * 10 + b"\n")
+    shell.hub.output("n2", b"\r50%")
+    shell.wait(lambda: shell.hub.credit(Kind.SCREEN) == 1000)
+    shell.wait(lambda: shell.hub.credit(Kind.OUTPUT) == 15)
+    shell.hub.done()
+    shell.prompt(2)
+    shell.hub.screen(b"z" * 500)
+    shell.wait(lambda: shell.hub.credit(Kind.SCREEN) == 1500)
+    (credit, *_) = [frame for frame in shell.hub.of(Kind.CREDIT) if frame.options() == Kind.OUTPUT]
+    assert (credit.dest.incarnation, credit.dest.number, credit.ref) == (bytes(range(16, 32)), 1, 1)
+
+
+def test_a_new_size_reaches_the_cell(shell: Shell) -> None:
+    shell.run("work()")
+    shell.resize(30, 100)
+    shell.wait(lambda: [f.options() for f in shell.hub.of(Kind.RESIZE)] == [{"rows": 30, "cols": 100}])
+    shell.hub.done()
+    shell.prompt(2)
+    shell.resize(20, 70)
+    shell.run("again()")
+    shell.wait(lambda: shell.hub.of(Kind.RESIZE)[-1].options() == {"rows": 20, "cols": 70})
+
+
+def test_sigint_from_elsewhere_interrupts_the_cell_and_not_the_prompt(shell: Shell) -> None:
+    shell.send_signal(signal.SIGINT)
+    shell.run("work()")
+    shell.send_signal(signal.SIGINT)
+    shell.wait(lambda: shell.hub.of(Kind.INTERRUPT))
+    shell.hub.done("KeyboardInterrupt", kind="error")
+    shell.prompt(2)
+
+
+def test_a_hub_that_goes_ends_the_terminal_with_5(shell: Shell) -> None:
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.others.clear()
+    shell.hub.close()
+    assert shell.wait_exit() == 5
+    assert shell.lines[-1] == "node1@localhost: connection lost: its hub is gone"
+    assert shell.modes == shell.found
+
+
+def test_a_hub_that_goes_during_a_cell_ends_the_terminal_with_5(shell: Shell) -> None:
+    shell.run("work()")
+    shell.hub.screen(b"partial")
+    shell.wait_for_end("partial")
+    shell.others.clear()
+    shell.hub.close()
+    assert shell.wait_exit() == 5
+    assert shell.lines[-2:] == ["partial", "node1@localhost: connection lost: its hub is gone"]
+    assert shell.modes == shell.found
+
+
+def test_ctrl_d_leaves_when_nothing_runs(shell: Shell) -> None:
+    shell.type("\x04")
+    assert shell.wait_exit() == 0
+    assert shell.hub.asked[-1] == {"verb": "leave"}
+    assert shell.modes == shell.found
+
+
+def test_ctrl_d_asks_when_something_runs(shell: Shell) -> None:
+    def leave(asked: dict[str, object]) -> dict[str, object]:
+        return {"stop": bool(asked.get("stop")), "reasons": ["2 tasks running here"], "persistent": False}
+
+    shell.hub.answers["leave"] = leave
+    shell.type("\x04")
+    shell.wait_for_end(
+        "node1@localhost: 2 tasks running here", "s: stop it, l: leave it running, any other key: stay here"
+    )
+    shell.type("x")
+    shell.prompt(1)
+    shell.type("\x04l")
+    assert shell.wait_exit() == 0
+    assert shell.lines[-1] == "back to it with: pysh attach node1"
+    assert [asked["verb"] for asked in shell.hub.asked] == ["attach", "leave", "leave"]
+
+
+def test_ctrl_d_can_stop_what_runs(shell: Shell) -> None:
+    shell.hub.answers["leave"] = lambda asked: {"stop": bool(asked.get("stop")), "reasons": ["a task"]}
+    shell.type("\x04s")
+    assert shell.wait_exit() == 0
+    assert shell.hub.asked[-1] == {"verb": "leave", "stop": True}
+
+
+def test_exit_in_a_cell_leaves_with_its_code(shell: Shell) -> None:
+    shell.run("exit(3)")
+    shell.hub.done(exit=3)
+    assert shell.wait_exit() == 3
+
+
+def test_ctrl_c_at_the_prompt_clears_the_line(shell: Shell) -> None:
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.type("\x03")
+    shell.prompt(1)
+    shell.type("\x03")
+    shell.run("1")
+    assert shell.hub.cells == ["1"]
+
+
+def test_an_attached_terminal_sees_what_it_missed_and_the_cell_that_runs(open_shell: Open) -> None:
+    hub = Hub()
+    missed = {"evaluator": 1, "cell": 3, "busy": True, "missed": b"before\r\n", "dropped": 1234}
+    hub.answers["attach"] = missed
+    shell = open_shell(hub)
+    shell.wait_for_end("… 1,234 bytes not shown", "before")
+    hub.screen(b"now\r\n")
+    shell.wait_for_end("before", "now")
+    hub.cell = 3
+    hub.done("4")
+    shell.prompt(4)
+    assert shell.lines == ["… 1,234 bytes not shown", "before", "now", "4", PROMPT.format(4).rstrip()]
+
+
+def test_a_refused_attach_says_why(open_shell: Open) -> None:
+    hub = Hub()
+    hub.answers["attach"] = {"error": "PyshError", "text": "node1 has a terminal already"}
+    shell = open_shell(hub)
+    assert shell.wait_exit() == 1
+    assert shell.lines == ["pysh: node1 has a terminal already"]
+    assert shell.modes == shell.found
+
+
+def test_another_cookie_is_refused_and_the_terminal_restored(open_shell: Open) -> None:
+    shell = open_shell(cookie=b"another")
+    assert shell.wait_exit() == 1
+    assert "the cookies differ" in shell.raw.decode()
+    assert shell.modes == shell.found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_restores_the_terminal(shell: Shell, number: signal.Signals) -> None:
+    shell.run("work()")
+    shell.send_signal(number)
+    assert shell.wait_exit() == -number
+    assert shell.modes == shell.found
+    assert shell.raw.endswith(b"\x1b[?2004l")
+
+
+def test_a_flood_leaves_the_keys_alone(shell: Shell) -> None:
+    shell.hub.output("n2", b"".join(b"line %d\n" % n for n in range(20_000)))
+    for char in "typing":
+        shell.type(char)
+    shell.wait_for("n2 | line 19999")
+    shell.prompt(1, "typing")
+    assert shell.hub.credit(Kind.OUTPUT) > 0
+
+
+def test_remote_text_cannot_control_the_terminal(shell: Shell) -> None:
+    shell.hub.output("n\x1b[2J2", b"a\x1b]0;title\x07b\x1b[31mc\xc2\x9b2Jd\x08\n")
+    shell.hub.notice("down\x1b[2J\nup")
+    shell.wait_for("n2 | abc?2Jd?")
+    shell.wait_for("down up")

@@ -1,0 +1,92 @@
+"""Real nodes in a private home: every test ends with no process, socket or file of theirs left."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+DEADLINE = 15.0
+PYSH = [sys.executable, "-m", "pysh"]
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
+    """Wait for `condition` to be true; its value."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
+        time.sleep(0.005)
+    return value
+
+
+class Home:
+    """A machine's worth of nodes, seen by nobody else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runtime = folder / "run"
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "PYTHONPATH", "PYSH_OS_FALLBACKS")},
+            "HOME": str(folder), "PYSH_RUNTIME_DIR": str(self.runtime), "TERM": "xterm",
+        }  # fmt: skip
+
+    def pysh(self, *words: str, stdin: str | None = None, timeout: float = 30.0, **env: str) -> "subprocess.CompletedProcess[str]":
+        """Run a pysh command to its end."""
+        return subprocess.run(
+            [*PYSH, *words], env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
+            input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
+        )  # fmt: skip
+
+    def node(self, name: str, *words: str) -> str:
+        """Start a headless node; its full name."""
+        done = self.pysh("node", "--name", name, "--detach", *words)
+        assert done.returncode == 0, done.stderr
+        return name
+
+    def script(self, code: str, *words: str, timeout: float = 30.0) -> "subprocess.CompletedProcess[str]":
+        """Run `code` as a `.pysh` file."""
+        file = self.folder / "script.pysh"
+        file.write_text(code)
+        return self.pysh(*words, str(file), timeout=timeout)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """What runs here."""
+        listed: list[dict[str, Any]] = json.loads(self.pysh("ls", "--json").stdout)
+        return listed
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process that was started with this home."""
+        return [p for p in psutil.process_iter() if p.pid != os.getpid() and self._ours(p)]
+
+    def _ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("HOME") == str(self.folder)
+        except psutil.Error:
+            return False
+
+    def end(self) -> None:
+        """Stop every node; nothing may be left."""
+        for node in self.nodes():
+            self.pysh("stop", node["node"])
+        try:
+            until(lambda: not self.processes(), "the end of every process")
+        finally:
+            left = self.processes()
+            for process in left:
+                process.kill()
+        left = [file.name for file in self.runtime.glob("*") if file.name != ".lock"]
+        assert not left, left
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A private home, checked to be empty of processes and sockets at the end."""
+    made = Home(tmp_path)
+    yield made
+    made.end()
