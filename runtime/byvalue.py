@@ -11,6 +11,7 @@ Only this module imports cloudpickle, and only when the first value needs it.
 import copyreg
 import io
 import sys
+from functools import lru_cache
 from pickle import PickleBuffer
 from types import CodeType, FunctionType
 from typing import Any, Protocol
@@ -109,7 +110,19 @@ def _reduce_memoryview(view: memoryview) -> Any:
     return bytes, (PickleBuffer(view.toreadonly()),)  # copied once, into the pickle
 
 
-_REDUCERS = {**cloudpickle.Pickler._dispatch_table, CodeType: _reduce_code, memoryview: _reduce_memoryview}
+def _reduce_cached(cached: Any) -> Any:
+    module = sys.modules.get(cached.__module__)
+    if cached.__module__ != "__main__" and getattr(module, cached.__qualname__, None) is cached:
+        return NotImplemented
+    return cached_function, (cached.__wrapped__, cached.cache_parameters()), cached.__dict__
+
+
+_REDUCERS = {
+    **cloudpickle.Pickler._dispatch_table,
+    CodeType: _reduce_code,
+    memoryview: _reduce_memoryview,
+    type(lru_cache(len)): _reduce_cached,  # it pickles itself by name, even in `__main__`
+}
 
 
 # What the pickles call when they are loaded. These names travel between nodes.
@@ -127,6 +140,11 @@ def code(python: int, *args: Any) -> CodeType:
     if python != _PYTHON:
         raise VersionSkew(here=_version(_PYTHON), there=_version(python))
     return CodeType(*args)
+
+
+def cached_function(wrapped: Any, parameters: dict[str, Any]) -> Any:
+    """A function under `functools.lru_cache`, its cache empty."""
+    return lru_cache(**parameters)(wrapped)
 
 
 def _version(python: int) -> str:

@@ -39,7 +39,15 @@ else:
 
 
 def preload() -> None:
-    """Import what pickling needs. The fork server does so once, for all workers."""
+    """Import all that any pickling may need. The fork server does so once, for all workers."""
+    import traceback  # noqa: F401
+
+    from pysh.runtime import raised, unsendable  # noqa: F401
+
+    _import()
+
+
+def _import() -> None:
     global byvalue, recipes
     from pysh.runtime import byvalue, recipes
 
@@ -92,7 +100,7 @@ def loads_call(data: Buffer) -> tuple[Callable[..., Any], tuple[Any, ...], dict[
     end = _HEAD.size + size
     values, args, kwargs = pickle.loads(view[end:])
     if recipes is None:
-        preload()
+        _import()
     return recipes.cast(bytes(view[_HEAD.size : end]), values), args, kwargs
 
 
@@ -106,11 +114,15 @@ def loads_function(data: Buffer) -> Callable[..., Any]:
     return loads_call(data)[0]
 
 
-def dumps_error(error: BaseException) -> bytes:
-    """An exception as bytes: its text and traceback always, itself where it can travel. Never raises."""
+def dumps_error(error: BaseException, executed: str = "yes") -> bytes:
+    """An exception as bytes: its text and traceback always, itself where it can travel.
+
+    `executed` tells whether the code had begun when it was raised: an error of pysh's own will say
+    so at the caller. Raises nothing but what interrupts it.
+    """
     from pysh.runtime import raised
 
-    return raised.dumps(error, limit)
+    return raised.dumps(error, limit, executed)
 
 
 def loads_error(data: Buffer, node: str) -> Exception:
@@ -134,7 +146,7 @@ class _Dump:
 
     def __init__(self, value: Any, prefix: bytes = b"", *, calling: bool = False) -> None:
         if byvalue is None:
-            preload()
+            _import()
         self.sink = byvalue.Sink(limit)
         if prefix:
             self.sink.write(prefix)
@@ -150,7 +162,7 @@ class _Dump:
 def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
     """The call as a recipe and values; None where there is none, or an argument shares its globals."""
     if recipes is None:
-        preload()
+        _import()
     packed = recipes.pack(fn)
     if packed is None:
         return None

@@ -75,11 +75,12 @@ def runtime_dir() -> str:
 
 
 def runtime_dirs() -> list[str]:
-    """Every directory where nodes of ours may be: those that exist and are ours alone.
+    """The runtime directory, and any other where nodes of ours may be.
 
     There may be two: a node that was started where the system had no `/run/user/UID` stays in /tmp.
+    Raises as `runtime_dir` does; another directory that is not ours alone is passed over.
     """
-    return [path for path in _runtime_places() if _is_private(path)]
+    return [runtime_dir(), *(path for path in _runtime_places()[1:] if _is_private(path))]
 
 
 def _runtime_places() -> list[str]:

@@ -53,13 +53,14 @@ def revive(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     return error
 
 
-def dumps(error: BaseException, limit: int) -> bytes:
+def dumps(error: BaseException, limit: int, executed: str) -> bytes:
     """`error` as text, and as a pickle of at most `limit` bytes if it survives one."""
     told: dict[str, Any] = {
         "type": type(error).__qualname__,
         "module": type(error).__module__,
         "text": _clean(_text(error)),
         "traceback": _clean(format_traceback(error)),
+        "executed": executed,
         "notes": [_clean(note) for note in getattr(error, "__notes__", ()) if isinstance(note, str)],
     }
     if isinstance(error, Exception) and not isinstance(error, _ENDINGS):
@@ -68,17 +69,17 @@ def dumps(error: BaseException, limit: int) -> bytes:
 
 
 def loads(data: Buffer, node: str) -> Exception:
-    """The exception to raise for what `dumps` made on `node`. Raises nothing itself."""
+    """The exception to raise for what `dumps` made on `node`. Raises `FrameError` for what is none."""
     told = unpack(data)
     error = _unpickled(told.get("pickle"))
     if error is None:
         error = RemoteError(_full_name(told), told["text"], node, traceback=told["traceback"])
         if told["notes"]:
             error.__notes__ = told["notes"]
-    if isinstance(error, PyshError) and not isinstance(error, RemoteError):
-        error.executed = (
-            "yes"  # of a call inside the code that ran it may say otherwise; that stands in the cause
-        )
+    if isinstance(error, PyshError):
+        # A call inside the code may have raised it, and nothing ran there. Here the question is whether
+        # the code itself ran; what the error said of that call stands in its cause.
+        error.executed = told["executed"]
     # Not by plain assignment: an exception may be a frozen dataclass.
     BaseException.__setattr__(error, "__remote__", Remote(node, told["traceback"]))
     BaseException.__setattr__(error, "__cause__", RemoteTraceback(node, told["traceback"]))

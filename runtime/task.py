@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pysh.runtime.node import Node
 
 PENDING: Any = object()
+SMALL = 4096
+"""Payloads of fewer bytes are copied out of the burst they came in, which is then not kept alive."""
 
 
 class Task:
@@ -26,7 +28,7 @@ class Task:
     """
 
     __slots__ = (
-        "_begun", "_client", "_ended", "_error", "_frame", "_lock", "_meta", "_sent", "_value",
+        "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_payload", "_submitted", "_value",
         "dest", "detached", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
@@ -38,11 +40,12 @@ class Task:
         self.detached = detached
         self._client = client
         self.waiter = Waiter(client)
-        self._sent = 0.0
+        self._submitted = False
         self._begun: float | None = None
-        self._ended: float | None = None
-        self._frame: Frame | None = None
-        self._meta: Any = None
+        self._flags: int | None = None
+        """Those of the RESULT, once there is one."""
+        self._meta = b""
+        self._payload: Buffer = b""
         self._lock = Lock()
         self._value: Any = PENDING
         self._error: BaseException | None = None
@@ -51,9 +54,17 @@ class Task:
         """Send it; once."""
         client = self._client
         client.track(self.ref, self)
-        self._sent = monotonic()
+        self._submitted = True
         try:
-            client.post(Kind.SPAWN, self.dest, ref=self.ref, meta=meta, payload=payload, source=self.source)
+            client.post(
+                Kind.SPAWN,
+                self.dest,
+                ref=self.ref,
+                meta=meta,
+                payload=payload,
+                source=self.source,
+                in_a_row=True,
+            )
         except Exception:
             client.forget(self.ref)
             raise
@@ -67,10 +78,10 @@ class Task:
 
     def arrived(self, frame: Frame) -> None:
         """The RESULT came. It is looked at where somebody waits for it: that runs code of the user's."""
-        self._ended = monotonic()
-        if len(frame.payload) < 4096:
-            frame = frame._replace(payload=bytes(frame.payload))  # not the whole burst it came in
-        self._frame = frame
+        payload = frame.payload
+        self._payload = bytes(payload) if len(payload) < SMALL else payload
+        self._meta = frame.meta
+        self._flags = frame.flags
         if frame.flags:
             self._client.failed(self)
         self.waiter.set()
@@ -78,7 +89,6 @@ class Task:
     def lost(self, reason: str) -> None:
         """Its node is gone."""
         if not self.waiter.done:
-            self._ended = monotonic()
             executed = "maybe" if self._begun is None else "yes"
             self._error = NodeDown(
                 self._client.view.name_of(self.dest.incarnation), reason, executed=executed
@@ -125,24 +135,23 @@ class Task:
         return self._error
 
     def _read(self) -> None:
-        frame = self._frame
-        assert frame is not None
         value: Any = None
         error: BaseException | None = None
+        payload, self._payload = self._payload, b""
+        flags = self._flags or 0
         try:
-            if frame.flags & Flag.FAILED:
-                error = rebuild(frame.options())
-            elif frame.flags & Flag.ERROR:
+            if flags & Flag.FAILED:
+                error = rebuild(self._facts())
+            elif flags & Flag.ERROR:
                 from pysh.runtime.payload import loads_error
 
-                error = loads_error(bytes(frame.payload), self._client.view.name_of(self.dest.incarnation))
+                error = loads_error(payload, self._client.view.name_of(self.dest.incarnation))
             else:
                 from pysh.runtime.payload import loads
 
-                value = loads(frame.payload)
+                value = loads(payload)
         except Exception as unreadable:
             error = unreadable
-        self._frame = frame._replace(payload=b"")
         self._error, self._value = error, value
 
     @property
@@ -186,7 +195,7 @@ class Task:
 
     def give_up(self) -> None:
         """Cancel it if it was sent and can be; for whoever ends without waiting for it."""
-        if self._sent:
+        if self._submitted:
             try:
                 self.cancel()
             except NodeDown:
@@ -204,12 +213,12 @@ class Task:
         """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`."""
         if not self.waiter.done:
             return "sent" if self._begun is None else "running"
-        if self._frame is None:
+        if self._flags is None:
             return "lost"
-        if self._frame.flags & Flag.FAILED:
+        if self._flags & Flag.FAILED:
             failure = self._facts().get("error")
             return {"TaskCancelled": "cancelled", "NodeDown": "lost"}.get(failure, "failed")
-        return "failed" if self._frame.flags & Flag.ERROR else "done"
+        return "failed" if self._flags & Flag.ERROR else "done"
 
     @property
     def output(self) -> str:
@@ -235,18 +244,13 @@ class Task:
     @property
     def executed(self) -> str:
         """Whether its code ran: `no`, `maybe` or `yes`."""
-        frame = self._frame
-        if frame is not None:
-            return str(self._facts().get("executed", "maybe")) if frame.flags & Flag.FAILED else "yes"
-        if self._begun is not None:
-            return "yes"
-        return "maybe"
+        if self._flags is not None:
+            return str(self._facts().get("executed", "maybe")) if self._flags & Flag.FAILED else "yes"
+        return "maybe" if self._begun is None else "yes"
 
     def _facts(self) -> Any:
         """The meta of the RESULT: seconds, or of one that the infrastructure made, a dict."""
-        if self._meta is None and self._frame is not None:
-            self._meta = unpack(self._frame.meta) if self._frame.meta else {}
-        return self._meta
+        return unpack(self._meta) if self._meta else {}
 
     def __repr__(self) -> str:
         took = self.took

@@ -128,7 +128,7 @@ class Tty:
         return rows or _ROWS, columns or _COLUMNS
 
     def guard(self) -> None:
-        """Restore the modes also when this process is told to end; Ctrl-C is a key, wherever it comes from."""
+        """Restore the modes also when a signal ends this process; SIGINT does not: Ctrl-C is a key here."""
         import signal
 
         def end(number: int, _frame: object) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pysh.shell import options
+from pysh.shell import codes, options
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(command, asked, script)
     except KeyboardInterrupt:
-        return options.INTERRUPTED
+        return codes.INTERRUPTED
     except Exception as error:
         return _explain(error)
 
@@ -71,4 +71,4 @@ def _explain(error: Exception) -> int:
         raise error
     print(f"pysh: {error}", file=sys.stderr)
     refused = stage in ("cookie", "sshauth") or getattr(error, "code", "") == "bad_cookie"
-    return options.REFUSED if refused or type(error).__name__ == "CookieError" else options.CANNOT_CONNECT
+    return codes.REFUSED if refused or type(error).__name__ == "CookieError" else codes.CANNOT_CONNECT

@@ -11,7 +11,7 @@ from pysh.runtime import config
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner.client import Client
-from pysh.shell import options
+from pysh.shell import codes
 from pysh.transports import unix
 
 STOP_SECONDS = 5.0
@@ -41,7 +41,7 @@ def ls(asked: argparse.Namespace) -> int:
         print(f"no node runs here (looked in {config.runtime_dir()}); start one: pysh --name n1")
     else:
         _table(rows)
-    return options.OK
+    return codes.OK
 
 
 def tasks(asked: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def tasks(asked: argparse.Namespace) -> int:
         _table(rows)
     else:
         print("no tasks")
-    return options.OK
+    return codes.OK
 
 
 def stop(asked: argparse.Namespace) -> int:
@@ -70,9 +70,9 @@ def stop(asked: argparse.Namespace) -> int:
     while discovery.alive(entry.name):
         if time.monotonic() > until:
             print(f"pysh: {entry.name} (pid {entry.pid}) was told to stop {STOP_SECONDS:.0f} s ago and still runs: kill {entry.pid}")
-            return options.FAILED
+            return codes.FAILED
         time.sleep(0.01)
-    return options.OK
+    return codes.OK
 
 
 def rpc(asked: argparse.Namespace) -> int:
@@ -84,17 +84,17 @@ def rpc(asked: argparse.Namespace) -> int:
         told = client.ask("eval", timeout=asked.timeout, source=asked.code)
     except TimeoutError:
         print(f"pysh: {entry.name} gave no answer within {asked.timeout:g} s; the code may still run there", file=sys.stderr)
-        return options.TIMED_OUT
+        return codes.TIMED_OUT
     except Exception as raised:
         error = raised
         told = {"output": getattr(raised, "output", ""), "text": ""}
     print(told.get("output", ""), end="")
     if error is not None:
         print(str(error).rstrip("\n"), file=sys.stderr)
-        return options.FAILED
+        return codes.FAILED
     if text := told.get("text", ""):
         print(text)
-    return options.OK
+    return codes.OK
 
 
 def attach(asked: argparse.Namespace) -> int:
@@ -117,7 +117,7 @@ def cookie(asked: argparse.Namespace) -> int:
         print(config.new_cookie())
     else:
         print(_cookie_of(asked).decode())
-    return options.OK
+    return codes.OK
 
 
 def _age(seconds: float) -> str:

@@ -52,7 +52,7 @@ class Console:
         """Prove the cookie and learn who we are. Raises `HandshakeError` or `HubLost`."""
         self._flush()
         while self._self is None:
-            self.wait((), max(0.0, self._connection.next_deadline() - time.monotonic()))
+            self.wait((), min(ANSWER_SECONDS, max(0.0, self._connection.next_deadline() - time.monotonic())))
             self._connection.tick(time.monotonic())
             if self._connection.error is not None:
                 raise self._connection.error

@@ -3,7 +3,7 @@
 import argparse
 from typing import NoReturn
 
-OK, FAILED, USAGE, CANNOT_CONNECT, REFUSED, NODE_LOST, TIMED_OUT, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 124, 130, 143
+from pysh.shell import codes
 
 COMMANDS = {
     "node": "a node without a terminal, in the foreground (--detach: in the background)",
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong; nothing was run."""
-        self.exit(USAGE, f"pysh: {message}; nothing was run. See: pysh --help\n")
+        self.exit(codes.USAGE, f"pysh: {message}; nothing was run. See: pysh --help\n")
 
 
 def parser(command: str = "") -> Parser:

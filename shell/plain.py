@@ -11,7 +11,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from io import IncrementalNewlineDecoder
 from socket import socket
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.shell import signals
@@ -136,7 +136,7 @@ class Plain:
         line, _, self._read = self._read.partition(b"\n")
         return Line(line.decode("utf-8", "surrogateescape").rstrip("\r"), end=self._ended and not self._read)
 
-    def _run(self, source: str) -> dict[str, object]:
+    def _run(self, source: str) -> dict[str, Any]:
         """Run a cell and show its result; its DONE."""
         ref = self._console.cell(source.encode("utf-8", "surrogateescape"))
         if self._person:
@@ -154,8 +154,8 @@ class Plain:
         self._show(self._output.take(time.monotonic(), everything=True))
         if self._person:
             self._tty.echo(True)
-        told: dict[str, object] = done.options()
-        self._cell = int(str(told.get("cell", self._cell)))
+        told: dict[str, Any] = done.options()
+        self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
         return told

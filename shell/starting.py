@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
 from pysh.runtime.protocol.terms import split_name
-from pysh.shell import boot, options
+from pysh.shell import boot, codes
 from pysh.transports import unix
 
 
@@ -74,7 +74,7 @@ def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, 
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, first=first)
+    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours)
 
 
 def history_file() -> Any:
@@ -92,7 +92,7 @@ def node(asked: argparse.Namespace) -> int:
     told = launch.status(hub)
     hub.close()
     if asked.detach:
-        return options.OK
+        return codes.OK
     print(f"{name} is up; Ctrl-C ends it", flush=True)
     return _foreground(name, told["pid"])
 
@@ -118,11 +118,11 @@ def _foreground(name: str, pid: int) -> int:
         while discovery.alive(name):
             time.sleep(0.1)
         print(f"{name} has ended", file=sys.stderr)
-        return options.OK
+        return codes.OK
     except _Told as asked:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         os.kill(pid, signal.SIGTERM)
         while discovery.alive(name):
             time.sleep(0.01)
-        return {signal.SIGINT: options.INTERRUPTED, signal.SIGTERM: options.TERMINATED}.get(asked.number, 128 + asked.number)
+        return {signal.SIGINT: codes.INTERRUPTED, signal.SIGTERM: codes.TERMINATED}.get(asked.number, 128 + asked.number)

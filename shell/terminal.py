@@ -150,6 +150,7 @@ class Session:
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         editor.show((), [self._display.tagged(line) for line in self._output.live])
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
+        editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
             return editor.read(text)
         finally:

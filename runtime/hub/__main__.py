@@ -72,6 +72,7 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, stop, server, number)
+        await server.listen()
         say(starter, ready=True, pid=os.getpid(), socket=str(held.socket), incarnation=config["incarnation"], name=config["name"])
         if config["role"] == "program":
             await server.adopt(starter, bytes.fromhex(config["secret"]))

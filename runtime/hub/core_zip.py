@@ -26,7 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pysh.runtime.runner": (),
     "pysh.runtime.vendor": (),
     "pysh.transports": ("__init__", "base", "system", "unix"),
-    "pysh.shell": ("__init__", "prelude", "helpers", "script", "completion"),
+    "pysh.shell": ("__init__", "prelude", "script", "running", "codes"),
 }
 """The packages of the core, and which of their modules it takes (none named: all)."""
 

@@ -51,7 +51,7 @@ class Dialler:
             server.core.reply(asked, {"ok": known.view()})
             server.carry_out()
             return
-        sock = unix.connected_socket(locate(address))
+        sock = unix.connected_socket(locate(address), timeout=0)
         await self._greet(token, address, sock)
 
     async def _greet(self, token: int, address: str, sock: socket.socket) -> None:

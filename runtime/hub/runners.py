@@ -151,10 +151,17 @@ class Runners:
             return
         if process is self._evaluator:
             self._server.drain(0)
-            self._read_master(False)
-            os.close(self._master)
-            self._master, self._evaluator = -1, None
+            self._close_master()
+            self._evaluator = None
             self._server.evaluator_died(_how(status))
+
+    def _close_master(self) -> None:
+        if self._master >= 0:
+            self._read_master(False)
+            if self._server is not None:
+                self._server.loop.remove_writer(self._master)
+            os.close(self._master)
+            self._master = -1
 
     def type(self, data: bytes) -> None:
         """Bytes for whoever reads the evaluator's terminal."""
@@ -366,9 +373,8 @@ class Runners:
             process.sock.close()
         if self._evaluator is not None:
             system.kill_tree(self._evaluator.pid)
-        if self._master >= 0:
-            os.close(self._master)
-            self._master = -1
+        self._close_master()
+        self._evaluator = None
         until = time.monotonic() + 1.0
         for process in children:
             try:

@@ -17,7 +17,7 @@ from pysh.runtime.protocol import actions
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.handshake import Handshake
-from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.node import Node
 from pysh.transports import unix
@@ -27,7 +27,8 @@ UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
 ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 """Before one of these is passed on, what its runner printed is."""
-LAST_WORDS = 2.0
+FIRST_TERMINAL = 10.0
+"""Seconds that a node made for a terminal waits for it."""
 
 
 class Peer(asyncio.Protocol):
@@ -41,6 +42,7 @@ class Peer(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._server = server
         self._announced = False
+        self._rtt: float | None = None
         self.worker: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -70,6 +72,8 @@ class Peer(asyncio.Protocol):
                 self.worker = 0 if self.connection.peer.role == "evaluator" else self.opening.get("worker")
                 server.core.opened(self.number, self.connection.peer, now, **self.opening)
                 server.went_up(self)
+        if self._rtt != self.connection.rtt and (link := server.core.links.get(self.number)) is not None:
+            self._rtt = link.rtt = self.connection.rtt
         if raws:
             if self.worker is not None and any(kind_of(raw) in ANSWERS for raw in raws):
                 server.drain(self.worker)
@@ -105,6 +109,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
         self._timer: asyncio.Handle | None = None
+        self._listener: asyncio.Server | None = None
         self._due_at = inf
         self._carrying = False
         self._dialler = Dialler(self)
@@ -154,7 +159,9 @@ class Server:
     def went_up(self, peer: Peer) -> None:
         """A handshake is over: from now on heartbeats watch a node."""
         if peer.connection.peer is not None and peer.connection.peer.role == "node":
-            peer.connection.heartbeat = Heartbeat(now=time.monotonic())
+            now = time.monotonic()
+            peer.connection.heartbeat = Heartbeat(now=now)
+            peer.connection.ping(now)
 
     # closing
 
@@ -223,8 +230,6 @@ class Server:
                         self.core.suspect(peer.number, isinstance(event, Suspect), now)
                     elif isinstance(event, Silent):
                         self.drop(peer, f"silent for {event.for_seconds:.0f} s")
-                if (link := self.core.links.get(peer.number)) is not None:
-                    link.rtt = peer.connection.rtt
                 peer.send(peer.connection.data_to_send())
         self.core.tick(now)
         self.carry_out()
@@ -297,18 +302,26 @@ class Server:
         """What `info` says of the process itself."""
         return {"pid": os.getpid(), "modules": sorted(sys.modules), "runners": self.runners.pids(), "python": sys.version.split()[0]}
 
+    async def listen(self) -> None:
+        """Be there for whoever looks for this node."""
+        sock = unix.listening_socket(self.claim.socket)
+        self._listener = await self.loop.create_unix_server(self.welcome, sock=sock)
+        self.claim.publish({
+            "incarnation": self.incarnation.hex(), "python": self.config["python_version"],
+            "version": "{}-{}".format(*WIRE),
+        })  # fmt: skip
+        if self.config["role"] == "shell":
+            self.core.now = time.monotonic()
+            self.core.expect_terminal(FIRST_TERMINAL)
+        self.watch()
+
     async def serve(self) -> str:
         """Live until told to stop; the reason why."""
-        server = await self.loop.create_unix_server(self.welcome, sock=unix.listening_socket(self.claim.socket))
-        self.claim.publish({
-            "name": self.name, "pid": os.getpid(), "incarnation": self.incarnation.hex(), "started": time.time(),
-            "python": self.config["python_version"], "versions": "1-2",
-        })  # fmt: skip
-        self.watch()
         try:
             return await self.ended
         finally:
-            server.close()
+            if self._listener is not None:
+                self._listener.close()
             self.claim.release()
             self.runners.end()
             for peer in list(self.peers.values()):
@@ -319,4 +332,4 @@ class Server:
 
 class _Refused(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
+        cast(asyncio.Transport, transport).close()

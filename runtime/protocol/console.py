@@ -166,7 +166,8 @@ class Console:
         key = frame.source, frame.ref
         self._owed[key] = self._owed.get(key, 0) + len(frame.payload)
         label = {"label": self._node.label(frame.source.incarnation)}
-        self._tell(Kind.OUTPUT, ref=frame.ref, meta=label, payload=frame.payload, source=frame.source)
+        assert self.terminal is not None
+        self._node.to_process(self.terminal, frame._replace(meta=pack(label)))
 
     def _grant(self, source: Pid, ref: int, size: int) -> None:
         self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)

@@ -239,7 +239,7 @@ class Handshake:
 
     def _proof(self, *, dialler: bool) -> bytes:
         """The PROOF that the dialler, or the acceptor, owes at this point."""
-        # A key for each direction: without it a peer could hand our own proof back to us as its own.
+        # A key for each direction, so that our own proof, handed back to us, is none (a reflection attack).
         label = b"pysh proof of the " + (b"dialler" if dialler else b"acceptor")
         key = hmac.digest(self._secret, label, "sha256")
         tag = hmac.digest(key, self._transcript.digest() + self._binding, "sha256")
@@ -248,6 +248,7 @@ class Handshake:
     def _abort(self, error: HandshakeError) -> None:
         if error.ours and error.code != "not_pysh" and (self._dialling, self._state) in TELLS:
             body = pack({"code": error.code, "text": error.text[:MAX_TEXT]})
+            # An acceptor's preface goes out with its first message, which may be this one.
             preface = PREFACE if not self._dialling and self._state == State.HELLO else b""
             self._out += preface + _message(FAIL, body)
         self.error = error
@@ -261,6 +262,4 @@ def _range(hello: Hello) -> str:
 
 
 def _message(kind: int, body: bytes) -> bytes:
-    if len(body) > MAX_BODY:
-        raise ValueError(f"a {TYPE_NAMES[kind]} of {len(body)} bytes; the limit is {MAX_BODY}")
     return bytes((kind,)) + len(body).to_bytes(HEAD - 1) + body

@@ -9,6 +9,8 @@ from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
 KEPT_OUTPUT = 64 * 1024
+REMEMBERED = 256
+"""Jobs that printed something and are over whose output is still known."""
 QUEUED, SENT, DONE = "queued", "running", "done"
 
 
@@ -16,7 +18,7 @@ class Job:
     """One task or process. It is found by its number here and by its requester's ref."""
 
     __slots__ = (
-        "accepted_at", "cancel", "chunks", "complete", "credit", "key", "kept", "number", "options", "output",
+        "accepted_at", "cancel", "chunks", "complete", "credit", "key", "kept", "messages", "number", "options", "output",
         "outflow", "owner", "reason", "result", "result_meta", "sent_at", "size", "state", "told", "worker", "flags",
     )  # fmt: skip
 
@@ -27,6 +29,7 @@ class Job:
         self.options = options
         self.chunks: list[Buffer] = []
         self.size = 0
+        self.messages: list[Frame] = []
         self.complete = False
         self.state = QUEUED
         self.worker: int | None = None
@@ -76,6 +79,7 @@ class Jobs:
     def __init__(self) -> None:
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[Ref, Job] = {}
+        self._printed: dict[Ref, Job] = {}
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._by_number.values()))
@@ -89,9 +93,19 @@ class Jobs:
         self._by_key[job.key] = job
 
     def remove(self, job: Job) -> None:
-        """Forget `job`."""
+        """Forget `job`, but for a while not what it printed."""
         self._by_number.pop(job.number, None)
         self._by_key.pop(job.key, None)
+        if job.output:
+            self._printed[job.key] = job
+            job.result, job.outflow = [], None
+            if len(self._printed) > REMEMBERED:
+                del self._printed[next(iter(self._printed))]
+
+    def printed(self, key: Ref) -> bytes | None:
+        """The last that a job printed, also after its result was fetched; None if it is unknown."""
+        job = self._by_key.get(key) or self._printed.get(key)
+        return b"".join(job.output) if job is not None else None
 
     def get(self, number: int) -> Job | None:
         """The job of process `number`."""

@@ -262,6 +262,8 @@ class Node:
         """Hand a frame to a process of this node."""
         if (local := self.processes.get(number)) is not None:
             self.write(local, frame)
+        elif self.work.hold(number, frame):
+            pass
         elif frame.kind == Kind.REQUEST:
             text = f"{self.name} has no process {number}"
             self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
@@ -364,6 +366,10 @@ class Node:
         )
         cell = ["a cell is running"] if self.console.busy else []
         return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]
+
+    def expect_terminal(self, seconds: float) -> None:
+        """Stop if no terminal attaches in time: whoever started this node for one is gone."""
+        self.later(seconds, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
         if self.console.terminal is not None:

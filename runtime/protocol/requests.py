@@ -68,10 +68,8 @@ def _tasks(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    for job in node.work.jobs:
-        if job.key == Ref(addressed(asked["owner"]), asked["ref"]):
-            return {"ok": {"text": b"".join(job.output)[-48 * 1024 :].decode("utf-8", "replace")}}
-    return {"error": "NoProcess", "pid": asked["ref"], "text": "its result was fetched, its output is gone", "executed": "yes"}
+    printed = node.work.jobs.printed(Ref(addressed(asked["owner"]), asked["ref"]))
+    return {"ok": {"text": (printed or b"")[-48 * 1024 :].decode("utf-8", "replace")}}
 
 
 def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

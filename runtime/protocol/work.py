@@ -117,19 +117,31 @@ class Work:
             return
         job.state, job.worker, job.sent_at = SENT, step.worker, self._node.now
         self._node.processes[job.number] = link
-        options = job.options
+        options, chunks = job.options, job.chunks
         name = options.get("fn", "")
         if name and ":" not in name:
-            options = {**options, "function": self.code[name][1]}
+            function = self.code[name][1]
+            options, chunks = {**options, "function": len(function)}, [function, *chunks]
         if job.owner != job.key.owner:
             options = {**options, "owner": list(job.owner)}
         meta = pack(options) if options else b""
-        for index, chunk in enumerate(job.chunks):
-            more = Flag.MORE if index + 1 < len(job.chunks) else 0
+        for index, chunk in enumerate(chunks):
+            more = Flag.MORE if index + 1 < len(chunks) else 0
             dest = self.pid(job)
             self._node.write(link, Frame(Kind.SPAWN, job.key.owner, dest, job.key.number, more, meta if not index else b"", chunk))
+        for message in job.messages:
+            self._node.write(link, message)
+        job.messages = []
         if self.pool.of(step.worker)[:1] == [job.number]:
             self._began(job)
+
+    def hold(self, number: int, frame: Frame) -> bool:
+        """Keep a message for a process that has no worker yet; whether there is such a process."""
+        job = self.jobs.get(number)
+        if job is None or job.state != QUEUED or frame.kind != Kind.SEND:
+            return False
+        job.messages.append(frame)
+        return True
 
     def _began(self, job: Job) -> None:
         """`job` is now the one its worker runs, as far as the hub can know."""

@@ -21,8 +21,10 @@ class Chunks:
 
     def whole(self, frame: Frame) -> Frame | None:
         """`frame` itself, or with the last chunk all of its payload; None before that."""
-        key = (frame.kind, frame.source, frame.ref)
         more = frame.flags & Flag.MORE
+        if not more and not self._begun:
+            return frame
+        key = (frame.kind, frame.source, frame.ref)
         if not more and key not in self._begun:
             return frame
         if frame.kind in GRANTED:

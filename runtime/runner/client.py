@@ -150,7 +150,7 @@ class Client(Wire):
         self._fetched.setdefault((frame.dest, frame.source.incarnation), []).append(frame.ref)
         task = self.forget(frame.ref)
         if task is not None:
-            self._outbox.drop_key(key_of(Kind.SPAWN, frame.ref, frame.source))
+            self._outbox.drop_spawn(frame.ref)
             task.arrived(frame)
 
     def _turned(self) -> None:

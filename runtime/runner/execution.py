@@ -163,9 +163,12 @@ def _call_of(frame: Frame) -> tuple[Callable[..., Any], tuple[Any, ...], dict[st
     name = options.get("fn")
     if name is None:
         return loads_call(frame.payload)
+    if (size := options.get("function")) is not None:
+        # What the shell there published comes in front of the arguments.
+        payload = memoryview(frame.payload)
+        args, kwargs = loads(payload[size:])
+        return loads_function(payload[:size]), args, kwargs
     args, kwargs = loads(frame.payload)
-    if "function" in options:
-        return loads_function(options["function"]), args, kwargs
     module, _, path = name.partition(":")
     found: Any = import_module(module)
     for part in path.split("."):

@@ -21,6 +21,8 @@ JOINED = 128 * 1024
 """How many bytes of small frames are written in one go."""
 AHEAD = 512 * 1024
 """How many bytes of chunks may stand in the queue, where they are in the way of what is small."""
+HELD = 16
+"""How many small frames are held back, where they may be, to be written in one go."""
 ROOM = 64 * 1024 * 1024
 """How many bytes may wait here before whoever sends more has to wait as well."""
 
@@ -84,10 +86,11 @@ class Outbox:
         """Whether all that could go has gone; streams may wait for credit."""
         return not self._queued
 
-    def put(self, frame: Frame) -> Stream | None:
+    def put(self, frame: Frame, *, hold: bool = False) -> Stream | None:
         """Take a frame of any size, its payload a row of bytes, and write what the socket takes.
 
-        A large one, or one that must not overtake such, becomes a stream, which `advance` sends.
+        A large one, or one that must not overtake such, becomes a stream, which `advance` sends. With
+        `hold` it may wait until there are some to be written in one go.
         """
         size = len(frame.payload)
         line = frame.dest if frame.kind == Kind.SEND else None
@@ -95,7 +98,8 @@ class Outbox:
             if size > CHUNK or line in self._lines:
                 return self._open(Stream(frame, line or object()))
             self._append(encode(frame))
-            self.flush()
+            if not hold or len(self._queue) >= HELD:
+                self.flush()
         return None
 
     def _append(self, buffers: list[Buffer]) -> None:
@@ -121,10 +125,10 @@ class Outbox:
             if stream is not None:
                 stream.flow.grant(credit)
 
-    def drop_key(self, key: Key) -> None:
-        """Forget one stream, if there is one."""
-        if key in self._streams:
-            self.drop(lambda stream: stream.key == key)
+    def drop_spawn(self, ref: int) -> None:
+        """Forget the rest of a SPAWN that was answered before it was sent."""
+        if self._streams:
+            self.drop(lambda stream: stream.key == (Kind.SPAWN, ref, None))
 
     def drop(self, unwanted: Callable[[Stream], bool]) -> None:
         """Forget the streams that nobody will grant anything any more."""

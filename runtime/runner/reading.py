@@ -47,13 +47,15 @@ class Reading:
         self._main = threading.main_thread().ident
         self._turn = allocate_lock()
         self._leader: int | None = None
-        self._threaded = False
+        self.threaded = False
+        """Whether a thread does nothing but read."""
         self._followers: list[Callable[[], object]] = []
         self._watchers: list[Callable[[], object]] = []
         self._loops: dict[asyncio.AbstractEventLoop, int] = {}
         self._alarm, self._bell = socket.socketpair()
         self._alarm.setblocking(False)
         self._bell.setblocking(False)
+        self._rung = False
         self._events = select.POLLIN
         self._poll = select.poll()
         self._poll.register(sock, self._events)
@@ -76,7 +78,7 @@ class Reading:
 
     def start_thread(self) -> None:
         """Read in a thread of its own from now on."""
-        self._threaded = True
+        self.threaded = True
         self._leader = -1  # whoever waits from now on follows, though the thread has not had its turn yet
         threading.Thread(target=self._read_for_ever, name="pysh-reader", daemon=True).start()
 
@@ -125,7 +127,7 @@ class Reading:
         else:
             self._watchers.append(told)
         self._followers.append(told)
-        mine = me == self._main and not self._threaded
+        mine = me == self._main and not self.threaded
         try:
             while not (done() or self.over):
                 if mine:
@@ -172,10 +174,12 @@ class Reading:
 
     def ring(self) -> None:
         """Have the leader look up: there is something to write, or to see."""
-        try:
-            self._bell.send(b"\0")
-        except OSError:
-            pass  # it rings already, or everything is over
+        if not self._rung:
+            self._rung = True
+            try:
+                self._bell.send(b"\0")
+            except OSError:
+                pass  # everything is over
 
     # leading
 
@@ -198,7 +202,8 @@ class Reading:
         ready = self._wait(None if seconds == math.inf else math.ceil(min(seconds, DAY) * 1000))
         for fd, event in ready:
             if fd == self._alarm.fileno():
-                self._alarm.recv(4096)
+                self._alarm.recv(16)
+                self._rung = False
             elif event != select.POLLOUT:
                 return True
         return False
@@ -224,7 +229,7 @@ class Reading:
 
     def join_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Read in `loop`, too, which runs in this thread, until `leave_loop` was called as often."""
-        if self._threaded or self.over:
+        if self.threaded or self.over:
             return
         self._loops[loop] = self._loops.get(loop, 0) + 1
         if self._loops[loop] == 1:

@@ -225,6 +225,7 @@ def test_the_end_of_the_stream_is_an_error_only_before_the_peer_is_proven() -> N
     assert isinstance(early.near.error, HandshakeError)
     assert early.near.error.code == "closed"
     late = ConnectionPair().carry()
+    late.near.send(encode(Frame(Kind.SEND, A, B)))
     late.near.receive_eof()
     assert (late.near.closed, late.near.error) == (True, None)
     late.near.send(encode(Frame(Kind.SEND, A, B)))

@@ -1,5 +1,7 @@
 """The handshake as a dialogue: who ends up trusting whom, and what everybody else is told."""
 
+import hashlib
+import hmac
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -56,6 +58,8 @@ def greeting(hello: Hello = NEAR, **changed: Any) -> bytes:
     return PREFACE + message(1, pack({**hello._asdict(), **changed}))
 
 
+HONEST = Talk(dialler(), acceptor())
+
 # success
 
 
@@ -84,6 +88,19 @@ def test_runners_and_terminals_greet_their_own_node(role: str) -> None:
     assert talk.codes == (None, None)
     assert talk.far.peer is not None
     assert talk.far.peer.role == role
+
+
+def test_a_proof_is_made_as_the_protocol_says() -> None:
+    # A known answer: it pins the wire, and that each direction has a key of its own.
+    hello, claim = HONEST.said[True][8:-37], HONEST.said[False][8:-37]
+    before = PREFACE + PREFACE + hello + claim
+    for label, dialling, transcript in (
+        (b"pysh proof of the dialler", True, before),
+        (b"pysh proof of the acceptor", False, before + HONEST.said[True][-37:]),
+    ):
+        key = hmac.digest(COOKIE, label, "sha256")
+        tag = hmac.digest(key, hashlib.sha256(transcript).digest(), "sha256")
+        assert HONEST.said[dialling][-37:] == message(2, pack(tag))
 
 
 def test_what_follows_the_handshake_belongs_to_the_frames() -> None:
@@ -343,7 +360,6 @@ def flipped(at: int, by: int, dialling: bool) -> Tamper:
     return tamper
 
 
-HONEST = Talk(dialler(), acceptor())
 LAST = len(HONEST.said[False]) - 37  # where the acceptor's PROOF starts: it trusts before it sends it
 
 

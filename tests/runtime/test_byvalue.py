@@ -1,6 +1,8 @@
 """The pickler by value and what its pickles call: classes, code, and the limit."""
 
+import functools
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -49,3 +51,36 @@ def test_no_second_class_is_made_of_one_that_is_known() -> None:
     for calling in (False, True):
         assert pickle.loads(dumped(shell["Child"], calling=calling).getvalue()) is shell["Child"]
     assert shell["made"] == [shell["Child"]]
+
+
+def test_a_cached_function_typed_here_travels_by_value_with_an_empty_cache() -> None:
+    shell = Prompt()
+    shell("import functools")
+    shell("@functools.lru_cache(maxsize=7)\ndef fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)")
+    assert shell["fib"](10) == 55
+    again = pickle.loads(dumped(shell["fib"]).getvalue())
+    assert again is not shell["fib"]
+    assert again.cache_info().currsize == 0
+    assert again(20) == 6765
+    assert again.cache_info().maxsize == 7
+    assert again.__wrapped__.__globals__["fib"] is again
+
+
+def test_an_importable_cached_function_goes_by_name() -> None:
+    assert pickle.loads(dumped(importable).getvalue()) is importable
+
+
+@functools.cache
+def importable() -> None: ...
+
+
+def test_two_threads_that_load_one_class_both_get_all_of_it() -> None:
+    shell = Prompt()
+    shell("class Point:\n    " + "\n    ".join(f"def m{n}(self): return {n}" for n in range(50)))
+    data = dumped(shell["Point"]).getvalue()
+    identity = byvalue.cloudpickle._get_or_create_tracker_id(shell["Point"])  # type: ignore[attr-defined]
+    elsewhere = data.replace(identity.encode(), b"0" * len(identity))  # a class that is not known here
+    with ThreadPoolExecutor(4) as pool:
+        classes = list(pool.map(pickle.loads, [elsewhere] * 4))
+    assert {cls().m49() for cls in classes} == {49}
+    assert len(set(classes)) == 1

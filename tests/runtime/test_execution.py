@@ -29,7 +29,7 @@ def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> 
     assert isinstance(error, KeyError)
     text = str(error.__cause__)
     assert "<lambda>" in text
-    assert "execution.py" not in text
+    assert "runner" not in text
 
 
 def test_a_coroutine_runs_in_a_loop(worker: Worker) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -174,12 +174,14 @@ def test_a_value_over_the_limit_is_refused_with_its_size(
     monkeypatch: pytest.MonkeyPatch, shell: Prompt
 ) -> None:
     monkeypatch.setattr(payload, "limit", 300_000)
-    for dump in (
-        lambda: payload.dumps(bytes(400_000)),
+    big = bytes(400_000)
+    dumps: list[Callable[[], bytes]] = [
+        lambda: payload.dumps(big),
         lambda: payload.dumps([bytes(150_000), bytes(250_000)]),
-        lambda: payload.dumps_call(len, (bytes(400_000),), {}),
-        lambda: payload.dumps_call(shell("lambda x: x"), (bytes(400_000),), {}),
-    ):
+        lambda: payload.dumps_call(len, (big,), {}),
+        lambda: payload.dumps_call(shell("lambda x: x"), (big,), {}),
+    ]
+    for dump in dumps:
         with pytest.raises(NotSendable) as caught:
             dump()
         assert caught.value.size is not None
@@ -196,7 +198,8 @@ def test_the_limit_can_be_set_for_a_process() -> None:
 
 def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
     shell(
-        "df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\ndef f(): return helper(), small"
+        "df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\n"
+        "def f(): return helper(), small"
     )
     with pytest.warns(LargeCapture, match=r"helper drags the global 'df' along, 2\.0 MiB") as caught:
         payload.dumps_call(shell["f"], (), {})
@@ -214,8 +217,8 @@ def test_a_large_string_among_the_globals_is_warned_about_too(shell: Prompt) -> 
 def test_pickling_is_not_imported_before_it_is_needed() -> None:
     program = (
         "import sys; from pysh.runtime import payload, errors; payload.dumps(5);"
-        "print([m for m in sys.modules if m.partition('.')[0] in ('dataclasses', 'logging', 'inspect', 'argparse')"
-        " or 'cloudpickle' in m])"
+        "slow = {'dataclasses', 'logging', 'inspect', 'argparse', 'traceback'};"
+        "print([m for m in sys.modules if m.partition('.')[0] in slow or 'cloudpickle' in m])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "[]\n"

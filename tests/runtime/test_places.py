@@ -60,7 +60,6 @@ def test_a_runtime_directory_that_others_may_enter_is_refused_with_the_command_t
     run.chmod(mode)
     assert f"{run}: its mode is {mode:04o}" in refusal()
     assert f"chmod 700 {run}" in refusal()
-    assert places.runtime_dirs() == []
     run.chmod(0o700)
     assert places.runtime_dir() == str(run)
 
@@ -89,16 +88,29 @@ def test_a_directory_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatc
     assert "No such file" in refusal()
 
 
-def test_without_a_name_it_is_in_tmp_and_found_in_both_places(
+def test_without_a_name_it_is_in_tmp_unless_the_system_keeps_one_for_us(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    in_tmp = f"{home}/pysh-{os.geteuid()}"
     monkeypatch.setattr(places, "_TMP", str(home))
-    monkeypatch.setattr(
-        places, "_is_private", lambda path: not path.startswith("/run") and Path(path).is_dir()
-    )
-    assert places.runtime_dir() == f"{home}/pysh-{os.geteuid()}"
+    monkeypatch.setattr(places, "_is_private", lambda _: False)
+    assert places.runtime_dirs() == [in_tmp]
     monkeypatch.setattr(places, "_is_private", lambda _: True)
-    assert places.runtime_dirs() == [f"/run/user/{os.geteuid()}/pysh", f"{home}/pysh-{os.geteuid()}"]
+    assert places._runtime_places() == [f"/run/user/{os.geteuid()}/pysh", in_tmp]
+
+
+def test_of_two_runtime_directories_only_the_first_must_be_good(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = home / "one", home / "two"
+    monkeypatch.setattr(places, "_runtime_places", lambda: [str(one), str(two)])
+    assert places.runtime_dirs() == [str(one)]
+    two.mkdir(0o777)
+    assert places.runtime_dirs() == [str(one)]
+    two.chmod(0o700)
+    assert places.runtime_dirs() == [str(one), str(two)]
+    one.chmod(0o755)
+    assert "0755" in refusal()
 
 
 def test_a_private_file_is_written_whole_and_read_by_us_alone(tmp_path: Path) -> None:

@@ -137,13 +137,15 @@ def test_a_whole_tree_is_killed_whatever_its_members_do(
 ) -> None:
     monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
     deaf = "import os, signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]\n"
-    three = deaf + "a = os.fork(); os.setsid() if not a else 0; b = os.fork()\nprint(os.getpid(), flush=True); time.sleep(600)"
+    three = deaf + "a = os.fork(); os.setsid() if not a else 0; b = os.fork()\nos.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
     with subprocess.Popen(
         [sys.executable, "-c", three], stdout=subprocess.PIPE, start_new_session=True
     ) as root:
         assert root.stdout is not None
-        members = [int(root.stdout.readline()) for _ in range(4)]
-        system.kill_tree(root.pid)
+        try:
+            members = [int(root.stdout.readline()) for _ in range(4)]
+        finally:
+            system.kill_tree(root.pid)
         wait(lambda: not any(alive(pid) for pid in members))
 
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,10 @@ class Holder:
         vars(self).update(attributes)
 
     def method(self) -> None: ...
+
+
+def generate() -> Iterator[int]:
+    yield 1
 
 
 class Stubborn:
@@ -39,7 +44,7 @@ LOCK = threading.Lock()
         (partial(print, 1, end=LOCK), "value.keywords['end']"),
         (partial(print, LOCK), "value.args[0]"),
         (ValueError("x", LOCK), "value.<args>[1]"),
-        ([x for x in [iter(())]] and (x for x in []), "value"),
+        (generate(), "value"),
         (Stubborn(), "value"),
         ([Stubborn()], "value[0]"),
         (lambda x=LOCK: x, "value.<defaults>[0]"),
@@ -78,8 +83,8 @@ def test_the_text_says_type_reason_and_what_to_do() -> None:
     with socket.socket() as sock, pytest.raises(NotSendable) as caught:
         payload.dumps_call(print, (), {"to": sock})
     assert str(caught.value) == (
-        "cannot send kwargs['to'] (socket.socket); cannot pickle 'socket' object; open it inside the function."
-        " Nothing ran."
+        "cannot send kwargs['to'] (socket.socket); cannot pickle 'socket' object; open it inside the"
+        " function. Nothing ran."
     )
 
 

@@ -13,8 +13,9 @@ import time
 from typing import Any, NoReturn
 
 FOR_EVER = 600
-CHILD = f"import time; print('child', flush=True); time.sleep({FOR_EVER})"
+CHILD = f"import os, time; print(os.getpid(), flush=True); time.sleep({FOR_EVER})"
 STUBBORN = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; " + CHILD
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True)"
 
 
 def sleep() -> None:
@@ -75,18 +76,16 @@ def interrupt_oneself() -> NoReturn:
 
 def start_children() -> list[int]:
     """A child in our group, one in a session of its own, and one whose parent is gone; none minds a signal."""
-    ours = _start(STUBBORN)
-    far = _start(STUBBORN, start_new_session=True)
-    between = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True).pid)"
-    orphan = subprocess.run([sys.executable, "-c", between], stdout=subprocess.PIPE, check=True)
-    return [ours, far, int(orphan.stdout.splitlines()[-1])]
+    ours, far, orphan = _start(STUBBORN), _start(STUBBORN, start_new_session=True), _start(PARENT)
+    orphan[1].wait()
+    return [pid for pid, _ in (ours, far, orphan)]
 
 
-def _start(code: str, **options: Any) -> int:
+def _start(code: str, **options: Any) -> "tuple[int, subprocess.Popen[bytes]]":
+    """The pid that a program prints, and the program."""
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, **options)
     assert child.stdout is not None
-    child.stdout.readline()
-    return child.pid
+    return int(child.stdout.readline()), child
 
 
 def start_children_and_sleep() -> None:

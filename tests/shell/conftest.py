@@ -26,13 +26,11 @@ sys.exit(run_terminal(connect, sys.argv[3].encode(), tty=tty, history=Path(sys.a
 class Shell(Terminal):
     """A terminal whose hub is `hub`."""
 
-    def __init__(
-        self, hub: Hub, history: Path, env: dict[str, str], cookie: bytes = COOKIE, **options: Any
-    ) -> None:
+    def __init__(self, hub: Hub, history: Path, env: dict[str, str], **options: Any) -> None:
         self.hub = hub
-        end = str(hub.end.fileno())
-        command = [sys.executable, "-c", START, NAME, end, cookie.decode(), str(history)]
-        super().__init__(command, env, pass_fds=(hub.end.fileno(),), **options)
+        cookie = options.pop("cookie", COOKIE)
+        words = [NAME, str(hub.end.fileno()), cookie.decode(), str(history)]
+        super().__init__([sys.executable, "-c", START, *words], env, pass_fds=(hub.end.fileno(),), **options)
         hub.end.close()
         self.others[hub.fileno()] = hub.receive
 
@@ -41,20 +39,19 @@ class Shell(Terminal):
         self.hub.close()
 
     def prompt(self, cell: int, text: str = "") -> None:
-        """Wait until the editor waits at the prompt of `cell`, behind `text`."""
+        """Wait until the cursor stands at the prompt of `cell`, behind `text`."""
         line = f"{NAME}[{cell}]> {text}"
-        self.wait(
-            lambda: self.lines and self.lines[-1] == line.rstrip() and self._at_end(line), f"prompt {line!r}"
-        )
+
+        def there() -> bool:
+            return self.lines[-1:] == [line.rstrip()] and self.screen.cursor.x == len(line)
+
+        self.wait(there, f"prompt {line!r}")
 
     def run(self, source: str) -> None:
         """Type `source` and Enter, and wait until it was sent."""
         before = len(self.hub.cells)
         self.type(source + "\r")
         self.wait(lambda: len(self.hub.cells) > before, "cell")
-
-    def _at_end(self, line: str) -> bool:
-        return self.screen.cursor.x == len(line)
 
 
 @pytest.fixture
@@ -72,7 +69,7 @@ def open_shell(tmp_path: Path) -> Iterator[Callable[..., Shell]]:
 
 @pytest.fixture
 def shell(open_shell: Callable[..., Shell]) -> Shell:
-    """A shell whose editor is up at its first prompt."""
+    """A shell that is attached and at its first prompt."""
     shell = open_shell()
     shell.wait(lambda: shell.hub.asked, "attach")
     shell.prompt(1)

@@ -1,4 +1,4 @@
-"""A hub that a test plays itself: it speaks the real frames with a terminal, and says what it is told to say."""
+"""A hub that a test plays itself: it speaks the real frames with a terminal, and says what it is told."""
 
 import os
 import socket

@@ -33,6 +33,7 @@ class Terminal:
         columns: int = 80,
         **options: Any,
     ) -> None:
+        rows, columns = size
         self.screen = pyte.Screen(columns, rows)
         self.raw = b""
         self._stream = pyte.ByteStream(self.screen)
@@ -104,9 +105,8 @@ class Terminal:
         while not (found := condition()):
             left = until - time.monotonic()
             if left <= 0:
-                raise AssertionError(
-                    f"no {what or 'such state'} within {DEADLINE:g} s:\n" + "\n".join(self.lines)
-                )
+                shown = "\n".join(self.lines)
+                raise AssertionError(f"no {what or 'such state'} within {DEADLINE:g} s:\n{shown}")
             self._pump(min(left, 0.1))
         return found
 

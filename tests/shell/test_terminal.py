@@ -51,12 +51,7 @@ def test_lines_typed_before_anything_is_ready_run_in_order(open_shell: Open) -> 
     shell.wait(lambda: shell.hub.cells == ["2+2", "x = 'ä'"], "second cell")
     shell.hub.done()
     shell.prompt(3)
-    assert shell.lines == [
-        "node1@localhost[1]> 2+2",
-        "4",
-        "node1@localhost[2]> x = 'ä'",
-        "node1@localhost[3]>",
-    ]
+    assert shell.lines == [PROMPT.format(1) + "2+2", "4", PROMPT.format(2) + "x = 'ä'", "node1@localhost[3]>"]
 
 
 def test_a_paste_typed_ahead_is_one_cell(open_shell: Open) -> None:

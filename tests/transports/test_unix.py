@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,12 @@ from pysh.transports.base import TransportError
 
 NOBODY = 65534
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(autouse=True)
+def as_the_system_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no fall-back but where a test asks for it."""
+    monkeypatch.delenv("PYSH_OS_FALLBACKS", raising=False)
 
 
 @pytest.fixture
@@ -35,8 +40,8 @@ def open_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def as_nobody(action: Callable[[], object]) -> str:
-    """What `action` raised in a process of another user, as text; empty if it went well."""
+def start_as_nobody(action: Callable[[], object]) -> tuple[int, int]:
+    """A process of another user that does `action`: its pid, and where it says what came of it."""
     out, into = os.pipe()
     child = os.fork()
     if not child:
@@ -50,6 +55,12 @@ def as_nobody(action: Callable[[], object]) -> str:
         os.write(into, text.encode())
         os._exit(0)
     os.close(into)
+    return child, out
+
+
+def as_nobody(action: Callable[[], object]) -> str:
+    """What `action` raised in a process of another user, as text; empty if it went well."""
+    child, out = start_as_nobody(action)
     with open(out) as report:
         text = report.read()
     os.waitpid(child, 0)
@@ -163,23 +174,20 @@ def test_another_user_cannot_connect(open_folder: Path) -> None:
 @root_only
 def test_a_socket_that_another_user_planted_is_not_talked_to(open_folder: Path) -> None:
     place = str(open_folder / "n1.sock")
-    release, signal_release = os.pipe()
+    release, hold = os.pipe()
 
     def plant() -> None:
+        os.close(hold)
         with unix.listening_socket(place):
             os.read(release, 1)
 
-    planter = threading.Thread(target=as_nobody, args=(plant,))
-    planter.start()
-    try:
-        while not os.path.exists(place):
-            os.sched_yield()
-        error = failed(lambda: unix.connected_socket(place))
-    finally:
-        os.write(signal_release, b"x")
-        planter.join()
-        os.close(release)
-        os.close(signal_release)
+    child, out = start_as_nobody(plant)
+    while not os.path.exists(place):
+        os.sched_yield()
+    error = failed(lambda: unix.connected_socket(place))
+    for fd in (release, hold, out):
+        os.close(fd)
+    os.waitpid(child, 0)
     assert f"uid {NOBODY}" in str(error)
     assert "sudo -u" in str(error)
 
@@ -222,7 +230,8 @@ async def test_the_end_of_a_killed_peer_is_noticed(path: str) -> None:
     if not child:
         with unix.connected_socket(path) as sock:
             sock.sendall(b"here I am")
-            signal.pause()
+            sock.recv(1)
+            os._exit(0)
     stream = await listener.accept()
     assert await stream.read() == b"here I am"
     os.kill(child, signal.SIGKILL)

@@ -1,0 +1,82 @@
+"""Runs a script within its limits, in whichever Python it is to run."""
+
+import json
+import os
+import sys
+from typing import Any
+
+from pysh.shell import codes
+
+
+def main() -> None:
+    """`pysh` became the user's Python to run a script: its settings are in a pipe."""
+    _, _, fd, *script = sys.argv
+    with open(int(fd), encoding="utf-8") as pipe:
+        settings = json.load(pipe)
+    sys.exit(execute(settings, script))
+
+
+def execute(settings: dict[str, Any], script: list[str]) -> int:
+    """Run `script` in this process, its node configured, for as long as `timeout` allows."""
+    from pysh.shell.script import run as run_script
+
+    if any(settings[key] for key in ("name", "cookie", "cookie_file", "connect")):
+        _prepare(settings)
+    limits = Limits(settings["timeout"])
+    with limits:
+        code = run_script(script)
+    return limits.code or code
+
+
+def _prepare(settings: dict[str, Any]) -> None:
+    """Tell the node that the script may start what it is; with `--connect`, start and connect it now."""
+    from pysh.runtime import program
+
+    program.configure(**{key: settings[key] for key in ("name", "cookie", "cookie_file")})
+    if settings["connect"]:
+        from pysh.runtime import api
+
+        for address in settings["connect"]:
+            api.connect(address)
+
+
+class Ended(SystemExit):
+    """The script's time is up, or it was told to end: nobody's error, and no traceback."""
+
+
+class Limits:
+    """Ends the script after `timeout` seconds (exit code 124) and at SIGTERM (143).
+
+    Its tasks are cancelled then as at any end. Code that catches even that is ended a second later.
+    """
+
+    PATIENCE = 1.0
+
+    def __init__(self, timeout: object) -> None:
+        self.code = 0
+        self._timeout = float(timeout) if isinstance(timeout, int | float) else 0.0
+
+    def __enter__(self) -> "Limits":
+        import signal
+
+        for number in (signal.SIGTERM, signal.SIGALRM):
+            signal.signal(number, self._end)
+        if self._timeout > 0:
+            signal.setitimer(signal.ITIMER_REAL, self._timeout)
+        return self
+
+    def _end(self, number: int, frame: object) -> None:
+        import signal
+
+        if self.code:
+            os._exit(self.code)
+        self.code = codes.TERMINATED if number == signal.SIGTERM else codes.TIMED_OUT
+        signal.setitimer(signal.ITIMER_REAL, self.PATIENCE)
+        if self.code == codes.TIMED_OUT:
+            print(f"pysh: {self._timeout:g} s are over; what ran is cancelled", file=sys.stderr)
+        raise Ended(self.code)
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,148 @@
+import textwrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pysh.shell.enter import Newline, Run, Wrong, enter, pasted, unindented
+
+
+def pressed(text: str) -> Run | Newline | Wrong:
+    """What Enter does where `|` stands in `text`, or at its end."""
+    before, bar, after = text.partition("|")
+    return enter(before + after, len(before) if bar else len(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("", ""),
+        ("1 + 1", "1 + 1"),
+        ("1 +| 1", "1 + 1"),
+        ("await t", "await t"),
+        ("async with x: await y\n", "async with x: await y"),
+        ("  secret()", "secret()"),
+        ("# a remark", "# a remark"),
+        ("x = 1; y = 2", "x = 1; y = 2"),
+        ("def f():\n    return 1\n", "def f():\n    return 1"),
+        ("def f():\n    x = 1\n    ", "def f():\n    x = 1"),
+        ("for x in y: print(x)\n", "for x in y: print(x)"),
+        ("[1,\n 2]", "[1,\n 2]"),
+        ("'''a\nb'''", "'''a\nb'''"),
+        ("def f():\n    return 1\nf()", "def f():\n    return 1\nf()"),
+        ("if x:\n    y|\n\n", None),
+        ("    def f():\n        return 1\n    ", "def f():\n    return 1"),
+        ("return 1", "return 1"),
+    ],
+)
+def test_enter_runs_what_is_complete(text: str, source: str | None) -> None:
+    assert pressed(text) == (Newline("    ") if source is None else Run(source))
+
+
+@pytest.mark.parametrize(
+    ("text", "indent"),
+    [
+        ("def f():", "    "),
+        ("def f():  # why", "    "),
+        ("class A:\n    def f(self):", "        "),
+        ("def f():\n    x = 1", "    "),
+        ("def f():\n    return 1", ""),
+        ("def f():\n    for x in y:\n        break", "    "),
+        ("def f():\n    returned = 1", "    "),
+        ("if x:\n    pass\nelse:", "    "),
+        ("for x in y: print(x)", ""),
+        ("@decorated", ""),
+        ("x = [", "    "),
+        ("x = [\n    1,", "    "),
+        ("f(a,\n  b,", "  "),
+        ("x = {1: 2,  # a: b", "    "),
+        ("s = '''", ""),
+        ("def f():\n    '''doc", ""),
+        ("x = 1 + \\", ""),
+        ("try:\n    x\n", ""),
+        ("match x:\n    case 1:", "        "),
+        ("def f():\n    x| = 1\n    y = 2", "    "),
+        ("def f():\n    x = 1|\n    y = 2", "    "),
+    ],
+)
+def test_enter_goes_on_with_what_is_not(text: str, indent: str) -> None:
+    assert pressed(text) == Newline(indent)
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "words"),
+    [
+        ("1 +* 2", 3, "invalid syntax"),
+        ("  1 +* 2", 5, "invalid syntax"),
+        ("x = 'abc", 4, "unterminated string"),
+        ("def f():\n    a b\n", 15, "invalid syntax"),
+        ("x = )", 4, "unmatched"),
+        ("x\0", 0, "null bytes"),
+    ],
+)
+def test_enter_points_at_what_can_never_be_right(text: str, position: int, words: str) -> None:
+    verdict = pressed(text)
+    assert isinstance(verdict, Wrong)
+    assert (verdict.position, words in verdict.message) == (position, True)
+
+
+def test_a_doubtful_escape_is_no_reason_to_warn_twice() -> None:
+    assert pressed(r"'\d'") == Run(r"'\d'")
+
+
+PROGRAMS = (
+    "def f(a, b=2):\n    if a:\n        return [\n            b,\n        ]\n    return {1: '''x\ny'''}\n",
+    "async with a as b:\n    await b(\n        c,\n    )\n",
+    "class A:\n    @property\n    def x(self):\n        while x:\n            break\n        else: pass\n",
+    "try:\n    x\nexcept* E as e:\n    raise\nfinally:\n    y = f'{x!r:>{w}}' \\\n        'z'\n",
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_typing_a_program_line_by_line_never_ends_it_early(program: str) -> None:
+    lines = program.rstrip("\n").split("\n")
+    for count in range(1, len(lines)):
+        head = "\n".join(lines[:count])
+        assert isinstance(enter(head, len(head)), Newline), head
+    assert enter(program, len(program)) == Run(program.rstrip())
+
+
+@given(st.sampled_from(PROGRAMS), st.data())
+def test_enter_inside_a_program_never_runs_half_of_it(program: str, data: st.DataObject) -> None:
+    text = program.rstrip("\n")
+    cursor = data.draw(st.integers(0, text.rindex("\n")))
+    assert isinstance(enter(text, cursor), Newline)
+
+
+@given(st.text(alphabet="ab():[]'\"\\ \n\t#=,0+@{}", max_size=30), st.integers(0, 30))
+def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
+    verdict = enter(text, min(cursor, len(text)))
+    if isinstance(verdict, Wrong):
+        assert 0 <= verdict.position <= len(text)
+    if isinstance(verdict, Newline):
+        assert not verdict.indent.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "inserted"),
+    [
+        ("x = 1\n", "x = 1"),
+        ("x = 1", "x = 1"),
+        ("x = 1\r\ny = 2\r\n", "x = 1\ny = 2\n"),
+        ("def f():\r    return 1\r", "def f():\n    return 1\n"),
+        (">>> def f():\n...     return 1\n...\n>>> f()\n1\n", "def f():\n    return 1\n\nf()\n"),
+        ("node1@localhost[3]> t = task(f)\n", "t = task(f)"),
+        ("node1@host-1.org[3]> def f():\n                ...     return 1\n", "def f():\n    return 1\n"),
+        ("x >>> y", "x >>> y"),
+        ("...", ""),
+        ("", ""),
+    ],
+)
+def test_a_paste_loses_its_prompts_and_results(text: str, inserted: str) -> None:
+    assert pasted(text) == inserted
+
+
+def test_a_common_margin_goes() -> None:
+    assert unindented("    if x:\n\n        y\n") == "if x:\n\n    y\n"
+    assert unindented("    if x:\n  y") == "    if x:\n  y"
+    assert unindented(textwrap.dedent("if x:\n    y")) == "if x:\n    y"
