@@ -15,7 +15,11 @@ from benchmarks.contestants import CONTESTANTS
 from benchmarks.starts import MEASURES
 
 ROUNDS = 5
-PEERS = {"call": ("rpyc", "execnet", "dask"), "tasks": ("rpyc", "execnet", "dask"), "bulk": ("rpyc", "execnet", "dask")}
+PEERS = {
+    "call": ("rpyc", "execnet", "dask"),
+    "tasks": ("rpyc", "execnet", "dask"),
+    "bulk": ("rpyc", "execnet", "dask"),
+}
 UNITS = {"call": "us", "tasks": "/s", "bulk": "MB/s"}
 TITLES = {
     "call": "one call: a fresh lambda each time, two nodes on one machine",
@@ -56,7 +60,11 @@ class Contestant:
 
 def throughput() -> list[dict[str, Any]]:
     """The rows that every contestant can run."""
-    names = [name for name in CONTESTANTS if name == "pysh" or importlib.util.find_spec({"dask": "distributed"}.get(name, name))]
+    names = [
+        name
+        for name in CONTESTANTS
+        if name == "pysh" or importlib.util.find_spec({"dask": "distributed"}.get(name, name))
+    ]
     running = [Contestant(name) for name in names]
     rows = []
     for work in TITLES:
@@ -66,7 +74,15 @@ def throughput() -> list[dict[str, Any]]:
                 value = contestant.sample(work)
                 if index:  # the first warms up
                     samples[contestant.name].append(value)
-        rows.append({"work": work, "title": TITLES[work], "unit": UNITS[work], "goal": GOALS[work], "samples": samples})
+        rows.append(
+            {
+                "work": work,
+                "title": TITLES[work],
+                "unit": UNITS[work],
+                "goal": GOALS[work],
+                "samples": samples,
+            }
+        )
     for contestant in running:
         contestant.close()
     return rows
@@ -83,7 +99,15 @@ def starts() -> list[dict[str, Any]]:
                 value = do()
                 if index:
                     samples[name].append(value)
-        rows.append({"work": measure.work, "title": measure.title, "unit": "ms", "goal": measure.goal, "samples": samples})
+        rows.append(
+            {
+                "work": measure.work,
+                "title": measure.title,
+                "unit": "ms",
+                "goal": measure.goal,
+                "samples": samples,
+            }
+        )
     return rows
 
 

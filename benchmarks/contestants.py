@@ -44,7 +44,17 @@ def pysh_() -> Iterator[Work]:
 
     with tempfile.TemporaryDirectory(prefix="pysh-bench-") as folder:
         os.environ["PYSH_RUNTIME_DIR"] = folder
-        command = [sys.executable, "-m", "pysh", "node", "--name", "there@localhost", "--cookie", "bench", "--detach"]
+        command = [
+            sys.executable,
+            "-m",
+            "pysh",
+            "node",
+            "--name",
+            "there@localhost",
+            "--cookie",
+            "bench",
+            "--detach",
+        ]
         subprocess.run(command, check=True)
         try:
             with pysh.start(name="here@localhost", cookie="bench"):

@@ -55,7 +55,12 @@ def until_shown(command: list[str], typed: bytes, wanted: str, environ: dict[str
 def prompt_of_pysh() -> float:
     """A shell on a new node."""
     with tempfile.TemporaryDirectory(prefix="pysh-bench-") as folder:
-        environ = {**os.environ, "PYSH_RUNTIME_DIR": folder, "TERM": "xterm", "HOME": os.environ.get("HOME", folder)}
+        environ = {
+            **os.environ,
+            "PYSH_RUNTIME_DIR": folder,
+            "TERM": "xterm",
+            "HOME": os.environ.get("HOME", folder),
+        }
         command = [PYSH, "--name", "bench@localhost", "--cookie", "bench", "--rm"]
         taken = until_shown(command, b"2+2\r", "4", environ)
         gone(folder)
@@ -102,5 +107,10 @@ def one_liner_with_call() -> float:
 MEASURES = [
     Measure("prompt", "from exec to the 4 of a 2+2", "<= 0.8x iex", {"pysh": prompt_of_pysh, "iex": prompt_of_iex}),
     Measure("one-liner", "`pysh -c 'print(1)'`", "<= 150 ms", {"pysh": one_liner}),
-    Measure("one-liner with a call", "`pysh -c` with a call to another node", "<= 600 ms", {"pysh": one_liner_with_call}),
+    Measure(
+        "one-liner with a call",
+        "`pysh -c` with a call to another node",
+        "<= 600 ms",
+        {"pysh": one_liner_with_call},
+    ),
 ]

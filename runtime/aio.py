@@ -83,9 +83,7 @@ async def task_all(
     return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **kwargs)
 
 
-async def call_all(
-    fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any
-) -> Results:
+async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
     tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
     try:

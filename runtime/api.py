@@ -60,9 +60,7 @@ def evaluate(n: Node, source: str) -> Shown:
     return _run("eval", verbs.evaluate(n, source))
 
 
-def task(
-    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any
-) -> Task:
+def task(fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any) -> Task:
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
     `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there.
@@ -96,9 +94,7 @@ def task_all(
     return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
 
 
-def call_all(
-    fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any
-) -> Results:
+def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time: node to value or exception.
 
     After `timeout` seconds those that are not done have a `TaskTimeout`. Ctrl-C cancels them.

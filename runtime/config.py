@@ -142,9 +142,7 @@ def _check_cookie_file(path: str, found: os.stat_result) -> None:
         raise CookieError("the cookie file is no file", path, "give one: --cookie-file FILE")
     if found.st_uid != os.geteuid():
         evidence = f"{path}: uid {found.st_uid}, and we are {os.geteuid()}"
-        raise CookieError(
-            "the cookie file is not ours", evidence, f"make it so: sudo chown {os.geteuid()} {path}"
-        )
+        raise CookieError("the cookie file is not ours", evidence, f"make it so: sudo chown {os.geteuid()} {path}")
     if found.st_mode & 0o077:
         evidence = f"{path}: mode {stat.S_IMODE(found.st_mode):04o}"
         raise CookieError("others may read or change the cookie file", evidence, f"chmod 600 {path}")

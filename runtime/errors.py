@@ -218,9 +218,7 @@ class NoProcess(PyshError):
 class MailboxFull(PyshError):
     """The mailbox of `pid` holds `limit` bytes that it has not received; the message was not delivered."""
 
-    def __init__(
-        self, pid: str | int = "", limit: int | None = None, *, text: str = "", executed: str = ""
-    ) -> None:
+    def __init__(self, pid: str | int = "", limit: int | None = None, *, text: str = "", executed: str = "") -> None:
         super().__init__(text, executed=executed)
         self.pid = pid
         self.limit = limit

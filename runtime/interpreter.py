@@ -14,9 +14,7 @@ TIMEOUT = 10.0
 """Seconds for a Python to say what it is."""
 
 # Also for a Python 2, which should be told so; without site, whose hooks may take long.
-_ASK = (
-    "import sys; sys.stdout.write('%d.%d\\n%s' % (sys.version_info[0], sys.version_info[1], sys.executable))"
-)
+_ASK = "import sys; sys.stdout.write('%d.%d\\n%s' % (sys.version_info[0], sys.version_info[1], sys.executable))"
 _CACHED = 50
 
 
@@ -24,9 +22,7 @@ class PythonError(ConfigError):
     """The Python that user code should run in cannot be used."""
 
 
-def user_python(
-    explicit: str | None = None, cwd: str | None = None, environ: Mapping[str, str] | None = None
-) -> str:
+def user_python(explicit: str | None = None, cwd: str | None = None, environ: Mapping[str, str] | None = None) -> str:
     """The path of the Python for user code: `explicit` (a path, a name on the PATH, or a virtual
     environment), else that of `$VIRTUAL_ENV`, else of the nearest `.venv` above `cwd`, else ours.
 
@@ -50,9 +46,7 @@ def _named(name: str, cwd: str, environ: Mapping[str, str]) -> str:
         if _is_executable(path):
             return path
     where = "no such program on the PATH" if "/" not in name else "no such program"
-    raise PythonError(
-        "there is no such Python", f"--python {name}: {where}", "see what there is: type -a python3"
-    )
+    raise PythonError("there is no such Python", f"--python {name}: {where}", "see what there is: type -a python3")
 
 
 def _meanings(name: str, cwd: str, environ: Mapping[str, str]) -> Iterator[str]:
@@ -135,9 +129,7 @@ def _ask(path: str) -> tuple[str, str]:
     version, _, executable = told.stdout.decode(errors="replace").partition("\n")
     if told.returncode or not version.replace(".", "", 1).isdecimal():
         said = (told.stderr or told.stdout).decode(errors="replace").strip().rpartition("\n")[2][:200]
-        raise PythonError(
-            "this is no Python", f"{path}: exit code {told.returncode}: {said or 'no word'}", hint
-        )
+        raise PythonError("this is no Python", f"{path}: exit code {told.returncode}: {said or 'no word'}", hint)
     return version, executable or path
 
 

@@ -71,9 +71,7 @@ class Node:
     def __reduce__(self) -> Any:
         return Node, (self.name,)
 
-    def task(
-        self, fn: Any, /, *args: Any, limit: float | None = None, detach: bool = False, **kwargs: Any
-    ) -> "Task":
+    def task(self, fn: Any, /, *args: Any, limit: float | None = None, detach: bool = False, **kwargs: Any) -> "Task":
         """`task` on this node."""
         from pysh.runtime import api
 

@@ -65,9 +65,7 @@ def runtime_dir() -> str:
             pass
         reason = system.why_not_private(path)
     except OSError as error:
-        raise ConfigError(
-            "the runtime directory cannot be made", f"{path}: {error.strerror}", choose
-        ) from error
+        raise ConfigError("the runtime directory cannot be made", f"{path}: {error.strerror}", choose) from error
     if reason:
         hint = f"close it: chmod 700 {path}" if "mode" in reason else choose
         raise ConfigError("the runtime directory is not ours alone", f"{path}: {reason}", hint)

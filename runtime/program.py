@@ -62,9 +62,7 @@ def start(name: str | None = None, cookie: str | None = None) -> Here:
             if name is not None and name not in (client.name, client.name.partition("@")[0]):
                 raise PyshError(f"this is {client.name} already, and cannot be {name} too", executed="no")
             return Here(client.name)
-        secret = config.read_cookie(
-            cookie or _settings["cookie"], None if cookie else _settings["cookie_file"]
-        )
+        secret = config.read_cookie(cookie or _settings["cookie"], None if cookie else _settings["cookie_file"])
         client = _started(_full_name(name or _settings["name"]), secret)
         return Here(client.name, client)
 
@@ -152,9 +150,7 @@ class Printer:
         label = frame.options().get("label", "?")
         _write("".join(f"{label} | {line.rpartition(chr(13))[2] or line}\n" for line in lines))
         size = len(frame.payload)
-        self._client.post(
-            Kind.CREDIT, source, ref=frame.ref, meta=pack(Kind.OUTPUT), credit=size, source=frame.dest
-        )
+        self._client.post(Kind.CREDIT, source, ref=frame.ref, meta=pack(Kind.OUTPUT), credit=size, source=frame.dest)
 
 
 def _write(text: str) -> None:

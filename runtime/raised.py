@@ -41,9 +41,7 @@ def _is_initialised(kind: type) -> bool:
     """Whether `kind` has an `__init__` written in Python, and no pickling of its own."""
     written = {name for base in kind.__mro__ if base.__flags__ & _HEAPTYPE for name in vars(base)}
     by_args = getattr(kind, "__reduce__", None) == _BY_ARGS  # not so OSError, and others written in C
-    return (
-        by_args and "__init__" in written and not written & {"__reduce_ex__", "__setstate__", "__getstate__"}
-    )
+    return by_args and "__init__" in written and not written & {"__reduce_ex__", "__setstate__", "__getstate__"}
 
 
 def revive(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:

@@ -177,9 +177,7 @@ def _plan(root: FunctionType) -> _Plan:
     names: list[str] = []
     references: list[tuple[str, str, Any]] = []
     for function in functions:  # grows on the way
-        references += [
-            _reference(value) for value in function.__annotations__.values() if not is_scalar(value)
-        ]
+        references += [_reference(value) for value in function.__annotations__.values() if not is_scalar(value)]
         for name in byvalue.named_globals(function.__code__):
             if name in fixed or name in names:
                 continue
@@ -197,10 +195,7 @@ def _plan(root: FunctionType) -> _Plan:
     shapes = [_shape(function) for function in functions]
     packages = [value for value in fixed.values() if isinstance(value, ModuleType) and value.__package__]
     present = {name: value for name, value in fixed.items() if value is not _MISSING and name not in bindings}
-    made = [
-        (shape.code, shape.annotations, sources.of(made))
-        for shape, made in zip(shapes, functions, strict=True)
-    ]
+    made = [(shape.code, shape.annotations, sources.of(made)) for shape, made in zip(shapes, functions, strict=True)]
     submodules = [byvalue.imported_submodules(shape.code, packages) for shape in shapes]
     sink = byvalue.Sink(LARGEST)
     byvalue.Pickler(sink).dump((made, bindings, present, tuple(names), submodules))
@@ -214,11 +209,7 @@ def _plan(root: FunctionType) -> _Plan:
 
 def _is_beside(value: Any, root: FunctionType) -> bool:
     """Whether `value` is a function of the same namespace that goes along by value."""
-    return (
-        type(value) is FunctionType
-        and value.__globals__ is root.__globals__
-        and not byvalue.by_reference(value)
-    )
+    return type(value) is FunctionType and value.__globals__ is root.__globals__ and not byvalue.by_reference(value)
 
 
 def _reference(value: Any) -> tuple[str, str, Any]:

@@ -90,9 +90,7 @@ class Task:
         """Its node is gone."""
         if not self.waiter.done:
             executed = "maybe" if self._begun is None else "yes"
-            self._error = NodeDown(
-                self._client.view.name_of(self.dest.incarnation), reason, executed=executed
-            )
+            self._error = NodeDown(self._client.view.name_of(self.dest.incarnation), reason, executed=executed)
             self._value = None
             self.waiter.set()
 

@@ -185,8 +185,4 @@ def _said(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return (
-        text
-        if isinstance(error, TypeError | pickle.PicklingError) and text
-        else f"{type(error).__name__}: {text}"
-    )
+    return text if isinstance(error, TypeError | pickle.PicklingError) and text else f"{type(error).__name__}: {text}"

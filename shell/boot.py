@@ -9,9 +9,12 @@ import atexit
 import errno
 import os
 import termios
-from typing import Any
 
 from pysh.shell.theme import RESET, SGR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing `typing` itself takes as long as all the rest of this
+    from typing import Any
 
 PASTE_ON, PASTE_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 _IFLAG, _OFLAG, _LFLAG, _CC = 0, 1, 3, 6
@@ -154,14 +157,14 @@ class Tty:
         _set_modes(self._fd, modes)
 
 
-def _modes(fd: int) -> list[Any] | None:
+def _modes(fd: int) -> "list[Any] | None":
     try:
         return termios.tcgetattr(fd)
     except termios.error:
         return None
 
 
-def _set_modes(fd: int, modes: list[Any]) -> None:
+def _set_modes(fd: int, modes: "list[Any]") -> None:
     while True:
         try:
             # Now, and not after a flush: what was typed already must stay.

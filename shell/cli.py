@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import argparse
 
 
+OURS = frozenset({"PyshError", "TransportError", "BadName", "ConfigError", "HubFailed", "HandshakeError"})
+"""The names of the errors that say all there is to say; by name, so that none is imported in vain."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Do what `argv` (default: the command line) says; the exit code."""
     argv = sys.argv[1:] if argv is None else argv
@@ -65,9 +69,7 @@ def hide(secret: str) -> None:
 def _explain(error: Exception) -> int:
     """Print an error of ours in one line; others keep their traceback."""
     stage = getattr(error, "stage", "")
-    known = ("PyshError", "TransportError", "BadName", "NoSuchNode", "NameTaken", "CookieError", "PythonError", "HubFailed",
-             "HandshakeError", "ConfigError")  # fmt: skip
-    if not any(cls.__name__ in known for cls in type(error).__mro__):
+    if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
     print(f"pysh: {error}", file=sys.stderr)
     refused = stage in ("cookie", "sshauth") or getattr(error, "code", "") == "bad_cookie"

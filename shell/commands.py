@@ -32,7 +32,12 @@ def _cookie_of(asked: argparse.Namespace) -> bytes:
 def ls(asked: argparse.Namespace) -> int:
     """The nodes of this machine, from its runtime directory."""
     rows = [
-        {"node": entry.name, "pid": entry.pid, "python": entry.python, "up": _age(time.time() - entry.started)}
+        {
+            "node": entry.name,
+            "pid": entry.pid,
+            "python": entry.python,
+            "up": _age(time.time() - entry.started),
+        }
         for entry in discovery.found()
     ]
     if asked.json:
@@ -49,7 +54,13 @@ def tasks(asked: argparse.Namespace) -> int:
     entries = [discovery.find(asked.node)] if asked.node else discovery.found()
     cookie = _cookie_of(asked)
     rows = [
-        {"node": entry.name, "task": task["number"], "status": task["status"], "what": task["label"], "age": _age(task["age"])}
+        {
+            "node": entry.name,
+            "task": task["number"],
+            "status": task["status"],
+            "what": task["label"],
+            "age": _age(task["age"]),
+        }
         for entry in entries
         for task in reach(entry, cookie).ask("tasks", timeout=STOP_SECONDS)
     ]
@@ -69,7 +80,10 @@ def stop(asked: argparse.Namespace) -> int:
     until = time.monotonic() + STOP_SECONDS
     while discovery.alive(entry.name):
         if time.monotonic() > until:
-            print(f"pysh: {entry.name} (pid {entry.pid}) was told to stop {STOP_SECONDS:.0f} s ago and still runs: kill {entry.pid}")
+            pid = f"its pid is {entry.pid}"
+            print(
+                f"pysh: {entry.name} was told to stop {STOP_SECONDS:.0f} s ago and still runs; {pid}", file=sys.stderr
+            )
             return codes.FAILED
         time.sleep(0.01)
     return codes.OK
@@ -83,7 +97,10 @@ def rpc(asked: argparse.Namespace) -> int:
     try:
         told = client.ask("eval", timeout=asked.timeout, source=asked.code)
     except TimeoutError:
-        print(f"pysh: {entry.name} gave no answer within {asked.timeout:g} s; the code may still run there", file=sys.stderr)
+        print(
+            f"pysh: {entry.name} gave no answer within {asked.timeout:g} s; the code may still run there",
+            file=sys.stderr,
+        )
         return codes.TIMED_OUT
     except Exception as raised:
         error = raised

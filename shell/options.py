@@ -43,7 +43,11 @@ def parser(command: str = "") -> Parser:
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
-    add("--python", metavar="PATH", help="the Python that runs your code (default: $VIRTUAL_ENV, a .venv, ours)")
+    add(
+        "--python",
+        metavar="PATH",
+        help="the Python that runs your code (default: $VIRTUAL_ENV, a .venv, ours)",
+    )
     add("--timeout", metavar="S", type=float, help="end everything after S seconds (exit code 124)")
     add("--json", action="store_true", help="print data as JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")

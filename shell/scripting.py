@@ -20,7 +20,9 @@ def run(asked: argparse.Namespace, script: list[str]) -> int:
         "timeout": asked.timeout,
     }  # fmt: skip
     python = interpreter.user_python(asked.python, os.getcwd())
-    if os.path.realpath(python) == os.path.realpath(sys.executable) and os.path.dirname(python) == os.path.dirname(sys.executable):
+    if os.path.realpath(python) == os.path.realpath(sys.executable) and os.path.dirname(python) == os.path.dirname(
+        sys.executable
+    ):
         return execute(settings, script)
     _, executable = interpreter.check_python(python)
     become(executable, settings, script)

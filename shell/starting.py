@@ -30,8 +30,21 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
     cwd = os.getcwd()
     python = interpreter.user_python(asked.python, cwd)
     version, executable = interpreter.check_python(python)
-    made = {"role": role, "name": name, "cookie": cookie.hex(), "python": executable, "python_version": version, "cwd": cwd}
-    return {**made, "term": os.environ.get("TERM", ""), "persistent": role == "headless", **({"linger": 0} if asked.rm else {})}
+    made = {
+        "role": role,
+        "name": name,
+        "cookie": cookie.hex(),
+        "python": executable,
+        "python_version": version,
+        "cwd": cwd,
+    }
+    return {
+        **made,
+        "term": os.environ.get("TERM", ""),
+        "persistent": role == "headless",
+        "connect": [a for a in asked.connect.split(",") if a],
+        **({"linger": 0} if asked.rm else {}),
+    }
 
 
 def shell(asked: argparse.Namespace) -> int:
@@ -66,11 +79,10 @@ def attach(asked: argparse.Namespace) -> int:
 
 
 def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False) -> int:
-    first = [f"connect({address!r})" for address in asked.connect.split(",") if address]
     if tty is None:
         from pysh.shell import plain
 
-        return plain.run_plain(connect, cookie, first=first, force=force)
+        return plain.run_plain(connect, cookie, force=force)
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
@@ -109,7 +121,7 @@ def _foreground(name: str, pid: int) -> int:
     """Live as long as the node; end it when told to."""
     from pysh.runtime.hub import discovery
 
-    def told(number: int, frame: FrameType | None) -> NoReturn:
+    def told(number: int, _frame: FrameType | None) -> NoReturn:
         raise _Told(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -125,4 +137,4 @@ def _foreground(name: str, pid: int) -> int:
         os.kill(pid, signal.SIGTERM)
         while discovery.alive(name):
             time.sleep(0.01)
-        return {signal.SIGINT: codes.INTERRUPTED, signal.SIGTERM: codes.TERMINATED}.get(asked.number, 128 + asked.number)
+        return 128 + asked.number

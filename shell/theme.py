@@ -1,6 +1,8 @@
 """Colours: whether there are any, and which. Sixteen only, so that the terminal's own palette rules."""
 
-from collections.abc import Mapping
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # this is imported before the first paint
+    from collections.abc import Mapping
 
 RESET = "\x1b[0m"
 SGR = {"prompt": "1", "tag": "36", "error": "31", "warn": "33", "dim": "90"}
@@ -25,7 +27,7 @@ STYLE = {
 """The editor's, in the words of prompt_toolkit."""
 
 
-def has_colours(environ: Mapping[str, str], terminal: bool) -> bool:
+def has_colours(environ: "Mapping[str, str]", terminal: bool) -> bool:
     """Whether to colour, by the conventions NO_COLOR, FORCE_COLOR and TERM=dumb."""
     if environ.get("NO_COLOR"):
         return False

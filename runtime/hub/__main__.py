@@ -73,7 +73,14 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, stop, server, number)
         await server.listen()
-        say(starter, ready=True, pid=os.getpid(), socket=str(held.socket), incarnation=config["incarnation"], name=config["name"])
+        say(
+            starter,
+            ready=True,
+            pid=os.getpid(),
+            socket=str(held.socket),
+            incarnation=config["incarnation"],
+            name=config["name"],
+        )
         if config["role"] == "program":
             await server.adopt(starter, bytes.fromhex(config["secret"]))
         else:

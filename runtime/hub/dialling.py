@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.server import Peer, Server
 
 SECONDS = 10.0
-STAGES = {"bad_cookie": "cookie", "version": "version", "name_taken": "name", "self_connect": "name", "not_pysh": "find"}
+STAGES = {
+    "bad_cookie": "cookie",
+    "version": "version",
+    "name_taken": "name",
+    "self_connect": "name",
+    "not_pysh": "find",
+}
 """Which stage of `ConnectError` a refusal of the handshake belongs to; any other is `ready`."""
 
 
@@ -40,7 +46,13 @@ class Dialler:
         self._fail(token, address, stage, str(error))
 
     def _fail(self, token: int, address: str, stage: str, text: str) -> None:
-        meta: dict[str, Any] = {"error": "ConnectError", "stage": stage, "address": address, "text": text, "executed": "no"}
+        meta: dict[str, Any] = {
+            "error": "ConnectError",
+            "stage": stage,
+            "address": address,
+            "text": text,
+            "executed": "no",
+        }
         self._server.core.dial_failed(token, meta)
         self._server.carry_out()
 

@@ -182,9 +182,7 @@ def _look(folder: str) -> list[Entry]:
     try:
         with _locked(folder):
             stems = [
-                f"{folder}/{name[:-5]}"
-                for name in os.listdir(folder)
-                if name.endswith(".lock") and name[0] != "."
+                f"{folder}/{name[:-5]}" for name in os.listdir(folder) if name.endswith(".lock") and name[0] != "."
             ]
             entries = [_read(stem) for stem in stems if _is_held(stem)]
     except FileNotFoundError:

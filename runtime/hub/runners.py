@@ -23,7 +23,9 @@ from pysh.runtime.runner.slot import Slots
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
-STAGE0 = "import sys; sys.path.insert(1, sys.argv[1]); from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
+STAGE0 = (
+    "import sys; sys.path.insert(1, sys.argv[1]); from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
+)
 AT_ONCE = 1 << 20
 """Bytes passed on before an answer; past that the answer overtakes what is left of the flood."""
 READ = 64 * 1024
@@ -93,7 +95,11 @@ class Runners:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         config = {key: self._config[key] for key in ("name", "incarnation")}
-        config |= {"role": "evaluator", "pty": True, "cell": self._server.core.console.cell if self._server else 1}
+        config |= {
+            "role": "evaluator",
+            "pty": True,
+            "cell": self._server.core.console.cell if self._server else 1,
+        }
         environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
         streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
         cwd = self._config.get("cwd")
@@ -199,7 +205,11 @@ class Runners:
         if self._fork_server is not None:
             return
         assert self._server is not None
-        config = {"role": "forkserver", "name": self._config["name"], "incarnation": self._config["incarnation"]}
+        config = {
+            "role": "forkserver",
+            "name": self._config["name"],
+            "incarnation": self._config["incarnation"],
+        }
         cwd = self._config.get("cwd")
         process = launch(self._python, self._core, config, env=self._environ, cwd=cwd, stdin=subprocess.DEVNULL)
         process.sock.setblocking(False)
@@ -240,7 +250,8 @@ class Runners:
         secret = secrets.token_bytes(32)
         worker = self._workers[number] = Worker(ours, read, self._slots.take(), secret)
         self._tell(
-            {"fork": number, "secret": secret.hex(), "slot": worker.slot}, [theirs.fileno(), write, self._slots.fileno()]
+            {"fork": number, "secret": secret.hex(), "slot": worker.slot},
+            [theirs.fileno(), write, self._slots.fileno()],
         )
         theirs.close()
         os.close(write)

@@ -10,15 +10,15 @@ from itertools import count
 from math import inf
 from typing import Any, cast
 
-from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.dialling import Dialler
+from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.handshake import Handshake
-from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.heartbeat import Heartbeat
+from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.node import Node
 from pysh.transports import unix
 from pysh.transports.base import TransportError
@@ -51,7 +51,7 @@ class Peer(asyncio.Protocol):
             try:
                 unix.check_peer(transport.get_extra_info("socket"), self._server.claim.socket)
             except TransportError:
-                transport.abort()
+                cast(asyncio.Transport, transport).abort()
                 return
         self._server.peers[self.number] = self
         self.send(self.connection.data_to_send())
@@ -64,14 +64,8 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         server, now = self._server, time.monotonic()
         raws = self.connection.receive_data(data, now)
-        if not self._announced:
-            if self.connection.opened:
-                self._announced = True
-                assert self.connection.peer is not None
-                self.send(self.connection.data_to_send())
-                self.worker = 0 if self.connection.peer.role == "evaluator" else self.opening.get("worker")
-                server.core.opened(self.number, self.connection.peer, now, **self.opening)
-                server.went_up(self)
+        if not self._announced and self.connection.opened:
+            self._announce(now)
         if self._rtt != self.connection.rtt and (link := server.core.links.get(self.number)) is not None:
             self._rtt = link.rtt = self.connection.rtt
         if raws:
@@ -85,6 +79,15 @@ class Peer(asyncio.Protocol):
         self.send(self.connection.data_to_send())
         if self.connection.error is not None:
             server.drop(self, str(self.connection.error))
+
+    def _announce(self, now: float) -> None:
+        """The handshake is over: the core learns of the link."""
+        self._announced = True
+        assert self.connection.peer is not None
+        self.send(self.connection.data_to_send())
+        self.worker = 0 if self.connection.peer.role == "evaluator" else self.opening.get("worker")
+        self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
+        self._server.went_up(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.lost(self)
@@ -103,8 +106,8 @@ class Server:
         self.link_numbers = count(1)
         self.peers: dict[int, Peer] = {}
         self.core = Node(
-            self.name, self.incarnation, python=config["python_version"], cores=config.get("cores") or os.cpu_count() or 1,
-            facts=self.facts, persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
+            self.name, self.incarnation, python=config["python_version"],
+            cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts, persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
@@ -120,7 +123,12 @@ class Server:
     def hello(self) -> Hello:
         """What this node says of itself to whoever connects."""
         return Hello(
-            "node", self.name, self.incarnation, os.urandom(32), python=self.config["python_version"], pid=os.getpid()
+            "node",
+            self.name,
+            self.incarnation,
+            os.urandom(32),
+            python=self.config["python_version"],
+            pid=os.getpid(),
         )
 
     def accepting(self, secret: bytes, **opening: Any) -> Peer:
@@ -289,7 +297,9 @@ class Server:
         actions.Prepare: _prepare,
         actions.Stop: _stop,
         actions.ForkWorker: lambda self, action: self.runners.fork(action.worker),
-        actions.Signal: lambda self, action: self.runners.signal(action.worker, action.signal, action.group, action.job),
+        actions.Signal: lambda self, action: self.runners.signal(
+            action.worker, action.signal, action.group, action.job
+        ),
         actions.Pause: lambda self, action: self.runners.pause(action.worker, action.on),
         actions.Type: lambda self, action: self.runners.type(action.data),
         actions.Resize: lambda self, action: self.runners.resize(action.rows, action.columns),
@@ -300,7 +310,12 @@ class Server:
 
     def facts(self) -> dict[str, Any]:
         """What `info` says of the process itself."""
-        return {"pid": os.getpid(), "modules": sorted(sys.modules), "runners": self.runners.pids(), "python": sys.version.split()[0]}
+        return {
+            "pid": os.getpid(),
+            "modules": sorted(sys.modules),
+            "runners": self.runners.pids(),
+            "python": sys.version.split()[0],
+        }
 
     async def listen(self) -> None:
         """Be there for whoever looks for this node."""
@@ -310,6 +325,8 @@ class Server:
             "incarnation": self.incarnation.hex(), "python": self.config["python_version"],
             "version": "{}-{}".format(*WIRE),
         })  # fmt: skip
+        for address in self.config.get("connect", ()):
+            self.core.connect(address)
         if self.config["role"] == "shell":
             self.core.now = time.monotonic()
             self.core.expect_terminal(FIRST_TERMINAL)

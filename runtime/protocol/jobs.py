@@ -18,8 +18,28 @@ class Job:
     """One task or process. It is found by its number here and by its requester's ref."""
 
     __slots__ = (
-        "accepted_at", "cancel", "chunks", "complete", "credit", "key", "kept", "messages", "number", "options", "output",
-        "outflow", "owner", "reason", "result", "result_meta", "sent_at", "size", "state", "told", "worker", "flags",
+        "accepted_at",
+        "cancel",
+        "chunks",
+        "complete",
+        "credit",
+        "flags",
+        "kept",
+        "key",
+        "messages",
+        "number",
+        "options",
+        "outflow",
+        "output",
+        "owner",
+        "reason",
+        "result",
+        "result_meta",
+        "sent_at",
+        "size",
+        "state",
+        "told",
+        "worker",
     )  # fmt: skip
 
     def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], now: float) -> None:

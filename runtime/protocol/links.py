@@ -10,9 +10,24 @@ from pysh.runtime.protocol.terms import Pid
 class Link:
     """A neighbour: another node, one of our runners, or a terminal."""
 
-    __slots__ = ("acknowledging", "address", "aliases", "dialled", "hello", "load", "number", "process", "rtt", "session", "suspect", "worker")
+    __slots__ = (
+        "acknowledging",
+        "address",
+        "aliases",
+        "dialled",
+        "hello",
+        "load",
+        "number",
+        "process",
+        "rtt",
+        "session",
+        "suspect",
+        "worker",
+    )
 
-    def __init__(self, number: int, hello: Hello, process: int, *, dialled: bool, address: str = "", worker: int = 0) -> None:
+    def __init__(
+        self, number: int, hello: Hello, process: int, *, dialled: bool, address: str = "", worker: int = 0
+    ) -> None:
         self.number = number
         self.hello = hello
         self.process = process

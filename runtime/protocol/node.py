@@ -12,10 +12,22 @@ from math import inf
 from typing import Any
 
 from pysh.runtime.protocol import requests
-from pysh.runtime.protocol.actions import Action, Close, Stop, Write
+from pysh.runtime.protocol.actions import Action, Close, Dial, Stop, Write
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.frames import (
-    HEADER, LINK_KINDS, LOCAL, Class, Flag, Frame, Kind, Raw, dest_of, encode, kind_of, pack, parse,
+    HEADER,
+    LINK_KINDS,
+    LOCAL,
+    Class,
+    Flag,
+    Frame,
+    Kind,
+    Raw,
+    dest_of,
+    encode,
+    kind_of,
+    pack,
+    parse,
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.jobs import DONE
@@ -100,13 +112,17 @@ class Node:
             return None
         if hello.incarnation == self.incarnation:
             return f"self_connect: {self.name} dialled itself"
-        for name, incarnation in [(self.name, self.incarnation), *((p.hello.name, i) for i, p in self.peers.items())]:
+        for name, incarnation in [
+            (self.name, self.incarnation),
+            *((p.hello.name, i) for i, p in self.peers.items()),
+        ]:
             if name == hello.name and incarnation != hello.incarnation:
-                return f"name_taken: {self.name} already knows another {hello.name}; start one of the two under another name"
+                return f"name_taken: {self.name} knows another {hello.name}; start one of the two under another name"
         return None
 
     def opened(
-        self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0, address: str = "", alias: str = "",
+        self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0,
+        address: str = "", alias: str = "",
     ) -> None:  # fmt: skip
         """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled."""
         self.now = now
@@ -148,10 +164,19 @@ class Node:
         new.session, new.aliases = known.session, known.aliases
         return new
 
+    def connect(self, address: str, asked: Frame | None = None) -> None:
+        """Dial `address`; whoever `asked` is answered when that succeeds or fails."""
+        token = next(self.tokens)
+        if asked is not None:
+            self.dialling[token] = asked
+        self.actions.append(Dial(token, address))
+
     def dial_failed(self, token: int, error: dict[str, Any]) -> None:
         """What `Dial` asked for did not come about."""
         if (asked := self.dialling.pop(token, None)) is not None:
             self.reply(asked, error)
+        else:
+            self.console.notice(str(error.get("text")), "error")
 
     def closed(self, number: int, reason: str, now: float) -> None:
         """A link is gone."""
@@ -362,7 +387,10 @@ class Node:
         counts = (
             ("running here", sum(job.state != DONE for job in jobs)),
             ("running on other nodes for this shell", len(self.elsewhere)),
-            ("finished, not fetched", sum(job.state == DONE and job.key.owner.incarnation != self.incarnation for job in jobs)),
+            (
+                "finished, not fetched",
+                sum(job.state == DONE and job.key.owner.incarnation != self.incarnation for job in jobs),
+            ),
         )
         cell = ["a cell is running"] if self.console.busy else []
         return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Dial, Prepare
+from pysh.runtime.protocol.actions import Prepare
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
@@ -21,7 +21,14 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
     verb = asked.get("verb")
     do = VERBS.get(verb)
     if do is None:
-        node.reply(frame, {"error": "PyshError", "text": f"{node.name} does not know the request {verb!r}", "executed": "no"})
+        node.reply(
+            frame,
+            {
+                "error": "PyshError",
+                "text": f"{node.name} does not know the request {verb!r}",
+                "executed": "no",
+            },
+        )
         return
     told = do(node, link, frame, asked)
     if told is not None:
@@ -30,12 +37,17 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
 
 def _info(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     pool = node.work.pool
-    facts = {"name": node.name, "jobs": len(node.work.jobs), "workers": len(pool.workers), "waiting": len(pool.waiting)}
+    facts = {
+        "name": node.name,
+        "jobs": len(node.work.jobs),
+        "workers": len(pool.workers),
+        "waiting": len(pool.waiting),
+    }
     return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), **node.facts()}}
 
 
 def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    tasks = {peer: 0 for peer in node.peers}
+    tasks = dict.fromkeys(node.peers, 0)
     for ref in node.elsewhere:
         if ref.owner.incarnation in tasks:
             tasks[ref.owner.incarnation] += 1
@@ -49,9 +61,7 @@ def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
-    token = next(node.tokens)
-    node.dialling[token] = frame
-    node.actions.append(Dial(token, str(asked["addr"])))
+    node.connect(str(asked["addr"]), frame)
     return None
 
 
@@ -77,7 +87,7 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
     if console.terminal is not None and not asked.get("force"):
-        text = f"{node.name} has a terminal already; detach it there, or take it over with: pysh attach --force {node.name}"
+        text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
         return {"error": "PyshError", "text": text, "executed": "no"}
     return {"ok": console.attach(link, asked)}
 

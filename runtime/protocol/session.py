@@ -93,9 +93,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """What went through so far."""
-        return SessionStatistics(
-            self._sent, self._received, self._duplicates, len(self._unacked), self._unacked_bytes
-        )
+        return SessionStatistics(self._sent, self._received, self._duplicates, len(self._unacked), self._unacked_bytes)
 
     def __repr__(self) -> str:
         return (

@@ -49,9 +49,7 @@ def check_node(text: str) -> str:
 def check_host(text: str) -> str:
     """`text` itself if it may name a host; raises `BadName` (also for a leading `-`)."""
     if not _HOST.fullmatch(text):
-        raise BadName(
-            f"{printable(text)} is no host name: letters, digits, . : _ - and a letter or digit first"
-        )
+        raise BadName(f"{printable(text)} is no host name: letters, digits, . : _ - and a letter or digit first")
     return text
 
 

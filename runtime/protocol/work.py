@@ -44,7 +44,6 @@ class Work:
         """The process that `job` is."""
         return Pid(self._node.incarnation, job.number)
 
-
     def _spawn(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.asked(frame)
         if job is None:
@@ -57,11 +56,26 @@ class Work:
         size = len(chunk)
         job.size += size
         if job.size > self._limit:
-            self._fail(job, {"error": "NotSendable", "path": "arguments", "text": f"over {self._limit} bytes", "executed": "no"})
+            self._fail(
+                job,
+                {
+                    "error": "NotSendable",
+                    "path": "arguments",
+                    "text": f"over {self._limit} bytes",
+                    "executed": "no",
+                },
+            )
             return
         job.chunks.append(chunk)
         if frame.flags & Flag.MORE or len(job.chunks) > 1:
-            self._node.post(frame.source, Kind.CREDIT, ref=frame.ref, meta=pack(Kind.SPAWN), credit=size, source=frame.dest)
+            self._node.post(
+                frame.source,
+                Kind.CREDIT,
+                ref=frame.ref,
+                meta=pack(Kind.SPAWN),
+                credit=size,
+                source=frame.dest,
+            )
         if not frame.flags & Flag.MORE:
             job.complete = True
             self._enqueue(job)
@@ -128,7 +142,10 @@ class Work:
         for index, chunk in enumerate(chunks):
             more = Flag.MORE if index + 1 < len(chunks) else 0
             dest = self.pid(job)
-            self._node.write(link, Frame(Kind.SPAWN, job.key.owner, dest, job.key.number, more, meta if not index else b"", chunk))
+            self._node.write(
+                link,
+                Frame(Kind.SPAWN, job.key.owner, dest, job.key.number, more, meta if not index else b"", chunk),
+            )
         for message in job.messages:
             self._node.write(link, message)
         job.messages = []
@@ -173,13 +190,15 @@ class Work:
         self._finish(job)
         assert job.worker is not None
         self.follow(self.pool.finished(job.worker, job.number, self._node.now - job.sent_at))
-        if following := self.pool.of(job.worker)[:1]:
-            if (next_job := self.jobs.get(following[0])) is not None and next_job.state == SENT:
-                self._began(next_job)
+        following = self.jobs.get(next(iter(self.pool.of(job.worker)), 0))
+        if following is not None and following.state == SENT:
+            self._began(following)
 
     def _cancelled(self, job: Job, executed: str) -> None:
         job.flags, job.result = Flag.FAILED, [b""]
-        job.result_meta = pack({"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self._node.name})
+        job.result_meta = pack(
+            {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self._node.name}
+        )
 
     def _fail(self, job: Job, meta: dict[str, Any]) -> None:
         """The infrastructure answers for `job`."""
@@ -203,7 +222,15 @@ class Work:
         for chunk, more in job.outflow.chunks():
             flags = job.flags | (Flag.MORE if more else 0)
             source = self.pid(job)
-            self._node.post(job.key.owner, Kind.RESULT, ref=job.key.number, flags=flags, meta=job.result_meta, payload=chunk, source=source)
+            self._node.post(
+                job.key.owner,
+                Kind.RESULT,
+                ref=job.key.number,
+                flags=flags,
+                meta=job.result_meta,
+                payload=chunk,
+                source=source,
+            )
 
     def _fetched(self, link: Link | None, frame: Frame) -> None:
         view = memoryview(frame.payload).cast("B")
@@ -220,7 +247,11 @@ class Work:
 
     def cancel_of(self, owns: Callable[[Pid], bool], grace: float = STOP_GRACE) -> int:
         """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many."""
-        jobs = [j for j in self.jobs if j.state != DONE and not j.is_process and not j.options.get("detach") and owns(j.owner)]
+        jobs = [
+            j
+            for j in self.jobs
+            if j.state != DONE and not j.is_process and not j.options.get("detach") and owns(j.owner)
+        ]
         for job in jobs:
             self.cancel(job, grace, "owner")
         return len(jobs)

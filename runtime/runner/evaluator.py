@@ -67,9 +67,7 @@ class Evaluator:
     `deliver` and `request` are called in the thread that reads the socket, all else in the main thread.
     """
 
-    def __init__(
-        self, client: Client, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal
-    ) -> None:
+    def __init__(self, client: Client, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal) -> None:
         self._client = client
         self._interrupts = interrupts
         self._terminal = terminal

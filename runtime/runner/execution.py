@@ -152,9 +152,7 @@ def cancelled(executed: str) -> Answer:
 def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer:
     kind = type(error).__name__
     text = f"it could not be told, because that raised {type(worse).__name__}"
-    return Answer(
-        Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed})
-    )
+    return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
 def _call_of(frame: Frame) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:

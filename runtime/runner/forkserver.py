@@ -101,10 +101,16 @@ class ForkServer:
             poll.register(self._sock, select.POLLIN | (select.POLLOUT if self._unsent else 0))
             ready = poll.poll(self._patience())
             if not ready and self._later and not self._left:
-                import_module(self._later.popleft())
+                self._prepare(self._later.popleft())
             self._bury()
             if any(fd == self._sock.fileno() for fd, _ in ready):
                 self._converse()
+
+    def _prepare(self, module: str) -> None:
+        try:
+            import_module(module)
+        except Exception:
+            pass  # the job that needs it will say what is wrong with it
 
     def _patience(self) -> float | None:
         """Milliseconds to wait for news."""

@@ -186,7 +186,7 @@ class Outbox:
             try:
                 while self._next():
                     # One step for the interpreter: nothing comes between writing and noting how much.
-                    self._written += map(self._send, (self._now,))
+                    self._written.append(self._send(self._now))
             except (BlockingIOError, InterruptedError):
                 return False
             finally:

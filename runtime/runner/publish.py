@@ -144,6 +144,4 @@ def _pickle(new: _Published) -> bytes:
         size = new.size = len(pickle)
         if size <= LARGEST:
             return pickle
-    raise ValueError(
-        f"it carries {size:,} bytes of globals, and {LARGEST:,} is the most a published name may"
-    )
+    raise ValueError(f"it carries {size:,} bytes of globals, and {LARGEST:,} is the most a published name may")

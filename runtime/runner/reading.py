@@ -32,9 +32,7 @@ class Reading:
     none at the end of the stream, and with None when there may be something else to do.
     """
 
-    def __init__(
-        self, sock: socket.socket, outbox: Outbox, received: Callable[[bytes | None], object]
-    ) -> None:
+    def __init__(self, sock: socket.socket, outbox: Outbox, received: Callable[[bytes | None], object]) -> None:
         self.received = received
         self.over = False
         """Nothing more will come, and nobody waits any more."""

@@ -408,9 +408,7 @@ def test_a_proof_handed_back_is_no_proof() -> None:
     assert near.error.code == "bad_cookie"
 
 
-@pytest.mark.parametrize(
-    "start", [b"", PREFACE, greeting(), PREFACE + b"\x01\x00\x20", PREFACE + b"\x03\x00\x10"]
-)
+@pytest.mark.parametrize("start", [b"", PREFACE, greeting(), PREFACE + b"\x01\x00\x20", PREFACE + b"\x03\x00\x10"])
 @given(data=st.lists(st.binary(max_size=80), max_size=5))
 @settings(max_examples=40)
 def test_random_bytes_raise_nothing_and_open_nothing(start: bytes, data: list[bytes]) -> None:

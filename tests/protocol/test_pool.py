@@ -1,6 +1,7 @@
 """Which worker runs what, told as the events of a node's day."""
 
 import pytest
+
 from pysh.runtime.protocol.pool import AHEAD, Fork, Full, Pool, Retire, Run, Step
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pysh.runtime.payload import dumps, dumps_call, loads, loads_error
-from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, encode, pack, parse
+from pysh.runtime.protocol.frames import CHUNK, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.handshake import Handshake
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Pid
@@ -26,7 +26,9 @@ ASKER = Pid(INCARNATION, 5)
 DEADLINE = 10.0
 ROOT = Path(__file__).parents[2]
 CORE = str(ROOT / "typings")
-STAGE0 = "import sys; sys.path.insert(1, sys.argv[1]); from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
+STAGE0 = (
+    "import sys; sys.path.insert(1, sys.argv[1]); from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
+)
 
 
 def alive(pid: int) -> bool:
@@ -59,6 +61,10 @@ class Worker:
 
     def hand_over(self, sock: socket.socket, order: bytes, slots: int) -> None:
         socket.send_fds(sock, [order], [self._theirs.fileno(), self._write, slots])
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the ends that are the worker's."""
         self._theirs.close()
         os.close(self._write)
 
@@ -102,8 +108,13 @@ class Worker:
     # what a hub does
 
     def send(self, kind: int, job: int, ref: int, payload: bytes = b"", **meta: Any) -> None:
-        frame = Frame(kind, ASKER, Pid(INCARNATION, job), ref, 0, pack(meta) if meta else b"", payload)
-        self.sock.sendall(b"".join(encode(frame)))
+        """Send a frame for `job`, in chunks if it is long."""
+        frame = Frame(kind, ASKER, Pid(INCARNATION, job), ref, 0, pack(meta) if meta else b"")
+        for start in range(0, len(payload) or 1, CHUNK):
+            more = Flag.MORE if start + CHUNK < len(payload) else 0
+            chunk = frame._replace(flags=more, payload=payload[start : start + CHUNK])
+            self.sock.sendall(b"".join(encode(chunk)))
+            frame = frame._replace(meta=b"")
 
     def begin(self, function: Callable[..., Any], *args: Any, **meta: Any) -> int:
         """Send a job; its number."""
@@ -111,10 +122,12 @@ class Worker:
         self.send(Kind.SPAWN, job, job, dumps_call(function, args, {}), **meta)
         return job
 
-    def begin_named(self, name: str, *args: Any, **meta: Any) -> int:
-        """Send a job whose function is named by text."""
+    def begin_named(self, name: str, *args: Any, function: bytes = b"", **meta: Any) -> int:
+        """Send a job whose function is named by text; `function` is what this node's shell has published so."""
         job = self.node.next_job()
-        self.send(Kind.SPAWN, job, job, dumps((args, {})), fn=name, **meta)
+        if function:
+            meta["function"] = len(function)
+        self.send(Kind.SPAWN, job, job, function + dumps((args, {})), fn=name, **meta)
         return job
 
     def cancel(self, job: int) -> None:

@@ -154,9 +154,7 @@ class Shell:
         until = time.monotonic() + seconds
         while not condition():
             left = until - time.monotonic()
-            assert left > 0, (
-                f"in vain; last {list(map(str, self.frames[-5:]))}, screen {self.screen[-500:]!r}"
-            )
+            assert left > 0, f"in vain; last {list(map(str, self.frames[-5:]))}, screen {self.screen[-500:]!r}"
             self.pump(left)
 
     def pump(self, seconds: float) -> None:

@@ -115,9 +115,7 @@ def test_preloaded_names_are_put_where_code_is_going_to_look(space: Namespace) -
     assert asked == [{"f", "seven"}]
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "printed"), [(None, 0, ""), (3, 3, ""), (True, 1, ""), ("bye", 1, "bye\n")]
-)
+@pytest.mark.parametrize(("code", "status", "printed"), [(None, 0, ""), (3, 3, ""), (True, 1, ""), ("bye", 1, "bye\n")])
 def test_exit_codes_are_those_of_python(
     code: object, status: int, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,9 +37,7 @@ def refusal(action: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-def test_the_first_start_makes_a_cookie_and_the_next_reads_it(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_first_start_makes_a_cookie_and_the_next_reads_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cookie = read_cookie()
     assert len(cookie) == 52  # 256 bits in base 32
     assert read_cookie() == cookie
@@ -86,8 +84,7 @@ def test_the_variable_is_gone_for_children_whether_it_was_used_or_not(
 def test_a_cookie_that_others_may_read_or_change_is_refused_with_the_chmod(home: Path, mode: int) -> None:
     path = written(home / ".config/pysh/cookie", mode=mode)
     assert (
-        refusal(read_cookie)
-        == f"others may read or change the cookie file ({path}: mode {mode:04o}); chmod 600 {path}"
+        refusal(read_cookie) == f"others may read or change the cookie file ({path}: mode {mode:04o}); chmod 600 {path}"
     )
 
 

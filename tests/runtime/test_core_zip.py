@@ -72,14 +72,10 @@ print(f(1), unpack(pack({'a': b'1'})), {m.__spec__.origin.startswith(sys.argv[1]
 @pytest.mark.parametrize(
     "name", ["payload", "runner.boot", "runner.evaluator", "runner.worker", "runner.forkserver", "task"]
 )
-def test_every_part_of_a_runner_is_imported_from_the_zip_alone(
-    runner: Callable[[str], str], name: str
-) -> None:
+def test_every_part_of_a_runner_is_imported_from_the_zip_alone(runner: Callable[[str], str], name: str) -> None:
     if not (Path(module.__file__).parent.parent / f"{name.replace('.', '/')}.py").exists():
         pytest.skip("this part is not written yet")
-    assert (
-        runner(f"import pysh.runtime.{name} as m; print(m.__spec__.origin.startswith(sys.argv[1]))") == "True"
-    )
+    assert runner(f"import pysh.runtime.{name} as m; print(m.__spec__.origin.startswith(sys.argv[1]))") == "True"
 
 
 def test_the_users_own_cloudpickle_is_neither_used_nor_hidden(runner: Callable[[str], str]) -> None:
@@ -187,9 +183,7 @@ def test_a_zip_that_others_could_have_changed_is_never_imported(tmp_path: Path, 
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
 
-def test_without_a_cache_it_lies_in_the_runtime_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_cache_it_lies_in_the_runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     assert Path(core_zip()).parent == tmp_path / "run"
 

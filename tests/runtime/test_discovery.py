@@ -313,7 +313,5 @@ def test_a_file_that_says_nonsense_of_a_node_hides_that_node_alone(run: Path) ->
 
 
 def test_looking_needs_no_event_loop() -> None:
-    code = (
-        "import sys, pysh.runtime.hub.discovery; sys.exit(bool({'asyncio', 'pathlib'} & sys.modules.keys()))"
-    )
+    code = "import sys, pysh.runtime.hub.discovery; sys.exit(bool({'asyncio', 'pathlib'} & sys.modules.keys()))"
     assert os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code]) == 0

@@ -34,9 +34,7 @@ EXAMPLES = [
     TaskTimeout(name="compute", seconds=5),
     TaskCancelled("limit", "n2@db1", executed="yes"),
     WorkerDied(11, "Segmentation fault\n", node="n2@db1", executed="yes"),
-    NotSendable(
-        "f.<closure cfg>.lock", "_thread.lock", "cannot pickle it", hint="make it there", size=9, limit=5
-    ),
+    NotSendable("f.<closure cfg>.lock", "_thread.lock", "cannot pickle it", hint="make it there", size=9, limit=5),
     NoProcess("<n2.7>"),
     MailboxFull("<n2.7>", 1024),
     BlockingCall("connect"),
@@ -52,9 +50,7 @@ def names(examples: list[PyshError]) -> list[str]:
 
 def test_every_error_has_an_example_here() -> None:
     assert names(EXAMPLES) == list(KINDS)
-    defined = {
-        name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, PyshError)
-    }
+    defined = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, PyshError)}
     assert defined == set(KINDS)
 
 
@@ -119,9 +115,7 @@ class Quota(PyshError):
 
 
 def test_a_text_says_what_happened_and_whether_anything_ran() -> None:
-    assert str(NodeDown("n2", "shutdown")) == (
-        "n2 is down (shutdown); nodes() shows who is up. The code may have run."
-    )
+    assert str(NodeDown("n2", "shutdown")) == ("n2 is down (shutdown); nodes() shows who is up. The code may have run.")
     assert str(ConnectError("cookie", "n2", hint="pysh cookie copy n2")) == (
         "[cookie] cannot connect to n2. Nothing ran. Try: pysh cookie copy n2"
     )

@@ -161,9 +161,9 @@ subprocess.run([sys.executable, '-c', take]).returncode
 
 
 def test_the_pty_is_the_controlling_terminal(shell: Shell) -> None:
-    assert shell.text(
-        "import os; os.ttyname(os.open('/dev/tty', os.O_RDWR)), os.getsid(0) == os.getpid()"
-    ).endswith("True)")
+    assert shell.text("import os; os.ttyname(os.open('/dev/tty', os.O_RDWR)), os.getsid(0) == os.getpid()").endswith(
+        "True)"
+    )
 
 
 def test_an_eval_answers_with_value_and_output_and_leaves_underscore(shell: Shell) -> None:

@@ -2,12 +2,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pysh.runtime import system
 from tests.runtime import victims
 from tests.runtime.forking import DEADLINE, SECRET, Node, Worker, alive
 
@@ -31,11 +32,15 @@ def children(worker: Worker) -> list[int]:
     return [int(pid) for pid in line.split()[1:]]
 
 
-def wait_for_ends(pids: list[int], seconds: float) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 1.0) -> None:
     until = time.monotonic() + seconds
-    while any(alive(pid) for pid in pids):
-        assert time.monotonic() < until, [pid for pid in pids if alive(pid)]
+    while not condition():
+        assert time.monotonic() < until
         os.sched_yield()
+
+
+def wait_for_ends(pids: list[int], seconds: float = 1.0) -> None:
+    wait_until(lambda: not any(alive(pid) for pid in pids), seconds)
 
 
 def test_it_says_that_it_is_ready_and_in_which_python(fresh: Node) -> None:
@@ -134,19 +139,21 @@ def test_what_a_living_worker_started_is_left_alone_when_another_dies(node: Node
     node.exit_of(worker)
 
 
-def test_what_breeds_is_killed_to_the_last(fresh: Node) -> None:
-    worker = fresh.worker()
+def test_what_breeds_is_killed_to_the_last(node: Node) -> None:
+    worker = node.worker()
     worker.begin(victims.breed)
-    worker.see("breeding")
-    assert fresh.exit_of(worker) == 3
-    wait_for_ends(of_session_leaders_below(fresh.process.pid), 1)
-    assert fresh.worker().call(abs, -1) == 1
+    node.wait(lambda: worker.output.count(b"\n") > victims.CROWD // 2, worker)
+    node.kill(worker)
+    assert node.exit_of(worker, 1) == -signal.SIGKILL
+    assert not any(alive(int(pid)) for pid in worker.output.split())
 
 
-def of_session_leaders_below(pid: int) -> list[int]:
-    from pysh.runtime import system
-
-    return system.children(pid)
+def test_what_hops_from_pid_to_pid_is_caught(fresh: Node) -> None:
+    worker, other = fresh.worker(), fresh.worker()
+    worker.begin(victims.hop)
+    assert fresh.exit_of(worker, 1) == 3
+    wait_until(lambda: system.children(fresh.process.pid) == [other.pid])
+    assert other.call(abs, -1) == 1
 
 
 def test_the_end_of_the_hub_is_the_end_of_all_within_a_second(tmp_path: Path) -> None:
@@ -208,14 +215,13 @@ def test_a_fork_that_fails_is_reported_as_an_end(node: Node) -> None:
     node.order(fork=number, secret=SECRET.hex(), slot=worker.slot)
     assert node.exit_of(worker) == 255
     assert "descriptors" in node.messages[-1]["error"]
-    worker.lost, worker.reading = True, False
+    worker.let_go()
     assert node.worker().call(abs, -1) == 1
 
 
 def test_orders_in_one_piece_find_their_own_descriptors(node: Node) -> None:
     workers = [node.fork() for _ in range(5)]
-    jobs = [worker for worker in workers]
-    for worker in jobs:
+    for worker in workers:
         node.wait(lambda worker=worker: worker.welcomed and bool(worker.pid), worker)  # type: ignore[misc]
         assert worker.call(os.getpid) == worker.pid
 

@@ -46,9 +46,7 @@ def test_the_nearest_venv_above_then_the_active_one_then_the_named_one(home: Pat
     assert user_python(far, str(deep), {"VIRTUAL_ENV": str(home / "active")}) == far
 
 
-@pytest.mark.parametrize(
-    "name", ["python3.99", "./tools/python3.99", "tools", "~/tools", "../work/tools/python3.99"]
-)
+@pytest.mark.parametrize("name", ["python3.99", "./tools/python3.99", "tools", "~/tools", "../work/tools/python3.99"])
 def test_a_python_may_be_named_by_path_by_folder_or_by_its_name_on_the_path(home: Path, name: str) -> None:
     program(home / "work/tools/python3.99")
     program(home / "work/tools/bin/python")
@@ -86,9 +84,7 @@ def test_a_venv_that_anybody_may_change_is_not_run(home: Path) -> None:
         user_python(cwd=str(home), environ={})
 
 
-def test_a_python_is_asked_once_and_again_when_it_changes(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_is_asked_once_and_again_when_it_changes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     python = program(home / "bin/python")
     ours = (f"{sys.version_info[0]}.{sys.version_info[1]}", python)
     assert check_python(python) == ours
@@ -103,9 +99,7 @@ def test_a_python_is_asked_once_and_again_when_it_changes(
         check_python(python)
 
 
-def test_the_notes_of_one_python_do_not_drop_those_of_another(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_notes_of_one_python_do_not_drop_those_of_another(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = program(home / "one/python"), program(home / "other/python")
     answers = {path: check_python(path) for path in (one, other)}
     monkeypatch.setattr(interpreter, "_ask", lambda _: pytest.fail("it was asked again"))

@@ -110,9 +110,7 @@ def test_a_class_changed_here_is_changed_in_the_next_call(shell: Prompt, there: 
     assert there.call(look, shell["Point"]()) == ("blue", "new", False)
 
 
-def test_a_class_that_a_call_changed_there_is_itself_again_in_the_next(
-    shell: Prompt, there: Elsewhere
-) -> None:
+def test_a_class_that_a_call_changed_there_is_itself_again_in_the_next(shell: Prompt, there: Elsewhere) -> None:
     shell("class Count:\n    n = 0")
     shell("def up():\n    Count.n += 1\n    Count.extra = 1\n    return Count.n")
     assert [there.call(shell["up"]) for _ in range(2)] == [1, 1]
@@ -128,18 +126,14 @@ def test_an_instance_of_an_older_definition_still_arrives(shell: Prompt, there: 
     assert not isinstance(back, shell["Point"])
 
 
-def test_enums_dataclasses_and_abstract_classes_typed_here_keep_their_identity(
-    shell: Prompt, there: Elsewhere
-) -> None:
+def test_enums_dataclasses_and_abstract_classes_typed_here_keep_their_identity(shell: Prompt, there: Elsewhere) -> None:
     shell("import enum, dataclasses, abc")
     shell("class Colour(enum.Enum):\n    RED = 1")
     shell("@dataclasses.dataclass(frozen=True)\nclass Pair:\n    a: int\n    b: int = 2")
     shell("class Base(abc.ABC):\n    @abc.abstractmethod\n    def f(self): ...")
     shell("class Child(Base):\n    __slots__ = ('x',)\n    def f(self): return super().f()")
     for _ in range(2):
-        colour, pair, child = there.call(
-            lambda *all: all, shell["Colour"].RED, shell["Pair"](1), shell["Child"]()
-        )
+        colour, pair, child = there.call(lambda *all: all, shell["Colour"].RED, shell["Pair"](1), shell["Child"]())
         assert colour is shell["Colour"].RED
         assert pair == shell["Pair"](1)
         assert isinstance(child, shell["Base"])
@@ -170,9 +164,7 @@ def test_a_result_that_cannot_travel_raises_at_the_caller(there: Elsewhere) -> N
     assert (caught.value.path, caught.value.executed) == ("value[0]", "yes")
 
 
-def test_a_value_over_the_limit_is_refused_with_its_size(
-    monkeypatch: pytest.MonkeyPatch, shell: Prompt
-) -> None:
+def test_a_value_over_the_limit_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch, shell: Prompt) -> None:
     monkeypatch.setattr(payload, "limit", 300_000)
     big = bytes(400_000)
     dumps: list[Callable[[], bytes]] = [
@@ -197,10 +189,7 @@ def test_the_limit_can_be_set_for_a_process() -> None:
 
 
 def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
-    shell(
-        "df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\n"
-        "def f(): return helper(), small"
-    )
+    shell("df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\ndef f(): return helper(), small")
     with pytest.warns(LargeCapture, match=r"helper drags the global 'df' along, 2\.0 MiB") as caught:
         payload.dumps_call(shell["f"], (), {})
     assert [warning.filename for warning in caught] == [__file__]

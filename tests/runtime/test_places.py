@@ -53,9 +53,7 @@ def test_the_runtime_directory_is_made_for_us_alone(run: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o710, 0o701])
-def test_a_runtime_directory_that_others_may_enter_is_refused_with_the_command_to_type(
-    run: Path, mode: int
-) -> None:
+def test_a_runtime_directory_that_others_may_enter_is_refused_with_the_command_to_type(run: Path, mode: int) -> None:
     run.mkdir()
     run.chmod(mode)
     assert f"{run}: its mode is {mode:04o}" in refusal()
@@ -99,9 +97,7 @@ def test_without_a_name_it_is_in_tmp_unless_the_system_keeps_one_for_us(
     assert places._runtime_places() == [f"/run/user/{os.geteuid()}/pysh", in_tmp]
 
 
-def test_of_two_runtime_directories_only_the_first_must_be_good(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_runtime_directories_only_the_first_must_be_good(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = home / "one", home / "two"
     monkeypatch.setattr(places, "_runtime_places", lambda: [str(one), str(two)])
     assert places.runtime_dirs() == [str(one)]

@@ -62,9 +62,7 @@ def test_what_a_cell_defines_is_posted_once(bench: Bench) -> None:
         ("def f(): ...\ndel f", []),
     ],
 )
-def test_functions_of_this_shell_are_posted_and_nothing_else(
-    bench: Bench, source: str, posted: list[str]
-) -> None:
+def test_functions_of_this_shell_are_posted_and_nothing_else(bench: Bench, source: str, posted: list[str]) -> None:
     assert bench.cell(source) == posted
 
 

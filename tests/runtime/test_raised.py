@@ -85,9 +85,7 @@ def test_the_causes_there_are_shown(shell: Prompt, there: Elsewhere) -> None:
 
 
 def test_notes_arrive_and_are_shown(shell: Prompt, there: Elsewhere) -> None:
-    shell(
-        "def f():\n    error = ValueError('bad')\n    error.add_note('while reading a.csv')\n    raise error"
-    )
+    shell("def f():\n    error = ValueError('bad')\n    error.add_note('while reading a.csv')\n    raise error")
     with pytest.raises(ValueError, match="bad") as caught:
         there.call(shell["f"])
     assert caught.value.__notes__ == ["while reading a.csv"]
@@ -178,9 +176,7 @@ class Gone(Exception): ...
     ["raise SystemExit(3)", "raise KeyboardInterrupt", "import asyncio; raise asyncio.CancelledError",
      "raise StopIteration(1)", "raise GeneratorExit", "raise BaseExceptionGroup('x', [SystemExit()])"],
 )  # fmt: skip
-def test_what_would_end_the_shell_here_is_a_remote_error(
-    shell: Prompt, there: Elsewhere, raising: str
-) -> None:
+def test_what_would_end_the_shell_here_is_a_remote_error(shell: Prompt, there: Elsewhere, raising: str) -> None:
     shell(f"def f():\n    {raising}")
     with pytest.raises(RemoteError) as caught:
         there.call(shell["f"])

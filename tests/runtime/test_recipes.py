@@ -63,9 +63,7 @@ def test_a_function_of_code_references_and_scalars_has_a_recipe(shell: Prompt, s
 )
 def test_a_function_that_refers_to_what_can_change_unseen_has_none(shell: Prompt, source: str) -> None:
     shell("items = [1]\nclass Point: pass\npoint = Point()")
-    shell(
-        "import functools, random\nwrapped = functools.wraps(len)(lambda: 1)\ndraw = random.Random(1).random"
-    )
+    shell("import functools, random\nwrapped = functools.wraps(len)(lambda: 1)\ndraw = random.Random(1).random")
     shell("def marked(): pass\nmarked.seen = 1\ndef renamed(): pass\nrenamed.__name__ = 'other'")
     shell("captured = (lambda n: lambda: n)([5])")
     fn = shell(source)
@@ -127,9 +125,7 @@ def test_a_captured_list_among_scalars_goes_by_value_and_spoils_nothing(shell: P
         ("del k", NameError),
     ],
 )
-def test_what_changed_here_between_two_calls_is_changed_there(
-    shell: Prompt, change: str, expected: Any
-) -> None:
+def test_what_changed_here_between_two_calls_is_changed_there(shell: Prompt, change: str, expected: Any) -> None:
     shell("import math as m\nk = 1\ndef helper(x=1): return x")
     shell(
         "def f(what):\n    return {'k': lambda: k, 'h': lambda: helper(), 'l': lambda: len('a'),"
@@ -147,8 +143,7 @@ def test_what_changed_here_between_two_calls_is_changed_there(
 
 def test_a_captured_variable_that_is_rebound_starts_anew_in_every_call(shell: Prompt) -> None:
     shell(
-        "def counter():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n        return n\n"
-        "    return up"
+        "def counter():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n        return n\n    return up"
     )
     data = payload.dumps_function(shell["counter"]())
     assert [payload.loads_function(data)() for _ in range(3)] == [1, 1, 1]
@@ -179,9 +174,7 @@ def test_an_imported_submodule_is_imported_there_too(shell: Prompt) -> None:
     assert b"xml.dom.minidom" in packed[0]
 
 
-def test_a_module_registered_to_go_by_value_is_not_sent_by_name(
-    shell: Prompt, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_registered_to_go_by_value_is_not_sent_by_name(shell: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
     shell("def f(): return 1")
     assert recipes.pack(shell["f"]) is not None
     monkeypatch.setattr(cloudpickle, "_PICKLE_BY_VALUE_MODULES", {"json"})

@@ -22,9 +22,7 @@ def run(script: str, fallbacks: str = "") -> str:
     environment = {**os.environ, "PYTHONPATH": CORE, "PYSH_OS_FALLBACKS": fallbacks}
     script = "import os, signal, subprocess, sys, time; from pysh.runtime import system\n" + script
     command = [sys.executable, "-c", script]
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=True
-    ).stdout
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=DEADLINE, check=True).stdout
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -91,7 +89,10 @@ def test_a_child_that_has_lost_its_parent_already_ends_at_once(fallbacks: str) -
 @BOTH
 def test_the_children_of_a_process_are_found(fallbacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
-    nested = f"import subprocess, sys; c = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); print(c.pid, flush=True); c.wait()"
+    nested = f"""import subprocess, sys
+with subprocess.Popen([sys.executable, '-c', {SLEEP!r}]) as child:
+    print(child.pid, flush=True)
+"""
     with subprocess.Popen([sys.executable, "-c", nested], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
@@ -127,20 +128,23 @@ def test_a_memory_file_is_shared_and_has_no_name(fallbacks: str, monkeypatch: py
         one[4999] = 7
         assert other[4999] == 7
     assert not os.get_inheritable(fd)
-    assert not Path(os.readlink(f"/proc/self/fd/{fd}")).exists()
+    assert not Path(f"/proc/self/fd/{fd}").readlink().exists()
     os.close(fd)
 
 
 @BOTH
-def test_a_whole_tree_is_killed_whatever_its_members_do(
-    fallbacks: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_whole_tree_is_killed_whatever_its_members_do(fallbacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
-    deaf = "import os, signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]\n"
-    three = deaf + "a = os.fork(); os.setsid() if not a else 0; b = os.fork()\nos.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
-    with subprocess.Popen(
-        [sys.executable, "-c", three], stdout=subprocess.PIPE, start_new_session=True
-    ) as root:
+    four = """import os, signal, time
+for number in (1, 2, 15):
+    signal.signal(number, signal.SIG_IGN)
+if not os.fork():
+    os.setsid()
+os.fork()
+os.write(1, b"%d\\n" % os.getpid())
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", four], stdout=subprocess.PIPE, start_new_session=True) as root:
         assert root.stdout is not None
         try:
             members = [int(root.stdout.readline()) for _ in range(4)]

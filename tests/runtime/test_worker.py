@@ -2,12 +2,13 @@ import functools
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pysh.runtime.protocol.frames import Kind, pack
 from pysh.runtime.payload import dumps_function
+from pysh.runtime.protocol.frames import Kind, pack
 from pysh.runtime.protocol.terms import Pid
 from tests.runtime import victims
 from tests.runtime.forking import ASKER, INCARNATION, Node, Worker
@@ -49,7 +50,7 @@ def test_it_holds_no_descriptors_but_its_own(node: Node) -> None:
         assert len(sockets) <= 3  # to the hub, and the two of its own that wake a reader
         assert len(rest) == len(slots) + len(sockets)
     each = [set(fds.values()) - {"/dev/null"} for fds in seen]
-    for one, other in zip(each, each[1:], strict=False):
+    for one, other in pairwise(each):
         assert all("pysh-slots" in what for what in one & other)
 
 
@@ -169,7 +170,8 @@ def test_workers_do_not_draw_the_same_numbers(node: Node) -> None:
 
 def test_a_job_that_waits_gives_back_what_waits_behind_it(worker: Worker) -> None:
     def receives() -> str:
-        from pysh.runtime.runner.client import Client, Waiter
+        from pysh.runtime.runner.client import Client
+        from pysh.runtime.runner.waiting import Waiter
 
         client = Client.current
         assert client is not None

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import faulthandler
+import mmap
 import os
 import re
 import signal
@@ -12,7 +13,11 @@ import threading
 import time
 from typing import Any, NoReturn
 
+# ruff: noqa: PTH109, PTH115
+# What jobs see is asked of the system itself.
+
 FOR_EVER = 600
+CROWD = 60
 CHILD = f"import os, time; print(os.getpid(), flush=True); time.sleep({FOR_EVER})"
 STUBBORN = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; " + CHILD
 PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True)"
@@ -21,6 +26,13 @@ PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUB
 def sleep() -> None:
     print("asleep", flush=True)
     time.sleep(FOR_EVER)
+
+
+def work_through(seconds: float) -> str:
+    """Runs and sleeps by turns, for about that long."""
+    for _ in range(20):
+        time.sleep(seconds / 20)
+    return "done"
 
 
 def sleep_until_told(tidied: str) -> None:
@@ -99,17 +111,24 @@ def start_children_and_crash() -> None:
 
 
 def breed() -> None:
-    """Leaves what forks faster than it is looked at, each in a session of its own."""
+    """Leaves a crowd in its process group, every one of which doubles itself as long as there is room."""
+    room = mmap.mmap(-1, 8)
+    while room[0] < CROWD:
+        room[0] += 1
+        os.fork()
+    os.write(1, b"%d\n" % os.getpid())
+    time.sleep(FOR_EVER)
+
+
+def hop() -> None:
+    """Leaves what has another pid, and another session, each time it is looked at."""
     if not os.fork():
-        os.setsid()
-        end = time.monotonic() + 3  # should it not be killed, the machine shall be ours again
-        while time.monotonic() < end:
-            if not os.fork():
-                os.setsid()
-                time.sleep(0.001)
+        until = time.monotonic() + 5  # should it not be caught, it shall not hop for ever
+        while time.monotonic() < until:
+            if os.fork():
+                os._exit(0)
+            os.setsid()
         os._exit(0)
-    print("breeding", flush=True)
-    time.sleep(0.05)
     leave(3)
 
 
@@ -151,7 +170,7 @@ def make_a_mess() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     sys.stdout.close()
-    sys.stderr = None  # type: ignore[assignment]
+    sys.stderr = None
     return os.getpid()
 
 

@@ -57,13 +57,22 @@ class Hub:
             self.send(Kind.WELCOME, {"number": 7, "name": NAME, "incarnation": INCARNATION, "nodes": []})
         self._flush()
 
+    def receive_some(self) -> None:
+        """Take what the terminal sent, if anything."""
+        try:
+            self.receive()
+        except BlockingIOError:
+            pass
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self._sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Die."""
         self._sock.close()
 
-    def send(
-        self, kind: int, meta: Any = None, payload: bytes = b"", *, source: Pid = OWN, ref: int = 0
-    ) -> None:
+    def send(self, kind: int, meta: Any = None, payload: bytes = b"", *, source: Pid = OWN, ref: int = 0) -> None:
         """Send one frame to the terminal."""
         packed = b"" if meta is None else pack(meta)
         self._connection.send(encode(Frame(kind, source, TERMINAL, ref, meta=packed, payload=payload)))

@@ -29,8 +29,7 @@ class Terminal:
         command: Sequence[str],
         env: dict[str, str],
         *,
-        rows: int = 24,
-        columns: int = 80,
+        size: tuple[int, int] = (24, 80),
         **options: Any,
     ) -> None:
         rows, columns = size

@@ -1,7 +1,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysh.shell.enter import Newline, Run, Wrong, enter, pasted, unindented
@@ -107,6 +107,7 @@ def test_typing_a_program_line_by_line_never_ends_it_early(program: str) -> None
     assert enter(program, len(program)) == Run(program.rstrip())
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PROGRAMS), st.data())
 def test_enter_inside_a_program_never_runs_half_of_it(program: str, data: st.DataObject) -> None:
     text = program.rstrip("\n")
@@ -114,6 +115,7 @@ def test_enter_inside_a_program_never_runs_half_of_it(program: str, data: st.Dat
     assert isinstance(enter(text, cursor), Newline)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab():[]'\"\\ \n\t#=,0+@{}", max_size=30), st.integers(0, 30))
 def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
     verdict = enter(text, min(cursor, len(text)))

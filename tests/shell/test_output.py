@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysh.shell import output
@@ -195,11 +195,13 @@ def test_colours_may_stay() -> None:
     assert clean("plain\x1b[K", colours=True) == "plain"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_keeps_an_escape(text: str) -> None:
     assert not set(clean(text)) & {"\x1b", "\x07", "\r", "\x9b"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=12), min_size=1, max_size=20), st.integers(1, 9))
 def test_however_bytes_are_cut_the_lines_are_the_same(parts: list[bytes], size: int) -> None:
     whole, cut = Output(), Output()

@@ -73,9 +73,7 @@ def test_code_comes_from_stdin(script: Runner) -> None:
 
 
 def test_plain_code_imports_no_asyncio_and_nothing_else_that_is_slow(script: Runner) -> None:
-    heavy = (
-        "{'asyncio', 'cloudpickle', 'inspect', 'pathlib', 'pickle', 'prompt_toolkit', 'socket', 'traceback'}"
-    )
+    heavy = "{'asyncio', 'cloudpickle', 'inspect', 'pathlib', 'pickle', 'prompt_toolkit', 'socket', 'traceback'}"
     assert script("-c", f"import sys; print({heavy} & {{*sys.modules}})") == (0, "set()\n", "")
 
 

@@ -1,8 +1,8 @@
 """Three nodes on a virtual clock: what must hold whatever comes in between."""
 
 import pytest
-from pysh.runtime.protocol.frames import Flag
 
+from pysh.runtime.protocol.frames import Flag
 from tests.sim.cluster import Cluster
 
 

@@ -36,7 +36,9 @@ class Home:
             "HOME": str(folder), "PYSH_RUNTIME_DIR": str(self.runtime), "TERM": "xterm",
         }  # fmt: skip
 
-    def pysh(self, *words: str, stdin: str | None = None, timeout: float = 30.0, **env: str) -> "subprocess.CompletedProcess[str]":
+    def pysh(
+        self, *words: str, stdin: str | None = None, timeout: float = 30.0, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a pysh command to its end."""
         return subprocess.run(
             [*PYSH, *words], env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,

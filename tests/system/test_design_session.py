@@ -15,7 +15,7 @@ COOKIE = ("--cookie", "my_secret_cookie")
 @pytest.fixture
 def terminals(home: Home) -> Iterator[tuple[Terminal, Terminal]]:
     command = [sys.executable, "-m", "pysh", *COOKIE, "--rm", "--sname"]
-    options = {"rows": 30, "columns": 100, "cwd": home.folder}
+    options = {"size": (30, 100), "cwd": home.folder}
     with (
         Terminal([*command, "node1@localhost"], home.environ, **options) as one,
         Terminal([*command, "node2@localhost"], home.environ, **options) as two,

@@ -143,9 +143,7 @@ async def test_a_place_where_nobody_listens_is_not_found(network: Network, clock
     assert await stage_of(dialling) == "find"
 
 
-async def test_a_closed_listener_frees_its_place_and_ends_whoever_waits(
-    network: Network, clock: VirtualClock
-) -> None:
+async def test_a_closed_listener_frees_its_place_and_ends_whoever_waits(network: Network, clock: VirtualClock) -> None:
     listener = network.listen("b")
     with pytest.raises(TransportError, match="another listens"):
         network.listen("b")

@@ -16,9 +16,7 @@ ECHO = "import os\nwhile data := os.read(0, 65536): os.write(1, data)"
 async def child(code: str) -> tuple[asyncio.subprocess.Process, Stream]:
     """A child process running `code`, and the stream of its standard input and output."""
     (its_input, to_it), (from_it, its_output) = os.pipe(), os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, stdin=its_input, stdout=its_output
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=its_input, stdout=its_output)
     os.close(its_input)
     os.close(its_output)
     return process, await stdio.connect(from_it, to_it, f"child {process.pid}")

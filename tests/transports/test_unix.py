@@ -120,9 +120,7 @@ def test_a_listener_that_hangs_is_given_up(path: str, monkeypatch: pytest.Monkey
     assert "does not accept" in str(error)
 
 
-async def test_a_listener_that_was_busy_is_reached_in_time(
-    path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_listener_that_was_busy_is_reached_in_time(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unix, "BACKLOG", 0)
     listener = await unix.listen(path)
     first = unix.connected_socket(path)

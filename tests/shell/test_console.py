@@ -1,0 +1,124 @@
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pysh.runtime.protocol.frames import Kind, pack
+from pysh.runtime.protocol.handshake import HandshakeError
+from pysh.shell.console import Console, HubLost, Refused
+from tests.shell.hub import COOKIE, INCARNATION, NAME, TERMINAL, Hub
+
+
+class Pair:
+    """A console, and its hub in a thread of its own."""
+
+    def __init__(self, hub: Hub, cookie: bytes = COOKIE) -> None:
+        self.hub = hub
+        self.console = Console(hub.end, cookie)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        self.console.close()
+        self._thread.join()
+        self.hub.close()
+
+    def _serve(self) -> None:
+        import select
+
+        while not self.hub.gone:
+            select.select([self.hub], [], [])
+            try:
+                self.hub.receive()
+            except OSError:
+                return
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    pair = Pair(Hub())
+    pair.console.open()
+    yield pair
+    pair.close()
+
+
+def test_opening_proves_the_cookie_and_tells_who_the_node_is(pair: Pair) -> None:
+    assert pair.console.name == NAME
+
+
+def test_a_wrong_cookie_is_told() -> None:
+    pair = Pair(Hub(), b"another")
+    with pytest.raises(HandshakeError) as caught:
+        pair.console.open()
+    pair.close()
+    assert caught.value.code in ("bad_cookie", "closed")
+
+
+def test_a_peer_that_is_no_pysh_is_told() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+    console = Console(ours, COOKIE)
+    with pytest.raises(HandshakeError, match="no pysh answers there"):
+        console.open()
+    console.close()
+    theirs.close()
+
+
+def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        pair.hub.notice("first")
+        return {"echo": asked["value"]}
+
+    pair.hub.answers["info"] = answer
+    assert pair.console.ask("info", value=7) == {"echo": 7}
+    (notice,) = pair.console.take()
+    assert notice.options() == {"text": "first", "level": "info"}
+    assert pair.console.take() == []
+
+
+def test_a_refusal_is_raised_with_its_text(pair: Pair) -> None:
+    pair.hub.answers["attach"] = {"error": "PyshError", "text": "there is a terminal already"}
+    with pytest.raises(Refused, match="there is a terminal already"):
+        pair.console.ask("attach")
+
+
+def test_a_hub_that_says_goodbye_says_why(pair: Pair) -> None:
+    pair.hub.send(Kind.BYE, {"reason": "it was told to stop"})
+    pair.hub.stop()
+    with pytest.raises(HubLost, match="it was told to stop"):
+        pair.console.wait((), 10)
+        pair.console.wait((), 10)
+
+
+def test_every_frame_says_who_sends_it_and_credit_whom_it_is_for(pair: Pair) -> None:
+    pair.console.shown(Kind.OUTPUT, 10, TERMINAL._replace(number=3), 4)
+    pair.console.cell(b"1")
+    pair.hub.answers["info"] = {}
+    pair.console.ask("info")
+    credit, cell = pair.hub.frames
+    assert (credit.source, credit.dest, credit.ref) == (TERMINAL, (INCARNATION, 3), 4)
+    assert (credit.meta, credit.credit) == (pack(Kind.OUTPUT), 10)
+    assert (cell.source, cell.dest, bytes(cell.payload)) == (TERMINAL, (INCARNATION, 0), b"1")
+
+
+def test_a_hub_that_does_not_read_stops_nobody() -> None:
+    hub = Hub()
+    console = Console(hub.end, COOKIE)
+    opened = threading.Thread(target=console.open)
+    opened.start()
+    while opened.is_alive():
+        hub.receive_some()
+        opened.join(0.01)
+    while not console.full:
+        console.type(b"x" * 65536)
+    hub.answers["info"] = {}
+    asking = threading.Thread(target=console.ask, args=("info",))
+    asking.start()
+    while asking.is_alive():
+        hub.receive_some()
+        asking.join(0.01)
+    assert not console.full
+    console.close()
+    hub.close()

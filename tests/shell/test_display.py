@@ -1,0 +1,58 @@
+from pysh.shell.display import Display
+from pysh.shell.output import Tagged
+from pysh.shell.theme import Theme
+
+PLAIN, COLOURED = Display(Theme(False)), Display(Theme(True))
+TABLE = {"columns": ["node", "rtt"], "rows": [["n1@here", "-"], ["漢@here", "0.4 ms"]]}
+
+
+def test_nothing_is_shown_of_none() -> None:
+    assert PLAIN.result({"kind": "none", "text": ""}, 80) == ""
+
+
+def test_a_text_is_shown_as_it_is_but_harmless() -> None:
+    assert PLAIN.result({"kind": "text", "text": "'a'\n\x1b[2Jb\n"}, 80) == "'a'\nb"
+
+
+def test_of_an_error_the_last_line_stands_out() -> None:
+    told = {"kind": "error", "text": "Traceback\n  line\nValueError: no\n"}
+    assert PLAIN.result(told, 80) == "Traceback\n  line\nValueError: no"
+    assert COLOURED.result(told, 80) == "Traceback\n  line\n\x1b[31mValueError: no\x1b[0m"
+
+
+def test_a_table_has_a_margin_and_columns_as_wide_as_their_fields() -> None:
+    assert PLAIN.result({"kind": "table", "table": TABLE}, 80).split("\n") == [
+        " node     rtt",
+        " n1@here  -",
+        " 漢@here  0.4 ms",
+    ]
+
+
+def test_a_table_is_folded_to_the_terminal_and_says_what_is_left_out() -> None:
+    told = {"columns": ["text"], "rows": [["word " * 10]], "more": 12345}
+    lines = PLAIN.result({"kind": "table", "table": told}, 24).split("\n")
+    assert max(map(len, lines)) <= 24
+    assert lines[-1] == " … 12,345 more rows"
+
+
+def test_a_field_of_a_table_is_text_and_no_markup() -> None:
+    told = {"columns": ["a"], "rows": [["[red]x\x1b[2J\ny"]]}
+    assert PLAIN.result({"kind": "table", "table": told}, 80) == " a\n [red]x y"
+    assert "[red]x y" in COLOURED.result({"kind": "table", "table": told}, 80)
+
+
+def test_a_damaged_table_is_an_empty_one() -> None:
+    assert PLAIN.result({"kind": "table"}, 80) == ""
+
+
+def test_output_is_tagged_and_the_own_shells_is_not() -> None:
+    assert PLAIN.tagged(Tagged("n2", "text")) == "n2 | text"
+    assert COLOURED.tagged(Tagged("n2", "\x1b[31mtext")) == "\x1b[36mn2 |\x1b[0m text"
+    assert PLAIN.tagged(Tagged("", "\x1b[31mtext")) == "text"
+    assert COLOURED.tagged(Tagged("", "\x1b[31mtext")) == "\x1b[31mtext\x1b[0m"
+
+
+def test_a_notice_is_one_line() -> None:
+    assert PLAIN.notice({"text": "n2\nis down", "level": "error"}) == "n2 is down"
+    assert COLOURED.notice({"text": "x", "level": "warn"}) == "\x1b[33mx\x1b[0m"
+    assert COLOURED.notice({"text": "x", "level": "?"}) == "\x1b[90mx\x1b[0m"

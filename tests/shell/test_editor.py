@@ -1,0 +1,141 @@
+"""The keys, on a real terminal."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.shell.conftest import Shell
+from tests.shell.hub import NAME
+
+UP, DOWN, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[D", "\x01"
+BACKSPACE, TAB, SHIFT_TAB, ALT_ENTER = "\x7f", "\t", "\x1b[Z", "\x1b\r"
+
+
+def sent(shell: Shell, keys: str) -> str:
+    """The cell that `keys` send."""
+    shell.run(keys)
+    return shell.hub.cells[-1]
+
+
+def test_a_block_indents_itself_and_ends_with_an_empty_line(shell: Shell) -> None:
+    assert sent(shell, "if x:\rfor y in z:\rbreak\rw\r") == "if x:\n    for y in z:\n        break\n    w"
+
+
+@pytest.mark.parametrize(
+    ("keys", "cell"),
+    [
+        ("if x:\r" + BACKSPACE + "    y\r", "if x:\n    y"),
+        ("if x:\r" + TAB + BACKSPACE + "y\r", "if x:\n    y"),
+        ("if x:\r" + TAB + SHIFT_TAB + "y\r", "if x:\n    y"),
+        ("12" + LEFT + BACKSPACE, "2"),
+        ("a = 1" + ALT_ENTER + "b = 2", "a = 1\nb = 2"),
+        ("1 + 1" + HOME, "1 + 1"),
+        ("x = 'ä漢👍'", "x = 'ä漢👍'"),
+    ],
+)
+def test_keys_edit(shell: Shell, keys: str, cell: str) -> None:
+    assert sent(shell, keys) == cell
+
+
+def test_a_mistake_is_pointed_at_and_not_run(shell: Shell) -> None:
+    shell.type("x = )\r")
+    shell.wait(lambda: any("unmatched" in line for line in shell.lines))
+    assert shell.screen.cursor.x == len(f"{NAME}[1]> x = ")
+    shell.type("1\x05" + BACKSPACE)
+    shell.prompt(1, "x = 1")
+    shell.type("\r")
+    shell.wait(lambda: shell.hub.cells == ["x = 1"])
+
+
+def test_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
+    assert sent(shell, "x = )\r") == "x = )"
+
+
+def test_a_paste_is_inserted_whole_and_runs_with_enter(shell: Shell) -> None:
+    shell.paste("def f():\n    a = 1\n\n    return a\n")
+    shell.wait(lambda: any("return a" in line for line in shell.lines))
+    assert shell.hub.cells == []
+    assert sent(shell, "") == "def f():\n    a = 1\n\n    return a"
+
+
+def test_a_pasted_transcript_loses_its_prompts(shell: Shell) -> None:
+    shell.paste("node1@localhost[3]> x = 1\nnode1@localhost[4]> x\n1\n")
+    assert sent(shell, "") == "x = 1\nx"
+
+
+def test_a_large_paste_is_quick_and_whole(shell: Shell) -> None:
+    text = "".join(f"name_{n} = {n}\n" for n in range(5_000))
+    shell.paste(text)
+    assert sent(shell, "") == text.rstrip()
+
+
+def test_up_finds_what_was_typed_before_by_its_beginning(shell: Shell) -> None:
+    for cell, source in enumerate(("alpha = 1", "beta = 2")):
+        shell.run(source)
+        shell.hub.done()
+        shell.prompt(cell + 2)
+    shell.type(UP)
+    shell.prompt(3, "beta = 2")
+    shell.type("\x03al" + UP)
+    shell.wait(lambda: shell.lines[-1] == f"{NAME}[3]> alpha = 1")
+
+
+def test_ctrl_r_searches(shell: Shell) -> None:
+    for cell, source in enumerate(("alpha = 1", "beta = 2")):
+        shell.run(source)
+        shell.hub.done()
+        shell.prompt(cell + 2)
+    shell.type("\x12lph")
+    shell.wait(lambda: any(line == f"{NAME}[3]> alpha = 1" for line in shell.lines))
+    assert sent(shell, "\r") == "alpha = 1"
+
+
+def test_what_was_typed_before_is_suggested(shell: Shell) -> None:
+    shell.run("connect('n2@there')")
+    shell.hub.done()
+    shell.prompt(2)
+    shell.type("conn")
+    shell.wait(lambda: shell.lines[-1] == f"{NAME}[2]> connect('n2@there')")
+    assert sent(shell, "\x1b[C") == "connect('n2@there')"
+
+
+def test_secrets_are_not_written_to_the_history(shell: Shell, tmp_path: Path) -> None:
+    for cell, source in enumerate((" hidden()", "start(cookie='abc')", "x = 'my_secret_cookie'", "kept()")):
+        shell.run(source)
+        shell.hub.done()
+        shell.prompt(cell + 2)
+    written = (tmp_path / "state" / "history").read_text()
+    assert written.count("\n") == 1
+    assert '"src": "kept()"' in written
+    assert shell.hub.cells[0] == "hidden()"
+
+
+def test_code_is_coloured_once_the_highlighting_is_there(shell: Shell) -> None:
+    shell.type("lambda: 1")
+    shell.prompt(1, "lambda: 1")
+    row = shell.screen.cursor.y
+    shell.wait(lambda: shell.screen.buffer[row][len(f"{NAME}[1]> ")].fg == "blue")
+
+
+def test_no_colours_are_shown_where_none_are_wanted(open_shell, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shell = open_shell(env={"NO_COLOR": "1"})
+    shell.prompt(1)
+    shell.wait(lambda: shell.hub.asked)
+    shell.hub.output("n2", b"text\n")
+    shell.wait_for("n2 | text")
+    assert shell.screen.buffer[0][0].fg == "default"
+
+
+def test_nothing_is_asked_of_the_terminal(shell: Shell) -> None:
+    shell.type("1 + 1")
+    shell.prompt(1, "1 + 1")
+    assert b"\x1b[6n" not in shell.raw
+    assert b"\x1b[c" not in shell.raw
+
+
+def test_resizing_keeps_the_text(shell: Shell) -> None:
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.resize(24, 60)
+    shell.type("_typed")
+    shell.prompt(1, "half_typed")

@@ -1,0 +1,176 @@
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Self
+
+import pytest
+
+from pysh.runtime.protocol.frames import Kind
+from tests.shell.hub import COOKIE, NAME, Hub
+from tests.shell.terminal import DEADLINE, Terminal
+
+START = """\
+import socket, sys
+from pysh.shell.plain import run_plain
+sys.exit(run_plain(lambda: socket.socket(fileno=int(sys.argv[1])), sys.argv[2].encode()))
+"""
+ENV = {name: os.environ[name] for name in ("PYTHONPATH", "PATH") if name in os.environ}
+
+
+class Piped:
+    """A plain shell with pipes on both ends."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.text = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            pass_fds=(hub.end.fileno(),), env=ENV,
+        )  # fmt: skip
+        hub.end.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+        self.hub.close()
+
+    def feed(self, text: str, *, end: bool = False) -> None:
+        """Write to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+        if end:
+            self.process.stdin.close()
+
+    def wait(self, condition: "object") -> None:
+        """Wait until `condition()`."""
+        assert callable(condition)
+        assert self.process.stdout is not None
+        out = self.process.stdout.fileno()
+        files = [self.hub.fileno(), out]
+        while not condition():
+            ready, _, _ = select.select(files, [], [], DEADLINE)
+            assert ready, f"nothing more came after {self.text!r}"
+            if self.hub.fileno() in ready:
+                self.hub.receive()
+            if out in ready:
+                data = os.read(out, 65536)
+                self.text += data
+                if not data:
+                    files.remove(out)
+            if self.hub.gone:
+                files = [file for file in files if file != self.hub.fileno()]
+
+    def code(self) -> int:
+        """Its exit code."""
+        assert self.process.stdout is not None
+        if not self.hub.gone:
+            self.wait(lambda: self.hub.gone)
+        self.text += self.process.stdout.read()
+        return self.process.wait(DEADLINE)
+
+
+@pytest.fixture
+def piped() -> Iterator[Piped]:
+    with Piped(Hub()) as piped:
+        yield piped
+
+
+def test_cells_from_a_pipe_run_one_after_the_other(piped: Piped) -> None:
+    piped.feed("def f():\n    return 1\n\n f()\n2+2", end=True)
+    piped.wait(lambda: len(piped.hub.cells) == 1)
+    piped.hub.screen("prinťed\r\n\x1b[31mred\x1b[0m\r\n".encode())
+    piped.hub.done()
+    piped.wait(lambda: len(piped.hub.cells) == 2)
+    piped.hub.output("n2", b"\r10%\r20%\n")
+    piped.hub.done("1")
+    piped.wait(lambda: len(piped.hub.cells) == 3)
+    piped.hub.done("4")
+    assert piped.code() == 0
+    assert piped.hub.cells == ["def f():\n    return 1", "f()", "2+2"]
+    assert piped.text.decode() == "prinťed\nred\nn2 | 20%\n1\n4\n"
+
+
+def test_a_pipe_ends_at_the_first_error(piped: Piped) -> None:
+    piped.feed("1/0\n2\n")
+    piped.wait(lambda: piped.hub.cells)
+    piped.hub.done("ZeroDivisionError: division by zero", kind="error")
+    assert piped.code() == 1
+    assert (piped.hub.cells, piped.text) == (["1/0"], b"ZeroDivisionError: division by zero\n")
+
+
+def test_a_cell_from_a_pipe_has_no_input(piped: Piped) -> None:
+    piped.feed("input()\n")
+    piped.wait(lambda: piped.hub.typed == b"\x04")
+
+
+def test_exit_gives_its_code(piped: Piped) -> None:
+    piped.feed("exit(7)\n")
+    piped.wait(lambda: piped.hub.cells)
+    piped.hub.done(exit=7)
+    assert piped.code() == 7
+
+
+def test_what_keeps_the_node_is_said(piped: Piped) -> None:
+    piped.hub.answers["leave"] = {"stop": False, "reasons": ["1 task running here"]}
+    piped.feed("", end=True)
+    assert piped.code() == 0
+    assert piped.text.decode() == f"{NAME} stays: 1 task running here\n"
+
+
+def test_sigint_interrupts_the_cell_and_then_ends_the_shell(piped: Piped) -> None:
+    piped.feed("work()\n")
+    piped.wait(lambda: piped.hub.cells)
+    piped.process.send_signal(signal.SIGINT)
+    piped.wait(lambda: piped.hub.of(Kind.INTERRUPT))
+    piped.hub.done()
+    piped.feed("again()\n")
+    piped.wait(lambda: len(piped.hub.cells) == 2)
+    piped.hub.done("ok")
+    piped.wait(lambda: b"ok\n" in piped.text)
+    piped.process.send_signal(signal.SIGINT)
+    assert piped.code() == 130
+
+
+def test_a_hub_that_goes_ends_a_plain_shell_with_5(piped: Piped) -> None:
+    piped.feed("work()\n")
+    piped.wait(lambda: piped.hub.cells)
+    piped.hub.close()
+    piped.hub.gone = True
+    assert piped.code() == 5
+    assert piped.text.decode() == f"{NAME}: connection lost: its hub is gone\n"
+
+
+def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
+    hub = Hub()
+    with ExitStack() as stack:
+        stack.callback(hub.close)
+        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
+        end = hub.end.fileno()
+        terminal = stack.enter_context(Terminal(command, {**ENV, "TERM": "dumb"}, pass_fds=(end,)))
+        hub.end.close()
+        terminal.others[hub.fileno()] = hub.receive
+        terminal.wait_for_end(f"{NAME}[1]>")
+        terminal.type("if x:\r    input()\r\r")
+        terminal.wait(lambda: hub.cells)
+        hub.screen(b"name? ")
+        terminal.wait(lambda: terminal.lines[-1] == "name?")
+        terminal.type("me\r")
+        terminal.wait(lambda: hub.typed == b"me\n")
+        hub.done("'me'")
+        terminal.wait_for_end("name? 'me'", f"{NAME}[2]>")
+        terminal.type("half\x03")
+        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[2]> half^C", f"{NAME}[2]>"])
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+        assert hub.cells == ["if x:\n    input()"]
+        assert b"\x1b" not in terminal.raw
+        assert terminal.modes == terminal.found
