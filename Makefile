@@ -18,7 +18,7 @@ SOURCES := $(shell git ls-files '*.py' pyproject.toml)
 	@touch $@
 
 run: .venv/installed
-	$(BIN)/pysh examples/wordcount.pysh
+	PATH="$(CURDIR)/.venv/bin:$$PATH" pysh examples/wordcount.pysh
 
 test: .venv/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

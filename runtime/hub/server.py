@@ -107,7 +107,8 @@ class Server:
         self.peers: dict[int, Peer] = {}
         self.core = Node(
             self.name, self.incarnation, python=config["python_version"],
-            cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts, persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
+            cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts,
+            persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
