@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import time
 from socket import socket, socketpair
 from typing import Any
 
 HUB_PYTHON = "PYSH_HUB_PYTHON"
 """Where a program that runs in the user's Python finds pysh's own; inherited, not secret."""
+
+
+_started: "list[subprocess.Popen[bytes]]" = []
 
 
 class HubFailed(Exception):
@@ -33,13 +37,25 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     ours, theirs = socketpair()
     command = [hub_python(), "-m", "pysh.runtime.hub", str(theirs.fileno())]
     output = subprocess.DEVNULL if log is None else log
-    subprocess.Popen(
+    hub = subprocess.Popen(
         command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         start_new_session=True,
     )  # fmt: skip
+    _started.append(hub)
     theirs.close()
     ours.sendall(json.dumps(config).encode() + b"\n")
     return ours
+
+
+def wait(seconds: float) -> None:
+    """Wait until every hub that this process started has ended, `seconds` at most."""
+    until = time.monotonic() + seconds
+    while _started:
+        try:
+            _started[-1].wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return
+        _started.pop()
 
 
 def status(sock: socket) -> dict[str, Any]:

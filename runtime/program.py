@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pysh.runtime import config
 from pysh.runtime.errors import ConnectError, PyshError
-from pysh.runtime.launch import HubFailed, start_hub, status
+from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
@@ -123,6 +123,7 @@ def _leave(client: Client) -> None:
     if not client.lost:
         client.flush(LAST_SECONDS)
         client.close()
+        wait(LAST_SECONDS)
     if Client.current is client:
         Client.current = None
 

@@ -72,13 +72,15 @@ def memory_file(name: str, size: int) -> int:
     return fd
 
 
-def children(pid: int) -> list[int]:
-    """The processes whose parent is `pid`, ended ones that nobody waited for included.
+def children(*pids: int) -> list[int]:
+    """The processes whose parent is one of `pids`, ended ones that nobody waited for included.
 
     Without /proc it takes a run of `ps`, some 10 ms.
     """
     listed = os.access(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.R_OK)
-    return _listed(pid) if listed and not fallbacks_forced() else _searched(pid)
+    if fallbacks_forced() or not listed:
+        return _searched(pids)
+    return [child for pid in pids for child in _listed(pid)]
 
 
 def reap(before: Callable[[int], object]) -> tuple[int, int] | None:
@@ -121,7 +123,7 @@ def kill_tree(pid: int) -> None:
     for _ in range(_STOPPING):
         for member in tree:
             send_signal(member, signal.SIGSTOP)
-        more = {child for member in tree for child in children(member)} - tree
+        more = set(children(*tree)) - tree
         if not more:
             break
         tree |= more
@@ -141,8 +143,8 @@ def _listed(pid: int) -> list[int]:
     return found
 
 
-def _searched(pid: int) -> list[int]:
-    """The children of `pid` in a list of all processes; none where nobody makes one."""
+def _searched(pids: tuple[int, ...]) -> list[int]:
+    """The children of `pids` in a list of all processes; none where nobody makes one."""
     import subprocess
 
     command = ["ps", "-A", "-o", "pid=", "-o", "ppid="]
@@ -152,7 +154,7 @@ def _searched(pid: int) -> list[int]:
             rows = [row.split() for row in ps.stdout.read().splitlines()]
     except OSError:
         return []
-    return [int(child) for child, parent in rows if int(parent) == pid and int(child) != ps.pid]
+    return [int(child) for child, parent in rows if int(parent) in pids and int(child) != ps.pid]
 
 
 _libc: Any = None

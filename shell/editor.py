@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
@@ -23,7 +23,7 @@ from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.lexers import DynamicLexer, Lexer
+from prompt_toolkit.lexers import PygmentsLexer, SimpleLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts.prompt import PromptSession
@@ -51,7 +51,6 @@ class Editor:
         self._tty = tty
         self._prompt = ""
         self._live: Sequence[str] = ()
-        self._lexer: Lexer | None = None
         self._decoder = getincrementaldecoder("utf-8")("surrogateescape")
         self._keyboard = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Vt100Input(self._keyboard)
@@ -62,7 +61,7 @@ class Editor:
             message=self._message,
             multiline=True,
             prompt_continuation=_continuation,
-            lexer=DynamicLexer(self._lexer_now),
+            validate_while_typing=False,  # its answer, that there is no mistake, would replace ours
             history=_Recalled(history),
             auto_suggest=AutoSuggestFromHistory(),
             enable_history_search=True,
@@ -86,7 +85,7 @@ class Editor:
         if self._tty.painted:
             self._tty.write(b"\r\x1b[K")
             self._tty.painted = ""
-        if self._lexer is None:
+        if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
         try:
             return self.loop.run_until_complete(self._session.prompt_async(handle_sigint=False))
@@ -145,16 +144,12 @@ class Editor:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
         return [*shown, ("class:prompt", self._prompt)]
 
-    def _lexer_now(self) -> Lexer | None:
-        return self._lexer if len(self._session.default_buffer.text) < HIGHLIGHTED else None
-
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""
-        if self._lexer is None:
-            from prompt_toolkit.lexers import PygmentsLexer
+        if self._session.lexer is None:
             from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 
-            self._lexer = PygmentsLexer(PythonLexer, sync_from_start=False)
+            self._session.lexer = _Highlighted(PythonLexer, sync_from_start=False)
             self._app.invalidate()
 
     def _keys(self) -> KeyBindings:
@@ -189,6 +184,15 @@ class Editor:
     def _leave(self, event: KeyPressEvent) -> None:
         self._live = ()
         event.app.exit(exception=EOFError())
+
+
+class _Highlighted(PygmentsLexer):
+    """Colours for a text that is not too long for them."""
+
+    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
+        if len(document.text) > HIGHLIGHTED:
+            return SimpleLexer().lex_document(document)
+        return super().lex_document(document)
 
 
 class _Recalled(Recalled):

@@ -18,7 +18,7 @@ from pysh.shell import signals
 from pysh.shell.boot import Tty, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
-from pysh.shell.enter import Newline, enter, unindented
+from pysh.shell.enter import Run, Wrong, enter, unindented
 from pysh.shell.output import Batch, Output, clean
 from pysh.shell.theme import Theme
 
@@ -118,9 +118,11 @@ class Plain:
                 self._print("\n" if self._person else "")
                 return line
             text += line.text
-            # What can never become a program is sent as well: the node says what is wrong with it.
-            if line.end or not isinstance(enter(text, len(text)), Newline):
-                return Line(unindented(text), line.end)
+            verdict = enter(text, len(text))
+            if isinstance(verdict, Run):
+                return Line(verdict.source, line.end)
+            if line.end or isinstance(verdict, Wrong):
+                return Line(unindented(text), line.end)  # the node says what is wrong with it
             text += "\n"
             asked = "... ".rjust(len(asked))
 

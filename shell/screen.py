@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pysh.shell.boot import Tty
 
-_SEQUENCES_AT_END = re.compile(rb"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b[78=>])+\Z")
+_INVISIBLE_END = re.compile(rb"(?:\r|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[78=>])+\Z")
 _ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
 _LONGEST = 8  # of the sequences above; one may be cut in two
 
@@ -66,8 +66,7 @@ class Screen:
             for found in _ALTERNATE.finditer(recent):
                 self.full = found[1] == b"h"
             self._end = recent[-_LONGEST:]
-            data = _SEQUENCES_AT_END.sub(b"", data[-1024:])
-        if data := data.rstrip(b"\r"):
+        if data := _INVISIBLE_END.sub(b"", data[-1024:]):
             self.fresh = data.endswith(b"\n")
 
     def _write(self, data: bytes) -> None:

@@ -105,7 +105,6 @@ def node(asked: argparse.Namespace) -> int:
     hub.close()
     if asked.detach:
         return codes.OK
-    print(f"{name} is up; Ctrl-C ends it", flush=True)
     return _foreground(name, told["pid"])
 
 
@@ -127,6 +126,7 @@ def _foreground(name: str, pid: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, told)
     try:
+        print(f"{name} is up; Ctrl-C ends it", flush=True)
         while discovery.alive(name):
             time.sleep(0.1)
         print(f"{name} has ended", file=sys.stderr)

@@ -27,6 +27,8 @@ UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
 ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 """Before one of these is passed on, what its runner printed is."""
+LAST_SECOND = 1.1
+"""Seconds that cancelled jobs have to end before their node does."""
 FIRST_TERMINAL = 10.0
 """Seconds that a node made for a terminal waits for it."""
 
@@ -285,11 +287,14 @@ class Server:
             self.runners.start_fork_server()
 
     def _stop(self, action: actions.Stop) -> None:
-        busy = bool(self.core.work.pool.busy or any(worker.jobs for worker in self.core.work.pool.workers.values()))
-        self.loop.call_later(1.0 if busy else 0.0, self._ended, action.reason)
+        self._end(action.reason, time.monotonic() + LAST_SECOND)
 
-    def _ended(self, reason: str) -> None:
-        if not self.ended.done():
+    def _end(self, reason: str, until: float) -> None:
+        """End once every cancelled job is gone, `until` at the latest."""
+        busy = any(worker.jobs for worker in self.core.work.pool.workers.values())
+        if busy and time.monotonic() < until:
+            self.loop.call_later(0.01, self._end, reason, until)
+        elif not self.ended.done():
             self.ended.set_result(reason)
 
     _DO: dict[type, Callable[["Server", Any], None]] = {

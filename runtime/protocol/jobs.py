@@ -39,6 +39,7 @@ class Job:
         "size",
         "state",
         "told",
+        "wanted", "wanted",
         "worker",
     )  # fmt: skip
 
@@ -56,6 +57,7 @@ class Job:
         self.accepted_at = now
         self.sent_at = 0.0
         self.told = False
+        self.wanted = True
         self.cancel: float | None = None
         self.reason = "cancel"
         self.output: deque[bytes] = deque()

@@ -209,9 +209,9 @@ class Work:
         job.state = DONE
         job.chunks = []
         self._node.processes.pop(job.number, None)
-        if job.is_process:
+        if job.is_process or not job.wanted:
             self.jobs.remove(job)
-            if not job.flags:
+            if not job.flags or not job.wanted:
                 return
         payload = job.result[0] if len(job.result) == 1 else b"".join(job.result)
         job.outflow = Outflow(payload)
@@ -246,15 +246,19 @@ class Work:
             self.cancel(job, float(frame.options().get("grace", 2.0)), "cancel")
 
     def cancel_of(self, owns: Callable[[Pid], bool], grace: float = STOP_GRACE) -> int:
-        """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many."""
-        jobs = [
-            j
-            for j in self.jobs
-            if j.state != DONE and not j.is_process and not j.options.get("detach") and owns(j.owner)
-        ]
+        """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many.
+
+        Nobody is left who could fetch what they, or those that ended before, have to say.
+        """
+        jobs = [job for job in self.jobs if not job.is_process and not job.options.get("detach") and owns(job.owner)]
+        unfinished = [job for job in jobs if job.state != DONE]
         for job in jobs:
+            job.wanted = False
+            if job.state == DONE:
+                self.jobs.remove(job)
+        for job in unfinished:
             self.cancel(job, grace, "owner")
-        return len(jobs)
+        return len(unfinished)
 
     def cancel(self, job: Job, grace: float, reason: str) -> None:
         """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s."""

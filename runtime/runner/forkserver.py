@@ -30,6 +30,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pysh.runtime import payload, system
 from pysh.runtime.runner import worker
+from pysh.runtime.runner.output import Output
 
 FDS = 3
 """Descriptors of one fork: socket, output pipe, slots."""
@@ -54,7 +55,7 @@ class Death(NamedTuple):
 
 def main(sock: socket.socket, config: dict[str, Any]) -> NoReturn:
     """Serve the hub at the other end of `sock` until it is gone."""
-    if os.getsid(0) != os.getpid() and os.getpgrp() != os.getpid():
+    if os.getpgrp() != os.getpid():
         os.setsid()  # workers have no terminal to read from, nor one that stops them
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -82,6 +83,7 @@ class ForkServer:
         self._wake, self._awake = socket.socketpair()
         self._later = deque(LATER)
         self._adopts = system.adopt_orphans()
+        self._output = Output()
 
     def serve(self) -> NoReturn:
         """Do what the hub says, until it is gone."""
@@ -111,6 +113,7 @@ class ForkServer:
             import_module(module)
         except Exception:
             pass  # the job that needs it will say what is wrong with it
+        gc.freeze()
 
     def _patience(self) -> float | None:
         """Milliseconds to wait for news."""
@@ -202,7 +205,7 @@ class ForkServer:
                 end.close()
             for fd in self._fds:
                 os.close(fd)  # they are for the worker after this one
-            worker.main(fds, {**self._config, **self._paths, **order}, parent)
+            worker.main(fds, {**self._config, **self._paths, **order}, self._output, parent)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

@@ -72,21 +72,23 @@ class Mailbox:
         With it comes the number to start from at the next look, if it is `MISSING`. A message that
         cannot be unpickled is removed, and raises what its unpickling raised.
         """
-        end = self._next
         with self._lock:
-            for number in range(start, end) if start else list(self._messages):
-                message = self._messages.get(number)
-                if message is None:
-                    continue
-                try:
-                    value = message.value()
-                except Exception:
-                    del self._messages[number]
-                    raise
-                if matches(value):
-                    del self._messages[number]
-                    return value, start
-            return MISSING, end
+            return self._look(matches, start, self._next)
+
+    def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
+        for number in range(start, end) if start else list(self._messages):
+            message = self._messages.get(number)
+            if message is None:
+                continue
+            try:
+                value = message.value()
+            except Exception:
+                del self._messages[number]
+                raise
+            if matches(value):
+                del self._messages[number]
+                return value, start
+        return MISSING, end
 
 
 def matcher(match: Any) -> Callable[[Any], bool]:

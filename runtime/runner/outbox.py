@@ -5,7 +5,8 @@ for the thread that reads, or for the next one that sends.
 
 A Ctrl-C raises `KeyboardInterrupt` in the main thread between any two of its bytecodes, or so it is
 told; in truth CPython looks for signals after calls and at jumps backwards only. So what must not come
-apart here is written without a call in between, and a lock is taken by `with` alone.
+apart here is written without a call in between, a lock is taken by `with` alone, and no loop stands
+directly inside `with` or `try`, which do not cover its jump in CPython 3.13.
 """
 
 from collections import deque
@@ -154,10 +155,13 @@ class Outbox:
         Not to be interrupted by a Ctrl-C: called by whoever reads.
         """
         with self._lock:
+            return self._advance()
+
+    def _advance(self) -> bool:
+        written = self.flush()
+        while written and self._chunks():
             written = self.flush()
-            while written and self._chunks():
-                written = self.flush()
-            return written
+        return written
 
     def _chunks(self) -> bool:
         """Queue chunks of the first stream in each line; False if none had any to send."""
@@ -184,14 +188,17 @@ class Outbox:
                 return True  # a signal handler interrupted us to send something: it goes out after this
             self._flushing = True
             try:
-                while self._next():
-                    # One step for the interpreter: nothing comes between writing and noting how much.
-                    self._written.append(self._send(self._now))
+                self._write()
             except (BlockingIOError, InterruptedError):
                 return False
             finally:
                 self._flushing = False
             return True
+
+    def _write(self) -> None:
+        while self._next():
+            # One step for the interpreter: nothing comes between writing and noting how much.
+            self._written += map(self._send, (self._now,))
 
     def _next(self) -> bool:
         """Settle what the last write wrote, and have something in `_now` to write."""

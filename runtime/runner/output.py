@@ -8,16 +8,19 @@ from typing import NoReturn
 
 
 class Output:
-    """Stdout and stderr on `pipe`, stdin on nothing. Takes over the descriptor."""
+    """Stdout and stderr by lines, stdin from nothing. The fork server makes it, once for all its workers."""
 
-    def __init__(self, pipe: int) -> None:
-        for fd in (1, 2):
-            os.dup2(pipe, fd)
-        os.close(pipe)
+    def __init__(self) -> None:
         builtins.input = _nobody
         sys.stdin = sys.__stdin__ = open(0, closefd=False)  # type: ignore[misc]  # noqa: SIM115
         self._streams: tuple[TextIOWrapper, ...] = ()
         self.restore()
+
+    def print_into(self, pipe: int) -> None:
+        """Print into `pipe` from now on, and take over the descriptor."""
+        for fd in (1, 2):
+            os.dup2(pipe, fd)
+        os.close(pipe)
 
     def restore(self) -> None:
         """Put the streams back where a job replaced or closed them."""

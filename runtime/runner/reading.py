@@ -127,15 +127,7 @@ class Reading:
         self._followers.append(told)
         mine = me == self._main and not self.threaded
         try:
-            while not (done() or self.over):
-                if mine:
-                    self.shielded = True
-                # Locked before anybody is asked who leads, so that no word from then on is missed.
-                lock.acquire(blocking=False)
-                if not self._led(done, deadline):
-                    self._follow(lock, done, deadline)
-                if monotonic() >= deadline:
-                    break
+            self._await(done, deadline, lock, mine)
         finally:
             if waiter is not None:
                 waiter.discard_callback(told)
@@ -145,6 +137,17 @@ class Reading:
             if mine:
                 self._unshield()
         return done()
+
+    def _await(self, done: Callable[[], bool], deadline: float, lock: LockType, mine: bool) -> None:
+        while not (done() or self.over):
+            if mine:
+                self.shielded = True
+            # Locked before it is asked who leads, so that no word from then on is missed.
+            lock.acquire(blocking=False)
+            if not self._led(done, deadline):
+                self._follow(lock, done, deadline)
+            if monotonic() >= deadline:
+                return
 
     def _led(self, done: Callable[[], bool], deadline: float) -> bool:
         """Lead, if nobody else does."""

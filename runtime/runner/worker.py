@@ -30,7 +30,7 @@ AT_ONCE = 0.001
 """Seconds within which bytes that have arrived are surely read."""
 
 
-def main(fds: list[int], config: dict[str, Any], parent: int) -> NoReturn:
+def main(fds: list[int], config: dict[str, Any], output: Output, parent: int) -> NoReturn:
     """Be a worker, in a process just forked by `parent`, on a socket, an output pipe and the slots.
 
     `config` has `name`, `incarnation` and `secret` (hex) and `slot`, `core` (the place of pysh
@@ -41,7 +41,7 @@ def main(fds: list[int], config: dict[str, Any], parent: int) -> NoReturn:
     system.be_expendable()
     system.die_with_parent(parent)
     sock, pipe, slots = fds
-    output = Output(pipe)
+    output.print_into(pipe)
     _settle(config)
     slot = Slot(slots, config["slot"])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -109,9 +109,9 @@ class Worker:
         self._client.pid = frame.dest
         self._client.owner = Pid(*owner) if owner else frame.source
         self._answer(frame, self._execution.run(frame))
-        self._slot.running = 0
         if _threads_left():
-            _vanish()  # they would run on beside other people's jobs
+            _vanish()  # or they would run on beside other people's jobs
+        self._slot.running = 0
         self._tidy()
 
     def _answer(self, frame: Frame, answer: Answer) -> None:

@@ -13,7 +13,7 @@ from pysh.runtime import system
 from tests.runtime.forking import CORE, alive
 
 BOTH = pytest.mark.parametrize("fallbacks", ["", "1"], ids=["native", "fallback"])
-SLEEP = "import time; print(flush=True); time.sleep(600)"
+SLEEP = "import time; print(flush=True); time.sleep(60)"
 DEADLINE = 10.0
 
 
@@ -67,7 +67,7 @@ if not child:
     print(os.getpid(), system.die_with_parent(parent), flush=True)
     os.write(write, b"x")
     os.closerange(1, 3)
-    time.sleep(600)
+    time.sleep(60)
 os.read(read, 1)
 os._exit(0)
 """
@@ -98,6 +98,7 @@ with subprocess.Popen([sys.executable, '-c', {SLEEP!r}]) as child:
         grandchild = int(child.stdout.readline())
         assert child.pid in system.children(os.getpid())
         assert system.children(child.pid) == [grandchild]
+        assert {child.pid, grandchild} <= set(system.children(os.getpid(), child.pid))
         assert system.children(grandchild) == []
         os.kill(grandchild, signal.SIGKILL)
     assert system.children(child.pid) == []
@@ -142,7 +143,7 @@ if not os.fork():
     os.setsid()
 os.fork()
 os.write(1, b"%d\\n" % os.getpid())
-time.sleep(600)
+time.sleep(60)
 """
     with subprocess.Popen([sys.executable, "-c", four], stdout=subprocess.PIPE, start_new_session=True) as root:
         assert root.stdout is not None

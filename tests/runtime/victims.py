@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 # ruff: noqa: PTH109, PTH115
 # What jobs see is asked of the system itself.
 
-FOR_EVER = 600
+FOR_EVER = 60
 CROWD = 60
 CHILD = f"import os, time; print(os.getpid(), flush=True); time.sleep({FOR_EVER})"
 STUBBORN = "import signal; [signal.signal(n, signal.SIG_IGN) for n in (1, 2, 15)]; " + CHILD

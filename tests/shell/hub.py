@@ -128,6 +128,7 @@ class Hub:
 
     def _flush(self) -> None:
         data = b"".join(self._connection.data_to_send())
-        self._sock.setblocking(True)
-        self._sock.sendall(data)
-        self._sock.setblocking(False)
+        if data:  # also an empty one fails once the terminal is gone
+            self._sock.setblocking(True)
+            self._sock.sendall(data)
+            self._sock.setblocking(False)

@@ -39,7 +39,10 @@ class Piped:
 
     def __exit__(self, *_: object) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
         self.hub.close()
 
     def feed(self, text: str, *, end: bool = False) -> None:
@@ -159,7 +162,11 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         hub.end.close()
         terminal.others[hub.fileno()] = hub.receive
         terminal.wait_for_end(f"{NAME}[1]>")
-        terminal.type("if x:\r    input()\r\r")
+        terminal.type("if x:\r")
+        terminal.wait_for_end(f"{NAME}[1]> if x:", "                ...")
+        terminal.type("    input()\r")
+        terminal.wait_for_end("                ...     input()", "                ...")
+        terminal.type("\r")
         terminal.wait(lambda: hub.cells)
         hub.screen(b"name? ")
         terminal.wait(lambda: terminal.lines[-1] == "name?")
@@ -167,7 +174,9 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         terminal.wait(lambda: hub.typed == b"me\n")
         hub.done("'me'")
         terminal.wait_for_end("name? 'me'", f"{NAME}[2]>")
-        terminal.type("half\x03")
+        terminal.type("half")
+        terminal.wait_for_end(f"{NAME}[2]> half")
+        terminal.type("\x03")
         terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[2]> half^C", f"{NAME}[2]>"])
         terminal.type("\x04")
         assert terminal.wait_exit() == 0

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pyte
@@ -10,8 +11,8 @@ from pysh.shell.screen import Screen
 class Painted(Tty):
     """A terminal that exists as a picture only."""
 
-    def __init__(self) -> None:
-        super().__init__(fd=-1)
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
         self.screen = pyte.Screen(40, 10)
         self._stream = pyte.ByteStream(self.screen)
 
@@ -28,7 +29,8 @@ class Painted(Tty):
 
 @pytest.fixture
 def tty() -> Iterator[Painted]:
-    yield Painted()
+    with open(os.devnull) as nothing:
+        yield Painted(nothing.fileno())
 
 
 def test_a_programs_bytes_go_through_untouched(tty: Painted) -> None:

@@ -1,0 +1,154 @@
+"""The command line and its exit codes, without a terminal and in a bare environment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import PYSH, Home, until
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [("print(1)", 0), ("1/0", 1), ("raise SystemExit(7)", 7), ("import sys; sys.exit('no')", 1), ("raise KeyboardInterrupt", 130)],
+)
+def test_the_exit_code_of_a_one_liner_tells_how_it_ended(home: Home, code: str, expected: int) -> None:
+    assert home.pysh("-c", code).returncode == expected
+
+
+def test_a_one_liner_starts_no_node(home: Home) -> None:
+    assert home.pysh("-c", "import sys; print('asyncio' in sys.modules)").stdout == "False\n"
+    assert not home.runtime.exists() or home.nodes() == []
+
+
+def test_a_script_has_its_arguments_its_file_and_top_level_await(home: Home) -> None:
+    code = "import sys, asyncio\nawait asyncio.sleep(0)\nprint(sys.argv[1:], __file__.endswith('s.pysh'), __name__)\n"
+    file = home.folder / "s.pysh"
+    file.write_text("#!/usr/bin/env pysh\n" + code)
+    assert home.pysh(str(file), "--name", "x", "-c").stdout == "['--name', 'x', '-c'] True __main__\n"
+
+
+def test_standard_input_is_a_script(home: Home) -> None:
+    assert home.pysh("-", "a", stdin="import sys; print(sys.argv)").stdout == "['-', 'a']\n"
+    assert home.pysh(stdin="print(call(lambda: 3))").stdout == "3\n"
+
+
+def test_usage_errors_are_2(home: Home) -> None:
+    for words in (["--nonsense"], ["attach"], ["-c"], ["nofile.pysh"]):
+        assert home.pysh(*words).returncode == 2, words
+
+
+def test_a_bare_environment_is_enough_twice_at_once(home: Home) -> None:
+    environ = {"HOME": str(home.folder), "PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    command = [*PYSH, "-c", "print(call(lambda: 40 + 2))"]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    two = [subprocess.Popen(command, env=environ, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    for process in two:
+        out, err = process.communicate(timeout=30)
+        assert (out, err, process.returncode) == ("42\n", "", 0)
+
+
+def test_nodes_are_listed_asked_and_stopped(home: Home) -> None:
+    home.node("n1@localhost")
+    assert [node["node"] for node in home.nodes()] == ["n1@localhost"]
+    assert home.pysh("rpc", "n1", "-c", "x = 20").returncode == 0
+    done = home.pysh("rpc", "n1", "-c", "print('hello'); x * 2")
+    assert (done.stdout, done.returncode) == ("hello\n40\n", 0)
+    failed = home.pysh("rpc", "n1", "-c", "1/0")
+    assert failed.returncode == 1
+    assert "ZeroDivisionError" in failed.stderr
+    assert json.loads(home.pysh("tasks", "--json").stdout) == []
+    assert home.pysh("stop", "n1").returncode == 0
+    assert home.nodes() == []
+
+
+def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
+    shown = home.pysh("cookie", "show").stdout
+    assert shown == home.pysh("cookie", "show").stdout
+    [file] = [path for path in home.folder.rglob("cookie") if path.is_file()]
+    assert file.stat().st_mode & 0o777 == 0o600
+    home.pysh("cookie", "new")
+    assert home.pysh("cookie", "show").stdout != shown
+
+
+def test_a_cookie_on_the_command_line_is_gone_from_it(home: Home) -> None:
+    home.node("n1@localhost", "--cookie", "a_very_secret_word")
+
+    def shows(process: Path) -> bool:
+        try:
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            return False
+        return b"a_very_secret_word" in text
+
+    me = Path(f"/proc/{os.getpid()}")
+    assert not [p.name for p in Path("/proc").glob("[0-9]*") if p != me and shows(p)]
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_script_its_node_and_its_tasks(home: Home, number: signal.Signals, expected: int) -> None:
+    home.node("n2@localhost")
+    flag = home.folder / "running"
+    code = f"""
+import pathlib, time
+def endless():
+    pathlib.Path({str(flag)!r}).touch()
+    while True: time.sleep(0.1)
+task(endless, on=connect('n2@localhost'))
+time.sleep(60)
+"""
+    script = subprocess.Popen([*PYSH, "-c", code], env=home.environ, stderr=subprocess.PIPE)
+    until(flag.exists, "the task's start")
+    script.send_signal(number)
+    begun = time.monotonic()
+    script.communicate(timeout=10)
+    assert script.returncode == expected
+    until(lambda: home.pysh("tasks", "--json").stdout.strip() == "[]", "the end of the task", 5)
+    assert time.monotonic() - begun < 4
+    assert [node["node"] for node in home.nodes()] == ["n2@localhost"]
+
+
+def test_a_time_limit_ends_everything_with_124(home: Home) -> None:
+    begun = time.monotonic()
+    done = home.pysh("--timeout", "1", "-c", "import time; t = task(time.sleep, 60); t.result()")
+    assert done.returncode == 124
+    assert "1 s are over" in done.stderr
+    assert time.monotonic() - begun < 4
+    assert home.nodes() == []
+
+
+def test_a_failed_task_nobody_looked_at_is_printed_and_makes_exit_1(home: Home) -> None:
+    done = home.pysh("-c", "t = task(lambda: 1/0); wait([t])")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_foreground_node_ends_with_its_signal(home: Home) -> None:
+    node = subprocess.Popen([*PYSH, "node", "--name", "n1@localhost"], env=home.environ, stdout=subprocess.PIPE)
+    assert node.stdout is not None
+    assert b"n1@localhost is up" in node.stdout.readline()
+    node.send_signal(signal.SIGINT)
+    node.communicate(timeout=10)
+    assert node.returncode == 130
+    assert home.nodes() == []
+
+
+def test_the_users_python_runs_the_script(home: Home, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv/bin/python"
+    code = "import sys; print(sys.executable, call(lambda: __import__('sys').executable))"
+    assert home.pysh("--python", str(python), "-c", code).stdout == f"{python} {python}\n"
+
+
+def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -> None:
+    for name in ("shell", "runtime", "transports"):
+        (home.folder / name).mkdir()
+        (home.folder / name / "__init__.py").write_text("mine = True")
+    home.node("n2@localhost")
+    code = "import shell, runtime, transports; connect('n2@localhost'); print(call(lambda: 1, on='n2@localhost'), shell.mine)"
+    assert home.script(code).stdout == "1 True\n"
