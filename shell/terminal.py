@@ -127,7 +127,7 @@ class Session:
             self._clear_prompt()
             self._screen.program(told["missed"])
         if told["busy"]:
-            self._finish(self._relay(None))
+            self._finish(self._relay(console))
         self._screen.end()
 
     # at the prompt
@@ -211,7 +211,7 @@ class Session:
         if len(data) > CHUNK:
             self._say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
-        return self._finish(self._relay(console.cell(data)))
+        return self._finish(self._relay(console, data))
 
     def _finish(self, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
@@ -223,16 +223,15 @@ class Session:
         left = done.get("exit")
         return None if left is None else int(left)
 
-    def _relay(self, ref: int | None) -> Frame:
-        """Pass bytes between terminal and cell until it is done; its DONE."""
-        console = self._console
-        assert console is not None
+    def _relay(self, console: Console, source: bytes | None = None) -> Frame:
+        """Run `source`, or stay with the cell that runs: pass bytes both ways until it is done; its DONE."""
         self._tty.raw()
         self._output.end(OWN)
         self._screen.show((), [self._display.tagged(line) for line in self._output.live])
         done: Frame | None = None
         with signals.waited_for() as signalled:
             self._resized(console)
+            ref = None if source is None else console.cell(source)
             while done is None:
                 keys = () if console.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), self._patience())

@@ -4,7 +4,7 @@ The order of things at a job's end keeps "it ran at most once" true, whenever th
 
 1. What the job printed is in the pipe.
 2. The RESULT is in the socket.
-3. Only now the slot is cleared. Dies the worker before that, the hub takes the job as begun.
+3. Only now is the slot cleared. If the worker dies before that, the hub takes the job as begun.
 """
 
 import os

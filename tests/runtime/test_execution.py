@@ -126,6 +126,7 @@ def test_a_job_that_swallows_its_cancel_on_purpose_has_its_result(worker: Worker
 
 
 def test_a_job_that_is_still_being_unpickled_did_not_run(worker: Worker) -> None:
+    """P6: `executed` is about the function, not about what carries it."""
     job = worker.begin(print, victims.SlowToLoad())
     worker.see("asleep")
     worker.cancel(job)

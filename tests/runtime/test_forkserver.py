@@ -64,6 +64,7 @@ def test_a_forked_worker_is_told_with_its_pid_and_works(node: Node) -> None:
     ],
 )
 def test_the_end_of_a_worker_is_reported_with_its_status(node: Node, victim: Any, code: int) -> None:
+    """P9: nothing that a worker does to itself stops the fork server."""
     worker, other = node.worker(), node.worker()
     job = worker.begin(victim, *([code] if victim is not victims.crash else []))
     assert node.exit_of(worker) == code
@@ -88,6 +89,7 @@ def test_a_worker_that_is_not_wanted_ends_cleanly(node: Node) -> None:
 
 @pytest.mark.parametrize("victim", [victims.spin_deaf, victims.hold_the_gil, victims.flood])
 def test_the_last_rung_ends_what_heeds_nothing(node: Node, victim: Any) -> None:
+    """P8: gone within a second, whatever it does."""
     worker = node.worker()
     worker.begin(victim)
     node.wait(lambda: bool(worker.output), worker)
@@ -109,6 +111,7 @@ def test_the_second_rung_ends_what_holds_the_gil(node: Node) -> None:
 
 
 def test_what_a_killed_worker_started_is_gone_when_its_end_is_reported(node: Node) -> None:
+    """P8: with the children it started."""
     worker = node.worker()
     worker.begin(victims.start_children_and_sleep)
     pids = children(worker)

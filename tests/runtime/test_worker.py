@@ -61,6 +61,7 @@ def test_nothing_in_a_fork_servers_hands_reaches_a_program_that_a_job_starts(wor
 
 
 def test_its_slot_names_the_job_while_it_runs_and_is_cleared_after_the_result(worker: Worker) -> None:
+    """P4: at no moment a job that ran looks as if it had not begun."""
     job = worker.begin(victims.sleep)
     worker.see("asleep")
     assert worker.running == job
@@ -229,6 +230,7 @@ def test_a_spawn_is_answered_to_whoever_sent_it(worker: Worker) -> None:
 
 
 def test_a_signal_that_ends_it_leaves_the_job_in_its_slot(node: Node) -> None:
+    """P6: whoever looks at its slot knows that the job had begun."""
     worker = node.worker()
     job = worker.begin(victims.sleep)
     worker.see("asleep")

@@ -79,8 +79,8 @@ class Home:
         try:
             until(lambda: not self.processes(), "the end of every process")
         finally:
-            left = self.processes()
-            for process in left:
+            for process in self.processes():
+                print("left behind:", process.pid, process.cmdline())
                 process.kill()
         left = [file.name for file in self.runtime.glob("*") if file.name != ".lock"]
         assert not left, left

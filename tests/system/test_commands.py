@@ -88,6 +88,8 @@ def test_a_cookie_on_the_command_line_is_gone_from_it(home: Home) -> None:
 
     me = Path(f"/proc/{os.getpid()}")
     assert not [p.name for p in Path("/proc").glob("[0-9]*") if p != me and shows(p)]
+    assert home.pysh("stop", "n1").returncode == 4
+    assert home.pysh("stop", "n1", "--cookie", "a_very_secret_word").returncode == 0
 
 
 @pytest.mark.parametrize(("number", "expected"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
