@@ -98,12 +98,10 @@ def rpyc_() -> Iterator[Work]:
             asked = [later(i) for i in range(TASKS)]
             assert [a.value for a in asked] == list(range(1, TASKS + 1))
 
-        length = connection.modules.builtins.len
         try:
             yield {
                 "call": lambda: calls(remote),
                 "tasks": lambda: TASKS / timed(tasks),
-                "bulk": lambda: MB / timed(lambda: length(BIG)),
             }
         finally:
             connection.close()

@@ -51,7 +51,14 @@ class Call:
     def check(self, info: NodeInfo) -> None:
         """Raise `VersionSkew` if this call cannot run on that node."""
         if self.by_value and info.python and info.python != PYTHON:
-            raise VersionSkew(PYTHON, info.python, info.name)
+            raise VersionSkew(
+                PYTHON,
+                info.python,
+                info.name,
+                text=f"{self.label} goes by value, and code of Python {PYTHON} here cannot run in Python "
+                f"{info.python} on {info.name}; start both with the same --python, or name an importable "
+                'function by text: "module:function"',
+            )
 
     def meta(self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False) -> bytes:
         """The meta of its SPAWN. Most calls have one that was packed before."""

@@ -79,7 +79,9 @@ def leave() -> Steps[None]:
     """End the connections to all others."""
     client = current()
     others = [info for info in client.view.nodes if info.incarnation != client.incarnation]
-    yield from [client.ask_later("disconnect", name=info.name) for info in others]
+    asked = [client.ask_later("disconnect", name=info.name) for info in others]
+    for waiter in asked:  # noqa: UP028 (a list takes no values)
+        yield waiter
 
 
 def ping(node: str | Node) -> Steps[float]:

@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing `typing` itself takes as long as all the rest of this
     from typing import Any
 
+CLEAR = b"\r\x1b[K"
 PASTE_ON, PASTE_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 _IFLAG, _OFLAG, _LFLAG, _CC = 0, 1, 3, 6
 _ROWS, _COLUMNS = 24, 80
@@ -78,12 +79,12 @@ class Tty:
             _set_modes(self._fd, modes)
 
     def restore(self) -> None:
-        """Bring back the modes that were found, and turn off what was asked of the terminal."""
+        """Bring back the modes that were found, and take away what was put there."""
         if self._found is None or os.getpid() != self._pid:
             return
         found, self._found = self._found, None
         try:
-            os.write(self.out, PASTE_OFF)
+            os.write(self.out, CLEAR + PASTE_OFF if self.painted else PASTE_OFF)
         except OSError:
             pass  # it hung up
         _set_modes(self._fd, found)
@@ -91,7 +92,13 @@ class Tty:
     def paint(self, text: str) -> None:
         """Show a prompt that the editor will paint over."""
         self.painted = text
-        self.write(b"\r\x1b[K" + PASTE_ON + f"\x1b[{SGR['prompt']}m{text}{RESET}".encode())
+        self.write(CLEAR + PASTE_ON + f"\x1b[{SGR['prompt']}m{text}{RESET}".encode())
+
+    def unpaint(self) -> None:
+        """Take the painted prompt away, if it is still there."""
+        if self.painted:
+            self.write(CLEAR)
+            self.painted = ""
 
     def write(self, data: bytes) -> None:
         """Write all of `data`, however long the terminal takes. Raises `OSError` once it is gone."""

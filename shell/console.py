@@ -71,7 +71,11 @@ class Console:
         return bool(self._unsent)
 
     def wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
-        """Wait for the hub, or until one of the files `others` can be read; those that can."""
+        """Wait until there is something to `take`, or one of the files `others` can be read; those that can."""
+        # While an answer was waited for, other frames may have come.
+        return self._wait(others, 0 if self._frames else timeout)
+
+    def _wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
         hub = self._sock.fileno()
         ready, writable, _ = select.select([hub, *others], [hub] if self._unsent else [], [], timeout)
         if writable:
@@ -111,7 +115,7 @@ class Console:
             left = until - time.monotonic()
             if left <= 0:
                 raise HubLost(f"its hub gave no answer to {verb!r} within {ANSWER_SECONDS:g} s")
-            self.wait((), left)
+            self._wait((), left)
         reply = self._replies.pop(ref)
         if "ok" not in reply:
             raise Refused(str(reply.get("text", reply.get("error"))))

@@ -82,9 +82,7 @@ class Editor:
     def read(self, prompt: str) -> str:
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given."""
         self._prompt = prompt
-        if self._tty.painted:
-            self._tty.write(b"\r\x1b[K")
-            self._tty.painted = ""
+        self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
         try:

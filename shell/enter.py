@@ -62,6 +62,15 @@ def enter(text: str, cursor: int) -> Run | Newline | Wrong:
     return Run(source.rstrip())
 
 
+def whole_line(typed: bytes) -> str | None:
+    """The first line of what was typed, if it is plain text, ended with Enter, and complete by itself."""
+    line, end, _ = typed.partition(b"\r")
+    text = line.decode("ascii", "replace")
+    if not end or not text.isascii() or not text.isprintable():
+        return None
+    return text if isinstance(enter(text, len(text)), Run) else None
+
+
 def unindented(text: str) -> str:
     """`text` moved to the left by the margin that all its lines share, as far as the first has one."""
     first = next((line for line in text.split("\n") if line.strip()), "")

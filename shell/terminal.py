@@ -6,6 +6,7 @@ keyboard belongs to the cell: bytes go to its pty and its bytes come back, untou
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from socket import socket
@@ -16,8 +17,9 @@ from pysh.shell import signals
 from pysh.shell.boot import Tty, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
-from pysh.shell.enter import Run, enter, unindented
+from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
+from pysh.shell.leaving import may_leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.theme import Theme, has_colours
@@ -69,6 +71,7 @@ class Session:
         self._display = Display(theme)
         self._screen = Screen(tty)
         self._output = Output()
+        self._notices: deque[str] = deque(maxlen=100)  # waiting for a full-screen program to end
         self._typed = b""  # and not yet given to the editor
         self._editor: Editor | None = None
         self._console: Console | None = None
@@ -107,7 +110,7 @@ class Session:
         self._size = self._tty.size()
         told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
         self._cell = told["cell"]
-        self._catch_up(told)
+        self._catch_up(console, told)
         while True:
             left: int | None = None
             try:
@@ -116,17 +119,18 @@ class Session:
                     left = self._run(console, source)
             except EOFError:
                 left = OK
-            if left is not None and self._may_leave(console):
+            if left is not None and may_leave(console, self._say, lambda: self._key(console)):
                 return left
 
-    def _catch_up(self, told: Mapping[str, Any]) -> None:
+    def _catch_up(self, console: Console, told: Mapping[str, Any]) -> None:
         """Show what was printed before we came, and stay with the cell that runs."""
         if told.get("dropped"):
             self._say(f"… {told['dropped']:,} bytes not shown")
         if told.get("missed"):
-            self._clear_prompt()
+            self._tty.unpaint()
             self._screen.program(told["missed"])
         if told["busy"]:
+            self._tty.unpaint()
             self._finish(self._relay(console))
         self._screen.end()
 
@@ -144,10 +148,6 @@ class Session:
         editor = self._editor
         assert editor is not None
         self._tty.quiet()
-        self._typed, typed = b"", self._typed
-        if typed:
-            editor.type(typed)
-        self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         editor.show((), [self._display.tagged(line) for line in self._output.live])
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
@@ -166,7 +166,10 @@ class Session:
                 self._timer = None
             console.receive()
             for frame in console.take():
-                self._take(frame, editor)
+                self._take(frame)
+            if self._typed:
+                self._typed, typed = b"", self._typed
+                editor.type(typed)
             self._show(self._output.take(time.monotonic()), editor)
             if (due := self._output.due()) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
@@ -176,11 +179,7 @@ class Session:
     def _whole_line(self) -> str | None:
         """A line that was typed before the editor is there, if it can be run without one."""
         self._typed += self._tty.typed()
-        line, end, _ = self._typed.partition(b"\r")
-        text = line.decode("ascii", "replace")
-        if not end or not text.isprintable() or not text.isascii():
-            return None
-        return text if isinstance(enter(text, len(text)), Run) else None
+        return whole_line(self._typed)
 
     def _take_line(self, line: str) -> str:
         """Do with a typed line what the editor would."""
@@ -261,7 +260,7 @@ class Session:
                 self._screen.program(bytes(frame.payload))
                 console.shown(Kind.SCREEN, len(frame.payload))
             else:
-                self._take(frame, self._screen)
+                self._take(frame)
         if not self._screen.full:
             self._show(self._output.take(time.monotonic()), self._screen)
         return done
@@ -279,7 +278,7 @@ class Session:
 
     # both
 
-    def _take(self, frame: Frame, where: "Screen | Editor") -> None:
+    def _take(self, frame: Frame) -> None:
         """Sort a frame that belongs to no cell."""
         now = time.monotonic()
         if frame.kind == Kind.OUTPUT:
@@ -290,18 +289,17 @@ class Session:
         elif frame.kind == Kind.SCREEN:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:
-            where.show([self._display.notice(frame.options())])
-        elif frame.kind == Kind.INPUT:  # typed for a cell that was over before it got there
-            if self._editor is where and self._editor is not None:
-                self._editor.type(bytes(frame.payload))
-            else:
-                self._typed += bytes(frame.payload)
+            self._notices.append(self._display.notice(frame.options()))
+        elif frame.kind == Kind.INPUT:
+            self._typed += bytes(frame.payload)  # for a cell that was over before it got there
 
     def _show(self, batch: Batch, where: "Screen | Editor") -> None:
         """Show what is due, and tell those it came from."""
         live = None if batch.live is None else [self._display.tagged(line) for line in batch.live]
-        if batch.lines or live is not None:
-            where.show([self._display.tagged(line) for line in batch.lines], live)
+        lines = [*self._notices, *(self._display.tagged(line) for line in batch.lines)]
+        self._notices.clear()
+        if lines or live is not None:
+            where.show(lines, live)
         console = self._console
         assert console is not None
         for key, size in batch.credit.items():
@@ -310,33 +308,10 @@ class Session:
             else:
                 console.shown(Kind.SCREEN, size)
 
-    def _clear_prompt(self) -> None:
-        if self._tty.painted:
-            self._tty.write(b"\r\x1b[K")
-            self._tty.painted = ""
-
     def _say(self, text: str) -> None:
-        self._clear_prompt()
+        self._tty.unpaint()
         self._screen.end()
         self._screen.show([text])
-
-    def _may_leave(self, console: Console) -> bool:
-        """Ask the node, and where leaving would stop what runs, the user."""
-        told = console.ask("leave")
-        if told["stop"]:
-            return True
-        if told.get("persistent") or not told["reasons"]:
-            self._say(f"{console.name} stays; back to it with: pysh attach {console.name.partition('@')[0]}")
-            return True
-        self._say(f"{console.name}: " + ", ".join(told["reasons"]))
-        self._tty.write(b"s: stop it, l: leave it running, any other key: stay here ")
-        key = self._key(console)
-        self._tty.write(b"\r\n")
-        if key == b"s":
-            console.ask("leave", stop=True)
-        elif key == b"l":
-            self._say(f"back to it with: pysh attach {console.name.partition('@')[0]}")
-        return key in (b"s", b"l")
 
     def _key(self, console: Console) -> bytes:
         """The next key."""

@@ -23,9 +23,7 @@ from pysh.runtime.runner.slot import Slots
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
-STAGE0 = (
-    "import sys; sys.path.insert(1, sys.argv[1]); from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
-)
+STAGE0 = "import sys; sys.path[0] = sys.argv[1]; from pysh.runtime.runner.boot import main; main(int(sys.argv[2]))"
 AT_ONCE = 1 << 20
 """Bytes passed on before an answer; past that the answer overtakes what is left of the flood."""
 READ = 64 * 1024
@@ -56,7 +54,7 @@ def launch(python: str, core: str, config: dict[str, Any], **popen: Any) -> Proc
 class Worker:
     """A worker as the hub holds it: the read end of its pipe, and its pid once forked."""
 
-    __slots__ = ("pid", "pipe", "reading", "secret", "slot", "sock")
+    __slots__ = ("death", "pid", "pipe", "reading", "secret", "silent", "slot", "sock")
 
     def __init__(self, sock: socket.socket, pipe: int, slot: int, secret: bytes) -> None:
         self.sock = sock
@@ -65,6 +63,8 @@ class Worker:
         self.secret = secret
         self.pid = 0
         self.reading = False
+        self.silent = False
+        self.death: dict[str, Any] | None = None
 
 
 class Runners:
@@ -281,10 +281,16 @@ class Runners:
             self._exited(message["exited"], _death(message["status"]))
 
     def _exited(self, number: int, death: dict[str, Any]) -> None:
-        worker = self._workers.get(number)
-        if worker is None:
+        if (worker := self._workers.get(number)) is not None:
+            worker.death = death
+            self._bury(number, worker)
+
+    def _bury(self, number: int, worker: Worker) -> None:
+        """Report a worker's end once both are known: how it died, and that no result of it is on its way."""
+        if worker.death is None or not worker.silent:
             return
         assert self._server is not None
+        death = worker.death
         self._server.drain(number)
         del self._workers[number]
         self._read_pipe(number, worker, False)
@@ -304,7 +310,10 @@ class Runners:
             self._exited(number, {"signal": 9, "text": "the fork server died"})
 
     def worker_lost(self, number: int) -> None:
-        """Its socket ended; how it ended the fork server will say."""
+        """Its socket ended, so everything it said was heard; how it ended the fork server says."""
+        if (worker := self._workers.get(number)) is not None:
+            worker.silent = True
+            self._bury(number, worker)
 
     def signal(self, number: int, name: str, group: bool, job: int) -> None:
         """Send a signal through the fork server, which knows who still lives."""

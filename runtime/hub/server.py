@@ -27,6 +27,8 @@ UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
 ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 """Before one of these is passed on, what its runner printed is."""
+MILLISECOND = 0.001
+"""What uvloop's timers may come too early; a timer that does would be set again and again."""
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 FIRST_TERMINAL = 10.0
@@ -45,7 +47,7 @@ class Peer(asyncio.Protocol):
         self._server = server
         self._announced = False
         self._rtt: float | None = None
-        self.worker: int | None = None
+        self.worker: int | None = opening.get("worker")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
@@ -87,7 +89,8 @@ class Peer(asyncio.Protocol):
         self._announced = True
         assert self.connection.peer is not None
         self.send(self.connection.data_to_send())
-        self.worker = 0 if self.connection.peer.role == "evaluator" else self.opening.get("worker")
+        if self.connection.peer.role == "evaluator":
+            self.worker = 0
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
 
@@ -224,7 +227,7 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
         self._due_at = due
-        self._timer = self.loop.call_later(max(0.0, due - time.monotonic()), self._due)
+        self._timer = self.loop.call_later(max(0.0, due - time.monotonic()) + MILLISECOND, self._due)
 
     def _due(self) -> None:
         self._due_at = inf

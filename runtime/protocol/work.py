@@ -335,21 +335,24 @@ class Work:
         link = self.workers.pop(worker, None)
         if link is not None:
             self._node.links.pop(link.number, None)
-        unstarted = []
+        unstarted: list[Job] = []
         for number in self.pool.of(worker):
             job = self.jobs.get(number)
             if job is None or job.state == DONE:
                 continue
             self._node.processes.pop(number, None)
-            if job.state == SENT and (number == running or job.is_process):
+            if job.state == SENT and number == running:
                 self._died(job, death)
             elif job.cancel is not None:
                 self._cancelled(job, "no")
                 self._finish(job)
             else:
                 job.state, job.worker = QUEUED, None
-                unstarted.append(number)
-        self.follow(self.pool.exited(worker, unstarted))
+                unstarted.append(job)
+        self.follow(self.pool.exited(worker, [job.number for job in unstarted if not job.is_process]))
+        for job in unstarted:
+            if job.is_process:
+                self._enqueue(job)
 
     def _died(self, job: Job, death: dict[str, Any]) -> None:
         if job.cancel is not None:

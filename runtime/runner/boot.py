@@ -26,7 +26,10 @@ def main(fd: int) -> NoReturn:
     sys.argv[:] = [""]  # as in any interactive Python; ours are nobody's business
     if config["role"] not in ROLES:
         sys.exit(f"a runner cannot be a {config['role']!r}")
-    import_module(f"pysh.runtime.runner.{config['role']}").main(sock, config)
+    role = import_module(f"pysh.runtime.runner.{config['role']}")
+    # Only now may the current folder be searched first: a json.py there is not ours to import.
+    sys.path.insert(0, "")
+    role.main(sock, config)
     raise AssertionError("a runner ends by itself")
 
 

@@ -104,7 +104,7 @@ class Execution:
         executed = "yes" if self._begun else "no"
         if not self._is_cancel(error):
             try:
-                return Answer(Flag.ERROR, took, self._describe(error))
+                return Answer(Flag.ERROR, took, self._describe(error, executed))
             except BaseException as worse:
                 if not self._is_cancel(worse):
                     return _untold(error, worse, executed)
@@ -114,9 +114,9 @@ class Execution:
         ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
         return ended and self._slot.cancelled
 
-    def _describe(self, error: BaseException) -> bytes:
+    def _describe(self, error: BaseException, executed: str) -> bytes:
         """The pickle of an error, which runs code of the user's once more."""
-        payload = dumps_error(error)
+        payload = dumps_error(error, executed)
         flush()
         return payload
 

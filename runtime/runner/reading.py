@@ -53,6 +53,7 @@ class Reading:
         self._alarm, self._bell = socket.socketpair()
         self._alarm.setblocking(False)
         self._bell.setblocking(False)
+        self._senders: set[asyncio.AbstractEventLoop] = set()
         self._rung = False
         self._events = select.POLLIN
         self._poll = select.poll()
@@ -72,7 +73,7 @@ class Reading:
     @property
     def may_wait(self) -> bool:
         """Whether this thread may block: it neither reads, nor runs a loop that does."""
-        return not self.leading and (not self._loops or running_loop() not in self._loops)
+        return not self.leading and (self.threaded or running_loop() is None)
 
     def start_thread(self) -> None:
         """Read in a thread of its own from now on."""
@@ -81,22 +82,24 @@ class Reading:
         threading.Thread(target=self._read_for_ever, name="pysh-reader", daemon=True).start()
 
     def _read_for_ever(self) -> None:
-        with self._turn:
+        self._turn.acquire()
+        try:
             self._lead(lambda: False, math.inf)
-        self._leader = None
-        _tell(self._followers)
-        self.close()
+        finally:
+            self._retire()
 
     def close(self, *, forked: bool = False) -> None:
         """End every wait, from any thread. In a forked child the descriptors are closed and no more."""
         self.over = True
         if forked or self._leader is None:
-            self._sock.close()
-            self._bell.close()
-            self._alarm.close()
+            self._shut()
         if not forked:
             self.ring()
             _tell(self._followers)
+
+    def _shut(self) -> None:
+        for sock in (self._sock, self._bell, self._alarm):
+            sock.close()
 
     # waiting
 
@@ -156,10 +159,15 @@ class Reading:
         try:
             self._lead(done, deadline)
         finally:
-            self._leader = None
-            self._turn.release()
-            _tell(self._followers)
+            self._retire()
         return True
+
+    def _retire(self) -> None:
+        self._leader = None
+        self._turn.release()
+        if self.over and not self._loops:
+            self._shut()
+        _tell(self._followers)
 
     def _follow(self, lock: LockType, done: Callable[[], bool], deadline: float) -> None:
         if get_ident() == self._main and self.shielded:
@@ -235,7 +243,7 @@ class Reading:
         self._loops[loop] = self._loops.get(loop, 0) + 1
         if self._loops[loop] == 1:
             loop.add_reader(self._sock, self._in_loop, loop)
-            loop.call_soon(self._in_loop, loop)
+            loop.call_soon(self._in_loop, loop)  # what was read already does not make it readable
 
     def leave_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         """The end of `join_loop`."""
@@ -252,13 +260,15 @@ class Reading:
         except ValueError:
             pass  # it was closed
 
-    def stir_loops(self) -> None:
-        """Have the loops write what waits."""
-        for loop in list(self._loops):
-            try:
-                loop.call_soon_threadsafe(self._in_loop, loop)
-            except RuntimeError:
-                self._loops.pop(loop, None)  # it was closed while somebody awaited in it
+    def send_in_loop(self) -> None:
+        """Have the loop that runs in this thread send what waits, until all is sent."""
+        loop = running_loop()
+        if loop is None:
+            return
+        if loop not in self._senders:
+            self._senders.add(loop)
+            self.join_loop(loop)
+        loop.call_soon(self._in_loop, loop)
 
     def _in_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         mine = get_ident() == self._main
@@ -271,11 +281,10 @@ class Reading:
                 self._leader = get_ident()
                 self.received(self._read())
             finally:
-                self._leader = None
-                self._turn.release()
-                _tell(self._followers)
+                self._retire()
             if self.over and loop in self._loops:
                 self._drop_loop(loop)
+                self._shut()
             elif loop in self._loops:
                 self._watch_room(loop)
         finally:
@@ -287,6 +296,9 @@ class Reading:
             loop.remove_writer(self._sock)
         else:
             loop.add_writer(self._sock, self._in_loop, loop)
+        if loop in self._senders and not self._outbox.size:
+            self._senders.discard(loop)
+            self.leave_loop(loop)
 
 
 def _tell(whom: list[Callable[[], object]]) -> None:

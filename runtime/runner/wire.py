@@ -119,7 +119,7 @@ class Wire:
         elif reading.may_wait:
             reading.drive(lambda: outbox.empty and (stream is None or not outbox.is_open(stream)), None)
         else:
-            reading.stir_loops()
+            reading.send_in_loop()
 
     # waiting
 

@@ -141,7 +141,7 @@ def interrupt(number, frame):
         frame = frame.f_back
 
 signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.00005, 0.00005)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
 for number in range(1, 30001):
     while True:
         try:

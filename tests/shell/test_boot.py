@@ -57,6 +57,12 @@ def test_a_child_that_ends_leaves_the_modes_alone() -> None:
         assert terminal.wait_exit() == 0
 
 
+def test_a_prompt_that_was_only_painted_goes_away_at_the_end() -> None:
+    with painted("tty.restore(); raise SystemExit('no such node')") as terminal:
+        assert terminal.wait_exit() == 1
+        assert "n1@here" not in terminal.screen.display[0]
+
+
 def test_a_dumb_terminal_gets_no_paint() -> None:
     with painted("print(tty)", TERM="dumb") as terminal:
         assert terminal.wait_exit() == 0

@@ -73,6 +73,7 @@ def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
 
     pair.hub.answers["info"] = answer
     assert pair.console.ask("info", value=7) == {"echo": 7}
+    pair.console.wait((), None)  # which is not for more than this
     (notice,) = pair.console.take()
     assert notice.options() == {"text": "first", "level": "info"}
     assert pair.console.take() == []

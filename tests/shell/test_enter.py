@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pysh.shell.enter import Newline, Run, Wrong, enter, pasted, unindented
+from pysh.shell.enter import Newline, Run, Wrong, enter, pasted, unindented, whole_line
 
 
 def pressed(text: str) -> Run | Newline | Wrong:
@@ -142,6 +142,24 @@ def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
 )
 def test_a_paste_loses_its_prompts_and_results(text: str, inserted: str) -> None:
     assert pasted(text) == inserted
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        (b"2+2\r", "2+2"),
+        (b"2+2\rrest", "2+2"),
+        (b"\r", ""),
+        (b"2+2", None),
+        (b"def f():\r", None),
+        (b"x = )\r", None),
+        (b"\x1b[A\r", None),
+        (b"x\x7fy\r", None),
+        ("'ä'\r".encode(), None),
+    ],
+)
+def test_a_whole_line_needs_no_editor(typed: bytes, line: str | None) -> None:
+    assert whole_line(typed) == line
 
 
 def test_a_common_margin_goes() -> None:

@@ -124,9 +124,12 @@ def test_a_full_screen_program_is_left_alone(shell: Shell) -> None:
     shell.hub.output("n2", b"hello\n")
     shell.hub.screen(b"end\r\n")
     shell.wait(lambda: "end" in shell.lines)
-    assert "n2 | hello" not in shell.lines
+    shell.hub.notice("n3 is down")
+    shell.hub.screen(b"really\r\n")
+    shell.wait(lambda: "really" in shell.lines)
+    assert shell.lines[-2:] == ["end", "really"]
     shell.hub.screen(b"\x1b[?1049l")
-    shell.wait_for("n2 | hello")
+    shell.wait_for("n3 is down", "n2 | hello")
 
 
 def test_keys_go_to_the_cell_as_they_are_while_it_runs(shell: Shell) -> None:
@@ -278,6 +281,15 @@ def test_an_attached_terminal_sees_what_it_missed_and_the_cell_that_runs(open_sh
     assert shell.lines == ["… 1,234 bytes not shown", "before", "now", "4", PROMPT.format(4).rstrip()]
 
 
+def test_a_busy_shell_shows_no_prompt(open_shell: Open) -> None:
+    hub = Hub()
+    hub.answers["attach"] = {"evaluator": 1, "cell": 3, "busy": True, "missed": b"", "dropped": 0}
+    shell = open_shell(hub)
+    shell.wait(lambda: hub.asked)
+    hub.screen(b"now\r\n")
+    shell.wait(lambda: shell.lines == ["now"])
+
+
 def test_a_refused_attach_says_why(open_shell: Open) -> None:
     hub = Hub()
     hub.answers["attach"] = {"error": "PyshError", "text": "node1 has a terminal already"}
@@ -291,6 +303,7 @@ def test_another_cookie_is_refused_and_the_terminal_restored(open_shell: Open) -
     shell = open_shell(cookie=b"another")
     assert shell.wait_exit() == 1
     assert "the cookies differ" in shell.raw.decode()
+    assert NAME not in "".join(shell.lines)
     assert shell.modes == shell.found
 
 

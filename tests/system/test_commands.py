@@ -15,7 +15,13 @@ from tests.system.conftest import PYSH, Home, until
 
 @pytest.mark.parametrize(
     ("code", "expected"),
-    [("print(1)", 0), ("1/0", 1), ("raise SystemExit(7)", 7), ("import sys; sys.exit('no')", 1), ("raise KeyboardInterrupt", 130)],
+    [
+        ("print(1)", 0),
+        ("1/0", 1),
+        ("raise SystemExit(7)", 7),
+        ("import sys; sys.exit('no')", 1),
+        ("raise KeyboardInterrupt", 130),
+    ],
 )
 def test_the_exit_code_of_a_one_liner_tells_how_it_ended(home: Home, code: str, expected: int) -> None:
     assert home.pysh("-c", code).returncode == expected

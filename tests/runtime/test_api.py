@@ -1,0 +1,300 @@
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import pysh
+from pysh.runtime import api
+from pysh.runtime.errors import BlockingCall, ConnectError, NodeDown, TaskTimeout, VersionSkew
+from pysh.runtime.node import Node
+from pysh.runtime.protocol.frames import Kind
+from tests.runtime.hub_end import DEADLINE, HERE, N1, N2, THERE, HubEnd, hub_end
+
+
+@pytest.fixture
+def hub() -> Iterator[HubEnd]:
+    with hub_end() as hub:
+        yield hub
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+# nodes
+
+
+def test_connect_returns_the_node_and_measures_the_way_to_it(hub: HubEnd) -> None:
+    hub.serve(connect=lambda asked: N2, ping=lambda _: 0)
+    node = api.connect("n2@there")
+    assert node == Node("n2@there")
+    assert repr(node).startswith("<Node n2@there up ") and repr(node).endswith(" ms>")
+
+
+def test_connect_to_several_gives_each_its_node_or_its_error(hub: HubEnd) -> None:
+    steps = threading.Thread(target=lambda: answers(hub))
+    steps.start()
+    results = api.connect("n2@there", "n9@gone")
+    steps.join()
+    assert list(results.ok) == [Node("n2@there")]
+    assert isinstance(results[Node("n9@gone")], ConnectError)
+
+
+def answers(hub: HubEnd) -> None:
+    """Accept the first address that is asked for, refuse the second."""
+    first, second = hub.expect(Kind.REQUEST), hub.expect(Kind.REQUEST)
+    hub.send(Kind.REPLY, ref=second.ref, meta={"error": "ConnectError", "stage": "resolve", "address": "n9@gone"})
+    hub.send(Kind.REPLY, ref=first.ref, meta={"ok": N2})
+    hub.send(Kind.REPLY, ref=hub.expect(Kind.REQUEST).ref, meta={"ok": 0})
+
+
+def test_nodes_are_listed_with_what_the_hub_knows_of_them(hub: HubEnd) -> None:
+    hub.serve(nodes=lambda _: [N1 | {"tasks": 1}, N2 | {"tasks": 0, "rtt": 0.001}])
+    assert api.nodes() == [Node("n1@here"), Node("n2@there")]
+    assert api.node() == Node("n1@here")
+
+
+def test_leaving_ends_the_connections_to_all_others(hub: HubEnd) -> None:
+    left: list[str] = []
+    hub.serve(disconnect=lambda asked: left.append(asked["name"]))
+    api.leave()
+    api.disconnect("n2")
+    assert left == ["n2@there", "n2"]
+
+
+def test_ping_is_timed_here_and_needs_a_known_node(hub: HubEnd) -> None:
+    hub.serve(ping=lambda _: 0)
+    assert 0 < api.ping("n2") < DEADLINE
+    with pytest.raises(ConnectError, match="n9 is not connected"):
+        api.ping("n9")
+
+
+# running code
+
+
+def test_call_gives_the_value_or_raises(hub: HubEnd) -> None:
+    hub.serve()
+    assert api.call(max, 1, 5, 3) == 5
+    captured = 7
+    assert api.call(lambda n: n * captured, 6) == 42
+    with pytest.raises(ValueError, match="bad"):
+        api.call(fail, "bad")
+
+
+def test_a_function_may_be_named_by_text(hub: HubEnd) -> None:
+    hub.serve()
+    assert api.call("compute", 5, x=1, on="n2") == ("compute", (5,), {"x": 1})
+
+
+def test_a_call_that_is_late_leaves_its_task_behind(hub: HubEnd) -> None:
+    with pytest.raises(TaskTimeout) as caught:
+        api.call(len, "abc", timeout=0.01)
+    hub.result(hub.expect(Kind.SPAWN), 3)
+    assert caught.value.task.result(DEADLINE) == 3
+
+
+def test_nothing_is_sent_where_the_call_cannot_run(hub: HubEnd) -> None:
+    hub.tell_nodes(N1, N2 | {"python": "3.99"})
+    hub.send(Kind.PING)
+    hub.expect(Kind.PONG)
+    with pytest.raises(VersionSkew):
+        api.call(lambda: 1, on="n2")
+    with pytest.raises(TypeError, match="functools"):
+        api.task(lambda limit: limit, 1)
+    with pytest.raises(ConnectError):
+        api.task(len, "", on="n9")
+    assert hub.client.tasks == {}
+
+
+def test_of_several_nodes_the_tasks_are_spread_over_the_least_loaded(hub: HubEnd) -> None:
+    tasks = [api.task(len, "", on=pysh.all_nodes) for _ in range(4)]
+    dests = [hub.expect(Kind.SPAWN).dest.incarnation for _ in tasks]
+    assert dests == [HERE, THERE, HERE, THERE]
+
+
+def test_call_all_runs_once_on_each_node(hub: HubEnd) -> None:
+    hub.serve()
+    results = api.call_all(len, "abc")
+    assert results == {Node("n1@here"): 3, Node("n2@there"): 3}
+    assert repr(results) == "n[1-2]: 3"
+    failed = api.call_all(fail, "bad").failed
+    assert [str(error) for error in failed.values()] == ["bad", "bad"]
+
+
+def test_call_all_tells_of_each_node_that_could_not(hub: HubEnd) -> None:
+    hub.tell_nodes(N1, N2 | {"python": "3.99"})
+    hub.serve()
+    assert api.call(len, "") == 0  # so the view has come as well
+    results = api.call_all(lambda: 5)
+    assert results[Node("n1@here")] == 5 and isinstance(results[Node("n2@there")], VersionSkew)
+
+
+def test_call_all_does_not_wait_longer_than_told(hub: HubEnd) -> None:
+    results = api.call_all(len, "", timeout=0.01)
+    assert all(isinstance(error, TaskTimeout) for error in results.values())
+
+
+def test_task_all_gives_tasks_and_spawn_all_processes(hub: HubEnd) -> None:
+    hub.serve()
+    tasks = api.task_all(len, "ab", limit=3)
+    assert api.wait(tasks, DEADLINE).done == list(tasks.values())
+    assert [task.result() for task in tasks.values()] == [2, 2]
+    assert [process.pid.incarnation for process in api.spawn_all(print).values()] == [HERE, THERE]
+
+
+def test_wait_tells_which_have_ended(hub: HubEnd) -> None:
+    first, second = api.task(len, ""), api.task(len, "")
+    hub.result(hub.expect(Kind.SPAWN), 0)
+    first.result(DEADLINE)
+    assert api.wait([first, second], 0.01) == ([first], [second])
+
+
+def test_tasks_come_in_the_order_they_end(hub: HubEnd) -> None:
+    tasks = [api.task(len, "x" * n) for n in range(3)]
+    spawns = [hub.expect(Kind.SPAWN) for _ in tasks]
+    seen = api.as_completed(tasks)
+    for number in (2, 0, 1):
+        hub.result(spawns[number], number)
+        assert next(seen) is tasks[number]
+    assert list(seen) == []
+
+
+def test_tasks_lists_what_the_nodes_run(hub: HubEnd) -> None:
+    hub.serve(tasks=lambda _: [{"number": 3, "label": "f", "node": "n2@there", "status": "running", "age": 1.0}])
+    rows = api.tasks(on=["n1", "n2"])
+    assert [row["label"] for row in rows] == ["f", "f"] and "running" in repr(rows)
+
+
+def test_a_job_of_a_worker_passes_its_owner_on() -> None:
+    with hub_end("worker", thread=False) as hub:
+        hub.client.owner = hub.client.pid._replace(number=99)
+        api.task(len, "")
+        assert hub.expect(Kind.SPAWN).options()["owner"] == [HERE, 99]
+
+
+def test_twenty_thousand_tiny_tasks_all_come_back(hub: HubEnd) -> None:
+    hub.serve()
+    tasks = [api.task(int, number) for number in range(20_000)]
+    assert [task.result(DEADLINE) for task in tasks] == list(range(20_000))
+    assert hub.client.tasks == {} and hub.client.flush(DEADLINE)
+
+
+def test_many_threads_call_at_once(hub: HubEnd) -> None:
+    hub.serve()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda n: api.call(int, n), range(400))) == list(range(400))
+
+
+# messages
+
+
+def test_receive_takes_what_matches_and_leaves_the_rest(hub: HubEnd) -> None:
+    for message in ("a", 1, ("done", 5)):
+        hub.message(message)
+    assert api.receive(("done", int), timeout=DEADLINE) == ("done", 5)
+    assert api.receive(int) == 1
+    assert api.receive() == "a"
+
+
+def test_receive_waits_for_what_has_not_come_yet(hub: HubEnd) -> None:
+    hub.message("other")
+    threading.Timer(0.01, hub.message, ["wanted"]).start()
+    assert api.receive("wanted", timeout=DEADLINE) == "wanted"
+
+
+def test_receive_that_waits_in_vain_raises_timeout(hub: HubEnd) -> None:
+    hub.message("other")
+    with pytest.raises(TimeoutError):
+        api.receive(int, timeout=0.01)
+    assert api.receive(timeout=DEADLINE) == "other"
+
+
+def test_receive_ends_when_the_hub_does(hub: HubEnd) -> None:
+    threading.Timer(0.01, hub.hang_up).start()
+    with pytest.raises(NodeDown):
+        api.receive(timeout=DEADLINE)
+    with pytest.raises(NodeDown):
+        api.receive(timeout=DEADLINE)
+
+
+# where blocking is allowed
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [api.nodes, api.leave, api.receive, lambda: api.call(len, ""), lambda: api.spawn(len), lambda: api.wait([])],
+)
+async def test_an_async_function_may_not_block(hub: HubEnd, verb: Any) -> None:
+    with pytest.raises(BlockingCall):
+        verb()
+    assert hub.client.tasks == {}
+
+
+def test_a_cell_that_awaits_may_block() -> None:
+    source = "import asyncio\nfrom pysh.runtime import api\nvalue = api.call(len, 'abc')\nawait asyncio.sleep(0)"
+    code = compile(source, "<cell>", "exec", flags=0x2000)  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    names: dict[str, Any] = {}
+
+    async def main() -> None:
+        await eval(code, names)
+
+    with hub_end() as hub:
+        hub.serve()
+        asyncio.run(main())
+    assert names["value"] == 3
+
+
+# Ctrl-C
+
+INTERRUPTED = """
+import os, signal, threading
+from pysh.runtime import api
+from pysh.runtime.protocol.frames import Kind
+from tests.runtime.hub_end import hub_end
+with hub_end() as hub:
+    task = api.task(len, "")
+    spawns = [hub.expect(Kind.SPAWN)]
+    def press():
+        spawns.append(hub.expect(Kind.SPAWN))
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=press).start()
+    try:
+        api.call(len, "")
+    except KeyboardInterrupt:
+        assert hub.expect(Kind.CANCEL).ref == spawns[1].ref
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        task.result()
+    except KeyboardInterrupt:
+        hub.result(spawns[0], 5)
+        assert task.result(10) == 5
+        print(all(frame.kind != Kind.CANCEL for frame in hub.frames))
+"""
+
+
+def test_ctrl_c_cancels_a_call_and_only_ends_other_waits() -> None:
+    told = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=30)
+    assert told.stdout == "True\n", told.stderr
+
+
+# the public names
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in pysh.__all__:
+        assert getattr(pysh, name) is not None
+    assert set(pysh.__all__) <= set(dir(pysh))
+    with pytest.raises(AttributeError, match="no attribute 'no_such'"):
+        getattr(pysh, "no_such")  # noqa: B009
+
+
+def test_importing_pysh_imports_next_to_nothing() -> None:
+    source = "import sys; before = {*sys.modules}; import pysh; print(sorted({*sys.modules} - before))"
+    told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30)
+    assert told.stdout == "['pysh']\n" or "typing" in told.stdout, told.stderr
+    assert "pysh.runtime" not in told.stdout

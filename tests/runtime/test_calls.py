@@ -1,0 +1,83 @@
+import functools
+import math
+from typing import Any
+
+import pytest
+
+from pysh.runtime.calls import PYTHON, Call
+from pysh.runtime.errors import VersionSkew
+from pysh.runtime.payload import loads, loads_call
+from pysh.runtime.protocol.frames import unpack
+from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.runner.view import NodeInfo
+
+OPTIONS = frozenset(("on", "limit", "detach"))
+
+
+def call(fn: Any, *args: Any, **kwargs: Any) -> Call:
+    return Call(fn, args, kwargs, OPTIONS)
+
+
+def node(python: str) -> NodeInfo:
+    return NodeInfo("n2@there", b"2" * 16, "up", python)
+
+
+def test_a_call_is_pickled_with_its_arguments() -> None:
+    function, args, kwargs = loads_call(call(int, "11", base=2).payload)
+    assert function(*args, **kwargs) == 3
+
+
+def test_a_function_named_by_text_sends_its_arguments_alone() -> None:
+    named = call("math:gcd", 12, 18)
+    assert loads(named.payload) == ((12, 18), {})
+    assert unpack(named.meta(None, "")) == {"label": "math:gcd", "fn": "math:gcd"}
+
+
+async def waits() -> None:
+    """A coroutine function."""
+
+
+@pytest.mark.parametrize(
+    ("fn", "meta"),
+    [
+        (math.gcd, {"label": "gcd"}),
+        (lambda: None, {"label": "<lambda>"}),
+        (waits, {"label": "waits", "async": True}),
+        (functools.partial(waits), {"label": "waits", "async": True}),
+    ],
+)
+def test_what_its_node_is_told_besides(fn: Any, meta: dict[str, Any]) -> None:
+    assert unpack(call(fn).meta(None, "")) == meta
+
+
+def test_options_travel_too_and_each_combination_is_packed_once() -> None:
+    made = call(math.gcd)
+    owner = Pid(b"1" * 16, 3)
+    meta = made.meta(owner, "process", 2.5, True)
+    expected = {"label": "gcd", "owner": [b"1" * 16, 3], "kind": "process", "limit": 2.5, "detach": True}
+    assert unpack(meta) == expected
+    assert call(math.gcd).meta(owner, "process", 2.5, True) is meta
+
+
+def test_a_function_with_a_parameter_called_like_an_option_is_refused() -> None:
+    def clash(value: int, limit: int = 3) -> int:
+        return value + limit
+
+    with pytest.raises(TypeError, match=r"functools\.partial\(clash, limit=\.\.\.\)"):
+        call(clash, 1)
+    assert call(functools.partial(clash, limit=1), 1).label == "clash"
+
+
+def test_code_does_not_go_to_another_python() -> None:
+    made = call(lambda: 1)
+    made.check(node(PYTHON))
+    made.check(node(""))
+    with pytest.raises(VersionSkew) as caught:
+        made.check(node("3.99"))
+    skew = caught.value
+    assert (skew.here, skew.there, skew.node, skew.executed) == (PYTHON, "3.99", "n2@there", "no")
+
+
+@pytest.mark.parametrize("fn", ["pkg.mod:fn", "compute", math.gcd, functools.partial(math.gcd, 4), len])
+def test_names_go_to_any_python(fn: Any) -> None:
+    call(fn).check(node("3.99"))

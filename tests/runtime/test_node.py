@@ -1,0 +1,106 @@
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from pysh.runtime.errors import ConnectError
+from pysh.runtime.node import Node, all_nodes, choose, find, milliseconds, resolve
+from pysh.runtime.protocol.frames import Kind
+from tests.runtime.hub_end import DEADLINE, N1, HubEnd, entry, hub_end
+
+W1, W2 = entry("w@web1", b"a" * 16, aliases=["first"], load=3), entry("w@web2", b"b" * 16, rtt=0.0004)
+
+
+@pytest.fixture
+def hub() -> Iterator[HubEnd]:
+    with hub_end(nodes=(N1, W1, W2)) as hub:
+        yield hub
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("w@web1", "w@web1"), ("first", "w@web1"), ("n1", "n1@here"), ("w@web2", "w@web2")]
+)
+def test_a_node_is_found_by_its_name_an_alias_or_the_unique_part_before_the_at(
+    hub: HubEnd, text: str, name: str
+) -> None:
+    assert find(hub.client, text).name == name
+
+
+def test_a_node_that_is_not_connected_is_answered_with_what_to_type(hub: HubEnd) -> None:
+    with pytest.raises(ConnectError) as caught:
+        find(hub.client, "db@x")
+    assert str(caught.value) == (
+        '[find] db@x is not connected; known here: n1@here, w@web1, w@web2. Nothing ran. Try: connect("db@x")'
+    )
+    assert caught.value.executed == "no"
+
+
+def test_a_name_that_several_nodes_share_is_not_guessed(hub: HubEnd) -> None:
+    with pytest.raises(ConnectError, match="several nodes are called w: w@web1, w@web2"):
+        find(hub.client, "w")
+
+
+def test_what_on_may_say(hub: HubEnd) -> None:
+    def names(on: object) -> list[str]:
+        return [info.name for info in resolve(hub.client, on)]  # type: ignore[arg-type]
+
+    assert names(None) == ["n1@here"]
+    assert names("first") == names(Node("w@web1")) == ["w@web1"]
+    assert names(["w@web2", Node("n1@here"), "n1"]) == ["w@web2", "n1@here"]
+    assert names(all_nodes) == ["n1@here", "w@web1", "w@web2"]
+    with pytest.raises(ValueError, match="names no node"):
+        names([])
+
+
+def test_one_of_several_is_the_least_loaded_and_not_a_silent_one(hub: HubEnd) -> None:
+    assert choose(hub.client, ["w@web1", "w@web2"]).name == "w@web2"
+    for _ in range(4):
+        hub.client.view.loads.started(b"b" * 16)
+    assert choose(hub.client, ["w@web1", "w@web2"]).name == "w@web1"
+    hub.tell_nodes(N1, W1 | {"state": "suspect", "load": 0}, W2 | {"load": 9})
+    hub.send(Kind.PING)
+    hub.expect(Kind.PONG)
+    assert choose(hub.client, ["w@web1", "w@web2"]).name == "w@web2"
+
+
+def test_a_node_shows_its_state_and_round_trip(hub: HubEnd) -> None:
+    assert repr(Node("n1@here")) == "<Node n1@here self>"
+    assert repr(Node("w@web2")) == "<Node w@web2 up 0.40 ms>"
+    assert repr(Node("db@x")) == "<Node db@x down>"
+    assert str(Node("db@x")) == "db@x"
+
+
+def test_a_node_is_its_name_wherever_it_goes() -> None:
+    node = Node("w@web1")
+    assert pickle.loads(pickle.dumps(node)) == node and len({node, Node("w@web1"), Node("w@web2")}) == 2
+    assert pickle.loads(pickle.dumps(all_nodes)) is all_nodes
+
+
+def test_its_verbs_act_on_it(hub: HubEnd, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[str] = []
+
+    def evaluated(args: dict[str, str]) -> dict[str, str]:
+        asked.append(args["source"])
+        return {"text": "5", "output": "printed\n"}
+
+    hub.serve(
+        eval=evaluated,
+        ping=lambda _: 0,
+        tasks=lambda _: [{"label": "f"}],
+        disconnect=lambda args: args["name"] == "w@web1",
+    )
+    node = Node("w@web1")
+    assert node.call(len, "ab", timeout=DEADLINE) == 2
+    assert node.task(len, "abc").result(DEADLINE) == 3
+    assert node.spawn(print).pid.incarnation == b"a" * 16
+    assert repr(node.eval("2 + 3")) == "5"
+    node.run("x = 5")
+    assert asked == ["2 + 3", "x = 5"] and capsys.readouterr().out == "printed\n" * 2
+    assert node.ping() > 0 and node.rtt is not None
+    assert node.tasks()[0]["label"] == "f"
+    node.disconnect()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.00021, "0.21 ms"), (0.0099, "9.90 ms"), (0.038, "38 ms")])
+def test_round_trips_are_shown_in_milliseconds(seconds: float, text: str) -> None:
+    assert milliseconds(seconds) == text

@@ -1,0 +1,66 @@
+import pytest
+
+from pysh.runtime.node import Node
+from pysh.runtime.results import Nodes, Results, Rows, fold
+
+
+def results(**values: object) -> Results:
+    return Results({Node(f"{name}@host"): value for name, value in values.items()})
+
+
+def test_equal_values_are_printed_on_one_line() -> None:
+    many = results(**{f"web{number}": "3.11.7" for number in range(1, 12)}, db="3.12.1")
+    assert repr(many) == "web[1-11]: 3.11.7\ndb: 3.12.1"
+
+
+def test_names_that_are_the_same_before_the_at_are_told_apart_behind_it() -> None:
+    many = Results({Node(f"w@web{number}"): number % 2 for number in (1, 2, 3)})
+    assert repr(many) == "w@web[1,3]: 1\nw@web2: 0"
+
+
+def test_exceptions_and_long_values_are_printed_too() -> None:
+    assert repr(results(a=ValueError("bad"), b="two\nlines")) == "a: ValueError: bad\nb:\ntwo\nlines"
+    assert repr(Results()) == "no results"
+
+
+def test_what_went_well_and_what_failed_are_told_apart() -> None:
+    error = ValueError("bad")
+    both = results(a=1, b=error)
+    assert both.ok == results(a=1) and both.failed == results(b=error)
+    with pytest.raises(ValueError, match="bad"):
+        both.raise_first()
+    assert both.ok.raise_first() == results(a=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "folded"),
+    [
+        (["a"], ["a"]),
+        (["web1", "web2", "web3", "db"], ["web[1-3]", "db"]),
+        (["web3", "web1", "web9"], ["web[1,3,9]"]),
+        (["web08", "web09", "web10"], ["web[08-10]"]),
+        (["web9", "web10", "web010"], ["web[9-10,010]"]),
+        (["r1-n1", "r1-n2", "r2-n1"], ["r[1-2]-n1", "r1-n2"]),
+        (["1", "2"], ["[1-2]"]),
+    ],
+)
+def test_names_that_differ_in_one_number_are_folded(names: list[str], folded: list[str]) -> None:
+    assert fold(names) == folded
+
+
+def test_rows_are_a_table_for_people_and_plain_data_for_programs() -> None:
+    rows = Rows(["node", "age"], [{"node": "n1", "age": 1.25}, {"node": "long-name", "age": None}])
+    assert rows[0] == {"node": "n1", "age": 1.25}
+    assert repr(rows) == "node       age\nn1         1.2\nlong-name"
+    assert rows.__pysh_table__()[0] == ["node", "age"]
+
+
+def test_nodes_are_a_list_and_a_table() -> None:
+    rows = [
+        {"name": "n1@here", "state": "self", "rtt": None, "load": 0, "tasks": 2},
+        {"name": "n2@there", "state": "up", "rtt": 0.0004, "load": 3, "tasks": 0},
+    ]
+    nodes = Nodes(rows)
+    assert nodes == [Node("n1@here"), Node("n2@there")]
+    assert repr(nodes).splitlines()[0].split() == ["node", "state", "rtt", "load", "tasks"]
+    assert repr(nodes).splitlines()[2].split() == ["n2@there", "up", "0.40", "ms", "3", "0"]
