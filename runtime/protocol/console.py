@@ -77,8 +77,8 @@ class Console:
     def _done(self, link: Link | None, frame: Frame) -> None:
         self.busy = max(0, self.busy - 1)
         self.cell = frame.options().get("cell", self.cell)
-        if self.terminal == frame.dest.number:
-            self._node.to_process(frame.dest.number, frame)
+        if self.terminal is not None:  # another one perhaps than the one that sent the cell
+            self._node.to_process(self.terminal, frame)
 
     # the terminal
 

@@ -4,8 +4,7 @@ Everything here is defined in `pysh.runtime` and imported when it is first used:
 costs next to nothing. `pysh.aio` has the same verbs as async.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; importing typing takes longer than all else here
 if TYPE_CHECKING:
     from pysh import aio as aio
     from pysh.runtime.api import (
@@ -64,7 +63,7 @@ _ELSEWHERE = {
 }  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'pysh' has no attribute {name!r}")
     from importlib import import_module
@@ -80,7 +79,7 @@ def __dir__() -> list[str]:
     return [*__all__, "load_ipython_extension"]
 
 
-def load_ipython_extension(shell: Any) -> None:
+def load_ipython_extension(shell: object) -> None:
     """`%load_ext pysh`: the names of the prompt, in IPython and Jupyter."""
     from pysh.shell.prelude import load_ipython_extension
 

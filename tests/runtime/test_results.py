@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from pysh.runtime.node import Node
@@ -56,7 +58,7 @@ def test_rows_are_a_table_for_people_and_plain_data_for_programs() -> None:
 
 
 def test_nodes_are_a_list_and_a_table() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": "n1@here", "state": "self", "rtt": None, "load": 0, "tasks": 2},
         {"name": "n2@there", "state": "up", "rtt": 0.0004, "load": 3, "tasks": 0},
     ]

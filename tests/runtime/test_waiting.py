@@ -78,7 +78,12 @@ def sum_of(*waiters: Waiter) -> Steps[int]:
 
 def waiters(hub: HubEnd) -> list[Waiter]:
     first, second = Waiter(hub.client), Waiter(hub.client)
-    threading.Thread(target=lambda: (first.set(1), second.set(error=LookupError()))).start()
+
+    def happen() -> None:
+        first.set(1)
+        second.set(error=LookupError())
+
+    threading.Thread(target=happen).start()
     return [first, second]
 
 

@@ -158,5 +158,5 @@ def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -
         (home.folder / name).mkdir()
         (home.folder / name / "__init__.py").write_text("mine = True")
     home.node("n2@localhost")
-    code = "import shell, runtime, transports; connect('n2@localhost'); print(call(lambda: 1, on='n2@localhost'), shell.mine)"
+    code = "import shell, runtime, transports\nn2 = connect('n2@localhost')\nprint(call(lambda: 1, on=n2), shell.mine)"
     assert home.script(code).stdout == "1 True\n"

@@ -1,0 +1,115 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pysh.runtime.program import Printer, _full_name
+from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.protocol.terms import BadName
+from tests.runtime.hub_end import THERE, HubEnd, hub_end
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
+
+
+def run(home: Path, source: str, *, code: int = 0) -> str:
+    """What a program prints, in a home and a runtime directory of its own."""
+    environ = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("PYSH_COOKIE", "PYSH_COOKIE_FILE", "XDG_CONFIG_HOME")
+    } | {"HOME": str(home), "PYSH_RUNTIME_DIR": str(home / "run")}
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, timeout=30, env=environ, cwd=home
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+def test_a_first_verb_starts_the_node_and_the_end_of_the_program_stops_it(tmp_path: Path) -> None:
+    source = "import pysh; print(pysh.call(lambda a, b: a + b, 20, 22)); print(len(pysh.nodes()))"
+    assert run(tmp_path, source) == "42\n1\n"
+    assert not list((tmp_path / "run").glob("*.sock"))
+
+
+def test_start_names_the_node_and_its_end_stops_it(tmp_path: Path) -> None:
+    source = """
+import pysh
+with pysh.start(name="n1", cookie="secret") as here:
+    print(here.name.partition("@")[0], here.state, pysh.start() == here)
+    print(here.call(len, "abc"))
+try:
+    here.call(len, "")
+except pysh.ConnectError as error:
+    print(error.stage)
+"""
+    assert run(tmp_path, source) == "n1 self True\n3\nfind\n"
+
+
+def test_start_works_in_a_loop(tmp_path: Path) -> None:
+    source = """
+import asyncio, pysh
+async def main():
+    async with await pysh.aio.start() as here:
+        return await pysh.aio.call(len, "abc", on=here)
+print(asyncio.run(main()))
+"""
+    assert run(tmp_path, source) == "3\n"
+
+
+def test_what_tasks_print_is_shown_before_their_result(tmp_path: Path) -> None:
+    source = """
+import pysh
+pysh.start(name="n1")
+print(pysh.call(lambda: print("from the task") or "result"))
+"""
+    assert run(tmp_path, source) == "n1 | from the task\nresult\n"
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
+    source = """
+import pysh, sys, subprocess
+pysh.start(name="n1")
+code = "import pysh; pysh.start(name='n1')"
+print("n1" in subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr)
+"""
+    assert run(tmp_path, source) == "True\n"
+
+
+def test_workers_import_from_where_the_program_does(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "helper.py").write_text("def answer(): return 42\n")
+    source = "import sys; sys.path.append('ours'); import pysh, helper; print(pysh.call(helper.answer))"
+    assert run(tmp_path, source) == "42\n"
+
+
+def test_a_name_is_completed_and_checked() -> None:
+    assert _full_name("n1@db") == "n1@db"
+    assert _full_name("n1").startswith("n1@")
+    assert "@" in _full_name(None)
+    with pytest.raises(BadName):
+        _full_name("-n")
+
+
+@pytest.fixture
+def hub() -> Iterator[HubEnd]:
+    with hub_end() as hub:
+        hub.client.handlers[Kind.OUTPUT] = Printer(hub.client).show
+        yield hub
+
+
+def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
+    hub: HubEnd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data in ("one\ntw".encode(), "o\né".encode()[:-1], "é\n10%\r100%\n".encode()[1:]):
+        hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=data)
+        credit = hub.expect(Kind.CREDIT)
+        assert (credit.dest.incarnation, credit.ref, credit.options(), credit.credit) == (
+            THERE,
+            4,
+            Kind.OUTPUT,
+            len(data),
+        )
+    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\n"
