@@ -5,7 +5,7 @@ import os
 import sys
 from codecs import getincrementaldecoder
 from threading import Lock
-from typing import Any, Self
+from typing import Self
 
 from pysh.runtime import config
 from pysh.runtime.errors import ConnectError, PyshError
@@ -13,29 +13,30 @@ from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import check_node, split_name
+from pysh.runtime.protocol.terms import Pid, check_node, split_name
 from pysh.runtime.runner.client import Client
 from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
 """How long the end of a program waits until what it sent is on its way."""
 _starting = Lock()
+_printers: "dict[Client, Printer]" = {}
 _settings: dict[str, str | None] = {"name": None, "cookie": None, "cookie_file": None}
 
 
 class Here(Node):
     """This program's own node; as a context manager it stops at the end, if this program started it."""
 
-    __slots__ = ("_client",)
+    __slots__ = ("_printer",)
 
-    def __init__(self, name: str, client: Client | None = None) -> None:
+    def __init__(self, name: str, printer: "Printer | None" = None) -> None:
         super().__init__(name)
-        self._client = client
+        self._printer = printer
 
     def stop(self) -> None:
         """End the node: what it owns is cancelled, unless detached."""
-        if self._client is not None:
-            _leave(self._client)
+        if self._printer is not None:
+            _leave(self._printer)
 
     def __enter__(self) -> Self:
         return self
@@ -63,8 +64,8 @@ def start(name: str | None = None, cookie: str | None = None) -> Here:
                 raise PyshError(f"this is {client.name} already, and cannot be {name} too", executed="no")
             return Here(client.name)
         secret = config.read_cookie(cookie or _settings["cookie"], None if cookie else _settings["cookie_file"])
-        client = _started(_full_name(name or _settings["name"]), secret)
-        return Here(client.name, client)
+        printer = _started(_full_name(name or _settings["name"]), secret)
+        return Here(printer.client.name, printer)
 
 
 def configure(*, name: str | None, cookie: str | None, cookie_file: str | None) -> None:
@@ -78,7 +79,7 @@ def _full_name(name: str | None) -> str:
     return f"{check_node(name or config.generated_name())}@{config.default_node_host()}"
 
 
-def _started(name: str, cookie: bytes) -> Client:
+def _started(name: str, cookie: bytes) -> "Printer":
     secret, python = os.urandom(32), f"{sys.version_info.major}.{sys.version_info.minor}"
     asked = {
         "role": "program",
@@ -104,8 +105,9 @@ def _started(name: str, cookie: bytes) -> Client:
     # Workers import from where this program does.
     client.ask_later("paths", cwd=asked["cwd"], sys_path=[os.path.abspath(place) for place in sys.path])  # noqa: PTH100
     os.register_at_fork(after_in_child=client.close)
-    atexit.register(_leave, client)
-    return client
+    atexit.register(_leave, printer)
+    _printers[client] = printer
+    return printer
 
 
 def finish() -> tuple[list[Task], list[Task]]:
@@ -115,43 +117,62 @@ def finish() -> tuple[list[Task], list[Task]]:
         return [], []
     failed: list[Task] = list(client.unseen.values())
     unfinished = [task for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
-    _leave(client)
+    _leave(_printers[client])
     return failed, unfinished
 
 
-def _leave(client: Client) -> None:
+def _leave(printer: "Printer") -> None:
+    client = printer.client
     if not client.lost:
         client.flush(LAST_SECONDS)
         client.close()
         wait(LAST_SECONDS)
+    printer.finish()
+    _printers.pop(client, None)
     if Client.current is client:
         Client.current = None
 
 
 class Printer:
-    """Prints what tasks print, line by line, tagged with the node: `n2 | text`."""
+    """Prints what tasks of `client` print, line by line, tagged with the node: `n2 | text`."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-        self._decoders: dict[Any, Any] = {}
-        self._lines: dict[Any, str] = {}
+        self.client = client
+        self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
         """Print an OUTPUT, and grant its sender as much again."""
-        source = frame.source
-        decoder = self._decoders.get(source) or self._decoders.setdefault(
-            source, getincrementaldecoder("utf-8")("replace")
-        )
-        text = self._lines.pop(source, "") + decoder.decode(bytes(frame.payload))
-        *lines, rest = text.split("\n")
-        if rest:
-            self._lines[source] = rest
-        else:
-            del self._decoders[source]
-        label = frame.options().get("label", "?")
-        _write("".join(f"{label} | {line.rpartition(chr(13))[2] or line}\n" for line in lines))
-        size = len(frame.payload)
-        self._client.post(Kind.CREDIT, source, ref=frame.ref, meta=pack(Kind.OUTPUT), credit=size, source=frame.dest)
+        stream = self._streams.setdefault(frame.source, _Stream(frame.options().get("label", "?")))
+        _write(stream.feed(bytes(frame.payload)))
+        if stream.at_rest:
+            del self._streams[frame.source]
+        meta, size = pack(Kind.OUTPUT), len(frame.payload)
+        self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
+
+    def finish(self) -> None:
+        """Print the lines that nobody ended."""
+        _write("".join(stream.feed(b"\n") for stream in self._streams.values()))
+        self._streams.clear()
+
+
+class _Stream:
+    """The output of one process, as it comes."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._line = ""
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it ended with the end of a line."""
+        return not self._line and not self._decoder.getstate()[0]
+
+    def feed(self, data: bytes) -> str:
+        """The tagged lines that `data` completes; of one that was written over, what is to be seen."""
+        *lines, self._line = (self._line + self._decoder.decode(data)).split("\n")
+        shown = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
+        return "".join(f"{self._label} | {line}\n" for line in shown)
 
 
 def _write(text: str) -> None:

@@ -159,7 +159,7 @@ class Task:
 
     def done(self) -> bool:
         """Whether it has ended, in whatever way."""
-        return self.waiter.done
+        return self._client.look(self.waiter)
 
     def add_done_callback(self, callback: "Callable[[Task], object]") -> None:
         """Call `callback(task)` once it has ended: in the running loop if one runs in this thread, else
@@ -209,7 +209,7 @@ class Task:
     @property
     def status(self) -> str:
         """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`."""
-        if not self.waiter.done:
+        if not self.done():
             return "sent" if self._begun is None else "running"
         if self._flags is None:
             return "lost"

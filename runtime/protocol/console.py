@@ -113,7 +113,10 @@ class Console:
             self._node.post(Pid(self._node.incarnation, self.terminal), kind, **fields)
 
     def _typed(self, link: Link | None, frame: Frame) -> None:
-        self._node.actions.append(Type(bytes(frame.payload)))
+        if self.busy:
+            self._node.actions.append(Type(bytes(frame.payload)))
+        else:  # the cell it was typed to has ended meanwhile: it belongs to the next prompt
+            self._tell(Kind.INPUT, payload=frame.payload)
 
     def _resized(self, link: Link | None, frame: Frame) -> None:
         size = frame.options()

@@ -12,7 +12,6 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.greet import greet
 from pysh.runtime.runner.mailbox import Mailbox
-from pysh.runtime.runner.outbox import key_of
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
@@ -178,7 +177,7 @@ class Client(Wire):
         self._mailboxes.setdefault(frame.dest.number, Mailbox()).put(frame.payload)
 
     def _on_credit(self, frame: Frame) -> None:
-        self._outbox.grant(key_of(frame.options(), frame.ref, frame.source), frame.credit)
+        self._outbox.grant(frame.options(), frame.ref, frame.source, frame.credit)
 
     # what runs elsewhere, and what is lost
 

@@ -27,27 +27,27 @@ HELD = 16
 ROOM = 64 * 1024 * 1024
 """How many bytes may wait here before whoever sends more has to wait as well."""
 
-Key = tuple[int, int, Pid | None]
-
-
 TO_THE_HUB = frozenset((Kind.RESULT, Kind.PUBLISH))
 """What our own hub takes whole: the socket itself slows its sender, and nobody grants credit for it."""
 
+Line = tuple[int, int, Pid | None]
 
-def key_of(kind: int, ref: int, other: Pid) -> Key:
-    """What tells one chunked payload of ours from another, where `other` is its receiving end.
 
-    Whoever takes a SPAWN may answer for it: the node that it is addressed to, or a worker there.
+def line_of(kind: int, ref: int, other: Pid) -> Line:
+    """What frames must not overtake each other, where `other` is their receiving end.
+
+    Those are the chunks of one payload and all that would be taken for more of them, and the messages
+    to one process. A SPAWN may be granted credit by the hub it is addressed to, or by a worker there.
     """
-    return kind, ref, None if kind == Kind.SPAWN else other
+    return kind, 0 if kind == Kind.SEND else ref, None if kind == Kind.SPAWN else other
 
 
 class Stream:
-    """One payload under way in chunks; `line` orders it among those that must not overtake it."""
+    """One payload under way in chunks."""
 
-    def __init__(self, frame: Frame, line: object) -> None:
-        self.key = key_of(frame.kind, frame.ref, frame.dest)
-        self.line = line
+    def __init__(self, frame: Frame) -> None:
+        self.line = line_of(frame.kind, frame.ref, frame.dest)
+        self.ref = frame.ref
         self.size = memoryview(frame.payload).nbytes
         self.flow = Outflow(frame.payload)
         self._frame = frame._replace(payload=b"", cls=Class.BULK)
@@ -76,8 +76,7 @@ class Outbox:
         self._queue: list[Buffer] = []
         self._now: Buffer = b""
         self._written: list[int] = []
-        self._lines: dict[object, deque[Stream]] = {}
-        self._streams: dict[Key, Stream] = {}
+        self._lines: dict[Line, deque[Stream]] = {}
         self.size = 0
         """How many bytes wait, those of unfinished streams included."""
         self._queued = 0
@@ -93,11 +92,11 @@ class Outbox:
         A large one, or one that must not overtake such, becomes a stream, which `advance` sends. With
         `hold` it may wait until there are some to be written in one go.
         """
-        size = len(frame.payload)
-        line = frame.dest if frame.kind == Kind.SEND else None
         with self._lock:
-            if size > CHUNK or line in self._lines:
-                return self._open(Stream(frame, line or object()))
+            if len(frame.payload) > CHUNK or (
+                self._lines and line_of(frame.kind, frame.ref, frame.dest) in self._lines
+            ):
+                return self._open(Stream(frame))
             self._append(encode(frame))
             if not hold or len(self._queue) >= HELD:
                 self.flush()
@@ -114,35 +113,35 @@ class Outbox:
             self._queue += buffers
 
     def _open(self, stream: Stream) -> Stream:
+        line = self._lines.get(stream.line) or deque()
+        line += (stream,)
+        self._lines[stream.line] = line
         self.size += stream.size
-        self._streams[stream.key] = stream
-        self._lines.setdefault(stream.line, deque()).append(stream)
         return stream
 
-    def grant(self, key: Key, credit: int) -> None:
+    def grant(self, kind: int, ref: int, other: Pid, credit: int) -> None:
         """The receiver of a stream takes `credit` more bytes."""
         with self._lock:
-            stream = self._streams.get(key)
-            if stream is not None:
-                stream.flow.grant(credit)
+            line = self._lines.get(line_of(kind, ref, other))
+            if line is not None and line[0].ref == ref:
+                line[0].flow.grant(credit)
 
     def drop_spawn(self, ref: int) -> None:
         """Forget the rest of a SPAWN that was answered before it was sent."""
-        if self._streams:
-            self.drop(lambda stream: stream.key == (Kind.SPAWN, ref, None))
+        if self._lines:
+            self.drop(lambda stream: stream.line == (Kind.SPAWN, ref, None))
 
     def drop(self, unwanted: Callable[[Stream], bool]) -> None:
         """Forget the streams that nobody will grant anything any more."""
         with self._lock:
-            for stream in [stream for stream in self._streams.values() if unwanted(stream)]:
+            for stream in [stream for line in self._lines.values() for stream in line if unwanted(stream)]:
                 self._close(stream)
 
     def is_open(self, stream: Stream) -> bool:
         """Whether part of `stream` was not handed on yet."""
-        return self._streams.get(stream.key) is stream
+        return stream in self._lines.get(stream.line, ())
 
     def _close(self, stream: Stream) -> None:
-        del self._streams[stream.key]
         self.size -= stream.size
         line = self._lines[stream.line]
         line.remove(stream)

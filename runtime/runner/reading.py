@@ -196,11 +196,11 @@ class Reading:
         self._leader = get_ident()
         self.received(None)  # what was left to be done is done before the first sleep
         while not (done() or self.over):
-            left = deadline - monotonic()
-            if left <= 0:
-                return
+            left = max(0.0, deadline - monotonic())
             self.received(self._read() if self._sleep(left) else None)
             _tell(self._watchers)
+            if not left:
+                return
 
     def _sleep(self, seconds: float) -> bool:
         """Wait for bytes, for room to write, or for the bell; whether there is something to read."""

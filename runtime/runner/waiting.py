@@ -146,6 +146,10 @@ def _resume(steps: Steps[T], waiter: Waiter) -> Waiter:
 _COROUTINE = 0x80 | 0x200  # inspect.CO_COROUTINE | CO_ASYNC_GENERATOR; inspect takes long to import
 
 
+_BODY = ("<module>", "<cell line")
+"""How the name of a body begins, that of a file or cell; the second in some versions of IPython."""
+
+
 def refuse_to_block(verb: str, instead: str = "") -> None:
     """Raise `BlockingCall` where blocking would stop an event loop for an `async def` of the user's.
 
@@ -155,7 +159,7 @@ def refuse_to_block(verb: str, instead: str = "") -> None:
     if running_loop() is None:
         return
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_name != "<module>":
+    while frame is not None and not frame.f_code.co_name.startswith(_BODY):
         if frame.f_code.co_flags & _COROUTINE:
             from pysh.runtime.errors import BlockingCall
 

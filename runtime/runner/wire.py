@@ -136,6 +136,12 @@ class Wire:
             return self._reading.drive(lambda: bool(self.lost), timeout)
         return until.done or self._reading.drive(lambda: until.done, timeout, until)
 
+    def look(self, waiter: Waiter) -> bool:
+        """Whether `waiter` is done, with what has come already taken into account; never waits."""
+        if not waiter.done and not self._reading.busy:
+            self.pump(waiter, 0)
+        return waiter.done
+
     def wait(self, waiter: Waiter, timeout: float | None = None) -> bool:
         """The same for code of the user's: a worker tells its hub if its job waits for long."""
         if not self._tells_blocked:
@@ -203,6 +209,8 @@ class Wire:
         while raws:
             try:
                 self._receive(parse(raws.popleft()))
+            except NodeDown:
+                pass  # the hub is gone; what it sent before is still to be read, and then its end
             except Exception:
                 sys.excepthook(*sys.exc_info())  # one mistake must not end the reading
         if self.lost:
@@ -211,7 +219,7 @@ class Wire:
             self._turned()
             self._outbox.advance()
         except OSError:
-            pass  # what the hub sent before it broke is still to be read, and then its end
+            pass  # as above
 
     def _turned(self) -> None:
         """Send what all that was read in one go led to."""

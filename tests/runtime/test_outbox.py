@@ -9,7 +9,7 @@ import pytest
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import CHUNK, Decoder, Flag, Frame, Kind, parse
 from pysh.runtime.protocol.terms import Pid
-from pysh.runtime.runner.outbox import HELD, Outbox, key_of
+from pysh.runtime.runner.outbox import HELD, Outbox
 from tests.runtime.hub_end import DEADLINE, ME, WORKER, hub_of
 
 OTHER = Pid(WORKER.incarnation, 31)
@@ -79,7 +79,7 @@ def test_a_large_payload_goes_as_far_as_its_credit(wire: Wire) -> None:
     seen = drained(wire)
     assert sum(len(frame.payload) for frame in seen) == WINDOW and all(frame.flags == Flag.MORE for frame in seen)
     assert [frame.meta for frame in seen] == [b"\x80"] + [b""] * (len(seen) - 1)
-    wire.outbox.grant(key_of(Kind.SPAWN, 5, WORKER), len(payload))
+    wire.outbox.grant(Kind.SPAWN, 5, WORKER, len(payload))
     seen += drained(wire)
     assert b"".join(frame.payload for frame in seen) == payload
     assert seen[-1].flags == 0 and not wire.outbox.is_open(stream)
@@ -99,10 +99,24 @@ def test_a_small_message_does_not_overtake_a_large_one_to_the_same_process(wire:
     wire.outbox.put(message(b"small", ref=2))
     wire.outbox.put(message(b"other", OTHER, ref=3))
     assert {frame.ref for frame in drained(wire)} == {1, 3}
-    wire.outbox.grant(key_of(Kind.SEND, 1, WORKER), CHUNK)
+    wire.outbox.grant(Kind.SEND, 2, WORKER, CHUNK)  # not the one whose turn it is
+    assert drained(wire) == []
+    wire.outbox.grant(Kind.SEND, 1, WORKER, CHUNK)
     assert [frame.ref for frame in drained(wire)] == [1, 2]
     wire.outbox.put(message(b"direct", ref=4))
     assert [frame.ref for frame in wire.frames()] == [4]
+
+
+def test_nothing_comes_between_the_chunks_that_would_be_taken_for_one_of_them(wire: Wire) -> None:
+    for size in (2 * CHUNK, 10, 3 * CHUNK):
+        wire.outbox.put(Frame(Kind.PUBLISH, ME, WORKER, payload=bytes(size)))
+    sizes, size = [], 0
+    for frame in drained(wire):
+        size += len(frame.payload)
+        if not frame.flags & Flag.MORE:
+            sizes.append(size)
+            size = 0
+    assert sizes == [2 * CHUNK, 10, 3 * CHUNK]
 
 
 def test_a_stream_to_a_node_that_is_gone_is_forgotten(wire: Wire) -> None:

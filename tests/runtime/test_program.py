@@ -20,7 +20,11 @@ def run(home: Path, source: str, *, code: int = 0) -> str:
         key: value
         for key, value in os.environ.items()
         if key not in ("PYSH_COOKIE", "PYSH_COOKIE_FILE", "XDG_CONFIG_HOME")
-    } | {"HOME": str(home), "PYSH_RUNTIME_DIR": str(home / "run")}
+    } | {
+        "HOME": str(home),
+        "PYSH_RUNTIME_DIR": str(home / "run"),
+        "PYTHONPATH": os.pathsep.join(filter(None, map(os.path.abspath, sys.path))),
+    }
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=30, env=environ, cwd=home
     )
@@ -96,14 +100,15 @@ def test_a_name_is_completed_and_checked() -> None:
 @pytest.fixture
 def hub() -> Iterator[HubEnd]:
     with hub_end() as hub:
-        hub.client.handlers[Kind.OUTPUT] = Printer(hub.client).show
         yield hub
 
 
 def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
     hub: HubEnd, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for data in ("one\ntw".encode(), "o\né".encode()[:-1], "é\n10%\r100%\n".encode()[1:]):
+    printer = Printer(hub.client)
+    hub.client.handlers[Kind.OUTPUT] = printer.show
+    for data in (b"one\ntw", "o\né".encode()[:-1], "é\n10%\r100%\n".encode()[1:]):
         hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=data)
         credit = hub.expect(Kind.CREDIT)
         assert (credit.dest.incarnation, credit.ref, credit.options(), credit.credit) == (
@@ -112,4 +117,7 @@ def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
             Kind.OUTPUT,
             len(data),
         )
-    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\n"
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=b"no end")
+    hub.expect(Kind.CREDIT)
+    printer.finish()
+    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\nn2 | no end\n"

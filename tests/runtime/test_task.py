@@ -207,6 +207,17 @@ async def test_a_loop_in_a_worker_reads_by_itself() -> None:
         assert await asyncio.wait_for(waiting, DEADLINE) == 7
 
 
+def test_a_worker_that_only_looks_learns_that_it_is_done() -> None:
+    with hub_end("worker", thread=False) as hub:
+        task, spawn = started(hub)
+        assert not task.done() and task.status == "sent"
+        hub.result(spawn, 1)
+        until = time.monotonic() + DEADLINE
+        while not task.done():
+            assert time.monotonic() < until
+        assert task.result(0) == 1
+
+
 async def test_a_job_that_awaits_for_long_tells_its_hub() -> None:
     with hub_end("worker", thread=False) as hub:
         task, spawn = started(hub)
