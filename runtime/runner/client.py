@@ -156,7 +156,7 @@ class Client(Wire):
         while self._fetched:
             (source, incarnation), refs = self._fetched.popitem()
             payload = struct.pack(f">{len(refs)}Q", *refs)
-            self._outbox.put(Frame(Kind.FETCHED, source, Pid(incarnation, HUB), payload=payload))
+            self._outbox.put(Frame(Kind.FETCHED, source, Pid(incarnation, HUB), payload=payload), hold=True)
 
     def _on_stage(self, frame: Frame) -> None:
         task = self.tasks.get(frame.ref)

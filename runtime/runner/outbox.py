@@ -81,24 +81,29 @@ class Outbox:
         """How many bytes wait, those of unfinished streams included."""
         self._queued = 0
 
+        self.held = False
+        """Whether some of it is held back, to go with what comes next, or when there is nothing else to do."""
+
     @property
     def empty(self) -> bool:
-        """Whether all that could go has gone; streams may wait for credit."""
-        return not self._queued
+        """Whether all that should go has gone; some may be held back, and streams may wait for credit."""
+        return not self._queued or self.held
 
     def put(self, frame: Frame, *, hold: bool = False) -> Stream | None:
         """Take a frame of any size, its payload a row of bytes, and write what the socket takes.
 
         A large one, or one that must not overtake such, becomes a stream, which `advance` sends. With
-        `hold` it may wait until there are some to be written in one go.
+        `hold` it may wait for others, to be written in one go with them.
         """
         with self._lock:
             if len(frame.payload) > CHUNK or (
                 self._lines and line_of(frame.kind, frame.ref, frame.dest) in self._lines
             ):
                 return self._open(Stream(frame))
+            # What waits for room in the socket is not held back.
+            self.held = hold and len(self._queue) + 1 < HELD and (self.held or not self._queued)
             self._append(encode(frame))
-            if not hold or len(self._queue) >= HELD:
+            if not self.held:
                 self.flush()
         return None
 
@@ -148,13 +153,13 @@ class Outbox:
         if not line:
             del self._lines[stream.line]
 
-    def advance(self) -> bool:
+    def advance(self, *, hold: bool = False) -> bool:
         """Queue what streams may send, and write; False if the socket took less than there was.
 
-        Not to be interrupted by a Ctrl-C: called by whoever reads.
+        With `hold`, what was held back still is. Not to be interrupted by a Ctrl-C: called by whoever reads.
         """
         with self._lock:
-            return self._advance()
+            return True if hold and self.held and not self._lines else self._advance()
 
     def _advance(self) -> bool:
         written = self.flush()
@@ -185,7 +190,7 @@ class Outbox:
         with self._lock:
             if self._flushing:
                 return True  # a signal handler interrupted us to send something: it goes out after this
-            self._flushing = True
+            self._flushing, self.held = True, False
             try:
                 self._write()
             except (BlockingIOError, InterruptedError):

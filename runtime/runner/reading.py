@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BURST = 256 * 1024
 """How many bytes are read at once."""
+LINGER = 0.001
+"""Seconds after which what was held back is sent, if nothing else was."""
 DAY = 86400.0
 
 
@@ -208,7 +210,8 @@ class Reading:
         if events != self._events:
             self._events = events
             self._poll.modify(self._sock, events)
-        ready = self._wait(None if seconds == math.inf else math.ceil(min(seconds, DAY) * 1000))
+        seconds = min(seconds, LINGER if self._outbox.held else DAY)
+        ready = self._wait(math.ceil(seconds * 1000))
         for fd, event in ready:
             if fd == self._alarm.fileno():
                 self._alarm.recv(16)
@@ -217,7 +220,7 @@ class Reading:
                 return True
         return False
 
-    def _wait(self, milliseconds: int | None) -> list[tuple[int, int]]:
+    def _wait(self, milliseconds: int) -> list[tuple[int, int]]:
         if not self.shielded or get_ident() != self._main:
             return self._poll.poll(milliseconds)
         try:
@@ -296,6 +299,8 @@ class Reading:
             loop.remove_writer(self._sock)
         else:
             loop.add_writer(self._sock, self._in_loop, loop)
+        if self._outbox.held:
+            loop.call_later(LINGER, self._in_loop, loop)
         if loop in self._senders and not self._outbox.size:
             self._senders.discard(loop)
             self.leave_loop(loop)

@@ -96,12 +96,13 @@ class Wire:
             raise self._down("no")
         try:
             frame = Frame(kind, source or self._pid, dest, ref, flags, packed, payload, credit)
-            stream = outbox.put(frame, hold=in_a_row and reading.threaded and self._is_pipelining())
+            hold = in_a_row and reading.threaded and self._is_pipelining()
+            stream = outbox.put(frame, hold=hold)
         except OSError:
             if reading.may_wait:
                 reading.drive(lambda: bool(self.lost), 1.0)
             raise self._down("maybe") from None
-        if stream is not None or not outbox.empty:
+        if stream is not None or hold or not outbox.empty:
             self._push(stream)
 
     def _is_pipelining(self) -> bool:
@@ -179,7 +180,8 @@ class Wire:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was sent is on its way; False if `timeout` seconds pass before."""
-        return self._reading.drive(lambda: self._outbox.empty and not self._outbox.size, timeout)
+        self._reading.ring()
+        return self._reading.drive(lambda: not self._outbox.size, timeout)
 
     def join_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Read in `loop` too, which runs in this thread, until `leave_loop` was called as often."""
@@ -217,7 +219,7 @@ class Wire:
             return
         try:
             self._turned()
-            self._outbox.advance()
+            self._outbox.advance(hold=data is not None)
         except OSError:
             pass  # as above
 

@@ -72,6 +72,17 @@ def test_frames_that_may_wait_go_in_one_write(wire: Wire) -> None:
     assert len(wire.frames()) == HELD
 
 
+def test_what_was_held_back_goes_with_the_next_frame_or_when_there_is_nothing_else(wire: Wire) -> None:
+    wire.outbox.put(message(b"held"), hold=True)
+    wire.outbox.advance(hold=True)
+    assert wire.outbox.held and wire.frames() == []
+    wire.outbox.put(message(b"next"))
+    assert [bytes(frame.payload) for frame in wire.frames()] == [b"held", b"next"]
+    wire.outbox.put(message(b"held"), hold=True)
+    wire.outbox.advance()
+    assert len(wire.frames()) == 1 and wire.outbox.size == 0
+
+
 def test_a_large_payload_goes_as_far_as_its_credit(wire: Wire) -> None:
     payload = bytes(range(256)) * 8192
     stream = wire.outbox.put(Frame(Kind.SPAWN, ME, hub_of(WORKER.incarnation), 5, meta=b"\x80", payload=payload))
