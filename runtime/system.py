@@ -183,14 +183,16 @@ def hide_argument(secret: str) -> bool:
         return False
     import ctypes
 
+    words = {secret.encode(), b"--cookie=" + secret.encode(), b"PYSH_COOKIE=" + secret.encode()}
     try:
         with open("/proc/self/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
         for first, last in ((45, 46), (47, 48)):  # arg_start and arg_end, env_start and env_end, of proc(5)
-            start, end = int(fields[first]), int(fields[last])
-            at = ctypes.string_at(start, end - start).find(secret.encode())
-            if at >= 0:
-                ctypes.memset(start + at, ord("x"), len(secret.encode()))
+            at, end = int(fields[first]), int(fields[last])
+            for word in ctypes.string_at(at, end - at).split(b"\0"):
+                if word in words:  # a whole word, never a part of another, such as a path
+                    ctypes.memset(at + len(word) - len(secret.encode()), ord("x"), len(secret.encode()))
+                at += len(word) + 1
     except (OSError, IndexError, ValueError):
         return False
     return True

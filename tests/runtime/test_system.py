@@ -165,3 +165,16 @@ def test_a_signal_to_nobody_is_no_error() -> None:
     child = started("print(flush=True)")
     child.communicate()
     system.send_signal(child.pid, signal.SIGTERM, group=True)
+
+
+def test_a_secret_is_hidden_and_what_only_contains_it_stays(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from pysh.runtime import system; "
+        "system.hide_argument('word'); print(*(Path('/proc/self', f).read_bytes() for f in ('cmdline', 'environ')))"
+    )
+    environ = {**os.environ, "PYSH_COOKIE": "word", "FOLDER": "/tmp/a-word-here"}
+    command = [sys.executable, "-c", code, "--cookie", "word", "--cookie=word", "sword"]
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    assert "\\x00xxxx\\x00--cookie=xxxx\\x00sword" in told
+    assert "PYSH_COOKIE=xxxx" in told
+    assert "FOLDER=/tmp/a-word-here" in told
