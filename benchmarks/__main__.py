@@ -82,7 +82,7 @@ def throughput() -> list[dict[str, Any]]:
                 "title": TITLES[work],
                 "unit": UNITS[work],
                 "goal": GOALS[work],
-                "samples": samples,
+                "samples": {name: taken for name, taken in samples.items() if taken},
             }
         )
     for contestant in running:
