@@ -101,7 +101,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _reduce_code(made: CodeType) -> Any:
-    return code, (_PYTHON, *cloudpickle._code_reduce(made)[1])
+    # The name of its file goes beside it: cloudpickle >= 3.1.3 puts a fixed word in its place.
+    return code, (_PYTHON, made.co_filename, *cloudpickle._code_reduce(made)[1])
 
 
 def _reduce_memoryview(view: memoryview) -> Any:
@@ -135,11 +136,11 @@ def function(code: CodeType, names: Any, name: Any, defaults: Any, closure: Any,
     return cloudpickle._make_function(code, names, name, defaults, closure)  # type: ignore[no-any-return]
 
 
-def code(python: int, *args: Any) -> CodeType:
+def code(python: int, filename: str, *args: Any) -> CodeType:
     """A code object. That of another Python would crash this one, so it raises `VersionSkew`."""
     if python != _PYTHON:
         raise VersionSkew(here=_version(_PYTHON), there=_version(python))
-    return CodeType(*args)
+    return CodeType(*args).replace(co_filename=filename)
 
 
 def cached_function(wrapped: Any, parameters: dict[str, Any]) -> Any:
