@@ -7,12 +7,15 @@ function says what is lost with its own.
 # ruff: noqa: PTH208
 # pathlib takes longer to import than a hub or a worker has.
 
+import _signal  # type: ignore[import-not-found]  # it has no stub
 import os
 import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
+set_handler, handler_of = _signal.signal, _signal.getsignal
+"""Those of `signal` are the same, but make enums of all they are given and return, at ten times the cost."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PR_SET_CHILD_SUBREAPER = 36
 _STOPPING = 16

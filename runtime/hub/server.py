@@ -20,6 +20,7 @@ from pysh.runtime.protocol.handshake import Handshake
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.node import Node
+from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
 from pysh.transports.base import TransportError
 
@@ -29,6 +30,7 @@ ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 """Before one of these is passed on, what its runner printed is."""
 MILLISECOND = 0.001
 """What uvloop's timers may come too early; a timer that does would be set again and again."""
+SMALL = 16 * 1024
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 FIRST_TERMINAL = 10.0
@@ -121,6 +123,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._due_at = inf
         self._carrying = False
+        self._unsent: dict[int, list[Buffer]] = {}
         self._dialler = Dialler(self)
         runners.attach(self)
 
@@ -212,13 +215,21 @@ class Server:
             while todo := self.core.take():
                 for action in todo:
                     if type(action) is actions.Write:
-                        if (peer := self.peers.get(action.link)) is not None:
-                            peer.send(action.buffers)
+                        self._unsent.setdefault(action.link, []).extend(action.buffers)
                     else:
+                        self._send()
                         self._DO[type(action)](self, action)
+            self._send()
         finally:
             self._carrying = False
         self._arm()
+
+    def _send(self) -> None:
+        """Write what was gathered, in one go a connection."""
+        unsent, self._unsent = self._unsent, {}
+        for number, buffers in unsent.items():
+            if (peer := self.peers.get(number)) is not None:
+                peer.send(joined(buffers))
 
     def _arm(self) -> None:
         due = self.core.next_deadline()
@@ -354,6 +365,25 @@ class Server:
                 if peer.transport is not None:
                     peer.transport.close()
             await asyncio.sleep(0)
+
+
+def joined(buffers: list[Buffer]) -> list[Buffer]:
+    """The same bytes in fewer buffers: each costs a write about as much as copying `SMALL` bytes."""
+    if len(buffers) < 2:
+        return buffers
+    out: list[Buffer] = []
+    small: list[Buffer] = []
+    for buffer in buffers:
+        if len(buffer) < SMALL:
+            small.append(buffer)
+        elif buffer:
+            if small:
+                out.append(b"".join(small))
+                small = []
+            out.append(buffer)
+    if small:
+        out.append(b"".join(small))
+    return out
 
 
 class _Refused(asyncio.Protocol):

@@ -27,6 +27,7 @@ class Job:
         "kept",
         "key",
         "messages",
+        "meta",
         "number",
         "options",
         "outflow",
@@ -39,15 +40,16 @@ class Job:
         "size",
         "state",
         "told",
-        "wanted", "wanted",
+        "wanted",
         "worker",
     )  # fmt: skip
 
-    def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], now: float) -> None:
+    def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], meta: bytes, now: float) -> None:
         self.number = number
         self.key = key
         self.owner = owner
         self.options = options
+        self.meta = meta
         self.chunks: list[Buffer] = []
         self.size = 0
         self.messages: list[Frame] = []

@@ -25,9 +25,11 @@ from pysh.runtime.protocol.frames import (
     Raw,
     dest_of,
     encode,
+    flags_of,
     kind_of,
     pack,
     parse,
+    route_of,
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.jobs import DONE
@@ -220,21 +222,36 @@ class Node:
             if kind < LINK_KINDS:
                 self._neighbourly(link, parse(raw))
             elif link.session is not None:
-                frame = parse(raw)
-                new = link.session.receive(frame.seq, frame.ack, len(raw.body), now) == "new"
-                if new and frame.dest.incarnation == self.incarnation:
-                    self._mine(link, frame)
-                self._acknowledge_soon(link)
+                self._conversed(link, kind, raw)
             elif link.worker and kind == Kind.RESULT:
                 self.work.result(link, parse(raw))
             elif dest_of(raw) in (self.incarnation, NOWHERE):
                 self._mine(link, parse(raw))
             else:
                 self._forward(kind, raw)
+        self._acknowledge_soon(link)
+
+    def _conversed(self, link: Link, kind: int, raw: Raw) -> None:
+        """A frame came in a session with another node. The commonest, a result, is passed on unread."""
+        assert link.session is not None
+        route = route_of(raw)
+        if (
+            link.session.receive(route.seq, route.ack, len(raw.body), self.now) != "new"
+            or route.dest != self.incarnation
+        ):
+            return
+        runner = self.processes.get(route.number) if kind == Kind.RESULT else None
+        if runner is None:
+            self._mine(link, parse(raw))
+            return
+        if not flags_of(raw) & Flag.MORE:
+            self.elsewhere.discard(Ref(Pid(link.hello.incarnation, route.number), route.ref))
+        self.actions.append(Write(runner.number, [raw.header, raw.body]))
 
     def _acknowledge_soon(self, link: Link) -> None:
         session = link.session
-        assert session is not None
+        if session is None or link.number not in self.links:
+            return
         if (ack := session.ack_due(self.now)) is not None:
             self.write(link, Frame(Kind.ACK, LOCAL, LOCAL, ack=ack))
         elif not link.acknowledging and (due := session.next_deadline()) < inf:
@@ -243,8 +260,7 @@ class Node:
 
     def _acknowledge(self, link: Link) -> None:
         link.acknowledging = False
-        if link.number in self.links:
-            self._acknowledge_soon(link)
+        self._acknowledge_soon(link)
 
     def _neighbourly(self, link: Link, frame: Frame) -> None:
         if frame.kind == Kind.ACK and link.session is not None:

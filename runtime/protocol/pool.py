@@ -76,7 +76,8 @@ class Pool:
         self.waiting.append(job)
         if not prefetch:
             self._careful.add(job)
-        return self._dispatch()
+        # Those that wait already found no place, and nothing has changed since.
+        return self._dispatch() if len(self.waiting) == 1 else []
 
     def submit_own(self, job: int) -> list[Step]:
         """A process arrived; raises `Full` at the cap."""

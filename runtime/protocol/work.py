@@ -1,16 +1,17 @@
 """What a node runs for others: from the request to the result, through a pool of workers."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.flow import Outflow
-from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
+from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
-from pysh.runtime.protocol.terms import Pid, Ref
+from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -34,6 +35,7 @@ class Work:
         self.workers: dict[int, Link] = {}
         self._node = node
         self._limit = limit
+        self._begun: deque[Job] = deque()
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self._cancel_asked,
             Kind.BLOCKED: self._blocked, Kind.UNBLOCKED: self._blocked, Kind.RETURNED: self._blocked,
@@ -83,7 +85,7 @@ class Work:
     def _accept(self, frame: Frame) -> Job | None:
         options = frame.options()
         owner = addressed(options["owner"]) if "owner" in options else frame.source
-        job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, self._node.now)
+        job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
         self.jobs.add(job)
         name = options.get("fn")
         if self._node.stopping:
@@ -136,9 +138,7 @@ class Work:
         if name and ":" not in name:
             function = self.code[name][1]
             options, chunks = {**options, "function": len(function)}, [function, *chunks]
-        if job.owner != job.key.owner:
-            options = {**options, "owner": list(job.owner)}
-        meta = pack(options) if options else b""
+        meta = job.meta if options is job.options else pack(options)
         for index, chunk in enumerate(chunks):
             more = Flag.MORE if index + 1 < len(chunks) else 0
             dest = self.pid(job)
@@ -163,17 +163,27 @@ class Work:
     def _began(self, job: Job) -> None:
         """`job` is now the one its worker runs, as far as the hub can know."""
         job.sent_at = self._node.now
-        self._node.later(TELL_AFTER, lambda: self._tell_started(job))
+        self._begun.append(job)
+        if len(self._begun) == 1:
+            self._node.later(TELL_AFTER, self._tell_started)
         if limit := job.options.get("limit"):
             self._node.later(limit, lambda: self.cancel(job, LIMIT_GRACE, "limit"))
         if job.cancel is not None:
             self._climb(job, job.cancel)
 
-    def _tell_started(self, job: Job) -> None:
-        if job.state == SENT and not job.told:
-            job.told = True
-            stage = {"stage": "started", "pid": job.number}
-            self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+    def _tell_started(self) -> None:
+        """Tell the requesters of those jobs that have run for a while; most ended sooner."""
+        while self._begun and self._begun[0].sent_at + TELL_AFTER <= self._node.now:
+            job = self._begun.popleft()
+            if job.state == SENT and not job.told:
+                self._started(job)
+        if self._begun:
+            self._node.later(self._begun[0].sent_at + TELL_AFTER - self._node.now, self._tell_started)
+
+    def _started(self, job: Job) -> None:
+        job.told = True
+        stage = {"stage": "started", "pid": job.number}
+        self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
 
     def result(self, link: Link | None, frame: Frame) -> None:
         """A worker of ours sent the result of its job, or a chunk of it."""
@@ -214,23 +224,22 @@ class Work:
             if not job.flags or not job.wanted:
                 return
         payload = job.result[0] if len(job.result) == 1 else b"".join(job.result)
-        job.outflow = Outflow(payload)
-        self._send_result(job)
+        if len(payload) <= CHUNK:
+            self._post_result(job, payload, job.flags)
+        else:
+            job.outflow = Outflow(payload)
+            self._send_result(job)
 
     def _send_result(self, job: Job) -> None:
         assert job.outflow is not None
         for chunk, more in job.outflow.chunks():
-            flags = job.flags | (Flag.MORE if more else 0)
-            source = self.pid(job)
-            self._node.post(
-                job.key.owner,
-                Kind.RESULT,
-                ref=job.key.number,
-                flags=flags,
-                meta=job.result_meta,
-                payload=chunk,
-                source=source,
-            )
+            self._post_result(job, chunk, job.flags | (Flag.MORE if more else 0))
+
+    def _post_result(self, job: Job, payload: Buffer, flags: int) -> None:
+        self._node.post(
+            job.key.owner, Kind.RESULT, ref=job.key.number, flags=flags, meta=job.result_meta, payload=payload,
+            source=self.pid(job),
+        )  # fmt: skip
 
     def _fetched(self, link: Link | None, frame: Frame) -> None:
         view = memoryview(frame.payload).cast("B")

@@ -58,6 +58,7 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     hello = Hello("evaluator", config["name"], incarnation, nonce, python=python, pid=os.getpid())
     client = Client(sock, hello, bytes.fromhex(config["secret"]))
     interrupts.shield = client
+    client.shield()
     Evaluator(client, config, interrupts, terminal).serve()
 
 

@@ -13,12 +13,13 @@ SIGINT may find the main thread anywhere. The handler asks in turn:
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from importlib import import_module
 from time import perf_counter
 from types import CoroutineType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
+from pysh.runtime import system
 from pysh.runtime.payload import dumps, dumps_error, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.terms import Buffer
@@ -55,18 +56,18 @@ class Execution:
 
     def take_signals(self) -> None:
         """Handle SIGINT and nothing else, whatever the last job did with its signals."""
-        signal.signal(signal.SIGINT, self._interrupted)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        system.set_handler(_SIGINT, self._interrupted)
+        system.set_handler(_SIGTERM, _DEFAULT)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-    def run(self, frame: Frame) -> Answer:
-        """Run the job of a SPAWN frame, whose number stands in the slot already."""
+    def run(self, frame: Frame, options: Mapping[str, Any]) -> Answer:
+        """Run the job of a SPAWN frame with these options, whose number stands in the slot already."""
         self._begun = False
         started = perf_counter()
         error: BaseException | None = None
         payload: Buffer = b""
         try:
-            payload = self._perform(frame)
+            payload = self._perform(frame.payload, options)
         except BaseException as raised:
             error = raised
         took = pack(perf_counter() - started)
@@ -74,11 +75,11 @@ class Execution:
             _leave_fork(error)
         return Answer(0, took, payload) if error is None else self._failed(error, took)
 
-    def _perform(self, frame: Frame) -> Buffer:
+    def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Buffer:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        function, args, kwargs = _call_of(frame)
+        function, args, kwargs = _call_of(call, options)
         self._begun = True
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
@@ -141,6 +142,7 @@ class Execution:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIG_DFL)
 _USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
 
 
@@ -155,18 +157,17 @@ def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
-def _call_of(frame: Frame) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function that a SPAWN means, and what to call it with."""
-    options = frame.options()
     name = options.get("fn")
     if name is None:
-        return loads_call(frame.payload)
+        return loads_call(payload)
     if (size := options.get("function")) is not None:
         # What the shell there published comes in front of the arguments.
-        payload = memoryview(frame.payload)
-        args, kwargs = loads(payload[size:])
-        return loads_function(payload[:size]), args, kwargs
-    args, kwargs = loads(frame.payload)
+        view = memoryview(payload)
+        args, kwargs = loads(view[size:])
+        return loads_function(view[:size]), args, kwargs
+    args, kwargs = loads(payload)
     module, _, path = name.partition(":")
     found: Any = import_module(module)
     for part in path.split("."):

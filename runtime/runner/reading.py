@@ -1,7 +1,8 @@
 """Who reads from the hub: one thread at a time, the leader; all others sleep until it tells them something.
 
-In an evaluator or a program the leader is a thread that does nothing else, in a worker whichever
-thread waits for something, and under a loop that somebody awaits in, that loop in passing.
+Whichever thread waits for something reads for itself, as handing an answer from thread to thread costs
+as much as a hop to another process. In an evaluator or a program a thread that does nothing else reads
+while nobody waits; under a loop that somebody awaits in, that loop does in passing.
 """
 
 import math
@@ -11,20 +12,27 @@ import socket
 import threading
 from _thread import LockType, allocate_lock, get_ident
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
+from types import FrameType
 from typing import TYPE_CHECKING
 
+from pysh.runtime import system
 from pysh.runtime.runner.outbox import Outbox
 from pysh.runtime.runner.waiting import Waiter, running_loop
 
 if TYPE_CHECKING:
     import asyncio
 
-BURST = 256 * 1024
-"""How many bytes are read at once."""
+LEAST, MOST = 16 * 1024, 256 * 1024
+"""How many bytes are read at once: the more, the more there were. A large buffer is mapped anew each time."""
+REST = 0.002
+"""Seconds in which no thread may have begun to wait before the one that does nothing else reads again."""
 LINGER = 0.001
 """Seconds after which what was held back is sent, if nothing else was."""
 DAY = 86400.0
+SIGINT = int(signal.SIGINT)
+UNSEEN = 0.5
+"""Seconds that the main thread sleeps at most: Python sees a signal that came just before only after it."""
 
 
 class Reading:
@@ -44,11 +52,15 @@ class Reading:
         self.interrupt_pending = False
         self._sock = sock
         self._outbox = outbox
+        self._size = LEAST
         self._main = threading.main_thread().ident
         self._turn = allocate_lock()
+        self._turns = 0
         self._leader: int | None = None
-        self.threaded = False
-        """Whether a thread does nothing but read."""
+        self._standby: int | None = None
+        self._wanted = False
+        self.shields = False
+        """Whether the SIGINT handler of this process knows of `shielded`."""
         self._followers: list[Callable[[], object]] = []
         self._watchers: list[Callable[[], object]] = []
         self._loops: dict[asyncio.AbstractEventLoop, int] = {}
@@ -68,6 +80,11 @@ class Reading:
         return self._leader is not None
 
     @property
+    def threaded(self) -> bool:
+        """Whether there is a thread that does nothing but read."""
+        return self._standby is not None
+
+    @property
     def leading(self) -> bool:
         """Whether this thread is the one that reads."""
         return self._leader == get_ident()
@@ -78,17 +95,27 @@ class Reading:
         return not self.leading and (self.threaded or running_loop() is None)
 
     def start_thread(self) -> None:
-        """Read in a thread of its own from now on."""
-        self.threaded = True
-        self._leader = -1  # whoever waits from now on follows, though the thread has not had its turn yet
-        threading.Thread(target=self._read_for_ever, name="pysh-reader", daemon=True).start()
+        """Read in a thread of its own from now on, while nobody waits."""
+        thread = threading.Thread(target=self._stand_by, name="pysh-reader", daemon=True)
+        thread.start()
+        self._standby = thread.ident
 
-    def _read_for_ever(self) -> None:
-        self._turn.acquire()
-        try:
-            self._lead(lambda: False, math.inf)
-        finally:
-            self._retire()
+    def _stand_by(self) -> None:
+        while not self.over:
+            self._turn.acquire()
+            self._wanted = False
+            try:
+                self._lead(lambda: self._wanted, math.inf)
+            finally:
+                self._retire()
+            self._rest()
+
+    def _rest(self) -> None:
+        """Leave the reading to others as long as one after the other waits; one that waits long is waited for."""
+        turns = -1
+        while turns != self._turns and not self.over:
+            turns = self._turns
+            sleep(REST)
 
     def close(self, *, forked: bool = False) -> None:
         """End every wait, from any thread. In a forked child the descriptors are closed and no more."""
@@ -108,7 +135,8 @@ class Reading:
     def drive(self, done: Callable[[], bool], timeout: float | None, waiter: Waiter | None = None) -> bool:
         """Lead or follow until `done()`, until it is over, or for `timeout` seconds; what `done()` says then.
 
-        1. Who finds nobody reading becomes the leader, and reads until its own wait is over.
+        1. Who finds nobody reading becomes the leader, and reads until its own wait is over. So does who
+           finds the thread that only stands by for that, which gives its turn away when asked.
         2. Everybody else sleeps on a lock of its own, which is released when `waiter` is set (or, without
            one, after each turn of the leader).
         3. A leader that leaves releases the locks of all: one of them leads next, the others sleep on.
@@ -130,39 +158,74 @@ class Reading:
         else:
             self._watchers.append(told)
         self._followers.append(told)
-        mine = me == self._main and not self.threaded
+        shield = me == self._main and self._may_shield()
         try:
-            self._await(done, deadline, lock, mine)
+            self._await(done, deadline, lock, shield)
         finally:
             if waiter is not None:
                 waiter.discard_callback(told)
             else:
                 self._watchers.remove(told)
             self._followers.remove(told)
-            if mine:
-                self._unshield()
+            if shield:
+                self._end_shield()
         return done()
 
-    def _await(self, done: Callable[[], bool], deadline: float, lock: LockType, mine: bool) -> None:
+    def _may_shield(self) -> bool:
+        """Whether SIGINT can be kept from tearing what the main thread reads: its handler must know of it.
+
+        Python's own handler is replaced meanwhile by one that does; a handler of the user's is left alone.
+        """
+        if not self.threaded or self.shields:
+            return True
+        handler = system.handler_of(SIGINT)
+        if handler is signal.default_int_handler:
+            system.set_handler(SIGINT, self._interrupted)
+            return True
+        return bool(handler == self._interrupted)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self.shielded:
+            self.interrupt_pending = True
+        else:
+            signal.default_int_handler(number, frame)
+
+    def _end_shield(self) -> None:
+        if self.threaded and not self.shields:
+            system.set_handler(SIGINT, signal.default_int_handler)
+        self._unshield()
+
+    def _await(self, done: Callable[[], bool], deadline: float, lock: LockType, shield: bool) -> None:
+        able = shield or get_ident() != self._main
         while not (done() or self.over):
-            if mine:
+            if shield:
                 self.shielded = True
             # Locked before it is asked who leads, so that no word from then on is missed.
             lock.acquire(blocking=False)
-            if not self._led(done, deadline):
+            if not (able and self._led(done, deadline)):
                 self._follow(lock, done, deadline)
             if monotonic() >= deadline:
                 return
 
     def _led(self, done: Callable[[], bool], deadline: float) -> bool:
-        """Lead, if nobody else does."""
-        if self._leader is not None or not self._turn.acquire(blocking=False):
+        """Lead, if nobody else does who waits for something."""
+        if not self._take_turn():
             return False
+        self._turns += 1
         try:
             self._lead(done, deadline)
         finally:
             self._retire()
         return True
+
+    def _take_turn(self) -> bool:
+        if self._leader is None:
+            return self._turn.acquire(blocking=False)
+        if self._leader != self._standby:
+            return False
+        self._wanted = True
+        self.ring()
+        return self._turn.acquire(timeout=REST)
 
     def _retire(self) -> None:
         self._leader = None
@@ -175,7 +238,8 @@ class Reading:
         if get_ident() == self._main and self.shielded:
             self._unshield()
         if not (done() or self.over):
-            lock.acquire(timeout=max(0.0, min(deadline - monotonic(), DAY)))
+            longest = UNSEEN if get_ident() == self._main else DAY
+            lock.acquire(timeout=max(0.0, min(deadline - monotonic(), longest)))
 
     def _unshield(self) -> None:
         self.shielded = False
@@ -225,17 +289,20 @@ class Reading:
             return self._poll.poll(milliseconds)
         try:
             self._unshield()
-            return self._poll.poll(milliseconds)  # here, and only here, may a leader be interrupted
+            # Here, and only here, may a leader be interrupted.
+            return self._poll.poll(min(milliseconds, int(UNSEEN * 1000)))
         finally:
             self.shielded = True
 
     def _read(self) -> bytes | None:
         try:
-            return self._sock.recv(BURST)
+            data = self._sock.recv(self._size)
         except BlockingIOError:
             return None
         except OSError:
             return b""
+        self._size = MOST if len(data) == self._size else LEAST
+        return data
 
     # loops
 

@@ -73,6 +73,10 @@ class Wire:
     def interrupt_pending(self, pending: bool) -> None:
         self._reading.interrupt_pending = pending
 
+    def shield(self) -> None:
+        """The SIGINT handler of this process heeds `shielded` from now on."""
+        self._reading.shields = True
+
     # sending
 
     def post(
@@ -117,6 +121,8 @@ class Wire:
         outbox, reading = self._outbox, self._reading
         if reading.busy:
             reading.ring()
+        elif stream is None and outbox.empty:
+            pass  # held back, until the thread that stands by looks
         elif reading.may_wait:
             reading.drive(lambda: outbox.empty and (stream is None or not outbox.is_open(stream)), None)
         else:

@@ -12,12 +12,14 @@ import signal
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
+from functools import lru_cache
 from select import POLLIN, poll
 from socket import socket
 from typing import Any, NoReturn
 
 from pysh.runtime import system
-from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, unpack
 from pysh.runtime.protocol.hello import HandshakeError, Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
@@ -105,10 +107,11 @@ class Worker:
 
     def _do(self, frame: Frame) -> None:
         self._slot.running = frame.dest.number
-        owner = frame.options().get("owner")
+        options = _options(frame.meta)
+        owner = options.get("owner")
         self._client.pid = frame.dest
         self._client.owner = Pid(*owner) if owner else frame.source
-        self._answer(frame, self._execution.run(frame))
+        self._answer(frame, self._execution.run(frame, options))
         if _threads_left():
             _vanish()  # or they would run on beside other people's jobs
         self._slot.running = 0
@@ -157,6 +160,12 @@ class Worker:
 
     def _return(self, frame: Frame) -> None:
         self._client.post(Kind.RETURNED, LOCAL, ref=frame.ref, source=frame.dest)
+
+
+@lru_cache(maxsize=64)
+def _options(meta: bytes) -> Mapping[str, Any]:
+    """What a SPAWN asks for, to be read only. Most come with the same, and unpacking it takes longer than they do."""
+    return unpack(meta) if meta else {}
 
 
 def _threads_left() -> bool:
