@@ -10,6 +10,7 @@ from itertools import count
 from math import inf
 from typing import Any, cast
 
+from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.runners import Runners
@@ -121,6 +122,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._due_at = inf
         self._carrying = False
+        self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
         runners.attach(self)
 
@@ -289,6 +291,10 @@ class Server:
         else:
             self.runners.start_fork_server()
 
+    def _attended(self, action: actions.Attended) -> None:
+        if self.config["role"] == "shell":
+            self.loop.call_soon(attendance.changed, self, action.on)
+
     def _stop(self, action: actions.Stop) -> None:
         self._end(action.reason, time.monotonic() + LAST_SECOND)
 
@@ -304,6 +310,7 @@ class Server:
         actions.Close: _close,
         actions.Dial: _dial,
         actions.Prepare: _prepare,
+        actions.Attended: _attended,
         actions.Stop: _stop,
         actions.ForkWorker: lambda self, action: self.runners.fork(action.worker),
         actions.Signal: lambda self, action: self.runners.signal(

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Interrupt, Pause, Prepare, Resize, Type
+from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Prepare, Resize, Type
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
@@ -87,6 +87,7 @@ class Console:
         self.terminal = link.process
         self._node.actions.append(Prepare("evaluator"))
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
+        self._node.actions.append(Attended(True))
         missed, dropped = b"".join(self._missed), self._dropped
         self._missed.clear()
         self._size = self._dropped = 0
@@ -102,6 +103,7 @@ class Console:
         for (source, ref), size in owed.items():
             self._grant(source, ref, size)
         self._node.actions.append(Pause(EVALUATOR, on=False))
+        self._node.actions.append(Attended(False))
         return True
 
     def notice(self, text: str, level: str = "info") -> None:

@@ -56,6 +56,7 @@ class Node:
         self.facts = facts
         self.persistent = persistent
         self.linger = linger
+        self.alone_since = -inf  # when the last terminal was lost
         self.me = Pid(incarnation, HUB)
         self.links: dict[int, Link] = {}
         self.peers: dict[bytes, Link] = {}
@@ -193,6 +194,7 @@ class Node:
         self.processes.pop(link.process, None)
         if link.role == "terminal":
             if self.console.terminal_gone(link) and not self.persistent:
+                self.alone_since = now
                 self.later(self.linger, self._stop_if_idle)
         elif link.role == "program":
             self.stop(f"the program {link.hello.pid} ended")
@@ -400,8 +402,8 @@ class Node:
         self.later(seconds, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
-        if self.console.terminal is not None:
-            return
+        if self.console.terminal is not None or self.now < self.alone_since + self.linger:
+            return  # the timer of an earlier loss
         if self.reasons_to_stay():
             self.later(max(self.linger, 1.0), self._stop_if_idle)
         else:
