@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from tests.shell.terminal import Terminal
 
 DEADLINE = 15.0
 PYSH = [sys.executable, "-m", "pysh"]
@@ -92,3 +95,23 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
     made.end()
+
+
+class Screens(ExitStack):
+    """Opens terminals of one home, and closes them at the end."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__()
+        self._home = home
+
+    def open(self, *words: str) -> Terminal:
+        """A terminal that runs `pysh WORDS`."""
+        options = {"size": (30, 100), "cwd": self._home.folder}
+        return self.enter_context(Terminal([*PYSH, *words], self._home.environ, **options))
+
+
+@pytest.fixture
+def screens(home: Home) -> Iterator[Screens]:
+    """Opens terminals with `screens.open("attach", "n1")`."""
+    with Screens(home) as made:
+        yield made

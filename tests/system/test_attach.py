@@ -1,14 +1,10 @@
 """A shell outlives its terminal: another one finds it as it was, and only one has it at a time."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from tests.shell.terminal import Terminal
-from tests.system.conftest import PYSH, Home, until
+from tests.system.conftest import Home, Screens, until
 
 LATER = """\
 import pathlib, threading, time
@@ -19,25 +15,6 @@ def later(go, done, text):
 
 """
 """Defines a function that prints `text` once the file `go` is there, and then makes the file `done`."""
-
-
-class Screens(ExitStack):
-    """Opens terminals of one home, and closes them at the end."""
-
-    def __init__(self, home: Home) -> None:
-        super().__init__()
-        self._home = home
-
-    def open(self, *words: str) -> Terminal:
-        """A terminal that runs `pysh WORDS`."""
-        options = {"size": (30, 100), "cwd": self._home.folder}
-        return self.enter_context(Terminal([*PYSH, *words], self._home.environ, **options))
-
-
-@pytest.fixture
-def screens(home: Home) -> Iterator[Screens]:
-    with Screens(home) as made:
-        yield made
 
 
 def told(terminal: Terminal, text: str) -> bool:

@@ -136,16 +136,6 @@ def test_a_failed_task_nobody_looked_at_is_printed_and_makes_exit_1(home: Home) 
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_a_foreground_node_ends_with_its_signal(home: Home) -> None:
-    node = subprocess.Popen([*PYSH, "node", "--name", "n1@localhost"], env=home.environ, stdout=subprocess.PIPE)
-    assert node.stdout is not None
-    assert b"n1@localhost is up" in node.stdout.readline()
-    node.send_signal(signal.SIGINT)
-    node.communicate(timeout=10)
-    assert node.returncode == 130
-    assert home.nodes() == []
-
-
 def test_the_users_python_runs_the_script(home: Home, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv/bin/python"
