@@ -43,8 +43,14 @@ class Home:
         self, *words: str, stdin: str | None = None, timeout: float = 30.0, **env: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run a pysh command to its end."""
+        return self.run([*PYSH, *words], stdin=stdin, timeout=timeout, **env)
+
+    def run(
+        self, command: list[str], *, stdin: str | None = None, timeout: float = 30.0, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run any command to its end, in this home."""
         return subprocess.run(
-            [*PYSH, *words], env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
+            command, env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
             input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
         )  # fmt: skip
 
@@ -106,8 +112,12 @@ class Screens(ExitStack):
 
     def open(self, *words: str) -> Terminal:
         """A terminal that runs `pysh WORDS`."""
+        return self.run([*PYSH, *words])
+
+    def run(self, command: list[str]) -> Terminal:
+        """A terminal that runs any command."""
         options = {"size": (30, 100), "cwd": self._home.folder}
-        return self.enter_context(Terminal([*PYSH, *words], self._home.environ, **options))
+        return self.enter_context(Terminal(command, self._home.environ, **options))
 
 
 @pytest.fixture
