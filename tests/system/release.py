@@ -18,6 +18,5 @@ def speak(oldest: int, newest: int) -> None:
 
 if __name__ == "__main__":
     speak(*map(int, sys.argv[1].split("-")))
-    sys.argv = sys.argv[3:]
-    sys.path.insert(0, "")
+    sys.argv = sys.argv[sys.argv.index("-m") + 1 :]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
