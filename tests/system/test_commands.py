@@ -143,6 +143,17 @@ def test_the_users_python_runs_the_script(home: Home, tmp_path: Path) -> None:
     assert home.pysh("--python", str(python), "-c", code).stdout == f"{python} {python}\n"
 
 
+def test_a_script_in_another_python_imports_from_its_folder_and_we_do_not(home: Home, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (home.folder / "json.py").write_text("print('imported'); mine = True")
+    alone = [sys.executable, "-P", "-m", "pysh", "--python", str(tmp_path / "venv/bin/python")]
+    assert home.run([*alone, "-c", "print(call(lambda: 1))"]).stdout == "1\n"
+    assert home.run([*alone, "-c", "import sys; del sys.modules['json']; import json; print(json.mine)"]).stdout == (
+        "imported\nTrue\n"
+    )
+    (home.folder / "json.py").unlink()
+
+
 def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -> None:
     for name in ("shell", "runtime", "transports"):
         (home.folder / name).mkdir()
