@@ -90,8 +90,6 @@ class Peer(asyncio.Protocol):
         self._announced = True
         assert self.connection.peer is not None
         self.send(self.connection.data_to_send())
-        if self.connection.peer.role == "evaluator":
-            self.worker = 0
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
 
@@ -122,6 +120,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._due_at = inf
         self._carrying = False
+        self._evaluator_worked = False
         self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
         runners.attach(self)
@@ -197,6 +196,7 @@ class Server:
             self.runners.worker_lost(peer.worker)
         elif peer.worker == 0:
             self.drain(0)
+            self._evaluator_worked = peer.connection.opened
             self.runners.evaluator_lost()
         self._dialler.lost(peer)
         if peer.connection.opened:
@@ -270,10 +270,11 @@ class Server:
         self.carry_out()
 
     def evaluator_died(self, death: str) -> None:
-        """The evaluator is reaped; another one starts."""
+        """The evaluator is reaped; another one starts, at its next use if this one never worked."""
         if not self.core.stopping:
             self.core.console.evaluator_died(death)
-            self.runners.start_evaluator()
+            if self._evaluator_worked:
+                self.runners.start_evaluator()
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:

@@ -33,6 +33,7 @@ class Console:
         self.busy = 0
         self._node = node
         self._waiting: deque[Frame] = deque()
+        self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
         self._credit = WINDOW
         self._missed: deque[bytes] = deque()
         self._size = 0
@@ -40,7 +41,7 @@ class Console:
         self._owed: dict[tuple[Pid, int], int] = {}
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
-            Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted,
+            Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
         }  # fmt: skip
 
     # the evaluator
@@ -52,7 +53,7 @@ class Console:
             self._node.to_process(link.process, self._waiting.popleft())
 
     def evaluator_died(self, death: str) -> None:
-        """It is gone, and with it the names of the shell; another is on its way."""
+        """It is gone, and with it the names of the shell: whoever waits for what it was to run is told."""
         name = self._node.name
         self.evaluator = None
         text = f"the shell of {name} died ({death}): its names are gone; functions it published stay callable"
@@ -61,14 +62,28 @@ class Console:
             done = {"cell": self.cell, "kind": "error", "text": f"the evaluator died: {death}", "took": 0.0}
             self._tell(Kind.DONE, meta=done)
         self.busy = 0
+        self._waiting.clear()
+        asked, self._asked = self._asked, {}
+        for frame in asked.values():
+            self._node.reply(frame, {"error": "PyshError", "text": text, "executed": "maybe"})
 
     def to_evaluator(self, frame: Frame) -> None:
         """Hand `frame` to the evaluator, once there is one."""
+        if frame.kind == Kind.REQUEST:
+            self._asked[frame.source, frame.ref] = frame
         if self.evaluator is None:
             self._node.actions.append(Prepare("evaluator"))
             self._waiting.append(frame)
         else:
             self._node.to_process(self.evaluator, frame)
+
+    def answered(self, frame: Frame) -> None:
+        """A REPLY passes: if it is the evaluator's, nothing is owed for it any more."""
+        self._asked.pop((frame.dest, frame.ref), None)
+
+    def _replied(self, link: Link | None, frame: Frame) -> None:
+        self.answered(frame)
+        self._node.to_process(frame.dest.number, frame)
 
     def _cell(self, link: Link | None, frame: Frame) -> None:
         self.busy += 1

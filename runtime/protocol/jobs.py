@@ -39,9 +39,10 @@ class Job:
         "size",
         "state",
         "told",
-        "wanted", "wanted",
+        "tries",
+        "wanted",
         "worker",
-    )  # fmt: skip
+    )
 
     def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], now: float) -> None:
         self.number = number
@@ -57,6 +58,7 @@ class Job:
         self.accepted_at = now
         self.sent_at = 0.0
         self.told = False
+        self.tries = 0  # workers that died before they could take it
         self.wanted = True
         self.cancel: float | None = None
         self.reason = "cancel"

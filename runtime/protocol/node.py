@@ -39,7 +39,7 @@ LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
 STOP_GRACE = 0.5
-INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE})
+INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY})
 """Kinds that a hub sees to also when they are for one of its processes."""
 
 
@@ -274,6 +274,8 @@ class Node:
             frame = parse(raw)
             if not frame.flags & Flag.MORE and frame.options().get("kind") != "process":
                 self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
+        elif kind == Kind.REPLY:
+            self.console.answered(parse(raw))
         self._put(peer, raw)
 
     def _undeliverable(self, frame: Frame) -> None:

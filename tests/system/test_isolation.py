@@ -173,3 +173,20 @@ def test_sigterm_ends_a_node_and_all_it_runs(home: Home) -> None:
     until(lambda: not home.processes(), "the end of every process", 2)
     assert home.nodes() == []
     assert launch.HUB_PYTHON not in home.environ
+
+
+def test_whoever_waits_for_a_shell_that_dies_is_told(home: Home) -> None:
+    done = home.pysh("rpc", "n2", "-c", "import os; os._exit(3)")
+    assert done.returncode == 1
+    assert "the shell of n2@localhost died (exit status 3)" in done.stderr
+    code = """
+n2 = connect('n2@localhost')
+try:
+    n2.eval('__import__("os")._exit(4)')
+except PyshError as e:
+    print(e.executed, e)
+print(n2.eval('6 * 7'))
+"""
+    told, value = home.script(code).stdout.splitlines()
+    assert told.startswith("maybe the shell of n2@localhost died (exit status 4)")
+    assert value == "42"
