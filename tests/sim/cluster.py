@@ -264,7 +264,13 @@ class Seat:
 
     def ask(self, verb: str, **args: object) -> None:
         """Send a request; the answer comes at once."""
-        frame = Frame(Kind.REQUEST, self._pid, self.machine.hub, 1, meta=pack({"verb": verb, **args}))
+        self._send(Frame(Kind.REQUEST, self._pid, self.machine.hub, 1, meta=pack({"verb": verb, **args})))
+
+    def shows(self, size: int) -> None:
+        """Show so many bytes of what the shell printed, and say so."""
+        self._send(Frame(Kind.CREDIT, self._pid, self.machine.hub, meta=pack(Kind.SCREEN), credit=size))
+
+    def _send(self, frame: Frame) -> None:
         self.machine.hear(self._link, list(Decoder().feed(b"".join(bytes(b) for b in encode(frame)))))
 
     def lose(self) -> None:

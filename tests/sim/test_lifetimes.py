@@ -1,4 +1,4 @@
-"""How long a shell's node outlives its terminal, on a virtual clock."""
+"""How long a shell's node outlives its terminal, on a virtual clock, and what the next one finds."""
 
 from tests.sim.cluster import Cluster
 
@@ -96,3 +96,18 @@ def test_a_terminal_whose_shell_was_taken_can_stop_nothing() -> None:
     second.ask("leave")
     cluster.run(1)
     assert node.stopped == "its last terminal left"
+
+
+def test_what_a_lost_terminal_had_not_shown_the_next_one_shows_once() -> None:
+    cluster = Cluster("a")
+    node = cluster["a"]
+    first = node.terminal()
+    node.core.console.screen(b"shown ")
+    node.core.console.screen(b"on its way ")
+    first.shows(len(b"shown "))
+    first.lose()
+    node.core.console.screen(b"while nobody looked")
+    second = node.terminal()
+    assert second.answers[-1]["missed"] == b"on its way while nobody looked"
+    third = node.terminal()
+    assert third.answers[-1]["missed"] == b""

@@ -99,3 +99,24 @@ def test_a_running_cell_is_handed_to_the_terminal_that_takes_over(home: Home, sc
     second.wait_for_end("'you'", "n1@localhost[2]>")
     second.type("\x04")
     assert second.wait_exit() == 0
+
+
+def test_what_became_of_a_cell_whose_terminal_was_lost_is_shown_to_the_next(home: Home, screens: Screens) -> None:
+    go = home.folder / "go"
+    first = screens.open("--name", "n1@localhost")
+    first.wait_for_end("n1@localhost[1]>")
+    first.paste(LATER)
+    first.type("\r")
+    first.wait_for_end("n1@localhost[2]>")
+    first.type(f"print('begun'); later({str(go)!r}, 'done', 'printed'); 1 / 0\r")
+    first.wait(lambda: first.lines[-1] == "begun", "the start of the cell")
+    first.process.kill()
+    first.wait_exit()
+    go.touch()
+    until((home.folder / "done").exists, "the end of the cell")
+    home.pysh("rpc", "n1", "-c", "1")  # which comes after it
+    second = screens.open("attach", "n1")
+    second.wait_for_end("ZeroDivisionError: division by zero", "n1@localhost[3]>")
+    assert second.lines.count("printed") == 1
+    second.type("\x04")
+    assert second.wait_exit() == 0

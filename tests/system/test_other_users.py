@@ -23,7 +23,7 @@ sock.connect({{name!r}})
 shake = Handshake(Hello("terminal", "", os.urandom(16), os.urandom(32)), {{cookie!r}}, dialling=True, now=0)
 try:
     sock.sendall(shake.data_to_send())
-    print(sock.recv(4096))
+    print(sock.recv(4))
 except (BrokenPipeError, ConnectionResetError):
     print(b"")
 """
@@ -54,7 +54,7 @@ def test_another_user_is_refused_by_a_node_before_it_reads_a_byte(home: Home) ->
     stranger = home.run([sys.executable, "-c", code])
     home.runtime.chmod(0o700)
     assert (stranger.stdout, stranger.stderr) == ("b''\n", "")
-    assert home.run([sys.executable, "-c", without_leaving_root(code)]).stdout.startswith("b'PYSH")
+    assert home.run([sys.executable, "-c", without_leaving_root(code)]).stdout == "b'PYSH'\n"
     assert home.pysh("rpc", "n2", "-c", "6 * 7").stdout == "42\n"
 
 
