@@ -3,7 +3,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '
 BIN := .venv/bin
 SOURCES := $(shell git ls-files '*.py' pyproject.toml)
 
-.PHONY: run test lint types bench clean
+SOAK ?= 10
+.PHONY: run test soak lint bench clean
 
 .venv/installed: pyproject.toml $(filter runtime/% shell/% transports/%,$(SOURCES))
 	@test -n "$(PYTHON)" || { echo "pysh needs Python 3.11 or newer: install it, or run: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -23,7 +24,10 @@ run: .venv/installed
 test: .venv/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST)
+
+soak: .venv/tested
+	$(BIN)/python -m pytest --soak $(SOAK) $(PYTEST)
 
 lint: .venv/tested
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -35,7 +35,8 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     `log` is a file descriptor for what the hub itself prints.
     """
     ours, theirs = socketpair()
-    command = [hub_python(), "-m", "pysh.runtime.hub", str(theirs.fileno())]
+    # -P: what lies in the current folder is the user's, and a hub never imports it.
+    command = [hub_python(), "-P", "-m", "pysh.runtime.hub", str(theirs.fileno())]
     output = subprocess.DEVNULL if log is None else log
     hub = subprocess.Popen(
         command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,

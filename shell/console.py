@@ -15,7 +15,7 @@ from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.handshake import Handshake
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, Pid
+from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, TAKEN_OVER, Pid
 
 ANSWER_SECONDS = 10.0
 """How long a hub may take to answer; it never runs user code, so it is quick or broken."""
@@ -85,7 +85,7 @@ class Console:
         return [file for file in ready if file != hub]
 
     def receive(self) -> None:
-        """Read what the hub sent, for `take`. Raises `HubLost`, `HandshakeError` or `FrameError`."""
+        """Read what the hub sent, for `take`. Raises `HubLost`, `Refused`, `HandshakeError` or `FrameError`."""
         try:
             data = self._sock.recv(4 * CHUNK)
         except BlockingIOError:
@@ -94,7 +94,7 @@ class Console:
             raise HubLost(error.strerror or str(error)) from None
         if not data:
             self._connection.receive_eof()
-            raise self._connection.error or HubLost(self._reason or "its hub is gone")
+            raise self._connection.error or self._gone()
         for raw in self._connection.receive_data(data, time.monotonic()):
             self._sort(parse(raw))
         self._flush()
@@ -162,6 +162,13 @@ class Console:
             self._reason = str(frame.options().get("reason", ""))
         elif frame.kind != Kind.NODES:
             self._frames.append(frame)
+
+    def _gone(self) -> HubLost | Refused:
+        """Why the hub closed the connection."""
+        if self._reason == TAKEN_OVER:
+            back = f"take it back: pysh attach --force {self.name}"
+            return Refused(f"another terminal took over the shell of {self.name}; {back}")
+        return HubLost(self._reason or "its hub is gone")
 
     def _flush(self) -> None:
         """Send what can be sent now; the rest with the next call."""

@@ -9,7 +9,7 @@ from pysh.runtime import interpreter, launch
 from pysh.shell import codes, starting
 from pysh.shell.running import execute
 
-STAGE0 = "import sys; sys.path.insert(1, sys.argv[1]); from pysh.shell.running import main; main()"
+STAGE0 = "import sys; sys.path.insert(0, sys.argv[1]); from pysh.shell.running import main; main()"
 
 
 def run(asked: argparse.Namespace, script: list[str]) -> int:
@@ -38,4 +38,5 @@ def become(python: str, settings: dict[str, object], script: list[str]) -> None:
     os.close(write)
     os.set_inheritable(read, True)
     environ = {**os.environ, launch.HUB_PYTHON: sys.executable}
-    os.execve(python, [python, "-c", STAGE0, str(core_zip()), str(read), *script], environ)
+    # -P: a json.py in the current folder is the script's to import, and not ours.
+    os.execve(python, [python, "-P", "-c", STAGE0, str(core_zip()), str(read), *script], environ)

@@ -171,14 +171,31 @@ def check_peer(sock: socket.socket, path: str) -> int | None:
     if uid == ours:
         return uid
     if uid is not None:
-        what, evidence = "the other end runs as another user", f"{path}: uid {uid}, and we are {ours}"
-        raise TransportError("tcp", what, evidence, f"go there as that user: sudo -u '#{uid}' pysh attach")
+        evidence = f"{path}: {_user(uid)}, and we are {_user(ours)}"
+        who = _login(uid) or f"'#{uid}'"
+        hint = f"go there as that user: sudo -u {who} pysh ls"
+        raise TransportError("tcp", "the other end runs as another user", evidence, hint)
     folder = os.path.dirname(os.path.abspath(path))
     reason = system.why_not_private(folder)
     if reason:
         what = "this system does not tell who the other end is, and the socket's directory is not private"
         raise TransportError("tcp", what, f"{folder}: {reason}", f"make it private: chmod 700 {folder}")
     return None
+
+
+def _user(uid: int) -> str:
+    """A user as people know one: `alice (uid 1001)`, or the uid alone."""
+    login = _login(uid)
+    return f"{login} (uid {uid})" if login else f"uid {uid}"
+
+
+def _login(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
 
 
 async def stream_over(sock: socket.socket, path: str) -> Stream:

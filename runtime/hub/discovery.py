@@ -35,7 +35,10 @@ _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class Entry(NamedTuple):
-    """One live node as it describes itself; `incarnation` is hexadecimal, `started` a Unix time."""
+    """One live node as it describes itself; `incarnation` is hexadecimal, `started` a Unix time.
+
+    `left` is the Unix time when a shell lost its last terminal, 0 while it has one and for other nodes.
+    """
 
     name: str
     socket: str
@@ -44,6 +47,7 @@ class Entry(NamedTuple):
     version: str = ""
     python: str = ""
     started: float = 0.0
+    left: float = 0.0
 
 
 class NameTaken(ConfigError):
@@ -66,11 +70,16 @@ class Claim:
         self._folder = folder
         self._stem = stem
         self._lock = lock
+        self._told: dict[str, Any] = {"started": time.time()}
 
     def publish(self, info: dict[str, Any]) -> None:
-        """Say what the node is: `incarnation`, `version`, `python` and whatever else helps."""
-        told = {"started": time.time(), **info, "name": self.name, "pid": os.getpid()}
-        write_private(f"{self._stem}.json", json.dumps(told).encode())
+        """Say what the node is: `incarnation`, `version`, `python` and whatever else helps.
+
+        What was said before and is not said anew stays. A name that was given up says nothing.
+        """
+        if self._lock >= 0:
+            self._told.update(info, name=self.name, pid=os.getpid())
+            write_private(f"{self._stem}.json", json.dumps(self._told).encode())
 
     def keep(self) -> bool:
         """Mark the files as in use, so that nothing that tidies /tmp by age takes them; whether they
@@ -140,6 +149,16 @@ def found() -> list[Entry]:
     """The nodes that run on this machine under our user, by name."""
     entries = (entry for folder in runtime_dirs() for entry in _look(folder))
     return sorted(entries, key=lambda entry: entry.name)
+
+
+def left_alone(entries: list[Entry]) -> dict[str, Entry]:
+    """Those of all the nodes here that are shells without a terminal, by what `pysh attach` may call them."""
+    shorts = [entry.name.partition("@")[0] for entry in entries]
+    return {
+        short if shorts.count(short) == 1 else entry.name: entry
+        for short, entry in zip(shorts, entries, strict=True)
+        if entry.left
+    }
 
 
 def alive(name: str) -> bool:

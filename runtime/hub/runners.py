@@ -116,7 +116,7 @@ class Runners:
 
     def _serve_evaluator(self) -> None:
         assert self._server is not None and self._evaluator is not None
-        self._server.loop.create_task(self._server.adopt(self._evaluator.sock, self._evaluator.secret))
+        self._server.loop.create_task(self._server.adopt(self._evaluator.sock, self._evaluator.secret, worker=0))
         self._read_master(True)
 
     def _read_master(self, on: bool) -> None:

@@ -10,6 +10,7 @@ from itertools import count
 from math import inf
 from typing import Any, cast
 
+from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.runners import Runners
@@ -91,8 +92,6 @@ class Peer(asyncio.Protocol):
         self._announced = True
         assert self.connection.peer is not None
         self.send(self.connection.data_to_send())
-        if self.connection.peer.role == "evaluator":
-            self.worker = 0
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
 
@@ -124,6 +123,8 @@ class Server:
         self._due_at = inf
         self._carrying = False
         self._unsent: dict[int, list[Buffer]] = {}
+        self._evaluator_worked = False
+        self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
         runners.attach(self)
 
@@ -198,6 +199,7 @@ class Server:
             self.runners.worker_lost(peer.worker)
         elif peer.worker == 0:
             self.drain(0)
+            self._evaluator_worked = peer.connection.opened
             self.runners.evaluator_lost()
         self._dialler.lost(peer)
         if peer.connection.opened:
@@ -279,10 +281,11 @@ class Server:
         self.carry_out()
 
     def evaluator_died(self, death: str) -> None:
-        """The evaluator is reaped; another one starts."""
+        """The evaluator is reaped; another one starts, at its next use if this one never worked."""
         if not self.core.stopping:
             self.core.console.evaluator_died(death)
-            self.runners.start_evaluator()
+            if self._evaluator_worked:
+                self.runners.start_evaluator()
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:
@@ -300,6 +303,10 @@ class Server:
         else:
             self.runners.start_fork_server()
 
+    def _attended(self, action: actions.Attended) -> None:
+        if self.config["role"] == "shell":
+            self.loop.call_soon(attendance.changed, self, action.on)
+
     def _stop(self, action: actions.Stop) -> None:
         self._end(action.reason, time.monotonic() + LAST_SECOND)
 
@@ -315,6 +322,7 @@ class Server:
         actions.Close: _close,
         actions.Dial: _dial,
         actions.Prepare: _prepare,
+        actions.Attended: _attended,
         actions.Stop: _stop,
         actions.ForkWorker: lambda self, action: self.runners.fork(action.worker),
         actions.Signal: lambda self, action: self.runners.signal(

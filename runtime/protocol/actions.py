@@ -70,11 +70,17 @@ class Prepare(NamedTuple):
     what: str
 
 
+class Attended(NamedTuple):
+    """A terminal came (`on`), or the last one is gone: write it where other shells look."""
+
+    on: bool
+
+
 class Stop(NamedTuple):
     """End this node: everything it started goes."""
 
     reason: str
 
 
-Action = Write | Close | Dial | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Stop
+Action = Write | Close | Dial | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
 Meta = dict[str, Any]

@@ -1,24 +1,24 @@
 """The shell of a node as its hub sees it: one evaluator, at most one terminal, and what passes between.
 
-With no terminal attached nothing blocks: what the shell and its tasks print is kept in a bounded ring
-and shown once at the next attach, with the count of what was dropped.
+With no terminal attached nothing blocks: what the shell and its tasks print, and what became of a cell, is
+kept within bounds and shown once at the next attach, with the count of what was dropped. So is what a
+terminal was sent and had not shown when it was lost.
 """
 
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Interrupt, Pause, Prepare, Resize, Type
+from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Prepare, Resize, Type
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.missed import Missed, Unshown
 from pysh.runtime.protocol.terms import Pid
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-MISSED = 40 * 1024
-"""Bytes kept while nobody looks: what fits into the answer to one attach."""
 EVALUATOR = 0
 """What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
 
@@ -33,14 +33,14 @@ class Console:
         self.busy = 0
         self._node = node
         self._waiting: deque[Frame] = deque()
+        self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
         self._credit = WINDOW
-        self._missed: deque[bytes] = deque()
-        self._size = 0
-        self._dropped = 0
-        self._owed: dict[tuple[Pid, int], int] = {}
+        self._missed = Missed()
+        self._screen = Unshown()
+        self._tasks: dict[tuple[Pid, int], Unshown] = {}
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
-            Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted,
+            Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
         }  # fmt: skip
 
     # the evaluator
@@ -52,7 +52,7 @@ class Console:
             self._node.to_process(link.process, self._waiting.popleft())
 
     def evaluator_died(self, death: str) -> None:
-        """It is gone, and with it the names of the shell; another is on its way."""
+        """It is gone, and with it the names of the shell: whoever waits for what it was to run is told."""
         name = self._node.name
         self.evaluator = None
         text = f"the shell of {name} died ({death}): its names are gone; functions it published stay callable"
@@ -61,14 +61,28 @@ class Console:
             done = {"cell": self.cell, "kind": "error", "text": f"the evaluator died: {death}", "took": 0.0}
             self._tell(Kind.DONE, meta=done)
         self.busy = 0
+        self._waiting.clear()
+        asked, self._asked = self._asked, {}
+        for frame in asked.values():
+            self._node.reply(frame, {"error": "PyshError", "text": text, "executed": "maybe"})
 
     def to_evaluator(self, frame: Frame) -> None:
         """Hand `frame` to the evaluator, once there is one."""
+        if frame.kind == Kind.REQUEST:
+            self._asked[frame.source, frame.ref] = frame
         if self.evaluator is None:
             self._node.actions.append(Prepare("evaluator"))
             self._waiting.append(frame)
         else:
             self._node.to_process(self.evaluator, frame)
+
+    def answered(self, frame: Frame) -> None:
+        """A REPLY passes: if it is the evaluator's, nothing is owed for it any more."""
+        self._asked.pop((frame.dest, frame.ref), None)
+
+    def _replied(self, link: Link | None, frame: Frame) -> None:
+        self.answered(frame)
+        self._node.to_process(frame.dest.number, frame)
 
     def _cell(self, link: Link | None, frame: Frame) -> None:
         self.busy += 1
@@ -76,9 +90,12 @@ class Console:
 
     def _done(self, link: Link | None, frame: Frame) -> None:
         self.busy = max(0, self.busy - 1)
-        self.cell = frame.options().get("cell", self.cell)
+        told = frame.options()
+        self.cell = told.get("cell", self.cell)
         if self.terminal is not None:  # another one perhaps than the one that sent the cell
             self._node.to_process(self.terminal, frame)
+        elif text := told.get("text"):
+            self._missed.add(text.rstrip("\n").encode() + b"\n")
 
     # the terminal
 
@@ -87,21 +104,24 @@ class Console:
         self.terminal = link.process
         self._node.actions.append(Prepare("evaluator"))
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
-        missed, dropped = b"".join(self._missed), self._dropped
-        self._missed.clear()
-        self._size = self._dropped = 0
+        self._node.actions.append(Attended(True))
+        missed, dropped = self._missed.take()
         answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0}
         return {**answer, "missed": missed, "dropped": dropped}
 
     def terminal_gone(self, link: Link) -> bool:
-        """A terminal closed; whether it was the attached one. Nobody waits for what it did not show."""
+        """A terminal closed; whether it was the attached one. What it did not show the next one will."""
         if self.terminal != link.process:
             return False
         self.terminal, self._credit = None, WINDOW
-        owed, self._owed = self._owed, {}
-        for (source, ref), size in owed.items():
-            self._grant(source, ref, size)
+        self._missed.add(self._screen.rest())
+        self._screen = Unshown()
+        tasks, self._tasks = self._tasks, {}
+        for (source, ref), unshown in tasks.items():
+            self._miss(source, unshown.rest())
+            self._grant(source, ref, unshown.size)
         self._node.actions.append(Pause(EVALUATOR, on=False))
+        self._node.actions.append(Attended(False))
         return True
 
     def notice(self, text: str, level: str = "info") -> None:
@@ -130,15 +150,17 @@ class Console:
     def screen(self, data: bytes) -> None:
         """The evaluator wrote to its pty."""
         if self.terminal is None:
-            self._miss(data)
+            self._missed.add(data)
             return
         self._tell(Kind.SCREEN, payload=data)
+        self._screen.sent(data)
         self._credit -= len(data)
         if self._credit <= 0:
             self._node.actions.append(Pause(EVALUATOR, on=True))
 
     def screen_shown(self, size: int) -> None:
         """The terminal has room for more."""
+        self._screen.shown(size)
         self._credit += size
         if self._credit > 0:
             self._node.actions.append(Pause(EVALUATOR, on=False))
@@ -146,10 +168,10 @@ class Console:
     def output_shown(self, frame: Frame) -> None:
         """The terminal has shown output of a task; its node may send more."""
         key = frame.dest, frame.ref
-        left = self._owed.get(key, 0) - frame.credit
-        self._owed.pop(key, None)
-        if left > 0:
-            self._owed[key] = left
+        if (unshown := self._tasks.get(key)) is not None:
+            unshown.shown(frame.credit)
+            if not unshown.size:
+                del self._tasks[key]
 
     def _output(self, link: Link | None, frame: Frame) -> None:
         owner = self._node.processes.get(frame.dest.number)
@@ -160,14 +182,11 @@ class Console:
             self._show(frame)
         else:
             if role == "evaluator":
-                label = self._node.label(frame.source.incarnation).encode()
-                lines = bytes(frame.payload).splitlines(keepends=True)
-                self._miss(b"".join(b"%s | %s" % (label, line) for line in lines))
+                self._miss(frame.source, bytes(frame.payload))
             self._grant(frame.source, frame.ref, len(frame.payload))
 
     def _show(self, frame: Frame) -> None:
-        key = frame.source, frame.ref
-        self._owed[key] = self._owed.get(key, 0) + len(frame.payload)
+        self._tasks.setdefault((frame.source, frame.ref), Unshown()).sent(bytes(frame.payload))
         label = {"label": self._node.label(frame.source.incarnation)}
         assert self.terminal is not None
         self._node.to_process(self.terminal, frame._replace(meta=pack(label)))
@@ -175,13 +194,7 @@ class Console:
     def _grant(self, source: Pid, ref: int, size: int) -> None:
         self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)
 
-    def _miss(self, data: bytes) -> None:
-        self._missed.append(data)
-        self._size += len(data)
-        while self._size > MISSED and self._missed:
-            gone = self._missed.popleft()
-            kept = gone[-(MISSED - self._size + len(gone)) :] if self._size - len(gone) < MISSED else b""
-            self._size -= len(gone) - len(kept)
-            self._dropped += len(gone) - len(kept)
-            if kept:
-                self._missed.appendleft(kept)
+    def _miss(self, source: Pid, data: bytes) -> None:
+        """What a task printed while nobody looked, tagged as its node's."""
+        label = self._node.label(source.incarnation).encode()
+        self._missed.add(b"".join(b"%s | %s" % (label, line) for line in data.splitlines(keepends=True)))

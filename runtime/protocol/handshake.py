@@ -197,7 +197,7 @@ class Handshake:
         if version is None:
             raise HandshakeError(
                 "version",
-                f"{ours.name} speaks wire versions {_range(ours)}, {peer.name} speaks {_range(peer)}: "
+                f"{_who(ours)} speaks wire versions {_range(ours)}, {_who(peer)} speaks {_range(peer)}: "
                 "upgrade the older one",
             )
         if peer.suite != ours.suite:
@@ -255,6 +255,10 @@ class Handshake:
         self._state = State.FAILED
         self._buffer = b""
         self._claimed = None
+
+
+def _who(hello: Hello) -> str:
+    return hello.name or f"the {hello.role}"  # a terminal has no name of its own
 
 
 def _range(hello: Hello) -> str:

@@ -40,9 +40,10 @@ class Job:
         "size",
         "state",
         "told",
+        "tries",
         "wanted",
         "worker",
-    )  # fmt: skip
+    )
 
     def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], meta: bytes, now: float) -> None:
         self.number = number
@@ -59,6 +60,7 @@ class Job:
         self.accepted_at = now
         self.sent_at = 0.0
         self.told = False
+        self.tries = 0  # workers that died before they could take it
         self.wanted = True
         self.cancel: float | None = None
         self.reason = "cancel"

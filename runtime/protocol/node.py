@@ -41,7 +41,7 @@ LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
 STOP_GRACE = 0.5
-INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE})
+INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY})
 """Kinds that a hub sees to also when they are for one of its processes."""
 
 
@@ -58,6 +58,7 @@ class Node:
         self.facts = facts
         self.persistent = persistent
         self.linger = linger
+        self.alone_since = -inf  # when the last terminal was lost
         self.me = Pid(incarnation, HUB)
         self.links: dict[int, Link] = {}
         self.peers: dict[bytes, Link] = {}
@@ -195,6 +196,7 @@ class Node:
         self.processes.pop(link.process, None)
         if link.role == "terminal":
             if self.console.terminal_gone(link) and not self.persistent:
+                self.alone_since = now
                 self.later(self.linger, self._stop_if_idle)
         elif link.role == "program":
             self.stop(f"the program {link.hello.pid} ended")
@@ -288,6 +290,8 @@ class Node:
             frame = parse(raw)
             if not frame.flags & Flag.MORE and frame.options().get("kind") != "process":
                 self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
+        elif kind == Kind.REPLY:
+            self.console.answered(parse(raw))
         self._put(peer, raw)
 
     def _undeliverable(self, frame: Frame) -> None:
@@ -416,8 +420,8 @@ class Node:
         self.later(seconds, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
-        if self.console.terminal is not None:
-            return
+        if self.console.terminal is not None or self.now < self.alone_since + self.linger:
+            return  # the timer of an earlier loss
         if self.reasons_to_stay():
             self.later(max(self.linger, 1.0), self._stop_if_idle)
         else:

@@ -7,7 +7,7 @@ from pysh.runtime.protocol.actions import Prepare
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
-from pysh.runtime.protocol.terms import Ref
+from pysh.runtime.protocol.terms import TAKEN_OVER, Ref
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -86,9 +86,11 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     console = node.console
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
-    if console.terminal is not None and not asked.get("force"):
-        text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
-        return {"error": "PyshError", "text": text, "executed": "no"}
+    if console.terminal is not None:
+        if not asked.get("force"):
+            text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
+            return {"error": "PyshError", "text": text, "executed": "no"}
+        node.part(node.processes[console.terminal], TAKEN_OVER)
     return {"ok": console.attach(link, asked)}
 
 

@@ -13,6 +13,9 @@ NOWHERE = bytes(INCARNATION_BYTES)
 HUB = 0
 """The process number of a node's hub; every other process of the node has a higher one."""
 
+TAKEN_OVER = "taken_over"
+"""The reason that a terminal is told when another one took its shell."""
+
 _NODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
 

@@ -23,6 +23,8 @@ STOP_GRACE = 0.5
 PREFETCHED = 64 * 1024
 """Bytes: a task with larger arguments waits for a worker of its own."""
 TAIL = 2048
+TRIES = 3
+"""Workers that may die before they are up until the job that waits for them fails."""
 
 
 class Work:
@@ -355,6 +357,8 @@ class Work:
             elif job.cancel is not None:
                 self._cancelled(job, "no")
                 self._finish(job)
+            elif link is None and self._stillborn(job, death):
+                pass
             else:
                 job.state, job.worker = QUEUED, None
                 unstarted.append(job)
@@ -362,6 +366,16 @@ class Work:
         for job in unstarted:
             if job.is_process:
                 self._enqueue(job)
+
+    def _stillborn(self, job: Job, death: dict[str, Any]) -> bool:
+        """The worker that was to take `job` never came up: whether that happened so often that it fails."""
+        job.tries += 1
+        if job.tries < TRIES:
+            return False
+        how = death.get("text", "its worker died")
+        told = {**death, "text": f"{self._node.name}: {how} before it was up, {TRIES} times"}
+        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "executed": "no", **told})
+        return True
 
     def _died(self, job: Job, death: dict[str, Any]) -> None:
         if job.cancel is not None:

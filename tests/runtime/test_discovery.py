@@ -12,7 +12,7 @@ import pytest
 
 from pysh.runtime import places
 from pysh.runtime.hub import discovery
-from pysh.runtime.hub.discovery import Claim, NameTaken, NoSuchNode, alive, claim, find, found
+from pysh.runtime.hub.discovery import Claim, NameTaken, NoSuchNode, alive, claim, find, found, left_alone
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.terms import BadName
 from pysh.transports import unix
@@ -83,6 +83,26 @@ def test_a_node_is_found_from_its_publication_to_its_release(run: Path) -> None:
     assert not alive("n1@db1")
     assert found() == []
     assert files(run) == []
+
+
+def test_what_a_node_said_stays_until_it_is_said_anew_or_the_name_is_given_up(run: Path) -> None:
+    held = started("n1@db1")
+    (before,) = found()
+    held.publish({"left": 7.0})
+    assert found() == [before._replace(left=7.0)]
+    held.release()
+    held.publish({"left": 8.0})
+    assert files(run) == []
+
+
+def test_shells_that_are_left_alone_are_called_as_attach_finds_them(run: Path) -> None:
+    claims = [started(name) for name in ("n1@db1", "n1@db2", "n2@db1", "n3@db1")]
+    for held in claims[:3]:
+        held.publish({"left": 1.0})
+    assert sorted(left_alone(found())) == ["n1@db1", "n1@db2", "n2"]
+    assert [find(text).name for text in left_alone(found())] == ["n1@db1", "n1@db2", "n2@db1"]
+    for held in claims:
+        held.release()
 
 
 def test_nothing_of_it_is_readable_by_others(run: Path) -> None:

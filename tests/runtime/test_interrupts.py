@@ -64,7 +64,7 @@ def press(shell: Shell, ref: int, delay: float = 0.02) -> dict[str, object]:
     return shell.done(ref)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.seeds(5)
 def test_presses_at_any_instant_end_cells_and_nothing_else(shell: Shell, seed: int) -> None:
     chance = random.Random(seed)
     shell.cell("beating = asyncio.create_task(beat())")

@@ -60,8 +60,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self._master)
-        os.close(self.slave)
+        self.hang_up()
 
     def type(self, text: str) -> None:
         """Press the keys of `text`; Enter is a carriage return."""
@@ -80,6 +79,13 @@ class Terminal:
         """Change the size of the window."""
         self.screen.resize(rows, columns)
         self._set_size(self.slave, rows, columns)
+
+    def hang_up(self) -> None:
+        """The line is cut: the system tells those who sit on it."""
+        for file in (self._master, self.slave):
+            if file >= 0:
+                os.close(file)
+        self._master = self.slave = -1
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process."""

@@ -93,6 +93,14 @@ def test_a_hub_that_says_goodbye_says_why(pair: Pair) -> None:
         pair.console.wait((), 10)
 
 
+def test_a_terminal_whose_shell_was_taken_is_told_how_to_take_it_back(pair: Pair) -> None:
+    pair.hub.send(Kind.BYE, {"reason": "taken_over"})
+    pair.hub.stop()
+    with pytest.raises(Refused, match=f"took over the shell of {NAME}; take it back: pysh attach --force {NAME}"):
+        pair.console.wait((), 10)
+        pair.console.wait((), 10)
+
+
 def test_every_frame_says_who_sends_it_and_credit_whom_it_is_for(pair: Pair) -> None:
     pair.console.shown(Kind.OUTPUT, 10, TERMINAL._replace(number=3), 4)
     pair.console.cell(b"1")

@@ -8,6 +8,7 @@ import heapq
 import random
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 from pysh.runtime.protocol import actions
 from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, Raw, encode, pack, parse
@@ -83,6 +84,7 @@ class Machine:
         self.core = Node(self.name, self.incarnation, python="3.11", cores=cores)
         self.links = count(1)
         self.up = True
+        self.stopped = ""  # why it ended, if it did so itself
         self.hang_ups: dict[int, Callable[[], None]] = {}
         self.signals: list[actions.Signal] = []
         self._wires: dict[int, Deliver] = {}
@@ -112,6 +114,16 @@ class Machine:
         self.wire(link, made.hear)
         self.core.opened(link, self.hello("program")._replace(incarnation=bytes(16)), self.cluster.now)
         self.settle()
+        return made
+
+    def terminal(self) -> "Seat":
+        """A terminal that is attached to this node's shell."""
+        link = next(self.links)
+        made = Seat(self, link)
+        self.wire(link, made.hear)
+        self.core.opened(link, self.hello("terminal")._replace(incarnation=bytes(16)), self.cluster.now)
+        self.settle()
+        made.ask("attach", force=True)
         return made
 
     def hear(self, link: int, raws: list[Raw]) -> None:
@@ -146,6 +158,8 @@ class Machine:
                     self._fork(action.worker)
                 elif isinstance(action, actions.Signal):
                     self.signals.append(action)
+                elif isinstance(action, actions.Stop):
+                    self.stopped = action.reason
 
     def _write(self, link: int, buffers: list[Buffer]) -> None:
         if link in self._wires:
@@ -229,3 +243,37 @@ class Program:
         raws = list(Decoder().feed(data))
         machine, link = self.machine, self._link
         machine.cluster.at(0.0001, lambda: machine.hear(link, raws))
+
+
+class Seat:
+    """A terminal on a node's shell, and what it is answered."""
+
+    def __init__(self, machine: Machine, link: int) -> None:
+        self.machine = machine
+        self.answers: list[dict[str, Any]] = []
+        self._link = link
+        self._pid = Pid(machine.incarnation, 0)
+
+    def hear(self, raws: list[Raw]) -> None:
+        """Frames of the hub."""
+        for frame in map(parse, raws):
+            if frame.kind == Kind.WELCOME:
+                self._pid = Pid(self.machine.incarnation, frame.options()["number"])
+            elif frame.kind == Kind.REPLY:
+                self.answers.append(frame.options()["ok"])
+
+    def ask(self, verb: str, **args: object) -> None:
+        """Send a request; the answer comes at once."""
+        self._send(Frame(Kind.REQUEST, self._pid, self.machine.hub, 1, meta=pack({"verb": verb, **args})))
+
+    def shows(self, size: int) -> None:
+        """Show so many bytes of what the shell printed, and say so."""
+        self._send(Frame(Kind.CREDIT, self._pid, self.machine.hub, meta=pack(Kind.SCREEN), credit=size))
+
+    def _send(self, frame: Frame) -> None:
+        self.machine.hear(self._link, list(Decoder().feed(b"".join(bytes(b) for b in encode(frame)))))
+
+    def lose(self) -> None:
+        """It is killed, or its line hangs up."""
+        self.machine.core.closed(self._link, "connection lost", self.machine.cluster.now)
+        self.machine.settle()

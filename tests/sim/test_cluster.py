@@ -63,7 +63,7 @@ def test_a_dead_worker_answers_for_its_job_and_the_rest_runs_elsewhere() -> None
     assert failed == [3]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.seeds(40)
 def test_every_task_is_answered_exactly_once(seed: int) -> None:
     cluster = Cluster("a", "b", "c", seed=seed, cores=2)
     for one, other in (("a", "b"), ("a", "c"), ("b", "c")):

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+
+from tests.shell.terminal import Terminal
 
 DEADLINE = 15.0
 PYSH = [sys.executable, "-m", "pysh"]
@@ -40,8 +43,14 @@ class Home:
         self, *words: str, stdin: str | None = None, timeout: float = 30.0, **env: str
     ) -> "subprocess.CompletedProcess[str]":
         """Run a pysh command to its end."""
+        return self.run([*PYSH, *words], stdin=stdin, timeout=timeout, **env)
+
+    def run(
+        self, command: list[str], *, stdin: str | None = None, timeout: float = 30.0, **env: str
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run any command to its end, in this home."""
         return subprocess.run(
-            [*PYSH, *words], env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
+            command, env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
             input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
         )  # fmt: skip
 
@@ -92,3 +101,27 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
     made.end()
+
+
+class Screens(ExitStack):
+    """Opens terminals of one home, and closes them at the end."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__()
+        self._home = home
+
+    def open(self, *words: str) -> Terminal:
+        """A terminal that runs `pysh WORDS`."""
+        return self.run([*PYSH, *words])
+
+    def run(self, command: list[str]) -> Terminal:
+        """A terminal that runs any command."""
+        options = {"size": (30, 100), "cwd": self._home.folder}
+        return self.enter_context(Terminal(command, self._home.environ, **options))
+
+
+@pytest.fixture
+def screens(home: Home) -> Iterator[Screens]:
+    """Opens terminals with `screens.open("attach", "n1")`."""
+    with Screens(home) as made:
+        yield made

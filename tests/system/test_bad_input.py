@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.system.conftest import Home, until
+from tests.system.conftest import Home, Screens, until
 
 
 def test_another_cookie_is_refused_with_4(home: Home) -> None:
@@ -181,3 +181,50 @@ def test_stopping_a_node_that_does_not_run_says_so(home: Home) -> None:
     done = home.pysh("stop", "ghost")
     assert done.returncode == 3
     assert "ghost" in done.stderr
+
+
+STILLBORN = """
+import os, sys
+if os.path.exists({flag!r}) and any("runner.boot" in word for word in sys.orig_argv):
+    os._exit(3)
+"""
+
+
+def test_a_python_whose_shell_dies_at_its_start_says_so_and_is_tried_again(home: Home, screens: Screens) -> None:
+    flag = home.folder / "broken"
+    flag.touch()
+    (home.folder / "sitecustomize.py").write_text(STILLBORN.format(flag=str(flag)))
+    home.environ["PYTHONPATH"] = str(home.folder)
+    terminal = screens.open("--name", "n1@localhost", "--rm")
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("x = 42\r")
+    terminal.wait_for("the evaluator died: exit status 3", "n1@localhost[1]>")
+    home.node("n2@localhost")
+    done = home.pysh("rpc", "n2", "-c", "1")
+    assert done.returncode == 1
+    assert "the shell of n2@localhost died (exit status 3)" in done.stderr
+    flag.unlink()
+    terminal.type("x = 42; x\r")
+    terminal.wait_for_end("42", "n1@localhost[2]>")
+    assert home.pysh("rpc", "n2", "-c", "6 * 7").stdout == "42\n"
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
+
+
+def test_a_python_whose_workers_die_at_their_start_fails_the_task(home: Home) -> None:
+    flag = home.folder / "broken"
+    (home.folder / "sitecustomize.py").write_text(STILLBORN.format(flag=str(flag)))
+    home.environ["PYTHONPATH"] = str(home.folder)
+    code = f"""
+import pathlib
+flag = pathlib.Path({str(flag)!r})
+flag.touch()
+try:
+    call(lambda: 1)
+except WorkerDied as e:
+    print(e.executed)
+flag.unlink()
+print(call(lambda: 6 * 7))
+"""
+    done = home.script(code)
+    assert done.stdout == "no\n42\n", done.stderr

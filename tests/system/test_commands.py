@@ -136,21 +136,22 @@ def test_a_failed_task_nobody_looked_at_is_printed_and_makes_exit_1(home: Home) 
     assert "ZeroDivisionError" in done.stderr
 
 
-def test_a_foreground_node_ends_with_its_signal(home: Home) -> None:
-    node = subprocess.Popen([*PYSH, "node", "--name", "n1@localhost"], env=home.environ, stdout=subprocess.PIPE)
-    assert node.stdout is not None
-    assert b"n1@localhost is up" in node.stdout.readline()
-    node.send_signal(signal.SIGINT)
-    node.communicate(timeout=10)
-    assert node.returncode == 130
-    assert home.nodes() == []
-
-
 def test_the_users_python_runs_the_script(home: Home, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     python = tmp_path / "venv/bin/python"
     code = "import sys; print(sys.executable, call(lambda: __import__('sys').executable))"
     assert home.pysh("--python", str(python), "-c", code).stdout == f"{python} {python}\n"
+
+
+def test_a_script_in_another_python_imports_from_its_folder_and_we_do_not(home: Home, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (home.folder / "json.py").write_text("print('imported'); mine = True")
+    alone = [sys.executable, "-P", "-m", "pysh", "--python", str(tmp_path / "venv/bin/python")]
+    assert home.run([*alone, "-c", "print(call(lambda: 1))"]).stdout == "1\n"
+    assert home.run([*alone, "-c", "import sys; del sys.modules['json']; import json; print(json.mine)"]).stdout == (
+        "imported\nTrue\n"
+    )
+    (home.folder / "json.py").unlink()
 
 
 def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -> None:

@@ -1,29 +1,46 @@
 """The session that the design and the README open with, in two real terminals."""
 
 import re
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.shell.terminal import Terminal
-from tests.system.conftest import Home
+from tests.system import wheel
+from tests.system.conftest import PYSH, Home, Screens
 
-COOKIE = ("--cookie", "my_secret_cookie")
+OPTIONS = ("--cookie", "my_secret_cookie", "--rm", "--sname")
+OWN = ("shell", "runtime", "transports")
+"""Packages that a user may have, and that are called as our own folders."""
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`pysh` as the built wheel installs it in an empty environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    return wheel.install(wheel.build(folder), folder / "venv").with_name("pysh")
+
+
+@pytest.fixture(params=["tested", "installed"])
+def pysh(home: Home, request: pytest.FixtureRequest) -> list[str]:
+    """The command under test; the installed one runs in a folder where the user's own packages are."""
+    if request.param == "tested":
+        return PYSH
+    for name in OWN:
+        (home.folder / name).mkdir()
+        (home.folder / name / "__init__.py").write_text(f"open({str(home.folder / 'imported')!r}, 'a').write({name!r})")
+    return [str(request.getfixturevalue("installed"))]
 
 
 @pytest.fixture
-def terminals(home: Home) -> Iterator[tuple[Terminal, Terminal]]:
-    command = [sys.executable, "-m", "pysh", *COOKIE, "--rm", "--sname"]
-    options = {"size": (30, 100), "cwd": home.folder}
-    with (
-        Terminal([*command, "node1@localhost"], home.environ, **options) as one,
-        Terminal([*command, "node2@localhost"], home.environ, **options) as two,
-    ):
-        yield one, two
-        for terminal in (one, two):
-            terminal.type("\x04")
-            assert terminal.wait_exit() == 0
+def terminals(home: Home, screens: Screens, pysh: list[str]) -> Iterator[tuple[Terminal, Terminal]]:
+    one, two = (screens.run([*pysh, *OPTIONS, name]) for name in ("node1@localhost", "node2@localhost"))
+    yield one, two
+    for terminal in (one, two):
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+    assert not (home.folder / "imported").exists(), "a package of the user's was taken for one of ours"
 
 
 def shows(terminal: Terminal, *patterns: str) -> None:
@@ -69,3 +86,19 @@ def test_the_session_of_the_design_runs_as_printed(terminals: tuple[Terminal, Te
     one.wait_for_end("node1@localhost[6]>")
     one.type('send(p, "Hello, node2!")\r')
     one.wait(lambda: "node2 | Received Hello, node2!" in one.lines, "the output of node2")
+
+
+def test_the_users_own_packages_are_found_at_the_prompt_of_an_installed_pysh(
+    home: Home, screens: Screens, installed: Path
+) -> None:
+    for name in OWN:
+        (home.folder / name).mkdir()
+        (home.folder / name / "__init__.py").write_text(f"mine = 'my {name}'")
+    terminal = screens.run([str(installed), "--rm", "--name", "n1@localhost"])
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("import shell, runtime, transports, pysh\r")
+    terminal.wait_for_end("n1@localhost[2]>")
+    terminal.type("shell.mine, call(lambda: runtime.mine), transports.mine\r")
+    terminal.wait_for("('my shell', 'my runtime', 'my transports')", "n1@localhost[3]>")
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0

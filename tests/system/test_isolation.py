@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import psutil
@@ -51,6 +52,18 @@ for hub in (client.hub, hub_of(client, n2)):
     for modules in listed:
         parts = {part for module in modules.split() for part in module.split(".")}
         assert not parts & FORBIDDEN
+
+
+def test_a_hub_imports_nothing_from_the_folder_it_is_started_in(home: Home) -> None:
+    names = ("secrets", "uvloop", "msgpack", "asyncio", "logging")
+    for name in names:
+        (home.folder / f"{name}.py").write_text(f"open({str(home.folder / 'imported')!r}, 'a').write('{name} ')")
+    alone = [sys.executable, "-P", "-m", "pysh"]  # as the installed script runs: not in the current folder
+    done = home.run([*alone, "node", "--name", "n1@localhost", "--detach"])
+    for name in names:
+        (home.folder / f"{name}.py").unlink()
+    assert done.returncode == 0, done.stderr
+    assert not (home.folder / "imported").exists()
 
 
 def test_kill_9_of_a_hub_takes_every_process_of_its_node_within_a_second(home: Home) -> None:
@@ -160,3 +173,20 @@ def test_sigterm_ends_a_node_and_all_it_runs(home: Home) -> None:
     until(lambda: not home.processes(), "the end of every process", 2)
     assert home.nodes() == []
     assert launch.HUB_PYTHON not in home.environ
+
+
+def test_whoever_waits_for_a_shell_that_dies_is_told(home: Home) -> None:
+    done = home.pysh("rpc", "n2", "-c", "import os; os._exit(3)")
+    assert done.returncode == 1
+    assert "the shell of n2@localhost died (exit status 3)" in done.stderr
+    code = """
+n2 = connect('n2@localhost')
+try:
+    n2.eval('__import__("os")._exit(4)')
+except PyshError as e:
+    print(e.executed, e)
+print(n2.eval('6 * 7'))
+"""
+    told, value = home.script(code).stdout.splitlines()
+    assert told.startswith("maybe the shell of n2@localhost died (exit status 4)")
+    assert value == "42"

@@ -166,7 +166,9 @@ def test_another_user_cannot_connect(open_folder: Path) -> None:
     with unix.listening_socket(place):
         assert "not for us" in as_nobody(lambda: unix.connected_socket(place))
         os.chmod(place, 0o777)  # even then
-        assert f"uid {os.getuid()}, and we are {NOBODY}" in as_nobody(lambda: unix.connected_socket(place))
+        assert f"(uid {os.getuid()}), and we are nobody (uid {NOBODY})" in as_nobody(
+            lambda: unix.connected_socket(place)
+        )
 
 
 @root_only

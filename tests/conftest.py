@@ -1,0 +1,52 @@
+"""For every test: what each part of them takes, and how often their cases are repeated.
+
+`--budgets` fails a run in which a part took longer than it may. `--soak N` runs N times as many seeds
+and examples, and every test of real processes N times; no case is in it that an ordinary run leaves out.
+"""
+
+from collections import Counter
+
+import hypothesis
+import pytest
+
+from tests.budgets import SHELL, SYSTEM, over, part_of, table
+
+SECONDS: Counter[str] = Counter()
+TESTS: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--budgets", action="store_true", help="fail if a part of the tests takes longer than it may")
+    parser.addoption("--soak", type=int, default=1, metavar="N", help="repeat seeds, examples and processes N times")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "seeds(n): run with `seed` from 0 to n - 1, and N times as many with --soak N")
+    examples = hypothesis.settings.default.max_examples * config.getoption("soak")
+    hypothesis.settings.register_profile("soak", max_examples=examples)
+    hypothesis.settings.load_profile("soak")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    times: int = metafunc.config.getoption("soak")
+    if (seeds := metafunc.definition.get_closest_marker("seeds")) is not None:
+        metafunc.parametrize("seed", range(seeds.args[0] * times))
+    elif times > 1 and part_of(metafunc.definition.nodeid) in (SYSTEM, SHELL):
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(times))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    part = part_of(report.nodeid)
+    SECONDS[part] += report.duration
+    TESTS[part] += report.when == "call"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in table(SECONDS, TESTS):
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.getoption("budgets") and over(SECONDS) and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
