@@ -65,6 +65,7 @@ except KeyError:
     assert done.returncode == 0
     assert "return {}['key']" in done.stderr
     assert "n2@localhost" in done.stderr
+    assert "/pysh/runtime/runner/" not in done.stderr  # what led to the code there is no news
 
 
 def test_a_result_that_came_too_late_can_be_awaited_again(home: Home) -> None:
