@@ -33,6 +33,7 @@ ASKED = {
     "call": ("pysh", "rpyc", "execnet", "erpc", "dask", "ray"),
     "tasks": ("pysh", "rpyc", "execnet", "erpc", "dask", "ray"),
     "bulk": ("pysh", "execnet", "erpc", "dask", "ray"),
+    "busy call": ("pysh",),
 }
 """The rows that contestants answer, each in a process of its own that lasts."""
 Sample = Callable[[], float]

@@ -1,7 +1,8 @@
 """One contestant a process: `python -m benchmarks.contestants NAME` reads the name of a piece of work
 a line from stdin, takes one sample of it and answers with one number a line.
 
-call: microseconds of one call, the median of a few hundred.  tasks: tasks a second.  bulk: MB a second.
+call: microseconds of one call, the median of a few hundred.  busy call: milliseconds of one beside much
+else.  tasks: tasks a second.  bulk: MB a second.
 """
 
 import contextlib
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 
 from benchmarks import many
 from benchmarks.peers import PEERS
-from benchmarks.work import BIG, Work, calls, inc, megabytes, tasks_a_second
+from benchmarks.work import BIG, Work, busy_calls, calls, inc, megabytes, tasks_a_second
 
 PYSH = [sys.executable, "-m", "pysh"]
 
@@ -39,10 +40,17 @@ def pysh_() -> Iterator[Work]:
                     asked = [pysh.task(inc, i, on=there) for i in range(count)]
                     return [t.result() for t in asked]
 
+                def one(i: int) -> object:
+                    return pysh.call(lambda: i, on=there)
+
+                def move() -> object:
+                    return pysh.call(lambda data: len(data), BIG, on=there)
+
                 yield {
-                    "call": lambda: calls(lambda i: pysh.call(lambda: i, on=there)),
+                    "call": lambda: calls(one),
+                    "busy call": lambda: busy_calls(one, move),
                     "tasks": lambda: tasks_a_second(tasks),
-                    "bulk": lambda: megabytes(lambda: pysh.call(lambda data: len(data), BIG, on=there)),
+                    "bulk": lambda: megabytes(move),
                 }
         finally:
             subprocess.run([*PYSH, "stop", "there@localhost", "--cookie", "bench"], check=True, stdout=sys.stderr)

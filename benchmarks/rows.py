@@ -66,6 +66,13 @@ ROWS = {
             (Goal(">=", 1.0, "rpyc"), Goal(">=", 0.5, "execnet")),
         ),
         Row("bulk", "64 MiB of random bytes as an argument", "MB/s", (Goal(">=", 300),), (Goal(">=", 450),)),
+        Row(
+            "busy call",
+            "one call while 1 GiB moves between the same two nodes, 99th percentile",
+            "ms",
+            (),
+            (Goal("<=", 10),),
+        ),
         Row("hub", "memory of an idle node's hub, private", "MB", (Goal("<=", 30),)),
         Row("node", "memory of an idle node, all its processes", "MB", (Goal("<=", 80),)),
     )

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from statistics import median
+from threading import Thread
 
 CALLS = 300
 TASKS = 20_000
@@ -39,6 +40,17 @@ def megabytes(move: Callable[[], object]) -> float:
     taken = timed(lambda: moved.append(move()))
     assert moved == [len(BIG)]
     return len(BIG) / 1e6 / taken
+
+
+def busy_calls(one: Callable[[int], object], move: Callable[[], object]) -> float:
+    """Milliseconds of one call, the 99th percentile of all while another thread moves `BIG` 16 times."""
+    moving = Thread(target=lambda: [move() for _ in range(16)])
+    moving.start()
+    taken = []
+    while moving.is_alive():
+        taken.append(timed(lambda: one(len(taken))))
+    moving.join()
+    return sorted(taken)[len(taken) * 99 // 100] * 1e3
 
 
 def inc(x: int) -> int:
