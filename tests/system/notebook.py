@@ -60,6 +60,11 @@ class Notebook:
 
         return self(code, press)
 
+    def restart(self, *, now: bool) -> None:
+        """Start the kernel anew; `now` kills the old one."""
+        self.manager.restart_kernel(now=now)
+        self._client.wait_for_ready(timeout=DEADLINE)
+
     def value(self, code: str) -> str:
         """What a cell that must not fail ends with."""
         cell = self(code)

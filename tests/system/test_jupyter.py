@@ -140,3 +140,10 @@ def test_a_kernel_that_ends_takes_its_node_along(home: Home, now: bool) -> None:
         notebook.manager.shutdown_kernel(now=now)
     until(lambda: {p.pid for p in home.processes()} == before, "the end of every process of the notebook's node", 5)
     assert [node["node"] for node in home.nodes()] == ["n2@localhost"]
+
+
+def test_a_kernel_that_is_restarted_gets_its_name_again(notebook: Notebook) -> None:
+    for now in (False, True):
+        notebook.restart(now=now)
+        notebook.value(CONNECT)
+        assert notebook.value("[node.name for node in pysh.nodes()]") == "['book@localhost', 'n2@localhost']"
