@@ -1,145 +1,101 @@
-"""`python -m benchmarks`: every row of the table, interleaved with the peers, to stdout and results.json."""
+"""`python -m benchmarks`: every row, interleaved with the peers, as a table to stdout and to results.json."""
 
 import importlib.util
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
 
+from benchmarks import erlang, memory, starts
 from benchmarks.contestants import CONTESTANTS
-from benchmarks.starts import MEASURES
+from benchmarks.rows import ROWS, Measured
+from benchmarks.table import table
 
 ROUNDS = 5
-PEERS = {
-    "call": ("rpyc", "execnet", "dask"),
-    "tasks": ("rpyc", "execnet", "dask"),
-    "bulk": ("execnet", "dask"),
+RESULTS = Path(__file__).with_name("results.json")
+IMPORTED = {"dask": "distributed"}
+"""What a contestant imports, where that is not its name."""
+NOTES = {("dask", "call"): "30 calls a run", ("dask", "tasks"): "1,000 tasks a run"}
+TAKEN: dict[str, dict[str, Callable[[], float]]] = {
+    "prompt": {"pysh": starts.prompt_of_pysh, "iex": starts.prompt_of_iex},
+    "one-liner": {"pysh": starts.one_liner},
+    "one-liner with a call": {"pysh": starts.one_liner_with_call},
+    "hub": {"pysh": memory.hub},
+    "node": {"pysh": memory.node, "iex": memory.iex},
 }
-UNITS = {"call": "us", "tasks": "/s", "bulk": "MB/s"}
-TITLES = {
-    "call": "one call: a fresh lambda each time, two nodes on one machine",
-    "tasks": "5,000 tiny tasks, one by one",
-    "bulk": "64 MiB of random bytes as an argument",
+"""The rows whose samples start processes anew each time."""
+ASKED = {
+    "call": ("pysh", "rpyc", "execnet", "erpc", "dask", "ray"),
+    "tasks": ("pysh", "rpyc", "execnet", "erpc", "dask", "ray"),
+    "bulk": ("pysh", "execnet", "erpc", "dask", "ray"),
+    "busy call": ("pysh",),
 }
-GOALS = {"call": "<= 2.5x rpyc", "tasks": ">= 20,000/s", "bulk": ">= 300 MB/s"}
+"""The rows that contestants answer, each in a process of its own that lasts."""
+Sample = Callable[[], float]
 
 
-class Contestant:
-    """One contestant's process."""
+@contextmanager
+def contestant(name: str) -> Iterator[Callable[[str], float]]:
+    """A contestant's process: give it the name of a piece of work, and it takes a sample."""
+    command = erlang.ERPC if name == "erpc" else [sys.executable, "-m", "benchmarks.contestants", name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        asked, answers = process.stdin, process.stdout
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "benchmarks.contestants", name]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._line()
+        def sample(work: str) -> float:
+            print(work, file=asked, flush=True)
+            line = answers.readline()
+            if not line:
+                sys.exit(f"the benchmark of {name} ended early")
+            return float(line)
 
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"the benchmark of {self.name} ended early")
-        return line.strip()
-
-    def sample(self, work: str) -> float:
-        """One sample."""
-        assert self.process.stdin is not None
-        print(work, file=self.process.stdin, flush=True)
-        return float(self._line())
-
-    def close(self) -> None:
-        """End it and wait."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(30)
+        yield sample
+        asked.close()
 
 
-def throughput() -> list[dict[str, Any]]:
-    """The rows that every contestant can run."""
-    names = [
-        name
-        for name in CONTESTANTS
-        if name == "pysh" or importlib.util.find_spec({"dask": "distributed"}.get(name, name))
-    ]
-    running = [Contestant(name) for name in names]
-    rows = []
-    for work in TITLES:
-        samples: dict[str, list[float]] = {name: [] for name in names}
-        for index in range(ROUNDS + 1):
-            for contestant in running:
-                if contestant.name not in ("pysh", *PEERS[work]):
-                    continue
-                value = contestant.sample(work)
-                if index:  # the first warms up
-                    samples[contestant.name].append(value)
-        rows.append(
-            {
-                "work": work,
-                "title": TITLES[work],
-                "unit": UNITS[work],
-                "goal": GOALS[work],
-                "samples": {name: taken for name, taken in samples.items() if taken},
-            }
-        )
-    for contestant in running:
-        contestant.close()
-    return rows
+def present(name: str) -> bool:
+    """Whether a contestant is installed here."""
+    if name in CONTESTANTS:
+        return importlib.util.find_spec(IMPORTED.get(name, name)) is not None
+    return erlang.there()
 
 
-def starts() -> list[dict[str, Any]]:
-    """The rows that start processes anew each time."""
-    rows = []
-    for measure in MEASURES:
-        contestants = {name: do for name, do in measure.contestants.items() if name == "pysh" or shutil.which(name)}
-        samples: dict[str, list[float]] = {name: [] for name in contestants}
-        for index in range(ROUNDS + 1):
-            for name, do in contestants.items():
-                value = do()
-                if index:
-                    samples[name].append(value)
-        rows.append(
-            {
-                "work": measure.work,
-                "title": measure.title,
-                "unit": "ms",
-                "goal": measure.goal,
-                "samples": samples,
-            }
-        )
-    return rows
+def interleaved(work: str, takes: dict[str, Sample]) -> Measured:
+    """`ROUNDS` samples of each, in turn, after one each that warms up."""
+    measured = Measured(ROWS[work], notes={name: NOTES[name, work] for name in takes if (name, work) in NOTES})
+    for index in range(ROUNDS + 1):
+        for name, take in takes.items():
+            value = take()
+            if index:
+                measured.add(name, value)
+    print(f"{work}: done", file=sys.stderr)
+    return measured
 
 
-def shown(values: list[float], unit: str) -> str:
-    """Median, with min and max."""
-    low, middle, high = (f"{value:,.0f}" for value in (min(values), median(values), max(values)))
-    return f"{middle} {unit} ({low}-{high})"
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown, a row a piece of work."""
-    lines = ["| work | pysh | peers | goal |", "|---|---|---|---|"]
-    for row in rows:
-        samples, unit = row["samples"], row["unit"]
-        mine = median(samples["pysh"])
-        peers = [
-            f"{name} {shown(values, unit)}, pysh is {mine / median(values):.2f}x"
-            for name, values in samples.items()
-            if name != "pysh"
-        ]
-        lines.append(f"| {row['title']} | {shown(samples['pysh'], unit)} | {'; '.join(peers) or '-'} | {row['goal']} |")
-    return "\n".join(lines)
+def measure() -> Iterator[Measured]:
+    """Every row."""
+    with erlang.names():
+        for work, takes in TAKEN.items():
+            yield interleaved(work, {name: take for name, take in takes.items() if present(name)})
+        with ExitStack() as stack:
+            names = dict.fromkeys(name for names in ASKED.values() for name in names if present(name))
+            running = {name: stack.enter_context(contestant(name)) for name in names}
+            for work, wanted in ASKED.items():
+                yield interleaved(work, {name: partial(running[name], work) for name in wanted if name in names})
 
 
 def main() -> None:
-    """Run everything, print the table, write the figures."""
-    rows = [*starts(), *throughput()]
+    """Measure everything, print the table, write the figures."""
+    measured = list(measure())
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
-    Path("benchmarks/results.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
-    print(f"\n{machine}; medians of {ROUNDS} interleaved runs (min-max)\n\n{table(rows)}")
+    record = {"machine": machine, "runs": ROUNDS, "rows": [each.record() for each in measured]}
+    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"{machine}; medians of {ROUNDS} interleaved runs (min-max)\n\n{table(measured)}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Pid, check_node, split_name
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.guest import wake_on_signals
 from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
@@ -104,6 +105,7 @@ def _started(name: str, cookie: bytes) -> "Printer":
     client.start_thread()
     # Workers import from where this program does.
     client.ask_later("paths", cwd=asked["cwd"], sys_path=[os.path.abspath(place) for place in sys.path])  # noqa: PTH100
+    wake_on_signals()
     os.register_at_fork(after_in_child=client.close)
     atexit.register(_leave, printer)
     _printers[client] = printer

@@ -16,8 +16,6 @@ from pysh.runtime.protocol.terms import Buffer
 LONGEST = 64 * 1024
 """Characters of a message or traceback; of a longer one the beginning and the end travel."""
 
-_OURS = __file__.removesuffix("runtime/raised.py")
-"""The folder, or the zip and the folder in it, where pysh's own frames lie."""
 _HEAPTYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _BY_ARGS: Any = BaseException.__reduce__
 _ENDINGS = (StopIteration, StopAsyncIteration)
@@ -138,6 +136,10 @@ def format_traceback(error: BaseException) -> str:
         return "".join(told.format())
     except Exception as failure:
         return f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n"
+
+
+_OURS = format_traceback.__code__.co_filename.removesuffix("runtime/raised.py")
+"""How the file names of pysh's own frames begin: another way than `__file__`, where the core is a zip."""
 
 
 def _trim(told: Any) -> None:

@@ -72,7 +72,12 @@ class Waiter:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block this thread until it happens; False if `timeout` seconds pass before."""
-        return self.done or self._client.wait(self, timeout)
+        if self.done or self._client.role != "program" or running_loop() is None:
+            return self.done or self._client.wait(self, timeout)
+        from pysh.runtime.runner.guest import raising_interrupts
+
+        with raising_interrupts():
+            return self._client.wait(self, timeout)
 
     def future(self) -> "asyncio.Future[None]":
         """A future of the running loop that is done when this is. Cancelling it changes nothing here."""

@@ -1,0 +1,128 @@
+"""What is measured, and what is good enough: the rows of the table as data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+Samples = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the median of pysh should be: `sign` `limit`, or so many times that of `peer`."""
+
+    sign: str
+    limit: float
+    peer: str = ""
+
+    def met(self, samples: Samples) -> bool | None:
+        """Whether it is; None where the peer was not measured."""
+        if self.peer and not samples.get(self.peer):
+            return None
+        bound = self.limit * (median(samples[self.peer]) if self.peer else 1)
+        mine = median(samples["pysh"])
+        return mine <= bound if self.sign == "<=" else mine >= bound
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One piece of work."""
+
+    work: str
+    title: str
+    unit: str
+    goals: tuple[Goal, ...]
+    later: tuple[Goal, ...] = ()
+    """What the design asks for in the end."""
+
+
+ROWS = {
+    row.work: row
+    for row in (
+        Row(
+            "prompt",
+            "from exec to the `4` of a `2+2` sent at the first byte of the prompt",
+            "ms",
+            (Goal("<=", 0.8, "iex"),),
+            (Goal("<=", 0.6, "iex"),),
+        ),
+        Row("one-liner", "`pysh -c 'print(1)'`", "ms", (Goal("<=", 150),)),
+        Row(
+            "one-liner with a call", "`pysh -c` with a call to another node; no process left", "ms", (Goal("<=", 600),)
+        ),
+        Row(
+            "call",
+            "one call: a fresh lambda with one captured value, between two nodes",
+            "us",
+            (Goal("<=", 2.5, "rpyc"),),
+            (Goal("<=", 1.5, "rpyc"),),
+        ),
+        Row(
+            "tasks",
+            "20,000 tiny tasks one by one, each with its own id, status, output, error and cancel",
+            "/s",
+            (Goal(">=", 20_000),),
+            (Goal(">=", 1.0, "rpyc"), Goal(">=", 0.5, "execnet")),
+        ),
+        Row("bulk", "64 MiB of random bytes as an argument", "MB/s", (Goal(">=", 300),), (Goal(">=", 450),)),
+        Row(
+            "busy call",
+            "one call while 1 GiB moves between the same two nodes, 99th percentile",
+            "ms",
+            (),
+            (Goal("<=", 10),),
+        ),
+        Row("hub", "memory of an idle node's hub, private", "MB", (Goal("<=", 30),)),
+        Row("node", "memory of an idle node, all its processes", "MB", (Goal("<=", 80),)),
+    )
+}
+
+
+@dataclass(slots=True)
+class Measured:
+    """A row with the samples of each contestant, the first of them pysh."""
+
+    row: Row
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """What a contestant did otherwise than pysh."""
+
+    def add(self, name: str, value: float) -> None:
+        """One more sample."""
+        self.samples.setdefault(name, []).append(value)
+
+    def judged(self) -> list[dict[str, Any]]:
+        """Each goal with its verdict: `met`, `missed`, or `not judged` without the peer."""
+        verdicts = {True: "met", False: "missed", None: "not judged"}
+        return [
+            {"goal": text(goal, self.row), "when": when, "verdict": verdicts[goal.met(self.samples)]}
+            for when, goals in (("now", self.row.goals), ("later", self.row.later))
+            for goal in goals
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        row = self.row
+        figures = {
+            name: {"median": median(values), "min": min(values), "max": max(values), "samples": values}
+            for name, values in self.samples.items()
+        }
+        return {
+            "work": row.work, "title": row.title, "unit": row.unit, "figures": figures,
+            "pysh is": self.ratios(),
+            "notes": self.notes, "goals": self.judged(),
+        }  # fmt: skip
+
+    def ratios(self) -> dict[str, float]:
+        """How many times a peer's median that of pysh is."""
+        mine = median(self.samples["pysh"])
+        return {name: mine / median(values) for name, values in self.samples.items() if name != "pysh"}
+
+
+def text(goal: Goal, row: Row) -> str:
+    """`<= 2.5x rpyc`, `>= 20,000/s`, `<= 30 MB`."""
+    if goal.peer:
+        return f"{goal.sign} {goal.limit:g}x {goal.peer}"
+    gap = "" if row.unit.startswith("/") else " "
+    return f"{goal.sign} {goal.limit:,g}{gap}{row.unit}"

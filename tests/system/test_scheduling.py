@@ -1,0 +1,75 @@
+"""Many tasks over few workers: each runs once, and none waits behind another without need."""
+
+import os
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.system.conftest import Home
+
+CONNECT = "n2 = connect('n2@localhost')\n"
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """A home where node n2 runs."""
+    home.node("n2@localhost")
+    return home
+
+
+def ok(done: "CompletedProcess[str]") -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_twenty_thousand_tasks_with_one_cancelled_one_raising_and_one_worker_killed(home: Home) -> None:
+    code = """
+import os, signal, time
+COUNT, CANCELLED, RAISING, PRINTING, KILLING = 20_000, 10_000, 5_000, 12_000, 15_000
+def work(i):
+    if i == CANCELLED:
+        time.sleep(600)  # so that it is there to be cancelled, whether it waits or runs
+    if i == RAISING:
+        raise ValueError(i)
+    if i == PRINTING:
+        print('this is', i)
+    if i == KILLING:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return i * i
+ts = []
+for i in range(COUNT):
+    ts.append(task(work, i, on=n2))
+    if i == CANCELLED:
+        ts[i].cancel(grace=0.5)
+bad, wrong = {}, []
+for i, t in enumerate(ts):
+    try:
+        if t.result() != i * i or t.status != 'done':
+            wrong.append((i, t))
+    except Exception as e:
+        bad[i] = f'{type(e).__name__} {t.status}'
+print(len({t.ref for t in ts}), wrong, bad)
+"""
+    printed, told = ok(home.script(CONNECT + code, timeout=60)).splitlines()
+    assert printed == "n2 | this is 12000"
+    assert told == (
+        "20000 [] {5000: 'ValueError failed', 10000: 'TaskCancelled cancelled', 15000: 'WorkerDied failed'}"
+    )
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there is no second slot")
+@pytest.mark.xfail(
+    strict=True,
+    reason="what was prefetched by a worker stays there when the task that it runs turns out long",
+)
+def test_short_tasks_do_not_wait_behind_a_long_one_while_a_slot_is_free(home: Home) -> None:
+    code = """
+import time
+def sleep(seconds): time.sleep(seconds)
+wait([task(sleep, 0, on=n2) for _ in range(200)])  # they prove short
+long = task(sleep, 3, on=n2)
+short = [task(sleep, 0, on=n2) for _ in range(20)]
+done, pending = wait(short, timeout=1.5)
+print(len(done), long.done())
+"""
+    assert ok(home.script(CONNECT + code)) == "20 False\n"
