@@ -145,14 +145,21 @@ class Plain:
             self._tty.echo(False)  # the cell's own terminal echoes
         else:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
-        done = None
+        done, interrupted = None, False
         while done is None:
-            data, interrupted = self._wait(reading=self._person)
+            data, pressed = self._wait(reading=self._person and self._console.accepts(ref))
+            interrupted |= pressed
             done = self._pass(ref)
-            if interrupted:
+            if interrupted and self._console.accepts(ref):
                 self._console.interrupt()
-            if data:
+                interrupted = False
+            if data and done is None:
                 self._console.type(data)
+            elif data:
+                self._read += data
+        unread = self._console.take_back()
+        if self._person:
+            self._read = unread.replace(b"\r", b"\n") + self._read
         self._show(self._output.take(time.monotonic(), everything=True))
         if self._person:
             self._tty.echo(True)
