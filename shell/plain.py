@@ -64,6 +64,7 @@ class Plain:
         self._tty = Tty(KEYBOARD)
         self._person = os.isatty(KEYBOARD)
         self._read = b""  # and not yet used
+        self._returned = ""  # by the cell it was typed to, and not shown at the prompt yet
         self._ended = False
         self._signals = -1
         self._cell = 1
@@ -112,7 +113,8 @@ class Plain:
         asked = prompt(self.name, self._cell)
         while True:
             if self._person:
-                self._print(asked)
+                returned, line_end, self._returned = self._returned.partition("\n")
+                self._print(asked + returned + line_end)
             line = self._line()
             if line.interrupted:
                 self._print("\n" if self._person else "")
@@ -160,6 +162,7 @@ class Plain:
         unread = self._console.take_back()
         if self._person:
             self._read = unread.replace(b"\r", b"\n") + self._read
+            self._returned = self._text(self._read)
         self._show(self._output.take(time.monotonic(), everything=True))
         if self._person:
             self._tty.echo(True)

@@ -139,7 +139,7 @@ class Session:
             self._screen.program(told["missed"])
         if told["busy"]:
             self._tty.unpaint()
-            self._finish(console, self._relay(console, 0 if told.get("accepts") else ATTACHED))
+            self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
         self._screen.end()
 
     # at the prompt
@@ -217,7 +217,7 @@ class Session:
         if len(data) > CHUNK:
             self._say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
-        return self._finish(console, self._relay(console, console.cell(data)))
+        return self._finish(console, self._relay(console, lambda: console.cell(data)))
 
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
@@ -229,8 +229,8 @@ class Session:
         left = done.get("exit")
         return None if left is None else int(left)
 
-    def _relay(self, console: Console, ref: int) -> Frame:
-        """Pass bytes both ways until the cell `ref` is done; its DONE."""
+    def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
+        """Pass bytes both ways until the cell is done whose ref `begin` gives; its DONE."""
         self._tty.raw()
         self._output.end(OWN)
         self._screen.show((), [self._display.tagged(line) for line in self._output.live])
@@ -238,6 +238,7 @@ class Session:
         settled, interrupted = time.monotonic() + SETTLE, False
         with signals.waited_for() as signalled:
             self._resized(console)
+            ref = begin()
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), self._patience(settled))

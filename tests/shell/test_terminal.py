@@ -136,6 +136,7 @@ def test_keys_go_to_the_cell_as_they_are_while_it_runs(shell: Shell) -> None:
     shell.run("input()")
     shell.type("ab\x03\x04\r\x1b[A")
     shell.wait(lambda: shell.hub.typed == b"ab\x03\x04\r\x1b[A")
+    shell.hub.unread = b""
     shell.hub.done("'ab'")
     shell.prompt(2)
 
@@ -144,7 +145,6 @@ def test_what_a_cell_did_not_read_is_at_the_next_prompt(shell: Shell) -> None:
     shell.run("sleep()")
     shell.type("next")
     shell.wait(lambda: shell.hub.typed == b"next")
-    shell.hub.unread = b"next"
     shell.hub.done()
     shell.prompt(2, "next")
 

@@ -11,7 +11,8 @@ import pytest
 from tests.shell.terminal import Terminal
 from tests.system.conftest import Home
 
-ROUNDS = 40 * int(os.environ.get("PYSH_SOAK", "1"))
+ROUNDS = 100
+SEEDS = range(int(os.environ.get("PYSH_SOAK", "1")))
 LETTERS = "abcdefgh äöü 漢字 👍 0123456789 "
 ARRIVED = "def arrived(n, text): print(f'{n}:{zlib.crc32(text.encode())}')\r\r"
 KEYS = ("\x1b[D\x1b[C", "\x1b[H\x1b[F", "\x1bOD\x1bOC", "\x1b[200~漢 é\x1b[201~", "\x1b[200~zz\x1b[201~")
@@ -48,7 +49,7 @@ def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:
         data = data[size:]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_typed_around_the_end_of_a_cell_is_lost(shell: Terminal, seed: int) -> None:
     chance = random.Random(seed)
     for n in range(ROUNDS):
