@@ -19,6 +19,8 @@ from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, TAKEN_OVER, Pid
 
 ANSWER_SECONDS = 10.0
 """How long a hub may take to answer; it never runs user code, so it is quick or broken."""
+RETURN_SECONDS = 1.0
+"""How long a prompt waits for what the last cell left unread; if it comes later it comes to that prompt."""
 
 
 class HubLost(Exception):
@@ -47,6 +49,9 @@ class Console:
         self._reason = ""
         self._self: Pid | None = None
         self._hub = Pid(b"", HUB)
+        self._unread = b""  # what was typed to a cell and came back
+        self._heard = 0  # the newest ref of an INPUT that came back
+        self._typed = False  # anything, to the last cell
 
     def open(self) -> None:
         """Prove the cookie and learn who we are. Raises `HandshakeError` or `HubLost`."""
@@ -102,7 +107,7 @@ class Console:
             raise self._connection.error
 
     def take(self) -> list[Frame]:
-        """The frames that came and were not taken yet: SCREEN, OUTPUT, NOTICE, DONE, INPUT."""
+        """The frames that came and were not taken yet: SCREEN, OUTPUT, NOTICE, DONE."""
         frames = list(self._frames)
         self._frames.clear()
         return frames
@@ -125,9 +130,24 @@ class Console:
         """Run a cell; the ref that its DONE will carry."""
         return self._post(Kind.CELL, payload=source)
 
+    def accepts(self, ref: int) -> bool:
+        """Whether the cell `ref` has arrived where it runs, and takes what is typed."""
+        return self._heard >= ref
+
     def type(self, data: bytes) -> None:
         """Pass on what was typed to the program that runs."""
+        self._typed = True
         self._post(Kind.INPUT, payload=data)
+
+    def take_back(self) -> bytes:
+        """What was typed to cells that are over and they did not read. Call it when a cell is done."""
+        typed, self._typed = self._typed, False
+        last = self._post(Kind.INPUT) if typed else 0  # nothing comes behind this one
+        until = time.monotonic() + RETURN_SECONDS
+        while self._heard < last and (left := until - time.monotonic()) > 0:
+            self._wait((), left)
+        unread, self._unread = self._unread, b""
+        return unread
 
     def resize(self, rows: int, columns: int) -> None:
         """Tell the size of the terminal."""
@@ -158,6 +178,9 @@ class Console:
             self._self, self._hub = Pid(told["incarnation"], told["number"]), Pid(told["incarnation"], HUB)
         elif frame.kind == Kind.REPLY:
             self._replies[frame.ref] = frame.options()
+        elif frame.kind == Kind.INPUT:
+            self._unread += frame.payload
+            self._heard = max(self._heard, frame.ref)
         elif frame.kind == Kind.BYE:
             self._reason = str(frame.options().get("reason", ""))
         elif frame.kind != Kind.NODES:

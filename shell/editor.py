@@ -7,7 +7,6 @@ is printed above the prompt by `show`, and the half-typed text stays as it is.
 import asyncio
 import os
 import sys
-from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -18,8 +17,6 @@ from prompt_toolkit.enums import DEFAULT_BUFFER
 from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
 from prompt_toolkit.history import History as Recalled
-from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
-from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
@@ -33,6 +30,8 @@ from prompt_toolkit.validation import ValidationError
 from pysh.shell.boot import Tty
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
 from pysh.shell.history import History
+from pysh.shell.keyboard import Keyboard
+from pysh.shell.keys import Keys as Input
 from pysh.shell.theme import STYLE
 
 IDLE = 0.05
@@ -44,16 +43,15 @@ ESCAPE = 0.05
 
 
 class Editor:
-    """Reads cells from the keyboard of `tty`."""
+    """Reads cells from `keyboard`, which is that of `tty`."""
 
-    def __init__(self, tty: Tty, history: History, *, colours: bool) -> None:
+    def __init__(self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool) -> None:
         self.loop = asyncio.new_event_loop()
         self._tty = tty
         self._prompt = ""
         self._live: Sequence[str] = ()
-        self._decoder = getincrementaldecoder("utf-8")("surrogateescape")
-        self._keyboard = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
-        self._input = Vt100Input(self._keyboard)
+        self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
+        self._input = Input(self._file, keyboard, self._ended)
         # No questions to the terminal about its cursor: the answers mix with what is typed, and cost a
         # round trip each where the terminal is far away.
         output = Vt100_Output(sys.stdout, self._size, term=os.environ.get("TERM"), enable_cpr=False)
@@ -86,7 +84,8 @@ class Editor:
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
         try:
-            return self.loop.run_until_complete(self._session.prompt_async(handle_sigint=False))
+            asking = self._session.prompt_async(handle_sigint=False, pre_run=self._recall)
+            return self.loop.run_until_complete(asking)
         finally:
             self._live = ()
 
@@ -99,20 +98,9 @@ class Editor:
         else:
             self.loop.call_soon(self.stop, error)  # it is about to begin
 
-    def type(self, data: bytes) -> None:
-        """Take `data` as if it came from the keyboard, now or when `read` begins."""
-        # What a program's terminal mode turned into a line feed was Enter.
-        self._input.vt100_parser.feed(self._decoder.decode(data).replace("\n", "\r"))
-        keys = self._input.read_keys()
-        if self._app.is_running:
-            self._app.key_processor.feed_multiple(keys)
-            self._app.key_processor.process_keys()
-        else:
-            store_typeahead(self._input, keys)
-
-    def take_typed(self) -> bytes:
-        """What was read from the keyboard and belongs to no prompt yet."""
-        return "".join(key.data for key in get_typeahead(self._input)).encode("utf-8", "surrogateescape")
+    def wake(self) -> None:
+        """Something was put back to the keyboard. Called in the loop."""
+        self._input.wake()
 
     def show(self, lines: Iterable[str], live: Sequence[str] | None = None) -> None:
         """Print `lines` above the prompt, then `live`, if given, instead of the live lines so far."""
@@ -129,7 +117,14 @@ class Editor:
     def close(self) -> None:
         """Give the loop and the keyboard back."""
         self.loop.close()
-        self._keyboard.close()
+        self._file.close()
+
+    def _recall(self) -> None:
+        # It loads before the first key is read, which may be an Up that was typed ahead.
+        self._session.default_buffer.load_history_if_not_yet_loaded()
+
+    def _ended(self) -> bool:
+        return not self._app.is_running or self._app.is_done
 
     def _size(self) -> Size:
         rows, columns = self._tty.size()

@@ -64,6 +64,7 @@ class Plain:
         self._tty = Tty(KEYBOARD)
         self._person = os.isatty(KEYBOARD)
         self._read = b""  # and not yet used
+        self._returned = ""  # by the cell it was typed to, and not shown at the prompt yet
         self._ended = False
         self._signals = -1
         self._cell = 1
@@ -112,7 +113,8 @@ class Plain:
         asked = prompt(self.name, self._cell)
         while True:
             if self._person:
-                self._print(asked)
+                returned, line_end, self._returned = self._returned.partition("\n")
+                self._print(asked + returned + line_end)
             line = self._line()
             if line.interrupted:
                 self._print("\n" if self._person else "")
@@ -145,14 +147,22 @@ class Plain:
             self._tty.echo(False)  # the cell's own terminal echoes
         else:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
-        done = None
+        done, interrupted = None, False
         while done is None:
-            data, interrupted = self._wait(reading=self._person)
+            data, pressed = self._wait(reading=self._person and self._console.accepts(ref))
+            interrupted |= pressed
             done = self._pass(ref)
-            if interrupted:
+            if interrupted and self._console.accepts(ref):
                 self._console.interrupt()
-            if data:
+                interrupted = False
+            if data and done is None:
                 self._console.type(data)
+            elif data:
+                self._read += data
+        unread = self._console.take_back()
+        if self._person:
+            self._read = unread.replace(b"\r", b"\n") + self._read
+            self._returned = self._text(self._read)
         self._show(self._output.take(time.monotonic(), everything=True))
         if self._person:
             self._tty.echo(True)

@@ -19,6 +19,7 @@ from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
+from pysh.shell.keyboard import CTRL_C, Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from pysh.shell.editor import Editor
 
 OK, FAILED, NODE_LOST = 0, 1, 5
+
+SETTLE = 0.1
+"""Seconds that what was typed ahead waits for a cell to end, before it is the cell's: most end sooner, and
+then nothing of it is echoed twice."""
+
+ATTACHED = 1
+"""Stands for the ref of a cell that another terminal began, which is 2 at least."""
 
 OWN = "the node's own shell"
 """Stands for the evaluator where output is told apart by its source."""
@@ -72,7 +80,7 @@ class Session:
         self._screen = Screen(tty)
         self._output = Output()
         self._notices: deque[str] = deque(maxlen=100)  # waiting for a full-screen program to end
-        self._typed = b""  # and not yet given to the editor
+        self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
         self._cell = 1
@@ -131,7 +139,7 @@ class Session:
             self._screen.program(told["missed"])
         if told["busy"]:
             self._tty.unpaint()
-            self._finish(self._relay(console))
+            self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
         self._screen.end()
 
     # at the prompt
@@ -167,9 +175,9 @@ class Session:
             console.receive()
             for frame in console.take():
                 self._take(frame)
-            if self._typed:
-                self._typed, typed = b"", self._typed
-                editor.type(typed)
+            if typed := console.take_back():
+                self._keyboard.put_back(typed)
+                editor.wake()
             self._show(self._output.take(time.monotonic()), editor)
             if (due := self._output.due()) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
@@ -178,12 +186,11 @@ class Session:
 
     def _whole_line(self) -> str | None:
         """A line that was typed before the editor is there, if it can be run without one."""
-        self._typed += self._tty.typed()
-        return whole_line(self._typed)
+        return whole_line(self._keyboard.look())
 
     def _take_line(self, line: str) -> str:
         """Do with a typed line what the editor would."""
-        self._typed = self._typed.partition(b"\r")[2]
+        self._keyboard.take(len(line) + len("\r"))
         self._tty.painted = ""
         self._tty.write(line.encode() + b"\r\n")
         self._history.add(line)
@@ -197,7 +204,7 @@ class Session:
         try:
             from pysh.shell.editor import Editor
 
-            self._editor = Editor(self._tty, self._history, colours=self._theme.colours)
+            self._editor = Editor(self._tty, self._keyboard, self._history, colours=self._theme.colours)
         finally:
             gc.freeze()
             gc.enable()
@@ -210,51 +217,62 @@ class Session:
         if len(data) > CHUNK:
             self._say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
-        return self._finish(self._relay(console, data))
+        return self._finish(console, self._relay(console, lambda: console.cell(data)))
 
-    def _finish(self, frame: Frame) -> int | None:
+    def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         done = frame.options()
         self._cell = done.get("cell", self._cell)
-        self._typed += done.get("typeahead", b"")
+        self._keyboard.put_back(console.take_back())
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])
         left = done.get("exit")
         return None if left is None else int(left)
 
-    def _relay(self, console: Console, source: bytes | None = None) -> Frame:
-        """Run `source`, or stay with the cell that runs: pass bytes both ways until it is done; its DONE."""
+    def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
+        """Pass bytes both ways until the cell is done whose ref `begin` gives; its DONE."""
         self._tty.raw()
         self._output.end(OWN)
         self._screen.show((), [self._display.tagged(line) for line in self._output.live])
         done: Frame | None = None
+        settled, interrupted = time.monotonic() + SETTLE, False
         with signals.waited_for() as signalled:
             self._resized(console)
-            ref = None if source is None else console.cell(source)
+            ref = begin()
             while done is None:
-                keys = () if console.full else (self._tty.keys,)
-                ready = console.wait((signalled, *keys), self._patience())
+                keys = () if console.full or self._keyboard.full else (self._tty.keys,)
+                ready = console.wait((signalled, *keys), self._patience(settled))
                 done = self._pass(console, ref)
                 if signalled in ready:
-                    self._signalled(console, signals.came(signalled))
-                if self._tty.keys in ready and (data := self._tty.read()):
-                    console.type(data)
+                    interrupted |= signals.INTERRUPT in signals.came(signalled)
+                    self._resized(console)
+                typed = self._keyboard.look()
+                if done is None and console.accepts(ref):
+                    if interrupted:
+                        console.interrupt()
+                        interrupted = False
+                    if typed and not console.full and (CTRL_C in typed or time.monotonic() >= settled):
+                        console.type(self._keyboard.take(len(typed)))
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
         self._tty.quiet()
         return done
 
-    def _patience(self) -> float | None:
-        """How long nothing has to be shown, if nothing comes."""
+    def _patience(self, settled: float) -> float | None:
+        """How long nothing has to be done, if nothing comes."""
+        now = time.monotonic()
         due = None if self._screen.full else self._output.due()
-        return None if due is None else max(0.0, due - time.monotonic())
+        times = [due] if due is not None else []
+        if now < settled:
+            times.append(settled)
+        return max(0.0, min(times) - now) if times else None
 
-    def _pass(self, console: Console, ref: int | None) -> Frame | None:
+    def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
         done: Frame | None = None
         for frame in console.take():
-            if frame.kind == Kind.DONE and (ref is None or frame.ref in (0, ref)):
+            if frame.kind == Kind.DONE and (ref <= ATTACHED or frame.ref in (0, ref)):
                 done = frame
             elif frame.kind == Kind.SCREEN and done is None:
                 self._screen.program(bytes(frame.payload))
@@ -264,12 +282,6 @@ class Session:
         if not self._screen.full:
             self._show(self._output.take(time.monotonic()), self._screen)
         return done
-
-    def _signalled(self, console: Console, numbers: frozenset[int]) -> None:
-        if signals.INTERRUPT in numbers:
-            console.interrupt()
-        if signals.RESIZE in numbers:
-            self._resized(console)
 
     def _resized(self, console: Console) -> None:
         if (size := self._tty.size()) != self._size:
@@ -290,8 +302,6 @@ class Session:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:
             self._notices.append(self._display.notice(frame.options()))
-        elif frame.kind == Kind.INPUT:
-            self._typed += bytes(frame.payload)  # for a cell that was over before it got there
 
     def _show(self, batch: Batch, where: "Screen | Editor") -> None:
         """Show what is due, and tell those it came from."""
@@ -315,11 +325,6 @@ class Session:
 
     def _key(self, console: Console) -> bytes:
         """The next key."""
-        self._typed, typed = b"", self._typed
-        if self._editor is not None:
-            typed += self._editor.take_typed()
-        while not typed:
-            if self._tty.keys in console.wait((self._tty.keys,), None):
-                typed = self._tty.read()
-        self._typed = typed[1:]
-        return typed[:1]
+        while not self._keyboard.look():
+            console.wait((self._tty.keys,), None)
+        return self._keyboard.take(1)

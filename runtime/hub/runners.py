@@ -168,6 +168,7 @@ class Runners:
                 self._server.loop.remove_writer(self._master)
             os.close(self._master)
             self._master = -1
+            self._typed.clear()
 
     def type(self, data: bytes) -> None:
         """Bytes for whoever reads the evaluator's terminal."""

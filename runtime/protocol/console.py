@@ -3,6 +3,16 @@
 With no terminal attached nothing blocks: what the shell and its tasks print, and what became of a cell, is
 kept within bounds and shown once at the next attach, with the count of what was dropped. So is what a
 terminal was sent and had not shown when it was lost.
+
+What is typed to a cell is never lost, whenever the cell ends:
+
+1. The evaluator has the cell and says so, with an INPUT of the cell's ref; the terminal hears it and
+   types from then on: a Ctrl-C that came before the cell would find nothing to interrupt.
+2. While the cell runs INPUT goes into its pty, read or not.
+3. The cell is DONE. If anything was typed the evaluator is asked, with an empty INPUT, to read what
+   nobody read; it answers until nothing is left, and the terminal gets the bytes back.
+4. INPUT that was on its way meanwhile waits for that, and goes back behind it. The terminal sends one
+   last, empty INPUT: when that is back, so is everything before it.
 """
 
 from collections import deque
@@ -31,6 +41,7 @@ class Console:
         self.terminal: int | None = None
         self.cell = 1
         self.busy = 0
+        self.accepts = False  # the evaluator has the cell: what is typed reaches it
         self._node = node
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
@@ -38,6 +49,8 @@ class Console:
         self._missed = Missed()
         self._screen = Unshown()
         self._tasks: dict[tuple[Pid, int], Unshown] = {}
+        self._touched = False  # something was typed into the pty
+        self._late: list[Frame] | None = None  # INPUT that waits until the pty is empty, if that is asked for
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
             Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
@@ -65,6 +78,7 @@ class Console:
         asked, self._asked = self._asked, {}
         for frame in asked.values():
             self._node.reply(frame, {"error": "PyshError", "text": text, "executed": "maybe"})
+        self._emptied()
 
     def to_evaluator(self, frame: Frame) -> None:
         """Hand `frame` to the evaluator, once there is one."""
@@ -86,6 +100,7 @@ class Console:
 
     def _cell(self, link: Link | None, frame: Frame) -> None:
         self.busy += 1
+        self.accepts = False
         self.to_evaluator(frame)
 
     def _done(self, link: Link | None, frame: Frame) -> None:
@@ -96,6 +111,31 @@ class Console:
             self._node.to_process(self.terminal, frame)
         elif text := told.get("text"):
             self._missed.add(text.rstrip("\n").encode() + b"\n")
+        if self._touched and not self.busy and self._late is None:
+            self._late = []
+            self._ask_unread()
+
+    def _ask_unread(self) -> None:
+        if self.evaluator is not None:
+            self._node.post(Pid(self._node.incarnation, self.evaluator), Kind.INPUT)
+
+    def _from_evaluator(self, frame: Frame) -> None:
+        """It has a cell, or reads what cells left unread."""
+        if frame.ref:
+            self.accepts = True
+            self._tell(Kind.INPUT, ref=frame.ref)
+        elif frame.payload:
+            self._tell(Kind.INPUT, payload=frame.payload)
+            self._ask_unread()
+        else:
+            self._emptied()
+
+    def _emptied(self) -> None:
+        """Nothing that was typed is left in the pty."""
+        late, self._late = self._late or [], None
+        self._touched = False
+        for frame in late:
+            self._typed(None, frame)
 
     # the terminal
 
@@ -107,7 +147,7 @@ class Console:
         self._node.actions.append(Attended(True))
         missed, dropped = self._missed.take()
         answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0}
-        return {**answer, "missed": missed, "dropped": dropped}
+        return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped}
 
     def terminal_gone(self, link: Link) -> bool:
         """A terminal closed; whether it was the attached one. What it did not show the next one will."""
@@ -133,10 +173,15 @@ class Console:
             self._node.post(Pid(self._node.incarnation, self.terminal), kind, **fields)
 
     def _typed(self, link: Link | None, frame: Frame) -> None:
-        if self.busy:
+        if link is not None and link.process == self.evaluator:
+            self._from_evaluator(frame)
+        elif self.busy:
+            self._touched = True
             self._node.actions.append(Type(bytes(frame.payload)))
+        elif self._late is not None:
+            self._late.append(frame)
         else:  # the cell it was typed to has ended meanwhile: it belongs to the next prompt
-            self._tell(Kind.INPUT, payload=frame.payload)
+            self._tell(Kind.INPUT, ref=frame.ref, payload=frame.payload)
 
     def _resized(self, link: Link | None, frame: Frame) -> None:
         size = frame.options()

@@ -65,7 +65,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 class Evaluator:
     """One namespace, one loop, one cell at a time.
 
-    `deliver` and `request` are called in the thread that reads the socket, all else in the main thread.
+    `deliver`, `request` and `return_input` are called in the thread that reads the socket, all else in the
+    main thread.
     """
 
     def __init__(self, client: Client, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal) -> None:
@@ -90,6 +91,7 @@ class Evaluator:
         sys.ps1, sys.ps2 = ">>> ", "... "  # where libraries look to see whether somebody types
         self._client.handlers[Kind.CELL] = self.deliver
         self._client.handlers[Kind.REQUEST] = self.request
+        self._client.handlers[Kind.INPUT] = self.return_input
         self._client.on_lost.append(lambda: os._exit(0))
         self._client.start_thread()
 
@@ -115,7 +117,11 @@ class Evaluator:
             self._prelude.provide_all(self._namespace.names)
 
     def deliver(self, frame: Frame) -> None:
-        """Queue a cell or an eval."""
+        """Queue a cell or an eval. From now on Ctrl-C reaches it, and a terminal is told that."""
+        if self._running is None and not self._waiting:
+            self._interrupts.expect()
+        if frame.kind == Kind.CELL:
+            self._client.post(Kind.INPUT, self._client.hub, ref=frame.ref)
         self._waiting.append(frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._next)
@@ -130,6 +136,16 @@ class Evaluator:
             self._refuse(frame, f"{self._name} {busy}")
         else:
             self.deliver(frame)
+
+    def return_input(self, _frame: Frame) -> None:
+        """Return what was typed to cells that are over."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._return_input)
+
+    def _return_input(self) -> None:
+        # Once another cell runs it is for that one.
+        typed = self._terminal.unread() if self._running is None else b""
+        self._client.post(Kind.INPUT, self._client.hub, payload=typed)
 
     def _refuse(self, frame: Frame, text: str) -> None:
         self._reply(frame, {"error": "PyshError", "text": text, "executed": "no"})
@@ -169,14 +185,14 @@ class Evaluator:
         self._guarded(self._publish)
         self._guarded(flush)
         self._interrupts.end()
-        typed = self._terminal.restore()
+        self._terminal.restore()
         # Free from here on: whoever reads the answer may ask the next thing at once.
         self._running = self._task = None
         if job.captured is not None:
             self._answer(job.frame, outcome, meta | {"output": job.captured.release()})
         else:
             self._namespace.remember(outcome.value)
-            meta |= {"cell": self._cell, "took": took, "typeahead": typed}
+            meta |= {"cell": self._cell, "took": took}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         self._next()
 

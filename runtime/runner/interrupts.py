@@ -7,7 +7,7 @@ a background task, in ours. The handler looks where it landed and does one of fo
 2. The same, but inside a section of ours that must not be torn: the signal is raised again at its end.
 3. A cell runs but waits in an `await` (the loop sleeps, or another task has its turn): the task of
    the cell is cancelled, again at each press. The loop and the other tasks notice nothing.
-4. No cell runs: nothing.
+4. No cell runs: one that has arrived meanwhile is cancelled as it begins; else nothing.
 """
 
 import signal
@@ -42,18 +42,27 @@ class Interrupts:
         self._own = (entry, Interrupts.within.__code__)
         self.shield: Shield | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._early = False  # pressed while no cell ran
         self.pressed = 0
-        """How often Ctrl-C was pressed since the cell began."""
+        """How often Ctrl-C was pressed since the cell arrived."""
 
     def install(self) -> None:
         """Take SIGINT, also from code of the user's that took it meanwhile."""
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
 
+    def expect(self) -> None:
+        """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""
+        self._early = False
+
     def begin(self, task: "asyncio.Task[Any]") -> None:
         """A cell runs from now on, as `task`."""
         self.install()
         self._task, self.pressed = task, 0
+        early, self._early = self._early, False
+        if early:
+            self.pressed = 1
+            task.cancel()
 
     def end(self) -> None:
         """No cell runs any more: presses do nothing."""
@@ -65,6 +74,7 @@ class Interrupts:
 
     def _handle(self, _signum: int, frame: FrameType | None) -> None:
         if self._task is None:
+            self._early = True
             return
         if self.shield is not None and self.shield.shielded:
             self.shield.interrupt_pending = True

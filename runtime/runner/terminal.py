@@ -8,10 +8,12 @@ import fcntl
 import os
 import signal
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-TYPEAHEAD = 16 * 1024
-"""How many bytes are handed back at once; what is beyond waits for the next time."""
+UNREAD = 16 * 1024
+"""How many bytes are handed back at once; what is beyond is for the next call."""
 
 _LFLAG, _CC = 3, 6
 
@@ -44,35 +46,49 @@ class Terminal:
         except termios.error:
             self._modes = None
 
-    def restore(self) -> bytes:
-        """Bring back the modes that `remember` noted; what was typed and never read."""
+    def restore(self) -> None:
+        """Bring back the modes that `remember` noted."""
         if self._modes is None:
-            return b""
-        # A process in the background that sets anything is stopped, and a child may have put us there.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
-        try:
+            return
+        with _unstopped():
             os.tcsetpgrp(self._fd, os.getpgrp())
             os.set_blocking(self._fd, True)
-            return _take(self._fd, self._modes)
-        except (OSError, termios.error):
-            return b""  # the hub is gone, or the terminal is not ours
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            termios.tcsetattr(self._fd, termios.TCSANOW, self._modes)
+
+    def unread(self) -> bytes:
+        """Read what was typed and nobody read, `UNREAD` bytes at most; empty when nothing is left."""
+        typed = b""
+        if self._fd < 0:
+            return typed
+        with _unstopped(), _polling(self._fd):
+            while len(typed) < UNREAD and (data := os.read(self._fd, UNREAD - len(typed))):
+                typed += data
+        # A Ctrl-D typed into a line discipline waits there as a zero byte.
+        return typed.replace(b"\0", b"\x04")
 
 
-def _take(fd: int, modes: list[Any]) -> bytes:
-    """Read what waits in the terminal and leave it in `modes`."""
-    polling = list(modes)
-    # Without ICANON an unfinished line can be read as well; with VMIN 0 no read waits for more.
+@contextmanager
+def _unstopped() -> Iterator[None]:
+    """Set what is to be set, if the terminal is there and ours."""
+    # A process in the background that sets anything is stopped, and a child may have put us there.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
+    try:
+        yield
+    except (OSError, termios.error):
+        pass  # the hub is gone, or the terminal is not ours
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@contextmanager
+def _polling(fd: int) -> Iterator[None]:
+    """Let reads give what is there, an unfinished line too, and never wait."""
+    modes = termios.tcgetattr(fd)
+    polling = [*modes[:_CC], list(modes[_CC])]
     polling[_LFLAG] &= ~(termios.ICANON | termios.ECHO)
-    polling[_CC] = list(modes[_CC])
     polling[_CC][termios.VMIN] = polling[_CC][termios.VTIME] = 0
-    typed = b""
     termios.tcsetattr(fd, termios.TCSANOW, polling)
     try:
-        while len(typed) < TYPEAHEAD and (data := os.read(fd, TYPEAHEAD - len(typed))):
-            typed += data
+        yield
     finally:
         termios.tcsetattr(fd, termios.TCSANOW, modes)
-    # A Ctrl-D typed into a line discipline waits there as a zero byte.
-    return typed.replace(b"\0", b"\x04")

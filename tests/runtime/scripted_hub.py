@@ -129,6 +129,17 @@ class Shell:
         assert isinstance(options, dict)
         return options
 
+    def unread(self) -> bytes:
+        """Ask for what was typed and nobody read."""
+        before = len(self.frames)
+        self.send(Kind.INPUT)
+
+        def returned() -> list[Frame]:
+            return [frame for frame in self.frames[before:] if frame.kind == Kind.INPUT and not frame.ref]
+
+        self.wait(lambda: bool(returned()))
+        return bytes(returned()[0].payload)
+
     def published(self) -> list[tuple[dict[str, Any], bytes]]:
         """The PUBLISH frames since the last call, as meta and pickle."""
         posts = [frame for frame in self.frames if frame.kind == Kind.PUBLISH]

@@ -36,7 +36,7 @@ def test_what_cells_will_want_is_imported_while_nothing_is_typed(fresh: Shell) -
 def test_a_value_is_told_with_the_number_of_the_next_cell(fresh: Shell) -> None:
     done = fresh.cell("2 + 2")
     took = done.pop("took")
-    assert done == {"kind": "text", "text": "4", "cell": 8, "typeahead": b""}
+    assert done == {"kind": "text", "text": "4", "cell": 8}
     assert 0 <= took < 5
 
 
@@ -141,7 +141,25 @@ def test_what_was_typed_too_early_is_returned(shell: Shell, tmp_path: Path) -> N
     shell.type(b"next_ce")
     shell.see("next_ce")  # echoed, so it is in the line discipline
     flag.touch()
-    assert shell.done(ref)["typeahead"] == b"next_ce"
+    shell.done(ref)
+    assert shell.unread() == b"next_ce"
+    assert shell.unread() == b""
+
+
+def test_what_an_eval_did_not_read_stays_typed(shell: Shell) -> None:
+    shell.type(b"typed")
+    shell.see("typed")
+    shell.ask("eval", source="1 + 1")
+    assert shell.unread() == b"typed"
+
+
+def test_a_cell_is_said_to_have_arrived_before_it_is_done(shell: Shell) -> None:
+    ref = shell.begin("None")
+    shell.done(ref)
+    assert [f.kind for f in shell.frames if f.ref == ref and f.kind in (Kind.INPUT, Kind.DONE)] == [
+        Kind.INPUT,
+        Kind.DONE,
+    ]
 
 
 def test_a_cell_leaves_the_terminal_as_it_found_it(shell: Shell) -> None:
@@ -216,7 +234,7 @@ def test_a_child_forked_in_a_cell_ends_with_it_and_tells_the_hub_nothing(shell: 
     assert shell.done(ref)["kind"] == "none"
     assert shell.text("os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1])") == "1"
     shell.see("ZeroDivisionError")
-    assert [frame.kind for frame in shell.frames if frame.ref == ref] == [Kind.DONE]
+    assert [frame.kind for frame in shell.frames if frame.ref == ref] == [Kind.INPUT, Kind.DONE]
 
 
 def test_a_child_of_multiprocessing_is_left_alone(shell: Shell) -> None:

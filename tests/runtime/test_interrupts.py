@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.runner.interrupts import Interrupts
 from tests.runtime.scripted_hub import Shell
 
@@ -57,7 +58,7 @@ def test_one_press_ends_a_running_cell(shell: Shell, source: str) -> None:
 def press(shell: Shell, ref: int, delay: float = 0.02) -> dict[str, object]:
     """Press Ctrl-C until the cell ends: the first time may be before it reached what never ends."""
     until = time.monotonic() + 10
-    while not any(frame.ref == ref for frame in shell.frames):
+    while not any(frame.kind == Kind.DONE and frame.ref == ref for frame in shell.frames):
         assert time.monotonic() < until
         shell.interrupt()
         shell.pump(delay)

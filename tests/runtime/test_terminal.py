@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pysh.runtime.runner.terminal import TYPEAHEAD, Terminal
+from pysh.runtime.runner.terminal import UNREAD, Terminal
 
 Ends = tuple[int, int]
 
@@ -43,7 +43,7 @@ def test_the_modes_are_those_from_before(ends: Ends) -> None:
     terminal.remember()
     tty.setraw(ends[1])
     os.set_blocking(ends[1], False)
-    assert terminal.restore() == b""
+    terminal.restore()
     assert termios.tcgetattr(ends[1]) == before
     assert os.get_blocking(ends[1])
 
@@ -53,8 +53,8 @@ def test_what_was_typed_and_not_read_is_returned(ends: Ends, keys: bytes) -> Non
     terminal = Terminal(ends[1])
     terminal.remember()
     typed(ends, keys)
-    assert terminal.restore() == keys
-    assert terminal.restore() == b""
+    assert terminal.unread() == keys
+    assert terminal.unread() == b""
 
 
 def test_a_typed_end_of_file_is_returned_as_typed(ends: Ends) -> None:
@@ -62,7 +62,7 @@ def test_a_typed_end_of_file_is_returned_as_typed(ends: Ends) -> None:
     terminal.remember()
     os.write(ends[0], b"\x04")
     typed(ends, b"x")
-    assert terminal.restore() == b"\x04x"
+    assert terminal.unread() == b"\x04x"
 
 
 def test_more_than_the_bound_is_never_returned_at_once(ends: Ends) -> None:
@@ -75,7 +75,8 @@ def test_more_than_the_bound_is_never_returned_at_once(ends: Ends) -> None:
             os.write(ends[0], b"x" * 4096)
     except BlockingIOError:
         pass
-    assert 0 < len(terminal.restore()) <= TYPEAHEAD
+    while unread := terminal.unread():
+        assert len(unread) <= UNREAD
 
 
 def test_the_cell_may_close_the_descriptor(ends: Ends) -> None:
@@ -84,7 +85,7 @@ def test_the_cell_may_close_the_descriptor(ends: Ends) -> None:
     terminal.remember()
     os.close(slave)
     typed(ends, b"abc")
-    assert terminal.restore() == b"abc"
+    assert terminal.unread() == b"abc"
 
 
 def test_without_a_terminal_nothing_is_done() -> None:
@@ -93,7 +94,8 @@ def test_without_a_terminal_nothing_is_done() -> None:
         terminal = Terminal(read)
         terminal.own()
         terminal.remember()
-        assert terminal.restore() == b""
+        terminal.restore()
+        assert terminal.unread() == b""
         assert not fcntl.fcntl(read, fcntl.F_GETFL) & os.O_NONBLOCK
     finally:
         os.close(read)

@@ -31,6 +31,9 @@ class Hub:
         self.frames: list[Frame] = []
         self.asked: list[dict[str, Any]] = []
         self.cell = 1
+        self.running = False
+        self.accepts = True  # the evaluator takes cells at once
+        self.unread = b""  # what was typed to the cell: it reads nothing unless a test says so
         self.answers: dict[str, Any] = {
             "attach": {"evaluator": 1, "cell": 1, "busy": False, "missed": b"", "dropped": 0},
             "leave": {"stop": True, "reasons": []},
@@ -46,7 +49,10 @@ class Hub:
 
     def receive(self) -> None:
         """Take what the terminal sent."""
-        data = b"" if self.gone else self._sock.recv(65536)
+        try:
+            data = b"" if self.gone else self._sock.recv(65536)
+        except ConnectionResetError:  # it ended, and had not read everything
+            data = b""
         if not data:
             self.gone = True
             return
@@ -81,9 +87,14 @@ class Hub:
     def done(self, text: str = "", **told: Any) -> None:
         """The last cell is over."""
         ref = self.of(Kind.CELL)[-1].ref if self.of(Kind.CELL) else 0
+        self.running = False
         self.cell += 1
         kind = "text" if text else "none"
         self.send(Kind.DONE, {"cell": self.cell, "kind": kind, "text": text, "took": 0.0, **told}, ref=ref)
+
+    def accept(self) -> None:
+        """The evaluator has the last cell."""
+        self.send(Kind.INPUT, ref=self.of(Kind.CELL)[-1].ref)
 
     def screen(self, data: bytes) -> None:
         """The shell's code writes to its terminal."""
@@ -118,6 +129,7 @@ class Hub:
     def _take(self, frame: Frame) -> None:
         if frame.kind != Kind.REQUEST:
             self.frames.append(frame)
+            self._run(frame)
             return
         asked = frame.options()
         self.asked.append(asked)
@@ -125,6 +137,18 @@ class Hub:
         if callable(answer):
             answer = answer(asked)
         self.send(Kind.REPLY, answer if "error" in answer else {"ok": answer}, ref=frame.ref)
+
+    def _run(self, frame: Frame) -> None:
+        """Begin a cell, or return what is typed while none runs."""
+        if frame.kind == Kind.CELL:
+            self.running = True
+            if self.accepts:
+                self.accept()
+        elif frame.kind == Kind.INPUT:
+            self.unread += bytes(frame.payload)
+            if not self.running:
+                unread, self.unread = self.unread, b""
+                self.send(Kind.INPUT, payload=unread, ref=frame.ref)
 
     def _flush(self) -> None:
         data = b"".join(self._connection.data_to_send())

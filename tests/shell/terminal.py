@@ -64,7 +64,10 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Press the keys of `text`; Enter is a carriage return."""
-        data = text.encode()
+        self.send(text.encode())
+
+    def send(self, data: bytes) -> None:
+        """The bytes of keys, or of parts of keys."""
         while data:
             try:
                 data = data[os.write(self._master, data) :]
@@ -136,9 +139,12 @@ class Terminal:
         self._pump(0)
         return self.process.returncode
 
-    def settle(self) -> None:
-        """Take what was written so far."""
+    def settle(self, seconds: float = 0) -> None:
+        """Take what is written within `seconds`, or what was written so far."""
+        until = time.monotonic() + seconds
         self._pump(0)
+        while (left := until - time.monotonic()) > 0:
+            self._pump(left)
 
     def _pump(self, timeout: float) -> None:
         ready, _, _ = select.select([self._master, *self.others], [], [], timeout)

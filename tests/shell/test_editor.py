@@ -80,6 +80,13 @@ def test_up_finds_what_was_typed_before_by_its_beginning(shell: Shell) -> None:
     shell.wait(lambda: shell.lines[-1] == f"{NAME}[3]> alpha = 1")
 
 
+def test_an_up_that_was_typed_ahead_finds_it_too(shell: Shell) -> None:
+    shell.run("alpha = 1")
+    shell.type(UP + "0")
+    shell.hub.done()
+    shell.prompt(2, "alpha = 10")
+
+
 def test_ctrl_r_searches(shell: Shell) -> None:
     for cell, source in enumerate(("alpha = 1", "beta = 2")):
         shell.run(source)

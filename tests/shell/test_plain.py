@@ -172,14 +172,25 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         terminal.wait(lambda: terminal.lines[-1] == "name?")
         terminal.type("me\r")
         terminal.wait(lambda: hub.typed == b"me\n")
+        hub.unread = b""
         hub.done("'me'")
         terminal.wait_for_end("name? 'me'", f"{NAME}[2]>")
+        terminal.type("sleep()\r")
+        terminal.wait(lambda: hub.cells[-1] == "sleep()")
+        terminal.type("1\r2\r")
+        terminal.wait(lambda: hub.typed.endswith(b"1\n2\n"))
+        hub.done()
+        terminal.wait_for_end(f"{NAME}[2]> sleep()", f"{NAME}[3]> 1")
+        hub.done("1")
+        terminal.wait_for_end("1", f"{NAME}[4]> 2")
+        hub.done("2")
+        terminal.wait_for_end("2", f"{NAME}[5]>")
         terminal.type("half")
-        terminal.wait_for_end(f"{NAME}[2]> half")
+        terminal.wait_for_end(f"{NAME}[5]> half")
         terminal.type("\x03")
-        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[2]> half^C", f"{NAME}[2]>"])
+        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[5]> half^C", f"{NAME}[5]>"])
         terminal.type("\x04")
         assert terminal.wait_exit() == 0
-        assert hub.cells == ["if x:\n    input()"]
+        assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2"]
         assert b"\x1b" not in terminal.raw
         assert terminal.modes == terminal.found

@@ -136,6 +136,7 @@ def test_keys_go_to_the_cell_as_they_are_while_it_runs(shell: Shell) -> None:
     shell.run("input()")
     shell.type("ab\x03\x04\r\x1b[A")
     shell.wait(lambda: shell.hub.typed == b"ab\x03\x04\r\x1b[A")
+    shell.hub.unread = b""
     shell.hub.done("'ab'")
     shell.prompt(2)
 
@@ -144,16 +145,39 @@ def test_what_a_cell_did_not_read_is_at_the_next_prompt(shell: Shell) -> None:
     shell.run("sleep()")
     shell.type("next")
     shell.wait(lambda: shell.hub.typed == b"next")
-    shell.hub.done(typeahead=b"next")
+    shell.hub.done()
     shell.prompt(2, "next")
 
 
 def test_a_line_a_cell_did_not_read_runs(shell: Shell) -> None:
     shell.run("sleep()")
-    shell.hub.done(typeahead=b"1+1\nleft")
+    shell.type("1+1\rleft")
+    shell.wait(lambda: shell.hub.typed == b"1+1\rleft")
+    shell.hub.unread = b"1+1\nleft"
+    shell.hub.done()
     shell.wait(lambda: shell.hub.cells == ["sleep()", "1+1"])
     shell.hub.done("2")
     shell.prompt(3, "left")
+
+
+def test_nothing_is_typed_to_a_cell_that_has_not_arrived(shell: Shell) -> None:
+    shell.hub.accepts = False
+    shell.run("work()")
+    shell.type("\x03")
+    shell.send_signal(signal.SIGINT)
+    shell.settle(0.2)
+    assert (shell.hub.typed, shell.hub.of(Kind.INTERRUPT)) == (b"", [])
+    shell.hub.accept()
+    shell.wait(lambda: shell.hub.typed == b"\x03" and shell.hub.of(Kind.INTERRUPT))
+
+
+def test_lines_typed_at_once_run_in_order_and_the_rest_is_kept(shell: Shell) -> None:
+    shell.type("one\rtwo\rthree\x1b")
+    for cell, source in enumerate(("one", "two")):
+        shell.wait(lambda source=source: shell.hub.cells[-1:] == [source])
+        shell.hub.done(str(cell))
+    shell.type("[Dx")
+    shell.wait(lambda: shell.lines[-1] == PROMPT.format(3) + "threxe")
 
 
 def test_a_prompt_begins_on_a_line_of_its_own(shell: Shell) -> None:

@@ -1,0 +1,54 @@
+"""What was typed and nobody has used yet: one queue of bytes, whoever reads it.
+
+The editor, the cell that runs, a question and the start, which has no editor yet, take turns at the
+keyboard. Each takes what it uses and no more, and what comes back from a cell goes to the front: so no
+key overtakes another, and a key of several bytes may be cut anywhere.
+"""
+
+from pysh.shell.boot import Tty
+
+MOST = 64 * 1024
+"""How many bytes are read ahead; beyond that they wait in the terminal."""
+CTRL_C = b"\x03"
+
+
+class Keyboard:
+    """The keys of `tty`, and before them those that were put back."""
+
+    def __init__(self, tty: Tty) -> None:
+        self._tty = tty
+        self._typed = b""
+
+    def fileno(self) -> int:
+        """To wait for the next key."""
+        return self._tty.keys
+
+    @property
+    def waits(self) -> bool:
+        """Whether something was read or put back and not used."""
+        return bool(self._typed)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits already that nothing more is read."""
+        return len(self._typed) >= MOST
+
+    def look(self) -> bytes:
+        """Everything that waits. Raises `EOFError` when the terminal is gone and nothing is left."""
+        try:
+            while not self.full and (data := self._tty.typed()):
+                self._typed += data
+        except EOFError:
+            if not self._typed:
+                raise
+        return self._typed
+
+    def take(self, size: int) -> bytes:
+        """Use the first `size` bytes of what waits."""
+        taken, self._typed = self._typed[:size], self._typed[size:]
+        return taken
+
+    def put_back(self, data: bytes) -> None:
+        """What a cell left unread comes before what waits."""
+        # What the cell's terminal turned into a line feed was Enter.
+        self._typed = data.replace(b"\n", b"\r") + self._typed

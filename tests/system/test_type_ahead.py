@@ -1,0 +1,61 @@
+"""What is typed while a cell runs, or just when it ends, is at the next prompt: whole, once, in order."""
+
+import os
+import random
+import sys
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.shell.terminal import Terminal
+from tests.system.conftest import Home
+
+ROUNDS = 100
+SEEDS = range(int(os.environ.get("PYSH_SOAK", "1")))
+LETTERS = "abcdefgh äöü 漢字 👍 0123456789 "
+ARRIVED = "def arrived(n, text): print(f'{n}:{zlib.crc32(text.encode())}')\r\r"
+KEYS = ("\x1b[D\x1b[C", "\x1b[H\x1b[F", "\x1bOD\x1bOC", "\x1b[200~漢 é\x1b[201~", "\x1b[200~zz\x1b[201~")
+
+
+@pytest.fixture
+def shell(home: Home) -> Iterator[Terminal]:
+    command = [sys.executable, "-m", "pysh", "--rm", "--name", "n1@localhost"]
+    with Terminal(command, home.environ, size=(30, 120), cwd=home.folder) as terminal:
+        terminal.wait_for_end("n1@localhost[1]>")
+        terminal.type("import time, zlib\r" + ARRIVED)
+        terminal.wait_for_end("n1@localhost[3]>")
+        yield terminal
+        terminal.type("\x03\x04")
+        assert terminal.wait_exit() == 0
+
+
+def typed(chance: random.Random) -> tuple[str, str]:
+    """Keys, with escape sequences and pastes between them, and the text that they leave."""
+    keys, text = "", ""
+    for _ in range(chance.randrange(1, 5)):
+        part = "".join(chance.choices(LETTERS, k=chance.randrange(12)))
+        key = chance.choice(KEYS)
+        pasted = key[6:-6] if key.startswith("\x1b[200~") else ""
+        keys, text = keys + part + key, text + part + pasted
+    return keys, text
+
+
+def pieces(data: bytes, chance: random.Random) -> Iterator[bytes]:
+    """`data` cut anywhere."""
+    while data:
+        size = chance.choice((1, 1, 2, 3, 5, 8, 40))
+        yield data[:size]
+        data = data[size:]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_typed_around_the_end_of_a_cell_is_lost(shell: Terminal, seed: int) -> None:
+    chance = random.Random(seed)
+    for n in range(ROUNDS):
+        keys, text = typed(chance)
+        shell.type(f"time.sleep({chance.choice((0, 0.01, 0.03)) * chance.random():.5f})\r")
+        for piece in pieces(f"arrived({n}, '{keys}')\r".encode(), chance):
+            shell.send(piece)
+            shell.settle(chance.choice((0, 0, 0.001, 0.003)))
+        shell.wait_for(f"{n}:{zlib.crc32(text.encode())}")
