@@ -1,5 +1,6 @@
 """A private OpenSSH server for a test, and the private home of its client."""
 
+import asyncio
 import os
 import shlex
 import shutil
@@ -7,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -123,6 +124,21 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+    """Wait until `condition()`, `seconds` at most."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
 class Home:
     """A client's home: its keys, `~/.ssh/config` and `known_hosts`, and a PATH whose ssh reads them.
 
@@ -189,12 +205,17 @@ class Place:
 
 @contextmanager
 def place(folder: Path) -> Iterator[Place]:
-    """A place whose servers are stopped at the end."""
+    """A place whose home is ours, and whose servers are stopped at the end."""
     if reason := missing():
         pytest.skip(reason)
     made = Place(folder)
+    before = os.environ.copy()
+    os.environ.pop("SSH_AUTH_SOCK", None)
+    os.environ.update(made.home.environ)
     try:
         yield made
     finally:
+        os.environ.clear()
+        os.environ.update(before)
         for server in made.servers:
             server.stop()

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,44 +18,9 @@ import pytest
 
 from pysh.transports.base import TransportError
 from pysh.transports.tunnels import Carrier
-from tests.sshd import Place, descendants, keygen, place, public
+from tests.sshd import Place, alive, descendants, keygen, public, until
 
 MEANS = ["asyncssh", "openssh"]
-
-
-@pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    """A home of our own, and sshds for it to go to."""
-    with place(tmp_path) as made:
-        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-        for name, value in made.home.environ.items():
-            monkeypatch.setenv(name, value)
-        yield made
-
-
-@pytest.fixture
-async def carrier(there: Place) -> AsyncIterator[Carrier]:
-    async with asyncio.timeout(40):
-        started = await Carrier.start(str(there.home.own_known_hosts), log=2)
-        yield started
-        below = [started.pid, *descendants(started.pid)]
-        await started.close()
-        await until(lambda: not any(map(alive, below)))
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
-    """Wait until `condition()`, `seconds` at most."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def failure(awaitable: Awaitable[object]) -> TransportError:
