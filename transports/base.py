@@ -24,11 +24,17 @@ def explained(what: str, evidence: str = "", hint: str = "") -> str:
     return what + (f" ({evidence})" if evidence else "") + (f"; {hint}" if hint else "")
 
 
+def cleaned(text: str, limit: int = 400) -> str:
+    """What another machine wrote, in one line, safe on any terminal and at most `limit` long."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return words if len(words) <= limit else words[: limit - 3] + "..."
+
+
 class TransportError(Exception):
     """Bytes could not be moved: at which stage, what happened, how we know, what to type next.
 
-    While dialling, `stage` is one of those of `ConnectError` (`find`, `tcp`, ...); afterwards it is
-    `cut` or `closed`.
+    While dialling, `stage` is one of those of `ConnectError` (`find`, `tcp`, ...), or `refused` where
+    the other side is there and does not offer this way; afterwards it is `cut` or `closed`.
     """
 
     def __init__(self, stage: str, what: str, evidence: str = "", hint: str = "") -> None:

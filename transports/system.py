@@ -4,10 +4,14 @@
 """
 
 import os
+import signal
 import socket
 import stat
 import struct
+import sys
+from collections.abc import Callable
 
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _SOL_LOCAL = 0  # macOS and FreeBSD; <sys/un.h>
 _LOCAL_PEERCRED = 1
 _XUCRED = struct.Struct("=II")  # the head of struct xucred: its version (0) and the uid
@@ -53,3 +57,33 @@ def why_not_private(folder: str) -> str:
     if found.st_mode & 0o077:
         return f"its mode is {stat.S_IMODE(found.st_mode):04o}: others may enter it"
     return ""
+
+
+def give_up_after(sock: socket.socket, seconds: float) -> None:
+    """Have a TCP connection fail once bytes went unacknowledged for `seconds`.
+
+    Where the system has no such option, it is found out by whoever asks the other side now and then.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT") and not fallbacks_forced():
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def dies_with_us() -> Callable[[], None]:
+    """What a fresh child calls before it becomes another program, so that it is killed when we end.
+
+    Made ready here: a child of a process with threads may import nothing. Where the system has no
+    such thing, who ends in good order has to end its children itself.
+    """
+    parent, libc = os.getpid(), None
+    if sys.platform == "linux" and not fallbacks_forced():
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+
+    def arrange() -> None:
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)  # we died before it asked
+
+    return arrange

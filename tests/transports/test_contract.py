@@ -3,62 +3,99 @@
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from pysh.transports import memory, stdio, unix
 from pysh.transports.base import Stream, TransportError
+from pysh.transports.tunnels import Carrier
+from tests.sshd import place
 
 Pair = tuple[Stream, Stream]
 BIG = os.urandom(1 << 20) * 4
-KERNEL = 2 << 20
-"""More than the buffers of a kernel and of both ends together."""
+KERNEL = 4 << 20
+"""More than the buffers of kernels, of both ends and of an sshd between them."""
 
 
-async def memory_pair(_: Path) -> Pair:
+async def memory_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     return memory.pair()
 
 
-async def delayed_memory_pair(_: Path) -> Pair:
+async def delayed_memory_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     return memory.pair(memory.Link(0.002), memory.Link(0.001))
 
 
-async def unix_pair(folder: Path) -> Pair:
+async def unix_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     listener = await unix.listen(str(folder / "s"))
     near, far = await asyncio.gather(unix.connect(str(folder / "s")), listener.accept())
     await listener.close()
     return near, far
 
 
-async def pipe_pair(_: Path) -> Pair:
+async def pipe_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     (there, to_there), (here, to_here) = os.pipe(), os.pipe()
     return await stdio.connect(here, to_there), await stdio.connect(there, to_here)
 
 
-async def one_socket_pair(_: Path) -> Pair:
+async def one_socket_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     """As sshd connects its command: standard input and output are one socket."""
     one, other = socket.socketpair()
     ends = [(sock.fileno(), os.dup(sock.detach())) for sock in (one, other)]
     return await stdio.connect(*ends[0]), await stdio.connect(*ends[1])
 
 
-async def two_sockets_pair(_: Path) -> Pair:
+async def two_sockets_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     (there, to_there), (here, to_here) = socket.socketpair(), socket.socketpair()
     near = await stdio.connect(here.detach(), to_there.detach())
     return near, await stdio.connect(there.detach(), to_here.detach())
 
 
-MAKERS: list[Callable[[Path], Awaitable[Pair]]] = [
+async def asyncssh_socket_pair(folder: Path, stack: AsyncExitStack) -> Pair:
+    """Through a stock sshd, which connects to the far end's socket itself."""
+    return await ssh_pair(folder, stack, "asyncssh", relayed=False)
+
+
+async def asyncssh_relay_pair(folder: Path, stack: AsyncExitStack) -> Pair:
+    """Through a stock sshd that starts a command which does so."""
+    return await ssh_pair(folder, stack, "asyncssh", relayed=True)
+
+
+async def openssh_relay_pair(folder: Path, stack: AsyncExitStack) -> Pair:
+    return await ssh_pair(folder, stack, "openssh", relayed=True)
+
+
+async def ssh_pair(
+    folder: Path, stack: AsyncExitStack, transport: Literal["asyncssh", "openssh"], *, relayed: bool
+) -> Pair:
+    there = stack.enter_context(place(folder))
+    there.sshd()
+    carrier = await Carrier.start(str(there.home.own_known_hosts), log=2)
+    stack.push_async_callback(carrier.close)
+    path = str(folder / "s")
+    listener = await unix.listen(path)
+    stack.push_async_callback(listener.close)
+    connection = await carrier.connect("db1", transport=transport)
+    way = {"command": f"exec {sys.executable} -IS {RELAY} {path}"} if relayed else {"path": path}
+    passage, far = await asyncio.gather(connection.stream(**way), listener.accept())
+    return await unix.stream_over(passage.sock, "db1"), far
+
+
+RELAY = Path(__file__).with_name("relay.py")
+MAKERS: list[Callable[[Path, AsyncExitStack], Awaitable[Pair]]] = [
     memory_pair, delayed_memory_pair, unix_pair, pipe_pair, one_socket_pair, two_sockets_pair,
+    asyncssh_socket_pair, asyncssh_relay_pair, openssh_relay_pair,
 ]  # fmt: skip
 
 
 @pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__)
 async def streams(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
-    async with asyncio.timeout(20):
-        pair = await request.param(tmp_path)
+    async with asyncio.timeout(20), AsyncExitStack() as stack:
+        pair = await request.param(tmp_path, stack)
         yield pair
         for stream in pair:
             await stream.close()

@@ -1,0 +1,161 @@
+"""`python -m pysh.transports.carrier FD KNOWN_HOSTS`: speak SSH for a hub, and know nothing of nodes.
+
+FD is the control socket (see `control`); when it ends, so does this process, and every connection
+with it. KNOWN_HOSTS is pysh's own file of host keys, read beside the user's.
+
+Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Two things
+are told unasked: `lost`, that a connection broke, and `ended`, how a stream's command ended.
+"""
+
+import asyncio
+import base64
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from itertools import count
+from typing import Any
+
+from pysh.transports.base import TransportError, cleaned
+from pysh.transports.control import Message, Wire
+from pysh.transports.means import LIMIT, Connection
+from pysh.transports.pool import Entry, Pool
+
+
+class Carrier:
+    """Answers the hub's requests, each in a task of its own."""
+
+    def __init__(self, sock: socket.socket, known_hosts: str) -> None:
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wire = Wire(sock, self._received, lambda _: self.finish())
+        self._pool = Pool(known_hosts)
+        self._entries: dict[int, Entry] = {}
+        self._numbers = count(1)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def finish(self) -> None:
+        """Stop serving: the hub is gone, or wants us to be."""
+        if not self.over.done():
+            self.over.set_result(None)
+
+    async def close(self) -> None:
+        """End every request and every connection."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await self._pool.close_all()
+        self._wire.close()
+
+    def _received(self, message: Message, fds: list[int]) -> None:
+        for fd in fds:  # no verb takes any
+            os.close(fd)
+        number = message.get("id", 0)
+        if message.get("verb") == "cancel":
+            if task := self._tasks.get(number):
+                task.cancel()
+        else:
+            task = self._tasks[number] = asyncio.create_task(self._answer(number, message))
+            task.add_done_callback(lambda _: self._tasks.pop(number, None))
+
+    async def _answer(self, number: int, message: Message) -> None:
+        """Do what `message` asks, and say how it went."""
+        fds: list[int] = []
+        try:
+            answer: Message = {"ok": await VERBS[message["verb"]](self, message, fds)}
+        except TransportError as error:
+            answer = {"error": list(error.args)}
+        except Exception as error:  # a fault of ours must not leave the hub waiting
+            answer = {"error": ["cut", "the carrier failed", cleaned(repr(error)), "nothing more is known"]}
+        self._wire.send({"id": number, **answer}, *fds)
+        for fd in fds:
+            os.close(fd)
+
+    async def _connect(self, asked: Message, _: list[int]) -> Message:
+        entry = await self._pool.connect(
+            asked["destination"],
+            asked["via"],
+            asked["transport"],
+            pin=asked["hostkey"] == "accept-new",
+            ask=asked["ask"],
+        )
+        number = next((known for known, held in self._entries.items() if held is entry), 0) or next(self._numbers)
+        if number not in self._entries:
+            self._entries[number] = entry
+            entry.task.result().lost.add_done_callback(lambda lost: self._lost(number, lost.result()))
+        return {"connection": number, "facts": entry.task.result().facts._asdict()}
+
+    def _lost(self, number: int, why: str) -> None:
+        if self._entries.pop(number, None):
+            self._wire.send({"told": "lost", "connection": number, "why": why})
+
+    async def _run(self, asked: Message, _: list[int]) -> Message:
+        stdin = base64.b64decode(asked["stdin"])
+        ran = await self._connection(asked).run(asked["command"], stdin, asked.get("limit", LIMIT))
+        out, err = (base64.b64encode(data).decode() for data in (ran.stdout, ran.stderr))
+        return {"status": ran.status, "stdout": out, "stderr": err, "cut": ran.cut}
+
+    async def _stream(self, asked: Message, fds: list[int]) -> Message:
+        passage = await self._connection(asked).stream(path=asked["path"], command=asked["command"])
+        fds.append(passage.sock.detach())
+        number = next(self._numbers)
+
+        def ended(future: "asyncio.Future[Any]") -> None:
+            if not future.cancelled() and not future.exception():
+                self._wire.send({"told": "ended", "stream": number, **future.result()._asdict()})
+
+        # Not before the answer itself, even where it ended already.
+        asyncio.get_running_loop().call_soon(passage.ended.add_done_callback, ended)
+        return {"stream": number}
+
+    async def _accept(self, asked: Message, _: list[int]) -> Message:
+        connection = self._connection(asked)
+        connection.accept()
+        return {"facts": connection.facts._asdict()}
+
+    async def _close(self, asked: Message, _: list[int]) -> Message:
+        if entry := self._entries.pop(asked["connection"], None):
+            self._pool.close(entry)
+        return {}
+
+    def _connection(self, asked: Message) -> Connection:
+        entry = self._entries.get(asked["connection"])
+        if entry is None:
+            hint = "nothing was run; connect again"
+            raise TransportError("cut", "the SSH connection is gone", f"number {asked['connection']}", hint)
+        return entry.task.result()
+
+
+VERBS: dict[str, Callable[[Carrier, Message, list[int]], Coroutine[Any, Any, Message]]] = {
+    "connect": Carrier._connect,
+    "run": Carrier._run,
+    "stream": Carrier._stream,
+    "accept": Carrier._accept,
+    "close": Carrier._close,
+}
+
+
+async def serve(fd: int, known_hosts: str) -> None:
+    """Serve the control socket `fd` until it ends."""
+    carrier = Carrier(socket.socket(fileno=fd), known_hosts)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, carrier.finish)
+    await carrier.over
+    await carrier.close()
+
+
+def main(fd: int, known_hosts: str) -> None:
+    """Be a carrier."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whom we work
+    try:
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    except ImportError:
+        runner = asyncio.Runner()
+    with runner:
+        runner.run(serve(fd, known_hosts))
+        os._exit(0)  # no waiting for a name server that a thread may still ask
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

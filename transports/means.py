@@ -1,0 +1,81 @@
+"""What both means of speaking SSH, asyncssh and the ssh binary, offer a carrier."""
+
+import asyncio
+import socket
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from pysh.transports.control import Facts, Ran
+
+LIMIT = 1 << 20
+"""Bytes that are kept of what a command prints, of each of its streams."""
+NOTED = 4096
+"""Bytes that are kept of what a stream's command prints on standard error."""
+BROKEN = 255
+"""The exit status, as ssh's own, of a command whose connection broke before it ended."""
+AES_GCM = "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+"""The ciphers that are asked for first: ten times less work a packet than chacha20 in Python."""
+KEEPALIVE, KEEPALIVES = 5, 3
+"""Seconds of silence after which the other side is asked, and how often before it is given up."""
+LOGIN_TIMEOUT = 15.0
+"""Seconds from a TCP connection to an authenticated one."""
+
+
+class Ended(NamedTuple):
+    """How a stream's command ended: its exit status (None for a socket's stream), what it complained."""
+
+    status: int | None
+    stderr: str
+
+
+class Passage(NamedTuple):
+    """A stream under way: the hub's end of it, and a future of its end."""
+
+    sock: socket.socket
+    ended: "asyncio.Future[Ended]"
+
+
+class Connection(ABC):
+    """An SSH connection to one destination, shared by all that goes there."""
+
+    facts: Facts
+    lost: "asyncio.Future[str]"
+    """Done when the connection is over; its result says why."""
+
+    @abstractmethod
+    async def run(self, command: str, stdin: bytes, limit: int = LIMIT) -> Ran:
+        """Run `command` through the login shell there and wait for its end.
+
+        `stdin` alone may carry secrets. Raises `TransportError` (`cut`) when it could not be started.
+        """
+
+    @abstractmethod
+    async def stream(self, *, path: str = "", command: str = "") -> Passage:
+        """A stream to the Unix socket `path` there, or to `command`'s standard input and output.
+
+        Raises `TransportError`: `refused` when the server forwards no sockets (a command may do),
+        `find` when nobody listens at `path`, `cut` when the connection is gone.
+        """
+
+    @abstractmethod
+    def accept(self) -> None:
+        """Write a provisional host key down, so that it is known from now on. Raises `TransportError`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End the connection and all that goes over it."""
+
+
+class Bounded:
+    """The first `limit` bytes of what comes, and the count of the rest."""
+
+    def __init__(self, limit: int) -> None:
+        self.data = bytearray()
+        self.dropped = 0
+        self._limit = limit
+
+    def add(self, data: bytes) -> None:
+        """Keep of `data` what there is room for."""
+        kept = data[: self._limit - len(self.data)]
+        self.data += kept
+        self.dropped += len(data) - len(kept)

@@ -1,0 +1,144 @@
+"""SSH by the ssh binary: for passwords, second factors, hardware keys, and masters that are there.
+
+A master logs in once and keeps the connection. Each command is a further, small ssh that hands its
+own standard input and output to the master, so a stream's socket goes to the process that encrypts
+it and no byte passes through us. Where the user has a master of his own (ControlPath), that one is
+used and left alone.
+"""
+
+import asyncio
+import socket
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pysh.transports.base import TransportError, cleaned
+from pysh.transports.control import Facts, Ran, Verified
+from pysh.transports.destination import Destination
+from pysh.transports.hostkeys import append
+from pysh.transports.means import BROKEN, LIMIT, NOTED, Bounded, Connection, Ended, Passage
+from pysh.transports.sshconfig import Settings
+from pysh.transports.sshmaster import Master, users_master
+from pysh.transports.sshprocess import collect, end, feed, given, start
+
+
+async def connect(
+    settings: Settings, destination: Destination, via: Sequence[str], own: str, *, pin: bool, ask: bool
+) -> "OpenSSHConnection":
+    """A connection to `destination`, through the hops `via` if there are any.
+
+    `own` is pysh's own known_hosts file; `pin` says whether an unknown host key may be written there;
+    with `ask` the user may be asked for a password on the terminal, else nobody ever is. Raises
+    `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
+    """
+    if not via and await users_master(settings.control_path):
+        # It checked the host key as its user told it to.
+        unsure = settings.strict in ("no", "off", "false")
+        facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
+        return OpenSSHConnection(facts, settings.control_path, own, None)
+    master = Master()
+    try:
+        log = await master.log_in(settings, destination, via, own, ask=ask)
+        verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
+        facts = _facts(settings, verified, log.found, log.watch.milliseconds)
+        connection = OpenSSHConnection(facts, master.path, own, master)
+        if pin:
+            connection.accept()
+    except BaseException:
+        await master.close()
+        raise
+    return connection
+
+
+def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], milliseconds: dict[str, float]) -> Facts:
+    algorithm = found.get("algorithm", "").removesuffix("-cert-v01@openssh.com")
+    return Facts(
+        settings.host, settings.port, settings.user, found.get("address", ""), "openssh", verified,
+        algorithm, found.get("fingerprint", ""), milliseconds,
+    )  # fmt: skip
+
+
+class OpenSSHConnection(Connection):
+    """A connection by the ssh binary: through a master of ours, or through the user's own."""
+
+    def __init__(self, facts: Facts, path: str, own: str, master: Master | None) -> None:
+        self.facts = facts
+        self.lost = asyncio.get_running_loop().create_future()
+        self._path, self._own, self._master = path, own, master
+        self._commands: set[Process] = set()
+        self._watching = asyncio.create_task(self._watch(master.process)) if master else None
+
+    async def run(self, command: str, stdin: bytes, limit: int = LIMIT) -> Ran:
+        out, err = Bounded(limit), Bounded(limit)
+        process = await self._start(command, stdin=PIPE)
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        try:
+            feeding = feed(process.stdin, stdin)
+            await asyncio.gather(feeding, collect(process.stdout, out), collect(process.stderr, err))
+            status = await process.wait()
+        finally:
+            await self._end(process)
+        if status == BROKEN and self.lost.done():
+            raise self._gone()
+        return Ran(status, bytes(out.data), bytes(err.data), out.dropped + err.dropped)
+
+    async def stream(self, *, path: str = "", command: str = "") -> Passage:
+        if path:
+            raise TransportError(
+                "refused", "the ssh binary carries commands only", path, "a relay command does without"
+            )
+        ours, theirs = socket.socketpair()
+        try:
+            process = await self._start(command, stdin=theirs, stdout=theirs)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Passage(ours, asyncio.ensure_future(self._ended(process)))
+
+    async def _start(self, command: str, **ends: Any) -> Process:
+        """Have the master start `command`. When the master is gone this fails, and dials nobody."""
+        if self.lost.done():
+            raise self._gone()
+        options = given({"ControlPath": self._path, "ControlMaster": "no", "ProxyCommand": "false"})
+        process = await start(["-F", "none", "-T", *options, "--", self.facts.host, command], **ends)
+        self._commands.add(process)
+        return process
+
+    async def _ended(self, process: Process) -> Ended:
+        complaint = Bounded(NOTED)
+        assert process.stderr
+        try:
+            await collect(process.stderr, complaint)
+            status = await process.wait()
+        finally:
+            await self._end(process)
+        return Ended(status, cleaned(complaint.data.decode(errors="replace")))
+
+    async def _end(self, process: Process) -> None:
+        self._commands.discard(process)
+        await end(process)
+
+    async def _watch(self, master: Process) -> None:
+        status = await master.wait()
+        if not self.lost.done():
+            self.lost.set_result(f"ssh ended with the exit status {status}")
+
+    def _gone(self) -> TransportError:
+        return TransportError("cut", "the connection is gone", f"{self.facts.host}: {self.lost.result()}")
+
+    def accept(self) -> None:
+        if self.facts.verified == "provisional" and self._master:
+            append(self._own, self._master.new_keys.read_bytes())
+            self.facts = self.facts._replace(verified="accepted-new")
+
+    async def close(self) -> None:
+        if not self.lost.done():
+            self.lost.set_result("it was closed")
+        for process in list(self._commands):
+            await self._end(process)
+        if self._master:
+            await self._master.close()

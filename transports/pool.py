@@ -1,0 +1,160 @@
+"""The SSH connections of a carrier: one for each destination and way, shared by all that goes there."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from pysh.transports import openssh, sshconfig
+from pysh.transports.base import TransportError
+from pysh.transports.destination import Destination, parse
+from pysh.transports.means import Connection
+from pysh.transports.sshconfig import Settings, ssh_binary
+from pysh.transports.sshmaster import users_master
+
+MAX_STOPS = 8
+"""Hosts on one way. More of them is a ProxyJump that leads in a circle."""
+
+
+class Stop(NamedTuple):
+    """One host on the way: how it was written, and what the configuration says of it."""
+
+    destination: Destination
+    settings: Settings
+
+
+async def way(text: str, via: Sequence[str]) -> list[Stop]:
+    """The hosts on the way to `text`, itself the last: through `via`, else as ProxyJump says.
+
+    Before the first of them come those that its own ProxyJump names. Raises `TransportError` with the
+    stage `resolve`.
+    """
+    written = [parse(stop) for stop in (*via, text)]
+    stops = [Stop(stop, await sshconfig.resolve(stop)) for stop in written]
+    while jump := stops[0].settings.jump:
+        stops[:0] = [Stop(stop, await sshconfig.resolve(stop)) for stop in map(parse, jump)]
+        if len(stops) > MAX_STOPS:
+            evidence = " -> ".join(str(stop.destination) for stop in stops[-MAX_STOPS:])
+            hint = f"end it: ProxyJump none, in the Host block of {jump[0]}"
+            raise TransportError("resolve", "the way is too long, or a circle", evidence, hint)
+    return stops
+
+
+async def by_binary(transport: str, stops: Sequence[Stop]) -> bool:
+    """Whether the ssh binary is the means, as told by `transport`, else by what only it can do.
+
+    Raises `TransportError` with the stage `resolve` where asyncssh is told to and cannot.
+    """
+    needs = next((stop.settings.needs_binary for stop in stops if stop.settings.needs_binary), "")
+    if transport == "openssh":
+        return True
+    if transport == "auto" and ssh_binary():
+        return bool(needs) or await users_master(stops[-1].settings.control_path)
+    if needs:
+        what, hint = "asyncssh does not know an option of the configuration", 'take the ssh binary: transport="openssh"'
+        raise TransportError("resolve", what, needs, hint)
+    return False
+
+
+class Entry:
+    """A connection that is there or on its way, and who needs it."""
+
+    task: "asyncio.Task[Connection]"
+
+    def __init__(self, key: tuple[str, ...], hop: "Entry | None" = None) -> None:
+        self.key, self.hop = key, hop
+        self.asked = False  # by the hub, for itself
+        self.users = 0  # who waits for it, and the connections that lead through it
+
+
+class Pool:
+    """Opens connections, and closes each with its last user. `own` is pysh's own known_hosts file."""
+
+    def __init__(self, own: str) -> None:
+        self._own = own
+        self._entries: dict[tuple[str, ...], Entry] = {}
+
+    async def connect(self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool) -> Entry:
+        """The connection to `text`, shared if it is there; `close` gives it back.
+
+        Raises `TransportError` with the stage that was not reached.
+        """
+        stops = await way(text, via)
+        if await by_binary(transport, stops):
+            entry = self._by_openssh(stops, via, pin=pin, ask=ask)
+        else:
+            entry = self._by_asyncssh(stops, pin=pin)
+        entry.users += 1
+        try:
+            connection = await asyncio.shield(entry.task)
+            if pin:
+                connection.accept()
+            entry.asked = True
+        finally:
+            entry.users -= 1
+            self._release(entry)
+        return entry
+
+    def close(self, entry: Entry) -> None:
+        """The hub needs it no more."""
+        entry.asked = False
+        self._release(entry)
+
+    async def close_all(self) -> None:
+        """End every connection."""
+        tasks = [entry.task for entry in self._entries.values()]
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(one.close() for one in ended if isinstance(one, Connection)), return_exceptions=True)
+
+    def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: bool) -> Entry:
+        key = ("openssh", *via, str(stops[-1].destination))
+        if key not in self._entries:
+            destination, settings = stops[-1]
+            self._add(Entry(key), openssh.connect(settings, destination, via, self._own, pin=pin, ask=ask))
+        return self._entries[key]
+
+    def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool) -> Entry:
+        """The connection to the last of `stops`, through connections to those before it."""
+        key = ("asyncssh", *(str(stop.destination) for stop in stops))
+        if key not in self._entries:
+            hop = self._by_asyncssh(stops[:-1], pin=pin) if len(stops) > 1 else None
+            if hop:
+                hop.users += 1
+            self._add(Entry(key, hop), self._dial(stops[-1].settings, hop, pin=pin))
+        return self._entries[key]
+
+    async def _dial(self, settings: Settings, hop: Entry | None, *, pin: bool) -> Connection:
+        from pysh.transports import ssh  # 130 ms and 25 MB, and the ssh binary needs none of it
+
+        through = await asyncio.shield(hop.task) if hop else None
+        assert through is None or isinstance(through, ssh.SSHConnection)
+        return await ssh.connect(settings, self._own, pin=pin, hop=through)
+
+    def _add(self, entry: Entry, dialling: Coroutine[Any, Any, Connection]) -> None:
+        self._entries[entry.key] = entry
+        entry.task = asyncio.create_task(dialling)
+        entry.task.add_done_callback(lambda _: self._dialled(entry))
+
+    def _dialled(self, entry: Entry) -> None:
+        if entry.task.cancelled() or entry.task.exception():
+            self._drop(entry)
+        else:
+            entry.task.result().lost.add_done_callback(lambda _: self._drop(entry))
+
+    def _release(self, entry: Entry) -> None:
+        """Close it if nobody needs it any more."""
+        if entry.asked or entry.users or self._entries.get(entry.key) is not entry:
+            return
+        if entry.task.done():
+            self._closing = asyncio.ensure_future(entry.task.result().close())
+        else:
+            entry.task.cancel()
+
+    def _drop(self, entry: Entry) -> None:
+        """It is gone: the next who asks dials anew, and its hop has a user less."""
+        if self._entries.get(entry.key) is entry:
+            del self._entries[entry.key]
+            if entry.hop:
+                entry.hop.users -= 1
+                self._release(entry.hop)
