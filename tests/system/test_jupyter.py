@@ -103,20 +103,21 @@ def test_a_remote_exception_has_its_own_type_and_the_line_of_its_cell(notebook: 
 
 
 @pytest.mark.parametrize(
-    ("wait", "error"),
+    ("before", "wait", "error"),
     [
-        ("await t", "CancelledError"),  # as with all that a cell of the kernel awaits
-        ("t.result()", "KeyboardInterrupt"),
-        ("await pysh.task(lambda: 1, on=n2)\nt.result()", "KeyboardInterrupt"),
-        ("pysh.wait([t])", "KeyboardInterrupt"),
+        ("", "await t", "CancelledError"),  # as with all that a cell of the kernel awaits
+        ("", "t.result()", "KeyboardInterrupt"),
+        ("await pysh.task(lambda: 1, on=n2)", "t.result()", "KeyboardInterrupt"),
+        ("", "pysh.wait([t])", "KeyboardInterrupt"),
     ],
+    ids=["await", "result", "result after await", "wait"],
 )
 def test_the_stop_button_ends_the_wait_and_not_the_task(
-    notebook: Notebook, tmp_path: Path, wait: str, error: str
+    notebook: Notebook, tmp_path: Path, before: str, wait: str, error: str
 ) -> None:
     notebook.value(WAITING)
     flag = tmp_path / "flag"
-    cell = notebook.interrupted(f"t = pysh.task(waiting, {str(flag)!r}, on=n2)\n{wait}", "begun")
+    cell = notebook.interrupted(f"{before}\nt = pysh.task(waiting, {str(flag)!r}, on=n2)\n{wait}", "begun")
     assert cell.error == error, cell.traceback
     assert notebook.value("t.status") == "'running'"
     flag.touch()
