@@ -3,7 +3,8 @@
 A task gets a worker when one of `size` slots is free; until then it waits. A worker that blocks in
 `result()` or `receive()` gives its slot back, or nested tasks would wait for each other for ever. A
 process never waits behind tasks: it gets a worker of its own at once, up to `cap` workers in all.
-While tasks prove short, a busy worker is handed a few more in advance.
+While tasks prove short, a busy worker is handed a few more in advance, and has to give them back when the
+one it runs turns out long.
 """
 
 from collections import deque
@@ -42,7 +43,7 @@ Step = Fork | Run | Retire
 class Worker:
     """What the pool knows of one worker. `jobs[0]` runs; the others were prefetched."""
 
-    __slots__ = ("blocked", "jobs", "number", "own", "ready")
+    __slots__ = ("blocked", "jobs", "long", "number", "own", "ready")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -50,6 +51,7 @@ class Worker:
         self.ready = False
         self.blocked = False
         self.own = False
+        self.long = False
 
 
 class Full(Exception):
@@ -108,7 +110,7 @@ class Pool:
             return []
         if job in worker.jobs:
             worker.jobs.remove(job)
-        worker.blocked = False
+        worker.blocked = worker.long = False
         if not worker.jobs:
             worker.own = False
         idle = sum(not w.jobs for w in self.workers.values())
@@ -128,6 +130,14 @@ class Pool:
         if worker := self.workers.get(number):
             worker.blocked = False
         return []
+
+    def proved_long(self, number: int) -> bool:
+        """A worker's job is no short one: nothing more is prefetched there; whether anything was."""
+        worker = self.workers.get(number)
+        if worker is None:
+            return False
+        worker.long = True
+        return len(worker.jobs) > 1
 
     def returned(self, number: int, job: int) -> list[Step]:
         """A worker gave a prefetched job back unstarted: it goes first now."""
@@ -192,7 +202,7 @@ class Pool:
         able = [
             w
             for w in self.workers.values()
-            if w.ready and w.jobs and not w.own and not w.blocked and len(w.jobs) <= AHEAD
+            if w.ready and w.jobs and not (w.own or w.blocked or w.long) and len(w.jobs) <= AHEAD
             and self._careful.isdisjoint(w.jobs)
         ]  # fmt: skip
         return min(able, key=lambda w: len(w.jobs), default=None)

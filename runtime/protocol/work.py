@@ -179,6 +179,7 @@ class Work:
             job = self._begun.popleft()
             if job.state == SENT and not job.told:
                 self._started(job)
+                self._reclaim(job)
         if self._begun:
             self._node.later(self._begun[0].sent_at + TELL_AFTER - self._node.now, self._tell_started)
 
@@ -186,6 +187,12 @@ class Work:
         job.told = True
         stage = {"stage": "started", "pid": job.number}
         self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+
+    def _reclaim(self, job: Job) -> None:
+        """Have a worker whose job proves long give back what waits behind it; ask again until it has."""
+        if job.state == SENT and job.worker is not None and self.pool.proved_long(job.worker):
+            self._node.actions.append(Signal(job.worker, "SIGURG", False, job.number))
+            self._node.later(TELL_AFTER, lambda: self._reclaim(job))
 
     def result(self, link: Link | None, frame: Frame) -> None:
         """A worker of ours sent the result of its job, or a chunk of it."""

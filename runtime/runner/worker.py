@@ -92,11 +92,16 @@ class Worker:
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, until it closes the connection."""
-        self._execution.take_signals()
+        self._take_signals()
         while True:
             self._hear()
             if self._queue:
                 self._do(self._queue.popleft())
+
+    def _take_signals(self) -> None:
+        self._execution.take_signals()
+        system.set_handler(_SIGURG, self._hurried)
+        signal.siginterrupt(_SIGURG, False)  # or code of the user's that is in a system call would fail
 
     def _hear(self) -> None:
         """Take what has arrived; with nothing to do, wait for it."""
@@ -125,7 +130,7 @@ class Worker:
 
     def _tidy(self) -> None:
         """Undo what a job does to the process that the next one would notice."""
-        self._execution.take_signals()
+        self._take_signals()
         self._output.restore()
         _enter(self._folder)
 
@@ -146,20 +151,30 @@ class Worker:
                 self._answer(frame, cancelled("no"))
                 break
 
-    # blocked
+    # given back
+
+    def _hurried(self, _number: int, _frame: object) -> None:
+        """SIGURG: the running job proves long, and slots are free elsewhere. The hub asks again until it has all."""
+        client = self._client
+        if self._slot.running and not (client.lost or client.shielded):
+            client.pump(Waiter(client), 0)  # what was sent meanwhile has to go back as well
+            self._give_back()
 
     def _give_back(self) -> None:
-        """The running job waits: others must not wait behind it."""
+        """Nothing must wait behind the running job, which waits itself or proves long; the last goes first."""
         # Not to be torn by a cancel of the running job: none may be lost, and none be both returned and run.
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
             while self._queue:
-                self._return(self._queue.popleft())
+                self._return(self._queue.pop())
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def _return(self, frame: Frame) -> None:
         self._client.post(Kind.RETURNED, LOCAL, ref=frame.ref, source=frame.dest)
+
+
+_SIGURG = int(signal.SIGURG)
 
 
 @lru_cache(maxsize=64)

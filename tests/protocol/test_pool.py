@@ -154,3 +154,16 @@ def test_every_task_ends_exactly_once_whatever_dies() -> None:
         ended.append(first)
         follow(pool.exited(number, unstarted) if first % 3 == 0 else pool.finished(number, first, 0.0001))
     assert sorted(ended) == list(range(100, 160))
+
+
+def test_what_was_prefetched_behind_a_long_task_goes_elsewhere() -> None:
+    pool = Pool(1)
+    quick(pool)
+    pool.submit(10)
+    ready(pool, 1)
+    assert pool.submit(11) == [Run(1, 11)]
+    assert pool.proved_long(1)
+    assert pool.submit(12) == []
+    assert pool.returned(1, 11) == []
+    assert not pool.proved_long(1)
+    assert pool.finished(1, 10, 3.0) == [Run(1, 11)]

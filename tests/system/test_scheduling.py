@@ -58,10 +58,6 @@ print(len({t.ref for t in ts}), wrong, bad)
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="there is no second slot")
-@pytest.mark.xfail(
-    strict=True,
-    reason="what was prefetched by a worker stays there when the task that it runs turns out long",
-)
 def test_short_tasks_do_not_wait_behind_a_long_one_while_a_slot_is_free(home: Home) -> None:
     code = """
 import time
