@@ -60,6 +60,7 @@ class Peer(asyncio.Protocol):
             except TransportError:
                 cast(asyncio.Transport, transport).abort()
                 return
+        unix.make_room(transport.get_extra_info("socket").fileno())
         self._server.peers[self.number] = self
         self.send(self.connection.data_to_send())
 

@@ -192,8 +192,10 @@ class Node:
                 del self.peers[link.hello.incarnation]
                 self.elsewhere = {ref for ref in self.elsewhere if ref.owner.incarnation != link.hello.incarnation}
                 self._tell_nodes((link, "down", reason))
+                self.work.requester_lost(lambda asked: asked.incarnation == link.hello.incarnation)
             return
         self.processes.pop(link.process, None)
+        self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
             if self.console.terminal_gone(link) and not self.persistent:
                 self.alone_since = now

@@ -56,33 +56,43 @@ class Work:
                 return
         if job.complete:
             return  # a duplicate
-        chunk = frame.payload
-        size = len(chunk)
-        job.size += size
+        chunk, more = frame.payload, frame.flags & Flag.MORE
+        job.size += len(chunk)
         if job.size > self._limit:
-            self._fail(
-                job,
-                {
-                    "error": "NotSendable",
-                    "path": "arguments",
-                    "text": f"over {self._limit} bytes",
-                    "executed": "no",
-                },
-            )
+            self._abandon(job)
+            text = f"over {self._limit} bytes"
+            self._fail(job, {"error": "NotSendable", "path": "arguments", "text": text, "executed": "no"})
             return
         job.chunks.append(chunk)
-        if frame.flags & Flag.MORE or len(job.chunks) > 1:
-            self._node.post(
-                frame.source,
-                Kind.CREDIT,
-                ref=frame.ref,
-                meta=pack(Kind.SPAWN),
-                credit=size,
-                source=frame.dest,
-            )
-        if not frame.flags & Flag.MORE:
-            job.complete = True
+        job.complete = not more
+        if more or len(job.chunks) > 1:
+            kind, credit = pack(Kind.SPAWN), len(chunk)
+            self._node.post(frame.source, Kind.CREDIT, ref=frame.ref, meta=kind, credit=credit, source=frame.dest)
+        if len(job.chunks) == 1:
             self._enqueue(job)
+        elif job.state == SENT and (link := self.workers.get(job.worker or 0)):
+            self._send_chunk(link, job, chunk, more)
+            if not more:
+                self.follow(self.pool.unblocked(job.worker or 0))
+                self._began(job)
+
+    def _send_chunk(self, link: Link, job: Job, chunk: Buffer, more: int, meta: bytes = b"") -> None:
+        self._node.write(link, Frame(Kind.SPAWN, job.key.owner, self.pid(job), job.key.number, more, meta, chunk))
+
+    def _abandon(self, job: Job) -> None:
+        """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
+        if job.state == SENT and not job.complete and (link := self.workers.get(job.worker or 0)):
+            self._node.actions.append(Close(link.number))
+
+    def requester_lost(self, asked: Callable[[Pid], bool]) -> None:
+        """Forget the jobs of which some has still to come, from those for whom `asked` is true: it never will."""
+        for job in self.jobs:
+            if not job.complete and asked(job.key.owner):
+                self._abandon(job)
+                job.wanted = False
+                self._cancelled(job, "no")
+                self.pool.withdrawn(job.number)
+                self._finish(job)
 
     def _accept(self, frame: Frame) -> Job | None:
         options = frame.options()
@@ -103,7 +113,8 @@ class Work:
     def _enqueue(self, job: Job) -> None:
         self._node.actions.append(Prepare("forkserver"))
         if not job.is_process:
-            self.follow(self.pool.submit(job.number, prefetch=job.size < PREFETCHED and not job.options.get("limit")))
+            small = job.complete and job.size < PREFETCHED
+            self.follow(self.pool.submit(job.number, prefetch=small and not job.options.get("limit")))
             return
         try:
             steps = self.pool.submit_own(job.number)
@@ -142,16 +153,15 @@ class Work:
             options, chunks = {**options, "function": len(function)}, [function, *chunks]
         meta = job.meta if options is job.options else pack(options)
         for index, chunk in enumerate(chunks):
-            more = Flag.MORE if index + 1 < len(chunks) else 0
-            dest = self.pid(job)
-            self._node.write(
-                link,
-                Frame(Kind.SPAWN, job.key.owner, dest, job.key.number, more, meta if not index else b"", chunk),
-            )
+            more = Flag.MORE if index + 1 < len(chunks) or not job.complete else 0
+            self._send_chunk(link, job, chunk, more, b"" if index else meta)
         for message in job.messages:
             self._node.write(link, message)
         job.messages = []
-        if self.pool.of(step.worker)[:1] == [job.number]:
+        if not job.complete:
+            # It takes no slot while its arguments come: its sender may be slow.
+            self.follow(self.pool.blocked(step.worker))
+        elif self.pool.of(step.worker)[:1] == [job.number]:
             self._began(job)
 
     def hold(self, number: int, frame: Frame) -> bool:
@@ -283,7 +293,8 @@ class Work:
         if job.state == DONE or job.cancel is not None:
             return
         job.cancel, job.reason = grace, reason
-        if self.pool.withdrawn(job.number) or job.state == QUEUED:
+        if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
+            self._abandon(job)
             self._cancelled(job, "no")
             self._finish(job)
         elif self.pool.of(job.worker or 0)[:1] == [job.number]:
@@ -385,6 +396,7 @@ class Work:
         return True
 
     def _died(self, job: Job, death: dict[str, Any]) -> None:
+        self.requester_lost(lambda asked: asked == self.pid(job))
         if job.cancel is not None:
             self._cancelled(job, "yes")
             self._finish(job)

@@ -89,6 +89,8 @@ class Machine:
         self.signals: list[actions.Signal] = []
         self._wires: dict[int, Deliver] = {}
         self._decoders: dict[int, Decoder] = {}
+        self.closed: set[int] = set()  # links that the core closed
+        self._parts: dict[int, bytes] = {}  # what came of the arguments of jobs
         self._ran: list[int] = []
 
     @property
@@ -167,6 +169,7 @@ class Machine:
             self._wires[link](raws)
 
     def _close(self, link: int) -> None:
+        self.closed.add(link)
         self._wires.pop(link, None)
         if (far := self.hang_ups.pop(link, None)) is not None:
             self.cluster.at(2 * self.cluster.delay, far)
@@ -186,8 +189,11 @@ class Machine:
         """A pretended job: its payload says for how many milliseconds it runs, or that its worker dies."""
         if frame.kind != Kind.SPAWN:
             return
-        text = bytes(frame.payload)
         number = frame.dest.number
+        text = self._parts.pop(number, b"") + bytes(frame.payload)
+        if frame.flags & Flag.MORE:
+            self._parts[number] = text
+            return
         if text == b"die":
             self.cluster.at(0.001, lambda: self._die(worker, number))
             return
@@ -228,18 +234,21 @@ class Program:
                 self.results.setdefault(frame.ref, []).append(frame)
                 self._send(Kind.FETCHED, Pid(frame.source.incarnation, HUB), payload=frame.ref.to_bytes(8, "big"))
 
-    def task(self, there: Machine, work: bytes) -> int:
-        """Ask for a task; its ref."""
-        ref = next(self._refs)
-        self._send(Kind.SPAWN, there.hub, ref, payload=work)
+    def task(self, there: Machine, work: bytes, *, ref: int = 0, more: bool = False) -> int:
+        """Ask for a task, or send the next chunk of its arguments (with `more`, not the last); its ref."""
+        ref = ref or next(self._refs)
+        self._send(Kind.SPAWN, there.hub, ref, flags=Flag.MORE if more else 0, payload=work)
         return ref
 
     def cancel(self, there: Machine, ref: int) -> None:
         """Cancel a task."""
         self._send(Kind.CANCEL, there.hub, ref, meta=pack({"grace": 1.0}))
 
-    def _send(self, kind: int, dest: Pid, ref: int = 0, *, meta: bytes = b"", payload: bytes = b"") -> None:
-        data = b"".join(bytes(b) for b in encode(Frame(kind, self._pid, dest, ref, meta=meta, payload=payload)))
+    def _send(
+        self, kind: int, dest: Pid, ref: int = 0, *, flags: int = 0, meta: bytes = b"", payload: bytes = b""
+    ) -> None:
+        frame = Frame(kind, self._pid, dest, ref, flags, meta=meta, payload=payload)
+        data = b"".join(bytes(b) for b in encode(frame))
         raws = list(Decoder().feed(data))
         machine, link = self.machine, self._link
         machine.cluster.at(0.0001, lambda: machine.hear(link, raws))

@@ -1,0 +1,57 @@
+"""Arguments that come in chunks go on to a worker as they come, and hold nothing up."""
+
+import pytest
+
+from tests.sim.cluster import Cluster, Program
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """Two nodes, of which b has one slot."""
+    made = Cluster("a", "b", cores=1)
+    made.join("a", "b")
+    return made
+
+
+def begun(cluster: Cluster) -> tuple[Program, int]:
+    """A task on b of whose arguments one chunk has come."""
+    program = cluster["a"].program()
+    ref = program.task(cluster["b"], b"1", more=True)
+    cluster.run(1)
+    return program, ref
+
+
+def test_the_rest_goes_to_the_worker_that_has_the_beginning(cluster: Cluster) -> None:
+    program, ref = begun(cluster)
+    program.task(cluster["b"], b"0", ref=ref, more=True)
+    program.task(cluster["b"], b"0", ref=ref)
+    cluster.run(1)
+    assert [bytes(f.payload) for f in program.results[ref]] == [b"done 100"]
+    assert len(cluster["b"].core.work.jobs) == 0
+
+
+def test_a_slow_sender_takes_no_slot(cluster: Cluster) -> None:
+    program, _ = begun(cluster)
+    other = program.task(cluster["b"], b"5")
+    cluster.run(1)
+    assert [bytes(f.payload) for f in program.results[other]] == [b"done 5"]
+
+
+def test_a_sender_that_is_lost_leaves_neither_a_job_nor_a_worker(cluster: Cluster) -> None:
+    begun(cluster)
+    there = cluster["b"]
+    [job] = there.core.work.jobs
+    worker = there.core.processes[job.number]
+    cluster.kill("a")
+    cluster.run(1)
+    assert len(there.core.work.jobs) == 0
+    assert worker.number in there.closed
+
+
+def test_a_cancel_before_the_last_chunk_ends_it_unstarted(cluster: Cluster) -> None:
+    program, ref = begun(cluster)
+    program.cancel(cluster["b"], ref)
+    cluster.run(1)
+    [answer] = program.results[ref]
+    assert answer.options()["error"] == "TaskCancelled"
+    assert answer.options()["executed"] == "no"
