@@ -57,7 +57,7 @@ def main(fd: int) -> None:
         log_to(config["name"])
     runners = Runners(config, str(core_zip()))
     if config["role"] == "shell":
-        runners.begin_evaluator()
+        runners.evaluator.begin()
     run(config, held, runners, starter)
 
 

@@ -197,11 +197,11 @@ class Server:
         self.peers.pop(peer.number, None)
         if peer.worker:
             self.drain(peer.worker)
-            self.runners.worker_lost(peer.worker)
+            self.runners.workers.lost(peer.worker)
         elif peer.worker == 0:
             self.drain(0)
             self._evaluator_worked = peer.connection.opened
-            self.runners.evaluator_lost()
+            self.runners.evaluator.lost()
         self._dialler.lost(peer)
         if peer.connection.opened:
             self.core.closed(peer.number, "connection lost", time.monotonic())
@@ -286,7 +286,7 @@ class Server:
         if not self.core.stopping:
             self.core.console.evaluator_died(death)
             if self._evaluator_worked:
-                self.runners.start_evaluator()
+                self.runners.evaluator.start()
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:
@@ -298,11 +298,11 @@ class Server:
 
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
-            self.runners.start_evaluator()
+            self.runners.evaluator.start()
         elif action.what == "paths":
-            self.runners.set_paths(self.core.paths)
+            self.runners.workers.set_paths(self.core.paths)
         else:
-            self.runners.start_fork_server()
+            self.runners.workers.start()
 
     def _attended(self, action: actions.Attended) -> None:
         if self.config["role"] == "shell":
@@ -325,14 +325,14 @@ class Server:
         actions.Prepare: _prepare,
         actions.Attended: _attended,
         actions.Stop: _stop,
-        actions.ForkWorker: lambda self, action: self.runners.fork(action.worker),
-        actions.Signal: lambda self, action: self.runners.signal(
+        actions.ForkWorker: lambda self, action: self.runners.workers.fork(action.worker),
+        actions.Signal: lambda self, action: self.runners.workers.signal(
             action.worker, action.signal, action.group, action.job
         ),
         actions.Pause: lambda self, action: self.runners.pause(action.worker, action.on),
-        actions.Type: lambda self, action: self.runners.type(action.data),
-        actions.Resize: lambda self, action: self.runners.resize(action.rows, action.columns),
-        actions.Interrupt: lambda self, action: self.runners.interrupt(),
+        actions.Type: lambda self, action: self.runners.evaluator.type(action.data),
+        actions.Resize: lambda self, action: self.runners.evaluator.resize(action.rows, action.columns),
+        actions.Interrupt: lambda self, action: self.runners.evaluator.interrupt(),
     }
 
     # living

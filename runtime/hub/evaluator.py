@@ -1,0 +1,170 @@
+"""A node's evaluator, as its hub starts, watches and ends it: a child of ours on a pty that we hold."""
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import termios
+import time
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime import system
+from pysh.runtime.hub.children import Child, in_words, launch, read_some
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.server import Server
+
+POLL = 0.01
+PATIENCE = 1.0
+"""Seconds from the end of its socket until it is killed, if it does not end."""
+EVALUATOR = 0
+"""What the server calls the evaluator where it calls workers by their numbers from 1."""
+
+
+class Evaluator:
+    """The evaluator's process and its terminal. It may be begun before there is a loop; `attach` then serves it."""
+
+    def __init__(self, config: dict[str, Any], core: str, environ: dict[str, str]) -> None:
+        self._config = config
+        self._core = core
+        self._environ = environ
+        self._server: Server | None = None
+        self._child: Child | None = None
+        self._master = -1
+        self._reading = False
+        self._size = (24, 80)
+        self._typed = bytearray()
+
+    @property
+    def child(self) -> Child | None:
+        """Its process, if there is one."""
+        return self._child
+
+    def begin(self) -> None:
+        """Start the process; nobody listens to it yet."""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
+        config = {
+            "role": "evaluator", "name": self._config["name"], "incarnation": self._config["incarnation"],
+            "pty": True, "cell": self._server.core.console.cell if self._server else 1,
+        }  # fmt: skip
+        environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
+        streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
+        cwd = self._config.get("cwd")
+        self._child = launch(self._config["python"], self._core, config, env=environ, cwd=cwd, **streams)
+        os.close(slave)
+        os.set_blocking(master, False)
+        self._master = master
+
+    def attach(self, server: "Server") -> None:
+        """The loop runs: serve what was begun before it did."""
+        self._server = server
+        if self._child is not None:
+            self._serve()
+
+    def start(self) -> None:
+        """Start and serve the evaluator, if there is none."""
+        if self._child is None:
+            self.begin()
+            self._serve()
+
+    def _serve(self) -> None:
+        assert self._server is not None and self._child is not None
+        adopting = self._server.adopt(self._child.sock, self._child.secret, worker=EVALUATOR)
+        self._server.loop.create_task(adopting)
+        self._read(True)
+
+    # its terminal
+
+    def _read(self, on: bool) -> None:
+        if self._server is None or self._master < 0 or on == self._reading:
+            return
+        self._reading = on
+        if on:
+            self._server.loop.add_reader(self._master, self._ready)
+        else:
+            self._server.loop.remove_reader(self._master)
+
+    def _ready(self) -> None:
+        assert self._server is not None
+        data = read_some(self._master)
+        if data:
+            self._server.printed(EVALUATOR, data)
+            self._server.carry_out()
+        elif data is not None:
+            self._read(False)
+
+    def printed(self) -> bytes | None:
+        """Some of what it wrote and nobody has read yet; never waits."""
+        return read_some(self._master) if self._master >= 0 else None
+
+    def pause(self, on: bool) -> None:
+        """Stop reading a flood, or go on."""
+        self._read(not on)
+
+    def type(self, data: bytes) -> None:
+        """Bytes for whoever reads the terminal."""
+        if self._master >= 0:
+            self._typed += data
+            self._type_on()
+
+    def _type_on(self) -> None:
+        assert self._server is not None
+        self._server.loop.remove_writer(self._master)
+        try:
+            del self._typed[: os.write(self._master, self._typed)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._typed.clear()
+        if self._typed:
+            self._server.loop.add_writer(self._master, self._type_on)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """The terminal's size; the kernel tells the evaluator with SIGWINCH."""
+        self._size = (max(1, min(rows, 9999)), max(1, min(columns, 9999)))
+        if self._master >= 0:
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
+
+    def interrupt(self) -> None:
+        """SIGINT to the evaluator."""
+        if self._child is not None:
+            self._child.popen.send_signal(signal.SIGINT)
+
+    # its end
+
+    def lost(self) -> None:
+        """Its socket ended: wait for the process, then say how it died."""
+        if self._child is not None:
+            self._reap(self._child, time.monotonic() + PATIENCE)
+
+    def _reap(self, child: Child, until: float) -> None:
+        assert self._server is not None
+        status = child.popen.poll()
+        if status is None:
+            if time.monotonic() > until:
+                child.popen.kill()
+            self._server.loop.call_later(POLL, self._reap, child, until + PATIENCE)
+        elif child is self._child:
+            self._server.drain(EVALUATOR)
+            self._close_master()
+            self._child = None
+            self._server.evaluator_died(in_words(status))
+
+    def end(self) -> Child | None:
+        """Kill what it runs; the process, to be waited for."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.sock.close()
+            system.kill_tree(child.pid)
+        self._close_master()
+        return child
+
+    def _close_master(self) -> None:
+        if self._master >= 0:
+            self._read(False)
+            if self._server is not None:
+                self._server.loop.remove_writer(self._master)
+            os.close(self._master)
+            self._master = -1
