@@ -23,7 +23,8 @@ from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.interrupts import Interrupts
-from pysh.runtime.runner.jobs import Captured, Exit, Job, flush, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.runner.cells import Outcome, exit_code
+from pysh.runtime.runner.output import flush
 
 if TYPE_CHECKING:
     import asyncio
@@ -110,15 +111,6 @@ def refused(error: BaseException, shown: dict[str, Any], node: str) -> dict[str,
         "error": "RemoteError", "type": shown["error"], "text": short(error), "node": node,
         "traceback": shown["text"], "executed": "yes",
     }  # fmt: skip
-
-
-def flush() -> None:
-    """Send what was printed on its way before the answer."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # the cell closed or replaced it
 
 
 def leave_child(outcome: Outcome | None) -> None:

@@ -67,6 +67,11 @@ class Wire:
         return self._reading.shielded
 
     @property
+    def blocked(self) -> bool:
+        """Whether the hub was told that the job of this worker waits."""
+        return bool(self._blocked)
+
+    @property
     def interrupt_pending(self) -> bool:
         """Whether a SIGINT was put off."""
         return self._reading.interrupt_pending

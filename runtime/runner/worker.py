@@ -137,7 +137,7 @@ class Worker:
     # called while the socket is read
 
     def _spawned(self, frame: Frame) -> None:
-        if self._slot.running and self._client._blocked:
+        if self._slot.running and self._client.blocked:
             self._return(frame)  # it was on its way when the hub was told
         else:
             self._queue.append(frame)
