@@ -27,6 +27,7 @@ from prompt_toolkit.shortcuts.prompt import PromptSession
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
 
+from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
 from pysh.shell.history import History
@@ -106,12 +107,15 @@ class Editor:
         """Print `lines` above the prompt, then `live`, if given, instead of the live lines so far."""
         if live is not None:
             self._live = live
-        text = "".join(f"{line}\n" for line in lines).replace("\n", "\r\n").encode("utf-8", "replace")
-        if text:
+        rows = "".join(f"{line}\n" for line in lines).split("\n")[:-1]
+        text = self._above(rows) if rows and self._app.is_running else None
+        if rows and text is None:
             # Not run_in_terminal: for as long as it runs the terminal echoes what is typed.
             if self._app.is_running:
                 self._app.renderer.erase(leave_alternate_screen=False)
-            self._tty.write(text)
+            text = "".join(f"{row}\r\n" for row in rows)
+        if text:
+            self._tty.write(text.encode("utf-8", "replace"))
         self._app.invalidate()
 
     def close(self) -> None:
@@ -122,6 +126,14 @@ class Editor:
     def _recall(self) -> None:
         # It loads before the first key is read, which may be an Up that was typed ahead.
         self._session.default_buffer.load_history_if_not_yet_loaded()
+
+    def _above(self, rows: Sequence[str]) -> str | None:
+        """What puts `rows` above the prompt without touching it, if that can be done."""
+        painted = self._app.renderer.last_rendered_screen
+        if painted is None or self._app.is_done:
+            return None
+        cursor = painted.get_cursor_position(self._app.layout.current_window)
+        return above(rows, Block(painted.height, cursor.y, cursor.x), self._tty.size())
 
     def _ended(self) -> bool:
         return not self._app.is_running or self._app.is_done

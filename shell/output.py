@@ -13,7 +13,7 @@ from typing import NamedTuple
 GATHER = 0.03
 """Seconds between two batches of lines."""
 REPAINT = 0.1
-"""Seconds between two states of the live lines."""
+"""Seconds between two states of the live lines, and between two batches of a flood."""
 HOLD = 0.15
 """Seconds until a line without an end is shown as it is so far."""
 STALE, STALE_BAR = 10.0, 60.0
@@ -84,6 +84,7 @@ class Source:
             self.began = now
         if lines:
             self.bar = False
+            self.shown = ""
         self.bar = self.bar or "\r" in rest
         self.text = _rewritten(rest)
         self.changed = now
@@ -156,7 +157,7 @@ class Output:
         if now >= self._batch_at or everything:
             lines = self._some(everything)
             if lines:
-                self._batch_at = now + GATHER
+                self._batch_at = now + (REPAINT if self._lines else GATHER)
         credit: dict[Hashable, int] = {}
         if not self._lines:
             credit, self._credit = self._credit, {}
@@ -190,19 +191,21 @@ class Output:
 
     def _repainted(self, now: float, moved: bool) -> list[Tagged] | None:
         """The live lines if they differ from what is shown, and are not repainted too often."""
-        # A line that was finished just now must not stay behind as a live one.
-        if now < self._repaint_at and not moved:
+        repaint = now >= self._repaint_at
+        if not repaint and not moved:
             return None
-        unfinished = [some for some in self._sources.values() if some.visible and some.shown_at <= now]
-        for source in unfinished:
-            source.shown = source.visible
-        live = [Tagged(source.label, source.visible) for source in unfinished[:LIVE]]
+        # Too early for news of the others a line that was finished must not stay behind as a live one.
+        for source in self._sources.values() if repaint else ():
+            source.shown = source.visible if source.shown_at <= now else ""
+        unfinished = [source for source in self._sources.values() if source.shown]
+        live = [Tagged(source.label, source.shown) for source in unfinished[:LIVE]]
         if len(unfinished) > LIVE:
             live.append(Tagged("", f"… and {len(unfinished) - LIVE} more"))
         if live == self._live:
             return None
         self._live = live
-        self._repaint_at = now + REPAINT
+        if repaint:
+            self._repaint_at = now + REPAINT
         return live
 
     def _make_room(self) -> None:

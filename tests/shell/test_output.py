@@ -143,7 +143,7 @@ def test_credit_comes_when_all_that_waits_is_shown() -> None:
     credit: dict[object, int] = {}
     while not credit:
         batch = out.take(now)
-        shown, credit, now, batches = shown + len(batch.lines), dict(batch.credit), now + GATHER, batches + 1
+        shown, credit, now, batches = shown + len(batch.lines), dict(batch.credit), now + REPAINT, batches + 1
     assert (shown, credit, batches) == (20_000, {1: len(many)}, 3)
 
 
@@ -215,3 +215,16 @@ def test_however_bytes_are_cut_the_lines_are_the_same(parts: list[bytes], size: 
 def test_the_limits_fit_together() -> None:
     assert output.BATCH < KEEP
     assert WIDTH < output.BATCH
+
+
+def test_lines_in_between_do_not_repaint_the_bars_more_often() -> None:
+    out = Output()
+    states = []
+    for tick in range(101):
+        now = tick / 100
+        out.feed(1, "n1", b"\r%d%%" % tick, now)
+        out.feed(2, "n2", b"line\n", now)
+        live = out.take(now).live
+        if live is not None:
+            states.append(live)
+    assert 9 <= len(states) <= 11
