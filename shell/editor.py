@@ -99,6 +99,11 @@ class Editor:
         else:
             self.loop.call_soon(self.stop, error)  # it is about to begin
 
+    @property
+    def typing(self) -> bool:
+        """Whether there is something at the prompt."""
+        return bool(self._session.default_buffer.text)
+
     def wake(self) -> None:
         """Something was put back to the keyboard. Called in the loop."""
         self._input.wake()

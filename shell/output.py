@@ -8,6 +8,7 @@ import re
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections import deque
 from collections.abc import Hashable
+from math import inf
 from typing import NamedTuple
 
 GATHER = 0.03
@@ -21,8 +22,9 @@ STALE, STALE_BAR = 10.0, 60.0
 
 WIDTH = 4096
 """The longest line, in characters; a longer one goes on in the next."""
-BATCH = 64 * 1024
-"""How many characters are shown at once. While more wait, nobody gets new credit."""
+BATCH, CALM = 32 * 1024, 8 * 1024
+"""How many characters are shown at once, and while somebody types: on a slow terminal the echo of a key
+comes behind them. While more wait, nobody gets new credit."""
 KEEP = 8 * 1024 * 1024
 """How many characters may wait; senders that keep to their credit never get there."""
 LIVE = 8
@@ -148,14 +150,14 @@ class Output:
                     times.append(max(source.shown_at, self._repaint_at))
         return min(times, default=None)
 
-    def take(self, now: float, *, everything: bool = False) -> Batch:
-        """What is to be shown at `now`; with `everything`, also what would wait for the next batch."""
+    def take(self, now: float, *, calm: bool = False, everything: bool = False) -> Batch:
+        """What is to be shown at `now`: little if `calm`; with `everything`, also what would wait."""
         stale = [key for key, source in self._sources.items() if source.visible and source.stale_at <= now]
         for key in stale:
             self.end(key)
         lines: list[Tagged] = []
         if now >= self._batch_at or everything:
-            lines = self._some(everything)
+            lines = self._some(inf if everything else CALM if calm else BATCH)
             if lines:
                 self._batch_at = now + (REPAINT if self._lines else GATHER)
         credit: dict[Hashable, int] = {}
@@ -175,11 +177,11 @@ class Output:
         self._lines.append(line)
         self._waiting += len(line.text) + 1
 
-    def _some(self, everything: bool) -> list[Tagged]:
-        """The next lines, as many as are shown at once."""
+    def _some(self, most: float) -> list[Tagged]:
+        """The next lines, of `most` characters or a line more."""
         lines: list[Tagged] = []
         size = 0
-        while self._lines and (everything or size < BATCH):
+        while self._lines and size < most:
             line = self._lines.popleft()
             size += len(line.text) + 1
             lines.append(line)

@@ -178,7 +178,7 @@ class Session:
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
                 editor.wake()
-            self._show(self._output.take(time.monotonic()), editor)
+            self._show(self._output.take(time.monotonic(), calm=editor.typing), editor)
             if (due := self._output.due()) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
