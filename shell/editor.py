@@ -7,6 +7,7 @@ is printed above the prompt by `show`, and the half-typed text stays as it is.
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -39,6 +40,8 @@ IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
 HIGHLIGHTED = 100_000
 """Characters above which a text is not coloured any more: each key would wait for it."""
+TYPING = 3.0
+"""Seconds after a key in which another one is expected."""
 ESCAPE = 0.05
 """Seconds in which what follows an Escape makes it one key."""
 
@@ -101,8 +104,8 @@ class Editor:
 
     @property
     def typing(self) -> bool:
-        """Whether there is something at the prompt."""
-        return bool(self._session.default_buffer.text)
+        """Whether a key was pressed just now."""
+        return time.monotonic() - self._input.pressed_at < TYPING
 
     def wake(self) -> None:
         """Something was put back to the keyboard. Called in the loop."""
