@@ -16,8 +16,6 @@ from pysh.runtime.protocol.terms import Buffer
 LONGEST = 64 * 1024
 """Characters of a message or traceback; of a longer one the beginning and the end travel."""
 
-_OURS = __file__.removesuffix("runtime/raised.py")
-"""The folder, or the zip and the folder in it, where pysh's own frames lie."""
 _HEAPTYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _BY_ARGS: Any = BaseException.__reduce__
 _ENDINGS = (StopIteration, StopAsyncIteration)
@@ -138,6 +136,15 @@ def format_traceback(error: BaseException) -> str:
         return "".join(told.format())
     except Exception as failure:
         return f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n"
+
+
+def _where() -> str:
+    # As frames tell it, which in an archive of compiled files is not `__file__`.
+    return _where.__code__.co_filename.removesuffix("runtime/raised.py")
+
+
+_OURS = _where()
+"""The folder where pysh's own frames lie."""
 
 
 def _trim(told: Any) -> None:

@@ -65,6 +65,7 @@ except KeyError:
     assert done.returncode == 0
     assert "return {}['key']" in done.stderr
     assert "n2@localhost" in done.stderr
+    assert "execution.py" not in done.stderr
 
 
 def test_a_result_that_came_too_late_can_be_awaited_again(home: Home) -> None:
