@@ -7,6 +7,7 @@ is printed above the prompt by `show`, and the half-typed text stays as it is.
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
@@ -27,6 +28,7 @@ from prompt_toolkit.shortcuts.prompt import PromptSession
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
 
+from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
 from pysh.shell.history import History
@@ -38,6 +40,8 @@ IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
 HIGHLIGHTED = 100_000
 """Characters above which a text is not coloured any more: each key would wait for it."""
+TYPING = 3.0
+"""Seconds after a key in which another one is expected."""
 ESCAPE = 0.05
 """Seconds in which what follows an Escape makes it one key."""
 
@@ -98,6 +102,11 @@ class Editor:
         else:
             self.loop.call_soon(self.stop, error)  # it is about to begin
 
+    @property
+    def typing(self) -> bool:
+        """Whether a key was pressed just now."""
+        return time.monotonic() - self._input.pressed_at < TYPING
+
     def wake(self) -> None:
         """Something was put back to the keyboard. Called in the loop."""
         self._input.wake()
@@ -106,12 +115,15 @@ class Editor:
         """Print `lines` above the prompt, then `live`, if given, instead of the live lines so far."""
         if live is not None:
             self._live = live
-        text = "".join(f"{line}\n" for line in lines).replace("\n", "\r\n").encode("utf-8", "replace")
-        if text:
+        rows = "".join(f"{line}\n" for line in lines).split("\n")[:-1]
+        text = self._above(rows) if rows and self._app.is_running else None
+        if rows and text is None:
             # Not run_in_terminal: for as long as it runs the terminal echoes what is typed.
             if self._app.is_running:
                 self._app.renderer.erase(leave_alternate_screen=False)
-            self._tty.write(text)
+            text = "".join(f"{row}\r\n" for row in rows)
+        if text:
+            self._tty.write(text.encode("utf-8", "replace"))
         self._app.invalidate()
 
     def close(self) -> None:
@@ -122,6 +134,14 @@ class Editor:
     def _recall(self) -> None:
         # It loads before the first key is read, which may be an Up that was typed ahead.
         self._session.default_buffer.load_history_if_not_yet_loaded()
+
+    def _above(self, rows: Sequence[str]) -> str | None:
+        """What puts `rows` above the prompt without touching it, if that can be done."""
+        painted = self._app.renderer.last_rendered_screen
+        if painted is None or self._app.is_done:
+            return None
+        cursor = painted.get_cursor_position(self._app.layout.current_window)
+        return above(rows, Block(painted.height, cursor.y, cursor.x), self._tty.size())
 
     def _ended(self) -> bool:
         return not self._app.is_running or self._app.is_done

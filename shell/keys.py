@@ -2,12 +2,15 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from math import inf
 from typing import TextIO
 
 from prompt_toolkit.input.posix_utils import PosixStdinReader
 from prompt_toolkit.input.vt100 import Vt100Input
+from prompt_toolkit.key_binding.key_processor import KeyPress
 
 from pysh.shell.keyboard import Keyboard
 
@@ -29,10 +32,19 @@ class Keys(Vt100Input):
         self._keyboard = keyboard
         self._ended = ended
         self._ready: Callable[[], None] | None = None
+        self.pressed_at = -inf
+        """When a key was last read, on the clock of `time.monotonic`."""
 
     def attach(self, input_ready_callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `input_ready_callback` when something was typed, and at once if something waits."""
         return self._attached(input_ready_callback)
+
+    def read_keys(self) -> list[KeyPress]:
+        """The keys that were pressed, up to one that may end the prompt."""
+        keys = super().read_keys()
+        if keys:
+            self.pressed_at = time.monotonic()
+        return keys
 
     def wake(self) -> None:
         """Something was put back. Called in the loop."""

@@ -8,12 +8,13 @@ import re
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections import deque
 from collections.abc import Hashable
+from math import inf
 from typing import NamedTuple
 
 GATHER = 0.03
 """Seconds between two batches of lines."""
 REPAINT = 0.1
-"""Seconds between two states of the live lines."""
+"""Seconds between two states of the live lines, and between two batches of a flood."""
 HOLD = 0.15
 """Seconds until a line without an end is shown as it is so far."""
 STALE, STALE_BAR = 10.0, 60.0
@@ -21,8 +22,9 @@ STALE, STALE_BAR = 10.0, 60.0
 
 WIDTH = 4096
 """The longest line, in characters; a longer one goes on in the next."""
-BATCH = 64 * 1024
-"""How many characters are shown at once. While more wait, nobody gets new credit."""
+BATCH, CALM = 32 * 1024, 8 * 1024
+"""How many characters are shown at once, and while somebody types: on a slow terminal the echo of a key
+comes behind them. While more wait, nobody gets new credit."""
 KEEP = 8 * 1024 * 1024
 """How many characters may wait; senders that keep to their credit never get there."""
 LIVE = 8
@@ -84,6 +86,7 @@ class Source:
             self.began = now
         if lines:
             self.bar = False
+            self.shown = ""
         self.bar = self.bar or "\r" in rest
         self.text = _rewritten(rest)
         self.changed = now
@@ -147,16 +150,16 @@ class Output:
                     times.append(max(source.shown_at, self._repaint_at))
         return min(times, default=None)
 
-    def take(self, now: float, *, everything: bool = False) -> Batch:
-        """What is to be shown at `now`; with `everything`, also what would wait for the next batch."""
+    def take(self, now: float, *, calm: bool = False, everything: bool = False) -> Batch:
+        """What is to be shown at `now`: little if `calm`; with `everything`, also what would wait."""
         stale = [key for key, source in self._sources.items() if source.visible and source.stale_at <= now]
         for key in stale:
             self.end(key)
         lines: list[Tagged] = []
         if now >= self._batch_at or everything:
-            lines = self._some(everything)
+            lines = self._some(inf if everything else CALM if calm else BATCH)
             if lines:
-                self._batch_at = now + GATHER
+                self._batch_at = now + (REPAINT if self._lines else GATHER)
         credit: dict[Hashable, int] = {}
         if not self._lines:
             credit, self._credit = self._credit, {}
@@ -174,11 +177,11 @@ class Output:
         self._lines.append(line)
         self._waiting += len(line.text) + 1
 
-    def _some(self, everything: bool) -> list[Tagged]:
-        """The next lines, as many as are shown at once."""
+    def _some(self, most: float) -> list[Tagged]:
+        """The next lines, of `most` characters or a line more."""
         lines: list[Tagged] = []
         size = 0
-        while self._lines and (everything or size < BATCH):
+        while self._lines and size < most:
             line = self._lines.popleft()
             size += len(line.text) + 1
             lines.append(line)
@@ -190,19 +193,21 @@ class Output:
 
     def _repainted(self, now: float, moved: bool) -> list[Tagged] | None:
         """The live lines if they differ from what is shown, and are not repainted too often."""
-        # A line that was finished just now must not stay behind as a live one.
-        if now < self._repaint_at and not moved:
+        repaint = now >= self._repaint_at
+        if not repaint and not moved:
             return None
-        unfinished = [some for some in self._sources.values() if some.visible and some.shown_at <= now]
-        for source in unfinished:
-            source.shown = source.visible
-        live = [Tagged(source.label, source.visible) for source in unfinished[:LIVE]]
+        # Too early for news of the others a line that was finished must not stay behind as a live one.
+        for source in self._sources.values() if repaint else ():
+            source.shown = source.visible if source.shown_at <= now else ""
+        unfinished = [source for source in self._sources.values() if source.shown]
+        live = [Tagged(source.label, source.shown) for source in unfinished[:LIVE]]
         if len(unfinished) > LIVE:
             live.append(Tagged("", f"… and {len(unfinished) - LIVE} more"))
         if live == self._live:
             return None
         self._live = live
-        self._repaint_at = now + REPAINT
+        if repaint:
+            self._repaint_at = now + REPAINT
         return live
 
     def _make_room(self) -> None:

@@ -19,20 +19,17 @@ from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
-from pysh.shell.keyboard import CTRL_C, Keyboard
+from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.theme import Theme, has_colours
+from pysh.shell.typed import Typing
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
 
 OK, FAILED, NODE_LOST = 0, 1, 5
-
-SETTLE = 0.1
-"""Seconds that what was typed ahead waits for a cell to end, before it is the cell's: most end sooner, and
-then nothing of it is echoed twice."""
 
 ATTACHED = 1
 """Stands for the ref of a cell that another terminal began, which is 2 at least."""
@@ -178,7 +175,7 @@ class Session:
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
                 editor.wake()
-            self._show(self._output.take(time.monotonic()), editor)
+            self._show(self._output.take(time.monotonic(), calm=editor.typing), editor)
             if (due := self._output.due()) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
@@ -235,38 +232,31 @@ class Session:
         self._output.end(OWN)
         self._screen.show((), [self._display.tagged(line) for line in self._output.live])
         done: Frame | None = None
-        settled, interrupted = time.monotonic() + SETTLE, False
         with signals.waited_for() as signalled:
             self._resized(console)
             ref = begin()
+            typing = Typing(self._keyboard, console, ref)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
-                ready = console.wait((signalled, *keys), self._patience(settled))
+                ready = console.wait((signalled, *keys), self._patience(typing.due))
                 done = self._pass(console, ref)
                 if signalled in ready:
-                    interrupted |= signals.INTERRUPT in signals.came(signalled)
+                    if signals.INTERRUPT in signals.came(signalled):
+                        typing.interrupt()
                     self._resized(console)
-                typed = self._keyboard.look()
-                if done is None and console.accepts(ref):
-                    if interrupted:
-                        console.interrupt()
-                        interrupted = False
-                    if typed and not console.full and (CTRL_C in typed or time.monotonic() >= settled):
-                        console.type(self._keyboard.take(len(typed)))
+                if done is None:
+                    typing.give()
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
         self._tty.quiet()
         return done
 
-    def _patience(self, settled: float) -> float | None:
-        """How long nothing has to be done, if nothing comes."""
-        now = time.monotonic()
-        due = None if self._screen.full else self._output.due()
-        times = [due] if due is not None else []
-        if now < settled:
-            times.append(settled)
-        return max(0.0, min(times) - now) if times else None
+    def _patience(self, due: float | None) -> float | None:
+        """How long nothing has to be done until `due`, if nothing comes."""
+        shown = None if self._screen.full else self._output.due()
+        times = [when for when in (due, shown) if when is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""

@@ -107,14 +107,14 @@ class Terminal:
         """The terminal's modes now."""
         return termios.tcgetattr(self.slave)
 
-    def wait(self, condition: Callable[[], Any], what: str = "") -> Any:
+    def wait(self, condition: Callable[[], Any], what: str = "", seconds: float = DEADLINE) -> Any:
         """Wait until `condition()` is true; what it returned."""
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + seconds
         while not (found := condition()):
             left = until - time.monotonic()
             if left <= 0:
                 shown = "\n".join(self.lines)
-                raise AssertionError(f"no {what or 'such state'} within {DEADLINE:g} s:\n{shown}")
+                raise AssertionError(f"no {what or 'such state'} within {seconds:g} s:\n{shown}")
             self._pump(min(left, 0.1))
         return found
 

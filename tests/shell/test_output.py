@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from pysh.shell import output
 from pysh.shell.output import (
+    BATCH,
+    CALM,
     GATHER,
     HOLD,
     KEEP,
@@ -143,8 +145,8 @@ def test_credit_comes_when_all_that_waits_is_shown() -> None:
     credit: dict[object, int] = {}
     while not credit:
         batch = out.take(now)
-        shown, credit, now, batches = shown + len(batch.lines), dict(batch.credit), now + GATHER, batches + 1
-    assert (shown, credit, batches) == (20_000, {1: len(many)}, 3)
+        shown, credit, now, batches = shown + len(batch.lines), dict(batch.credit), now + REPAINT, batches + 1
+    assert (shown, credit, batches) == (20_000, {1: len(many)}, 5)
 
 
 def test_a_bar_gets_its_credit_at_once() -> None:
@@ -215,3 +217,23 @@ def test_however_bytes_are_cut_the_lines_are_the_same(parts: list[bytes], size: 
 def test_the_limits_fit_together() -> None:
     assert output.BATCH < KEEP
     assert WIDTH < output.BATCH
+
+
+def test_lines_in_between_do_not_repaint_the_bars_more_often() -> None:
+    out = Output()
+    states = []
+    for tick in range(101):
+        now = tick / 100
+        out.feed(1, "n1", b"\r%d%%" % tick, now)
+        out.feed(2, "n2", b"line\n", now)
+        live = out.take(now).live
+        if live is not None:
+            states.append(live)
+    assert 9 <= len(states) <= 11
+
+
+def test_little_is_shown_at_once_while_somebody_types() -> None:
+    out = Output()
+    out.feed(1, "n2", b"0123456\n" * 20_000, 0)
+    assert len(out.take(0, calm=True).lines) * 8 == CALM
+    assert len(out.take(1).lines) * 8 == BATCH

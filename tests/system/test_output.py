@@ -1,6 +1,9 @@
 """What remote code prints, on the terminal of its owner."""
 
+import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -56,12 +59,66 @@ def test_bars_of_four_tasks_are_four_bars(shell: Terminal) -> None:
     shell.wait(four, "four bars")
 
 
+BAR = """\
+def bar(name):
+    for n in range(300):
+        print('\\r' + name + chr(97 + n % 26) * 10, end='', flush=True)
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("at", ["the prompt", "a cell"])
+def test_bars_of_four_nodes_are_four_bars_repainted_ten_times_a_second(shell: Terminal, home: Home, at: str) -> None:
+    others = [home.node(f"b{n}@localhost") for n in range(4)]
+    shell.type(f"bs = [connect(name) for name in {others}]\r")
+    shell.wait_for_end("n1@localhost[3]>")
+    shell.paste(BAR)
+    shell.type("\r")
+    shell.wait_for_end("n1@localhost[4]>")
+    shell.type("ts = [task(bar, f'<{n}>', on=b) for n, b in enumerate(bs)]\r")
+    end = "n1@localhost[5]> typed" if at == "the prompt" else "n1@localhost[5]> [await t for t in ts]"
+    shell.type(end.partition("> ")[2] + ("\r" if at == "a cell" else ""))
+    shell.wait(lambda: len(bars(shell)) == 4, "four bars")
+    before, began = len(shell.raw), time.monotonic()
+    while (took := time.monotonic() - began) < 1.5:
+        shell.settle()
+        assert end in shell.lines
+    painted = Counter(bytes(letters) for letters in re.findall(rb"([a-z])\1{9}", shell.raw[before:]))
+    assert len(bars(shell)) == 4
+    assert 4 * 4 * took <= painted.total() <= 4 * 10 * took + 4
+    shell.wait(lambda: not any(f"|{n}" in line for n in range(4) for line in shell.lines), "the end")
+    shell.type("\x03")
+
+
+def bars(shell: Terminal) -> set[str]:
+    """The nodes whose bar is on the screen, once each."""
+    found = [line[:2] for line in shell.lines if re.fullmatch(r"b\d \| <\d>([a-z])\1{9}", line)]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
 def test_a_flood_slows_itself_and_not_the_shell(shell: Terminal) -> None:
     shell.type("def flood():\r while True: print('x' * 70)\r\r\r")
     shell.wait_for_end("n1@localhost[3]>")
     shell.type("t = task(flood, on='n2'); 6 * 7\r")
     shell.wait(lambda: any(line.startswith("n2 | xxx") for line in shell.lines), "the flood")
-    shell.type("t.cancel()\r")
-    shell.wait(lambda: shell.lines[-1] == "n1@localhost[5]>", "the prompt after it")
+    shell.wait_for_end("n1@localhost[4]>")
+    whole = "n2 | " + "x" * 70
+    shell.wait(lambda: shell.lines[0] == whole, "a screen full of it")
+    before = len(shell.raw)
+    shell.type("half a line")
+    end, began = "n1@localhost[4]> half a line", time.monotonic()
+    while shell.lines[-1] != end:
+        assert time.monotonic() < began + 1
+        shell.settle()
+    while time.monotonic() < began + 2:
+        shell.settle()
+        assert shell.lines[-1] == end
+        # One of the lines above may be half written.
+        assert [line for line in shell.lines[:-1] if not whole.startswith(line)] == []
+    assert len(shell.raw) > before + 10_000
+    shell.type("\x03t.cancel()\r")
+    # What was printed before the result is shown before it: a megabyte, and pyte takes its time.
+    shell.wait(lambda: shell.lines[-1] == "n1@localhost[5]>", "the prompt after it", seconds=40)
     shell.type("nodes()\r")
     shell.wait(lambda: any(line.startswith(" n2@localhost") for line in shell.lines), "the table")

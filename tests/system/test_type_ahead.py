@@ -59,3 +59,23 @@ def test_nothing_typed_around_the_end_of_a_cell_is_lost(shell: Terminal, seed: i
             shell.send(piece)
             shell.settle(chance.choice((0, 0, 0.001, 0.003)))
         shell.wait_for(f"{n}:{zlib.crc32(text.encode())}")
+
+
+def test_ctrl_c_typed_before_anything_is_ready_ends_the_first_cell(home: Home) -> None:
+    command = [sys.executable, "-m", "pysh", "--rm", "--name", "n1@localhost"]
+    with Terminal(command, home.environ, cwd=home.folder) as shell:
+        shell.wait(lambda: b"]> " in shell.raw, "the first prompt")
+        shell.type("import time; time.sleep(100)\r" + "\x03" + "half")
+        shell.wait_for_end("KeyboardInterrupt", "n1@localhost[2]> half")
+        shell.type("\x03\x04")
+        assert shell.wait_exit() == 0
+
+
+def test_what_a_cell_reads_is_what_was_typed_behind_it(home: Home) -> None:
+    command = [sys.executable, "-m", "pysh", "--rm", "--name", "n1@localhost"]
+    with Terminal(command, home.environ, cwd=home.folder) as shell:
+        shell.wait_for_end("n1@localhost[1]>")
+        shell.type("name = input()\rAda\rname\rhalf")
+        shell.wait_for_end("'Ada'", "n1@localhost[3]> half")
+        shell.type("\x03\x04")
+        assert shell.wait_exit() == 0
