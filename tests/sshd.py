@@ -60,12 +60,25 @@ def free_port() -> int:
 
 
 class Sshd:
-    """A server on 127.0.0.1 with host keys and authorized keys of its own."""
+    """A server on 127.0.0.1 with host keys and authorized keys of its own.
 
-    def __init__(self, folder: Path, key: Path, options: Mapping[str, str], host_key: Path | None = None) -> None:
+    Its sessions have `folder/home` as $HOME, so no rc file of the real one is read, and `env` beside it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: Path,
+        options: Mapping[str, str],
+        host_key: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
         self.port = free_port()
+        set_env = {"HOME": str(self.home)} | dict(env or {})
         self.host_key = host_key or keygen(folder / "host_key")
         self.authorized = folder / "authorized_keys"
         self.authorized.write_text(f"{public(key)}\n")
@@ -75,6 +88,7 @@ class Sshd:
             "HostKey": str(self.host_key),
             "AuthorizedKeysFile": str(self.authorized),
             "PidFile": "none",
+            "SetEnv": " ".join(f'"{name}={value}"' for name, value in set_env.items()),
         } | options  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -192,9 +206,17 @@ class Place:
         self.home = Home(folder / "home")
         self.servers: list[Sshd] = []
 
-    def sshd(self, alias: str = "db1", *, known: bool = True, host_key: Path | None = None, **options: str) -> Sshd:
-        """A running server that the configuration calls `alias`; `options` are sshd's."""
-        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key)
+    def sshd(
+        self,
+        alias: str = "db1",
+        *,
+        known: bool = True,
+        host_key: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        **options: str,
+    ) -> Sshd:
+        """A running server that the configuration calls `alias`; `options` are sshd's, `env` its sessions'."""
+        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key, env)
         self.servers.append(server)
         self.home.host(alias, {"HostName": "127.0.0.1", "Port": server.port})
         if known:

@@ -21,6 +21,8 @@ from pysh.transports.means import (
     LOGIN_TIMEOUT,
     Connection,
     Passage,
+    not_forwarded,
+    not_there,
 )
 from pysh.transports.sshconfig import Settings, Stopwatch
 from pysh.transports.sshkeys import Known, agent_keys, identities, judge, known_of, write_down
@@ -228,18 +230,12 @@ class SSHConnection(Connection):
                 Tunnel, path, encoding=None, window=WINDOW, max_pktsize=PACKET
             )
         except asyncssh.ChannelOpenError as error:
-            raise await self._not_forwarded(path, self._evidence(error)) from error
+            # An sshd says the same of a socket that is not there and of one that it may not reach.
+            there = (await self.run(f"test -S {shlex.quote(path)}", b"")).status == 0
+            raise (not_forwarded if there else not_there)(path, self.facts.host) from error
         except (asyncssh.Error, OSError) as error:
             raise TransportError("cut", "the connection is gone", self._evidence(error)) from error
         return channel, cast(Tunnel, session)
-
-    async def _not_forwarded(self, path: str, evidence: str) -> TransportError:
-        """Why the socket `path` was not reached: an sshd says the same whether it is not there or not allowed."""
-        if (await self.run(f"test -S {shlex.quote(path)}", b"")).status == 0:
-            what, hint = "the server does not lead to its Unix socket", "a command that relays there may"
-            return TransportError("refused", what, f"{path}: {evidence}", hint)
-        what, hint = "nobody listens on that socket there", "see who runs there: pysh ls HOST"
-        return TransportError("find", what, f"{path}: {evidence}", hint)
 
     async def _arm(self) -> None:
         """Open a session before the first forwarded socket.

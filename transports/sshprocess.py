@@ -77,6 +77,14 @@ async def each_line(source: asyncio.StreamReader, take: Callable[[str], None]) -
         take(line.decode(errors="replace").rstrip())
 
 
+async def ask_master(path: str, request: str, *words: str) -> bool:
+    """Have the master at the control path `path` answer `request`; whether it did, and said yes."""
+    process = await start(
+        ["-F", "none", "-S", path, "-O", request, *words, "--", "host"], stdout=DEVNULL, stderr=DEVNULL
+    )
+    return await process.wait() == 0
+
+
 async def printed(words: Sequence[str]) -> str:
     """What a command that ends soon prints on standard output; nothing if it cannot be run."""
     try:

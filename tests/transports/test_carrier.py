@@ -117,12 +117,13 @@ async def test_what_a_command_reads_is_in_nobodys_command_line(there: Place, car
         assert ran.stdout.count(secret) == 1
 
 
+@pytest.mark.parametrize("transport", MEANS)
 async def test_two_streams_and_two_connects_share_one_connection(
-    there: Place, carrier: Carrier, tmp_path: Path
+    there: Place, carrier: Carrier, transport: str, tmp_path: Path
 ) -> None:
     server = there.sshd()
     async with listening(tmp_path, echo) as path:
-        one, other = await asyncio.gather(carrier.connect("db1"), carrier.connect("db1"))
+        one, other = await asyncio.gather(*(carrier.connect("db1", transport=transport) for _ in range(2)))
         assert one is other
         passages = await asyncio.gather(one.stream(path=path), other.stream(path=path), one.stream(command="cat"))
         assert await asyncio.gather(*(said(passage.sock, b"hello") for passage in passages)) == [b"hello"] * 3
@@ -148,23 +149,24 @@ async def test_the_first_session_is_a_command_also_when_a_socket_is_asked_for(
     assert server.log.index("ctype session") < server.log.index("ctype direct-streamlocal")
 
 
-async def test_no_socket_there_is_found_out_and_the_connection_goes_on(there: Place, carrier: Carrier) -> None:
+@pytest.mark.parametrize("transport", MEANS)
+async def test_no_socket_there_is_found_out_and_the_connection_goes_on(
+    there: Place, carrier: Carrier, transport: str
+) -> None:
     there.sshd()
-    connection = await carrier.connect("db1")
+    connection = await carrier.connect("db1", transport=transport)
     assert (await failure(connection.stream(path="/nonexistent/socket"))).stage == "find"
     assert (await connection.run("echo here")).stdout == b"here\n"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"AllowStreamLocalForwarding": "no"}, {"DisableForwarding": "yes"}],
-    ids=lambda options: next(iter(options)),
-)
+@pytest.mark.parametrize("transport", MEANS)
+@pytest.mark.parametrize("option", ["AllowStreamLocalForwarding no", "DisableForwarding yes"])
 async def test_a_server_that_forwards_no_sockets_says_refused_and_carries_commands(
-    there: Place, carrier: Carrier, options: dict[str, str], tmp_path: Path
+    there: Place, carrier: Carrier, option: str, transport: str, tmp_path: Path
 ) -> None:
-    there.sshd(**options)
-    connection = await carrier.connect("db1")
+    name, value = option.split()
+    there.sshd(**{name: value})
+    connection = await carrier.connect("db1", transport=transport)
     async with listening(tmp_path, echo) as path:
         error = await failure(connection.stream(path=path))
     assert error.stage == "refused"
