@@ -78,6 +78,7 @@ class Login(asyncssh.SSHClient):
         self.verified: Verified = "known_hosts"  # a certificate that asyncssh accepts is not judged here
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._known, self._pin = known, pin
+        self._judged: asyncssh.SSHKey | None = None
         self._refusal: TransportError | None = None
         self._shown: list[str] = []  # the keys we showed, for the error
         self._unusable: list[str] = []
@@ -91,7 +92,7 @@ class Login(asyncssh.SSHClient):
         keys = [*from_agent, *pairs]
         self._shown = [f"{key.get_algorithm()} {key.get_comment() or ''}".strip() for key in keys]
         try:
-            connection = await asyncssh.connect(
+            return await asyncssh.connect(
                 settings.host, settings.port, username=settings.user, config=None, client_factory=lambda: self,
                 host_key_alias=settings.key_alias or None, server_host_key_algs=known.algorithms(),
                 # Plain keys are judged below, where more can be said than yes or no.
@@ -106,18 +107,24 @@ class Login(asyncssh.SSHClient):
         finally:
             if agent:
                 agent.close()
-        send_no_ignore(connection)
-        return connection
 
     # What asyncssh calls.
 
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        send_no_ignore(conn)
+
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        if key == self._judged:
+            return True  # it is shown anew with each renewal of the session's keys
         try:
             self.verified = judge(key, self._known, self.settings, self._pin)
         except TransportError as error:
             self._refusal = error
-        self.watch.lap("hostkey")
-        return self._refusal is None
+            return False
+        finally:
+            self.watch.lap("hostkey")
+        self._judged = key
+        return True
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self._banner = cleaned(msg)
