@@ -51,11 +51,10 @@ async def end(process: Process) -> None:
 
 async def feed(sink: asyncio.StreamWriter, data: bytes) -> None:
     """Write `data` and close; a process that does not read it all is no error."""
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # the latter is uvloop's, of a pipe whose reader is gone
         sink.write(data)
         await sink.drain()
-    sink.close()
-    with suppress(OSError):
+        sink.close()
         await sink.wait_closed()
 
 

@@ -68,11 +68,8 @@ class Carrier:
         answer, _ = await self._ask(
             "connect", destination=destination, via=list(via), hostkey=hostkey, transport=transport, ask=ask
         )
-        number, facts = answer["connection"], Facts(**answer["facts"])
-        connection = self._connections.get(number)
-        if connection is None:
-            connection = self._connections[number] = Connection(self, number, facts)
-        connection.facts = facts
+        connection: Connection = answer["made"]
+        connection.facts = Facts(**answer["facts"])
         return connection
 
     async def close(self) -> None:
@@ -106,6 +103,7 @@ class Carrier:
     def _received(self, message: Message, fds: list[int]) -> None:
         waiting = self._waiting.get(message.get("id", 0))
         if waiting and not waiting.done():
+            self._make(message.get("ok", {}))
             waiting.set_result((message, fds))
             return
         for fd in fds:  # who asked does not wait any more
@@ -117,6 +115,15 @@ class Carrier:
             case {"told": "ended", "stream": number, "status": status, "stderr": stderr}:
                 if ended := self._streams.pop(number, None):
                     ended.set_result(Ended(status, stderr))
+
+    def _make(self, answer: Message) -> None:
+        """Put beside an answer what it is about, before anything that is told of it arrives."""
+        match answer:
+            case {"connection": number, "facts": facts}:
+                known = self._connections.get(number) or Connection(self, number, Facts(**facts))
+                answer["made"] = self._connections[number] = known
+            case {"stream": number}:
+                answer["made"] = self._streams[number] = asyncio.get_running_loop().create_future()
 
     def _ended(self, why: str) -> None:
         self._gone = self._gone or why
@@ -162,8 +169,7 @@ class Connection:
         if bool(path) == bool(command):
             raise ValueError("give either a path or a command")
         answer, fds = await self._carrier._ask("stream", connection=self._number, path=path, command=command)
-        ended = self._carrier._streams[answer["stream"]] = asyncio.get_running_loop().create_future()
-        return Passage(socket.socket(fileno=fds[0]), ended)
+        return Passage(socket.socket(fileno=fds[0]), answer["made"])
 
     async def accept(self) -> None:
         """Write a provisional host key into pysh's own file. Raises `TransportError`."""

@@ -179,6 +179,11 @@ async def test_a_stream_tells_how_its_command_ended(there: Place, carrier: Carri
         connection = await carrier.connect("db1", transport=transport)
         stream = await connection.stream(command="echo not installed >&2; exit 127")
         assert await stream.ended == (127, "not installed")
+        for status in range(20):  # also when it ends at once
+            async with asyncio.timeout(5):
+                ended = await connection.stream(command=f"exit {status}")
+                assert (await ended.ended).status == status
+            ended.sock.close()
         with stream.sock as sock:
             sock.setblocking(True)
             assert sock.recv(1) == b""
