@@ -432,7 +432,11 @@ async def test_a_cancelled_connect_and_a_cancelled_command_end_there(there: Plac
     os.kill(int(mark.read_text()), signal.SIGTERM)  # sshd lets a command run on whose channel is gone
 
 
-async def test_when_the_hub_is_killed_the_carrier_and_each_ssh_are_gone_within_a_second(there: Place) -> None:
+@pytest.mark.parametrize("fallbacks", ["0", "1"])
+async def test_when_the_hub_is_killed_the_carrier_and_each_ssh_are_gone_within_a_second(
+    there: Place, monkeypatch: pytest.MonkeyPatch, fallbacks: str
+) -> None:
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
     there.sshd()
     script = f"""
 import asyncio, sys
