@@ -153,7 +153,7 @@ class Login(asyncssh.SSHClient):
     def _refused_us(self, text: str) -> TransportError:
         tried = ", ".join(self._shown) or "no key at all"
         notes = "; ".join(note for note in (text, *self._unusable, self._banner) if note)
-        evidence = f"as {self.settings.user}, with {tried}: {notes}"
+        evidence = f"{self.settings.key_name} as {self.settings.user}, with {tried}: {notes}"
         hint = 'see which keys it takes: ssh -v; for passwords and hardware keys: transport="openssh"'
         return TransportError("sshauth", "the server does not let us in", evidence, hint)
 
