@@ -7,12 +7,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from pysh.transports import system
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = (
@@ -109,7 +112,12 @@ class Sshd:
         config.write_text("".join(f"{name} {value}\n" for name, value in self._options.items()))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                [SSHD, "-D", "-e", "-f", config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+                preexec_fn=system.dies_with_us(),  # a test that is killed leaves no server
             )
         deadline = time.monotonic() + 10
         while "Server listening" not in self.log:
@@ -204,6 +212,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = Home(folder / "home")
+        self.sockets = Path(tempfile.mkdtemp(prefix="pysh-"))  # a socket's path is to be short
         self.servers: list[Sshd] = []
 
     def sshd(
@@ -231,12 +240,15 @@ def place(folder: Path) -> Iterator[Place]:
     if reason := missing():
         pytest.skip(reason)
     made = Place(folder)
-    before = os.environ.copy()
+    before, tempfile.tempdir = os.environ.copy(), str(made.sockets)
     os.environ.pop("SSH_AUTH_SOCK", None)
-    os.environ.update(made.home.environ)
+    os.environ.update(made.home.environ, TMPDIR=str(made.sockets))
     try:
         yield made
+        assert list(made.sockets.iterdir()) == []
     finally:
+        tempfile.tempdir = None
+        shutil.rmtree(made.sockets)
         os.environ.clear()
         os.environ.update(before)
         for server in made.servers:

@@ -28,38 +28,43 @@ from pysh.transports.sshprocess import ask_master, collect, end, feed, given, st
 
 
 async def connect(
-    settings: Settings, destination: Destination, via: Sequence[str], own: str, *, pin: bool, ask: bool
+    settings: Settings, destination: Destination, via: Sequence[str], own: str, sockets: str, *, pin: bool, ask: bool
 ) -> "OpenSSHConnection":
     """A connection to `destination`, through the hops `via` if there are any.
 
-    `own` is pysh's own known_hosts file; `pin` says whether an unknown host key may be written there;
-    with `ask` the user may be asked for a password on the terminal, else nobody ever is. Raises
-    `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
+    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter; `pin` says
+    whether an unknown host key may be written down; with `ask` the user may be asked for a password on
+    the terminal, else nobody ever is. Raises `TransportError` with one of the stages `resolve tcp
+    hostkey sshauth`.
     """
-    if not via and await users_master(settings.control_path):
-        # It checked the host key as its user told it to.
-        unsure = settings.strict in ("no", "off", "false")
-        facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
-        return OpenSSHConnection(facts, settings.control_path, own, _folder(), None)
-    folder = _folder()
-    master = Master(folder)
+    folder = Path(tempfile.mkdtemp(dir=sockets))
     try:
-        log = await master.log_in(settings, destination, via, own, ask=ask)
-        verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
-        facts = _facts(settings, verified, log.found, log.watch.milliseconds)
-        connection = OpenSSHConnection(facts, master.path, own, folder, master)
+        if not via and await users_master(settings.control_path):
+            # It checked the host key as its user told it to.
+            unsure = settings.strict in ("no", "off", "false")
+            facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
+            return OpenSSHConnection(facts, settings.control_path, own, folder, None)
+        connection = await _with_master(settings, destination, via, own, folder, ask=ask)
         if pin:
             connection.accept()
     except BaseException:
-        await master.close()
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return connection
 
 
-def _folder() -> Path:
-    """A new folder for sockets that only we can enter."""
-    return Path(tempfile.mkdtemp(prefix="pysh-ssh-"))
+async def _with_master(
+    settings: Settings, destination: Destination, via: Sequence[str], own: str, folder: Path, *, ask: bool
+) -> "OpenSSHConnection":
+    master = Master(folder)
+    try:
+        log = await master.log_in(settings, destination, via, own, ask=ask)
+    except BaseException:
+        await master.close()
+        raise
+    verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
+    facts = _facts(settings, verified, log.found, log.watch.milliseconds)
+    return OpenSSHConnection(facts, master.path, own, folder, master)
 
 
 def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], milliseconds: dict[str, float]) -> Facts:

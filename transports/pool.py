@@ -67,10 +67,13 @@ class Entry:
 
 
 class Pool:
-    """Opens connections, and closes each with its last user. `own` is pysh's own known_hosts file."""
+    """Opens connections, and closes each with its last user.
 
-    def __init__(self, own: str) -> None:
-        self._own = own
+    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter.
+    """
+
+    def __init__(self, own: str, sockets: str) -> None:
+        self._own, self._sockets = own, sockets
         self._entries: dict[tuple[str, ...], Entry] = {}
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -113,7 +116,8 @@ class Pool:
         key = ("openssh", *via, str(stops[-1].destination))
         if key not in self._entries:
             destination, settings = stops[-1]
-            self._add(Entry(key), openssh.connect(settings, destination, via, self._own, pin=pin, ask=ask))
+            where = self._own, self._sockets
+            self._add(Entry(key), openssh.connect(settings, destination, via, *where, pin=pin, ask=ask))
         return self._entries[key]
 
     def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool) -> Entry:

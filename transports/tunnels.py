@@ -4,8 +4,10 @@ import asyncio
 import base64
 import contextlib
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from itertools import count
@@ -26,9 +28,9 @@ class Carrier:
     they all raise `TransportError` with the stage `cut`.
     """
 
-    def __init__(self, sock: socket.socket, process: Process) -> None:
+    def __init__(self, sock: socket.socket, process: Process, folder: str) -> None:
         self._wire = Wire(sock, self._received, self._ended)
-        self._process = process
+        self._process, self._folder = process, folder
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
         self._connections: dict[int, Connection] = {}
@@ -41,13 +43,14 @@ class Carrier:
 
         What it prints of itself goes to the file descriptor `log`.
         """
+        folder = tempfile.mkdtemp(prefix="pysh-ssh-")  # 0700
         ours, theirs = socket.socketpair()
         with theirs:
-            words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts]
+            words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts, folder]
             process = await asyncio.create_subprocess_exec(
                 python, *words, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=log, stderr=log
             )
-        return cls(ours, process)
+        return cls(ours, process, folder)
 
     @property
     def pid(self) -> int:
@@ -127,6 +130,7 @@ class Carrier:
 
     def _ended(self, why: str) -> None:
         self._gone = self._gone or why
+        shutil.rmtree(self._folder, ignore_errors=True)
         for waiting in self._waiting.values():
             if not waiting.done():
                 hint = "what was under way may have run; connect again"

@@ -456,9 +456,11 @@ asyncio.run(main())
     assert await hub.stdout.readline() == b"up\n"
     below = descendants(hub.pid)
     assert len(below) >= 3
+    assert len(list(there.sockets.iterdir())) == 1
     hub.kill()
     await hub.wait()
     await until(lambda: not any(map(alive, below)), seconds=1)
+    assert list(there.sockets.iterdir()) == []
 
 
 async def test_when_the_carrier_is_killed_its_ssh_processes_go_and_each_wait_ends(there: Place) -> None:

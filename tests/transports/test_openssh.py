@@ -4,8 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pexpect
 import pytest
@@ -31,7 +29,9 @@ asyncio.run(main())
 async def connected(there: Place) -> openssh.OpenSSHConnection:
     destination = Destination("db1")
     settings = await sshconfig.resolve(destination)
-    return await openssh.connect(settings, destination, (), str(there.home.own_known_hosts), pin=False, ask=False)
+    return await openssh.connect(
+        settings, destination, (), str(there.home.own_known_hosts), str(there.sockets), pin=False, ask=False
+    )
 
 
 def test_a_person_is_asked_for_a_passphrase_where_that_was_allowed(there: Place) -> None:
@@ -56,19 +56,15 @@ async def test_nobody_is_asked_otherwise(there: Place) -> None:
     assert caught.value.stage == "sshauth"
 
 
-async def test_no_folder_stays_whether_it_got_in_or_not(
-    there: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
-    (tmp_path / "t").mkdir()
+async def test_no_folder_stays_whether_it_got_in_or_not(there: Place) -> None:
     server = there.sshd()
     connection = await connected(there)
-    assert len(list((tmp_path / "t").iterdir())) == 1
+    assert len(list(there.sockets.iterdir())) == 1
     await connection.close()
     server.authorized.write_text("")
     with pytest.raises(TransportError):
         await connected(there)
-    assert list((tmp_path / "t").iterdir()) == []
+    assert list(there.sockets.iterdir()) == []
 
 
 async def test_without_its_master_no_command_dials_by_itself(there: Place) -> None:
