@@ -1,4 +1,12 @@
-"""A hub's side of its carrier: the SSH connections it has, what runs there, and sockets that lead there."""
+"""A hub's side of its carrier: the SSH connections it has, what runs there, and sockets that lead there.
+
+    carrier = await Carrier.start(known_hosts)
+    connection = await carrier.connect("deploy@db1", via=["bastion"])
+    listed = await connection.run("pysh ls --json")
+    passage = await connection.stream(path="/run/user/1000/pysh/n1.sock")
+
+`passage.sock` is a connected socket for the event loop; nothing of SSH is imported here.
+"""
 
 import asyncio
 import base64
@@ -45,11 +53,17 @@ class Carrier:
         """
         folder = tempfile.mkdtemp(prefix="pysh-ssh-")  # 0700
         ours, theirs = socket.socketpair()
-        with theirs:
-            words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts, folder]
+        words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts, folder]
+        try:
             process = await asyncio.create_subprocess_exec(
                 python, *words, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=log, stderr=log
             )
+        except BaseException:
+            ours.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            theirs.close()
         return cls(ours, process, folder)
 
     @property
