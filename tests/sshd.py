@@ -7,12 +7,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+from pysh.transports import system
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 USER = (
@@ -60,12 +63,25 @@ def free_port() -> int:
 
 
 class Sshd:
-    """A server on 127.0.0.1 with host keys and authorized keys of its own."""
+    """A server on 127.0.0.1 with host keys and authorized keys of its own.
 
-    def __init__(self, folder: Path, key: Path, options: Mapping[str, str], host_key: Path | None = None) -> None:
+    Its sessions have `folder/home` as $HOME, so no rc file of the real one is read, and `env` beside it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: Path,
+        options: Mapping[str, str],
+        host_key: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
         self.port = free_port()
+        set_env = {"HOME": str(self.home)} | dict(env or {})
         self.host_key = host_key or keygen(folder / "host_key")
         self.authorized = folder / "authorized_keys"
         self.authorized.write_text(f"{public(key)}\n")
@@ -75,6 +91,7 @@ class Sshd:
             "HostKey": str(self.host_key),
             "AuthorizedKeysFile": str(self.authorized),
             "PidFile": "none",
+            "SetEnv": " ".join(f'"{name}={value}"' for name, value in set_env.items()),
         } | options  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -95,7 +112,12 @@ class Sshd:
         config.write_text("".join(f"{name} {value}\n" for name, value in self._options.items()))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+                [SSHD, "-D", "-e", "-f", config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+                preexec_fn=system.dies_with_us(),  # a test that is killed leaves no server
             )
         deadline = time.monotonic() + 10
         while "Server listening" not in self.log:
@@ -190,11 +212,20 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.home = Home(folder / "home")
+        self.sockets = Path(tempfile.mkdtemp(prefix="pysh-"))  # a socket's path is to be short
         self.servers: list[Sshd] = []
 
-    def sshd(self, alias: str = "db1", *, known: bool = True, host_key: Path | None = None, **options: str) -> Sshd:
-        """A running server that the configuration calls `alias`; `options` are sshd's."""
-        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key)
+    def sshd(
+        self,
+        alias: str = "db1",
+        *,
+        known: bool = True,
+        host_key: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        **options: str,
+    ) -> Sshd:
+        """A running server that the configuration calls `alias`; `options` are sshd's, `env` its sessions'."""
+        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key, env)
         self.servers.append(server)
         self.home.host(alias, {"HostName": "127.0.0.1", "Port": server.port})
         if known:
@@ -209,12 +240,15 @@ def place(folder: Path) -> Iterator[Place]:
     if reason := missing():
         pytest.skip(reason)
     made = Place(folder)
-    before = os.environ.copy()
+    before, tempfile.tempdir = os.environ.copy(), str(made.sockets)
     os.environ.pop("SSH_AUTH_SOCK", None)
-    os.environ.update(made.home.environ)
+    os.environ.update(made.home.environ, TMPDIR=str(made.sockets))
     try:
         yield made
+        assert list(made.sockets.iterdir()) == []
     finally:
+        tempfile.tempdir = None
+        shutil.rmtree(made.sockets)
         os.environ.clear()
         os.environ.update(before)
         for server in made.servers:

@@ -1,7 +1,8 @@
-"""`python -m pysh.transports.carrier FD KNOWN_HOSTS`: speak SSH for a hub, and know nothing of nodes.
+"""`python -m pysh.transports.carrier FD KNOWN_HOSTS FOLDER`: speak SSH for a hub, and know nothing of nodes.
 
 FD is the control socket (see `control`); when it ends, so does this process, and every connection
-with it. KNOWN_HOSTS is pysh's own file of host keys, read beside the user's.
+with it. KNOWN_HOSTS is pysh's own file of host keys, read beside the user's. FOLDER is for sockets of
+the ssh binary: ours alone, and removed at the end by whichever of hub and carrier is left.
 
 Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Two things
 are told unasked: `lost`, that a connection broke, and `ended`, how a stream's command ended.
@@ -10,6 +11,7 @@ are told unasked: `lost`, that a connection broke, and `ended`, how a stream's c
 import asyncio
 import base64
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -26,10 +28,10 @@ from pysh.transports.pool import Entry, Pool
 class Carrier:
     """Answers the hub's requests, each in a task of its own."""
 
-    def __init__(self, sock: socket.socket, known_hosts: str) -> None:
+    def __init__(self, sock: socket.socket, known_hosts: str, folder: str) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wire = Wire(sock, self._received, lambda _: self.finish())
-        self._pool = Pool(known_hosts)
+        self._pool = Pool(known_hosts, folder)
         self._entries: dict[int, Entry] = {}
         self._numbers = count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -135,15 +137,16 @@ VERBS: dict[str, Callable[[Carrier, Message, list[int]], Coroutine[Any, Any, Mes
 }
 
 
-async def serve(fd: int, known_hosts: str) -> None:
+async def serve(fd: int, known_hosts: str, folder: str) -> None:
     """Serve the control socket `fd` until it ends."""
-    carrier = Carrier(socket.socket(fileno=fd), known_hosts)
+    carrier = Carrier(socket.socket(fileno=fd), known_hosts, folder)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, carrier.finish)
     await carrier.over
     await carrier.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def main(fd: int, known_hosts: str) -> None:
+def main(fd: int, known_hosts: str, folder: str) -> None:
     """Be a carrier."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whom we work
     try:
@@ -153,9 +156,9 @@ def main(fd: int, known_hosts: str) -> None:
     except ImportError:
         runner = asyncio.Runner()
     with runner:
-        runner.run(serve(fd, known_hosts))
+        runner.run(serve(fd, known_hosts, folder))
         os._exit(0)  # no waiting for a name server that a thread may still ask
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(int(sys.argv[1]), *sys.argv[2:])

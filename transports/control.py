@@ -70,6 +70,8 @@ class Wire:
 
     def send(self, message: Message, *fds: int) -> None:
         """Send `message`, and copies of `fds` with it; nothing once the other end is gone."""
+        if self._closed:
+            return
         copies = [os.dup(fd) for fd in fds]
         line = json.dumps({**message, "fds": len(fds)}).encode() + b"\n"
         self._out.append((memoryview(line), copies))

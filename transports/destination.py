@@ -13,7 +13,10 @@ from pysh.transports.base import TransportError, cleaned
 GRAMMAR = {
     "user": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,62}\$?"), "letters, digits, . _ + - @, no - first"),
     "host": (re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}"), "letters, digits, . _ -, no - first"),
-    "address": (re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,32})?"), "an IPv6 address, as [fe80::1%eth0]"),
+    "address": (
+        re.compile(r"(?=.*:)[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,32})?"),
+        "an IPv6 address, as [fe80::1%eth0]",
+    ),
     "port": (re.compile(r"[0-9]{1,5}"), "a number from 1 to 65535"),
 }
 """What each part may look like, and how to say so."""

@@ -5,6 +5,7 @@ import socket
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from pysh.transports.base import TransportError
 from pysh.transports.control import Facts, Ran
 
 LIMIT = 1 << 20
@@ -64,6 +65,18 @@ class Connection(ABC):
     @abstractmethod
     async def close(self) -> None:
         """End the connection and all that goes over it."""
+
+
+def not_there(path: str, host: str) -> TransportError:
+    """The error of a stream to a socket that is not there."""
+    hint = "see who runs there: pysh ls HOST"
+    return TransportError("find", "nobody listens on that socket there", f"{host}: {path}", hint)
+
+
+def not_forwarded(path: str, host: str) -> TransportError:
+    """The error of a stream to a socket that is there, and that the server does not lead to."""
+    what, hint = "the server does not lead to its Unix socket", "a command that relays there may"
+    return TransportError("refused", what, f"{host}: {path}", hint)
 
 
 class Bounded:

@@ -1,53 +1,70 @@
 """SSH by the ssh binary: for passwords, second factors, hardware keys, and masters that are there.
 
 A master logs in once and keeps the connection. Each command is a further, small ssh that hands its
-own standard input and output to the master, so a stream's socket goes to the process that encrypts
-it and no byte passes through us. Where the user has a master of his own (ControlPath), that one is
-used and left alone.
+own standard input and output to the master, and to reach a Unix socket there the master listens on
+one here: no byte of a stream passes through us. Where the user has a master of his own (ControlPath),
+that one is used and left alone.
 """
 
 import asyncio
+import contextlib
+import shlex
+import shutil
 import socket
+import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
 from pysh.transports.destination import Destination
 from pysh.transports.hostkeys import append
-from pysh.transports.means import BROKEN, LIMIT, NOTED, Bounded, Connection, Ended, Passage
+from pysh.transports.means import BROKEN, LIMIT, NOTED, Bounded, Connection, Ended, Passage, not_forwarded, not_there
 from pysh.transports.sshconfig import Settings
 from pysh.transports.sshmaster import Master, users_master
-from pysh.transports.sshprocess import collect, end, feed, given, start
+from pysh.transports.sshprocess import ask_master, collect, end, feed, given, start
 
 
 async def connect(
-    settings: Settings, destination: Destination, via: Sequence[str], own: str, *, pin: bool, ask: bool
+    settings: Settings, destination: Destination, via: Sequence[str], own: str, sockets: str, *, pin: bool, ask: bool
 ) -> "OpenSSHConnection":
     """A connection to `destination`, through the hops `via` if there are any.
 
-    `own` is pysh's own known_hosts file; `pin` says whether an unknown host key may be written there;
-    with `ask` the user may be asked for a password on the terminal, else nobody ever is. Raises
-    `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
+    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter; `pin` says
+    whether an unknown host key may be written down; with `ask` the user may be asked for a password on
+    the terminal, else nobody ever is. Raises `TransportError` with one of the stages `resolve tcp
+    hostkey sshauth`.
     """
-    if not via and await users_master(settings.control_path):
-        # It checked the host key as its user told it to.
-        unsure = settings.strict in ("no", "off", "false")
-        facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
-        return OpenSSHConnection(facts, settings.control_path, own, None)
-    master = Master()
+    folder = Path(tempfile.mkdtemp(dir=sockets))
     try:
-        log = await master.log_in(settings, destination, via, own, ask=ask)
-        verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
-        facts = _facts(settings, verified, log.found, log.watch.milliseconds)
-        connection = OpenSSHConnection(facts, master.path, own, master)
+        if not via and await users_master(settings.control_path):
+            # It checked the host key as its user told it to.
+            unsure = settings.strict in ("no", "off", "false")
+            facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
+            return OpenSSHConnection(facts, settings.control_path, own, folder, None)
+        connection = await _with_master(settings, destination, via, own, folder, ask=ask)
         if pin:
             connection.accept()
     except BaseException:
-        await master.close()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     return connection
+
+
+async def _with_master(
+    settings: Settings, destination: Destination, via: Sequence[str], own: str, folder: Path, *, ask: bool
+) -> "OpenSSHConnection":
+    master = Master(folder)
+    try:
+        log = await master.log_in(settings, destination, via, own, ask=ask)
+    except BaseException:
+        await master.close()
+        raise
+    verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
+    facts = _facts(settings, verified, log.found, log.watch.milliseconds)
+    return OpenSSHConnection(facts, master.path, own, folder, master)
 
 
 def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], milliseconds: dict[str, float]) -> Facts:
@@ -61,10 +78,12 @@ def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], mil
 class OpenSSHConnection(Connection):
     """A connection by the ssh binary: through a master of ours, or through the user's own."""
 
-    def __init__(self, facts: Facts, path: str, own: str, master: Master | None) -> None:
+    def __init__(self, facts: Facts, path: str, own: str, folder: Path, master: Master | None) -> None:
         self.facts = facts
         self.lost = asyncio.get_running_loop().create_future()
-        self._path, self._own, self._master = path, own, master
+        self._path, self._own, self._folder, self._master = path, own, folder, master
+        self._forwards: dict[str, str] = {}  # the local socket for each that the master leads to there
+        self._forwarding = asyncio.Lock()
         self._commands: set[Process] = set()
         self._watching = asyncio.create_task(self._watch(master.process)) if master else None
 
@@ -86,9 +105,7 @@ class OpenSSHConnection(Connection):
 
     async def stream(self, *, path: str = "", command: str = "") -> Passage:
         if path:
-            raise TransportError(
-                "refused", "the ssh binary carries commands only", path, "a relay command does without"
-            )
+            return Passage(await self._forwarded(path), asyncio.get_running_loop().create_future())
         ours, theirs = socket.socketpair()
         try:
             process = await self._start(command, stdin=theirs, stdout=theirs)
@@ -98,6 +115,40 @@ class OpenSSHConnection(Connection):
         finally:
             theirs.close()
         return Passage(ours, asyncio.ensure_future(self._ended(process)))
+
+    async def _forwarded(self, path: str) -> socket.socket:
+        """A socket that the master leads to the socket `path` there.
+
+        The command that is run meanwhile tells whether that one is there. The server answers in order:
+        at the command's end a refusal has come, and shows as the end of the stream.
+        """
+        sock = await self._dialled(path)
+        try:
+            if (await self.run(f"test -S {shlex.quote(path)}", b"")).status:
+                raise not_there(path, self.facts.host)
+            with contextlib.suppress(BlockingIOError):
+                if not sock.recv(1, socket.MSG_PEEK):
+                    raise not_forwarded(path, self.facts.host)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _dialled(self, path: str) -> socket.socket:
+        """A socket connected to the master, which then has it connected to `path` there."""
+        async with self._forwarding:
+            local = self._forwards.get(path, str(self._folder / str(len(self._forwards))))
+            if path not in self._forwards and not await ask_master(self._path, "forward", "-L", f"{local}:{path}"):
+                raise self._gone()
+            self._forwards[path] = local
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.setblocking(False)
+            sock.connect(local)
+        except OSError as error:
+            sock.close()
+            raise self._gone() from error
+        return sock
 
     async def _start(self, command: str, **ends: Any) -> Process:
         """Have the master start `command`. When the master is gone this fails, and dials nobody."""
@@ -128,7 +179,8 @@ class OpenSSHConnection(Connection):
             self.lost.set_result(f"ssh ended with the exit status {status}")
 
     def _gone(self) -> TransportError:
-        return TransportError("cut", "the connection is gone", f"{self.facts.host}: {self.lost.result()}")
+        why = self.lost.result() if self.lost.done() else "its master does not answer"
+        return TransportError("cut", "the connection is gone", f"{self.facts.host}: {why}")
 
     def accept(self) -> None:
         if self.facts.verified == "provisional" and self._master:
@@ -142,3 +194,7 @@ class OpenSSHConnection(Connection):
             await self._end(process)
         if self._master:
             await self._master.close()
+        else:
+            for path, local in self._forwards.items():
+                await ask_master(self._path, "cancel", "-L", f"{local}:{path}")
+        shutil.rmtree(self._folder, ignore_errors=True)

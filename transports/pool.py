@@ -67,11 +67,15 @@ class Entry:
 
 
 class Pool:
-    """Opens connections, and closes each with its last user. `own` is pysh's own known_hosts file."""
+    """Opens connections, and closes each with its last user.
 
-    def __init__(self, own: str) -> None:
-        self._own = own
+    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter.
+    """
+
+    def __init__(self, own: str, sockets: str) -> None:
+        self._own, self._sockets = own, sockets
         self._entries: dict[tuple[str, ...], Entry] = {}
+        self._closing: set[asyncio.Future[None]] = set()
 
     async def connect(self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool) -> Entry:
         """The connection to `text`, shared if it is there; `close` gives it back.
@@ -105,13 +109,15 @@ class Pool:
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in ended if isinstance(one, Connection)), return_exceptions=True)
+        closing = [one.close() for one in ended if isinstance(one, Connection)]
+        await asyncio.gather(*closing, *self._closing, return_exceptions=True)
 
     def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: bool) -> Entry:
         key = ("openssh", *via, str(stops[-1].destination))
         if key not in self._entries:
             destination, settings = stops[-1]
-            self._add(Entry(key), openssh.connect(settings, destination, via, self._own, pin=pin, ask=ask))
+            where = self._own, self._sockets
+            self._add(Entry(key), openssh.connect(settings, destination, via, *where, pin=pin, ask=ask))
         return self._entries[key]
 
     def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool) -> Entry:
@@ -146,10 +152,13 @@ class Pool:
         """Close it if nobody needs it any more."""
         if entry.asked or entry.users or self._entries.get(entry.key) is not entry:
             return
-        if entry.task.done():
-            self._closing = asyncio.ensure_future(entry.task.result().close())
-        else:
+        if not entry.task.done():
             entry.task.cancel()
+            return
+        closing = asyncio.ensure_future(entry.task.result().close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._drop(entry)  # at once: who asks meanwhile must not get it
 
     def _drop(self, entry: Entry) -> None:
         """It is gone: the next who asks dials anew, and its hop has a user less."""

@@ -21,6 +21,8 @@ from pysh.transports.means import (
     LOGIN_TIMEOUT,
     Connection,
     Passage,
+    not_forwarded,
+    not_there,
 )
 from pysh.transports.sshconfig import Settings, Stopwatch
 from pysh.transports.sshkeys import Known, agent_keys, identities, judge, known_of, write_down
@@ -76,6 +78,7 @@ class Login(asyncssh.SSHClient):
         self.verified: Verified = "known_hosts"  # a certificate that asyncssh accepts is not judged here
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._known, self._pin = known, pin
+        self._judged: asyncssh.SSHKey | None = None
         self._refusal: TransportError | None = None
         self._shown: list[str] = []  # the keys we showed, for the error
         self._unusable: list[str] = []
@@ -89,7 +92,7 @@ class Login(asyncssh.SSHClient):
         keys = [*from_agent, *pairs]
         self._shown = [f"{key.get_algorithm()} {key.get_comment() or ''}".strip() for key in keys]
         try:
-            connection = await asyncssh.connect(
+            return await asyncssh.connect(
                 settings.host, settings.port, username=settings.user, config=None, client_factory=lambda: self,
                 host_key_alias=settings.key_alias or None, server_host_key_algs=known.algorithms(),
                 # Plain keys are judged below, where more can be said than yes or no.
@@ -104,18 +107,24 @@ class Login(asyncssh.SSHClient):
         finally:
             if agent:
                 agent.close()
-        send_no_ignore(connection)
-        return connection
 
     # What asyncssh calls.
 
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        send_no_ignore(conn)
+
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        if key == self._judged:
+            return True  # it is shown anew with each renewal of the session's keys
         try:
             self.verified = judge(key, self._known, self.settings, self._pin)
         except TransportError as error:
             self._refusal = error
-        self.watch.lap("hostkey")
-        return self._refusal is None
+            return False
+        finally:
+            self.watch.lap("hostkey")
+        self._judged = key
+        return True
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self._banner = cleaned(msg)
@@ -144,7 +153,7 @@ class Login(asyncssh.SSHClient):
     def _refused_us(self, text: str) -> TransportError:
         tried = ", ".join(self._shown) or "no key at all"
         notes = "; ".join(note for note in (text, *self._unusable, self._banner) if note)
-        evidence = f"as {self.settings.user}, with {tried}: {notes}"
+        evidence = f"{self.settings.key_name} as {self.settings.user}, with {tried}: {notes}"
         hint = 'see which keys it takes: ssh -v; for passwords and hardware keys: transport="openssh"'
         return TransportError("sshauth", "the server does not let us in", evidence, hint)
 
@@ -228,18 +237,12 @@ class SSHConnection(Connection):
                 Tunnel, path, encoding=None, window=WINDOW, max_pktsize=PACKET
             )
         except asyncssh.ChannelOpenError as error:
-            raise await self._not_forwarded(path, self._evidence(error)) from error
+            # An sshd says the same of a socket that is not there and of one that it may not reach.
+            there = (await self.run(f"test -S {shlex.quote(path)}", b"")).status == 0
+            raise (not_forwarded if there else not_there)(path, self.facts.host) from error
         except (asyncssh.Error, OSError) as error:
             raise TransportError("cut", "the connection is gone", self._evidence(error)) from error
         return channel, cast(Tunnel, session)
-
-    async def _not_forwarded(self, path: str, evidence: str) -> TransportError:
-        """Why the socket `path` was not reached: an sshd says the same whether it is not there or not allowed."""
-        if (await self.run(f"test -S {shlex.quote(path)}", b"")).status == 0:
-            what, hint = "the server does not lead to its Unix socket", "a command that relays there may"
-            return TransportError("refused", what, f"{path}: {evidence}", hint)
-        what, hint = "nobody listens on that socket there", "see who runs there: pysh ls HOST"
-        return TransportError("find", what, f"{path}: {evidence}", hint)
 
     async def _arm(self) -> None:
         """Open a session before the first forwarded socket.

@@ -122,10 +122,9 @@ def identities(settings: Settings) -> tuple[list[asyncssh.SSHKeyPair], list[str]
             continue
         try:
             pairs += asyncssh.load_keypairs(path, certlist=certificates)
-        except asyncssh.KeyEncryptionError:
-            unusable.append(f"{path} is encrypted: ssh-add it")
         except (ValueError, OSError) as error:
-            unusable.append(f"{path}: {error}")
+            encrypted = "Passphrase" in str(error)
+            unusable.append(f"{path} is encrypted: ssh-add it" if encrypted else f"{path}: {error}")
     return pairs, unusable
 
 

@@ -4,10 +4,8 @@ import asyncio
 import os
 import re
 import shlex
-import shutil
 import stat
-import tempfile
-from asyncio.subprocess import DEVNULL, STDOUT, Process
+from asyncio.subprocess import STDOUT, Process
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +14,7 @@ from pysh.transports.destination import Destination
 from pysh.transports.means import AES_GCM, KEEPALIVE, KEEPALIVES, LOGIN_TIMEOUT
 from pysh.transports.sshconfig import Settings, arguments, ssh_binary
 from pysh.transports.sshlog import Log
-from pysh.transports.sshprocess import each_line, end, given, printed, start
+from pysh.transports.sshprocess import ask_master, each_line, end, given, printed, start
 
 READY = "pysh: the master is ready"
 """What the master prints, by its LocalCommand, once it is logged in and listens for the others."""
@@ -68,28 +66,23 @@ async def known_keys(path: str, name: str) -> list[KnownKey]:
 
 async def users_master(path: str) -> bool:
     """Whether a master of the user's own, and of nobody else's, answers at the control path `path`."""
-    binary = ssh_binary()
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
         return False
-    if binary is None or not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
+    if ssh_binary() is None or not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():
         return False
-    asked = await asyncio.create_subprocess_exec(
-        binary, "-F", "none", "-S", path, "-O", "check", "--", "host", stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-    )
-    return await asked.wait() == 0
+    return await ask_master(path, "check")
 
 
 class Master:
-    """A master of ours, and the folder with its socket."""
+    """A master of ours; its socket and an unknown host key that it accepts are in `folder`."""
 
     process: Process
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="pysh-ssh-"))  # 0700
-        self.path = str(self._folder / "master")
-        self.new_keys = self._folder / "known_hosts"  # where it writes an unknown host key down
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "master")
+        self.new_keys = folder / "known_hosts"
         self._reading: asyncio.Task[None] | None = None
 
     async def log_in(
@@ -132,9 +125,8 @@ class Master:
             raise log.failure("ssh ended")
 
     async def close(self) -> None:
-        """End it and remove its folder."""
+        """End it."""
         if hasattr(self, "process"):
             await end(self.process)
         if self._reading:
             await self._reading
-        shutil.rmtree(self._folder, ignore_errors=True)

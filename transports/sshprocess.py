@@ -51,11 +51,10 @@ async def end(process: Process) -> None:
 
 async def feed(sink: asyncio.StreamWriter, data: bytes) -> None:
     """Write `data` and close; a process that does not read it all is no error."""
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # the latter is uvloop's, of a pipe whose reader is gone
         sink.write(data)
         await sink.drain()
-    sink.close()
-    with suppress(OSError):
+        sink.close()
         await sink.wait_closed()
 
 
@@ -75,6 +74,14 @@ async def each_line(source: asyncio.StreamReader, take: Callable[[str], None]) -
         if not line:
             return
         take(line.decode(errors="replace").rstrip())
+
+
+async def ask_master(path: str, request: str, *words: str) -> bool:
+    """Have the master at the control path `path` answer `request`; whether it did, and said yes."""
+    process = await start(
+        ["-F", "none", "-S", path, "-O", request, *words, "--", "host"], stdout=DEVNULL, stderr=DEVNULL
+    )
+    return await process.wait() == 0
 
 
 async def printed(words: Sequence[str]) -> str:

@@ -1,11 +1,21 @@
-"""A hub's side of its carrier: the SSH connections it has, what runs there, and sockets that lead there."""
+"""A hub's side of its carrier: the SSH connections it has, what runs there, and sockets that lead there.
+
+    carrier = await Carrier.start(known_hosts)
+    connection = await carrier.connect("deploy@db1", via=["bastion"])
+    listed = await connection.run("pysh ls --json")
+    passage = await connection.stream(path="/run/user/1000/pysh/n1.sock")
+
+`passage.sock` is a connected socket for the event loop; nothing of SSH is imported here.
+"""
 
 import asyncio
 import base64
 import contextlib
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from itertools import count
@@ -26,9 +36,9 @@ class Carrier:
     they all raise `TransportError` with the stage `cut`.
     """
 
-    def __init__(self, sock: socket.socket, process: Process) -> None:
+    def __init__(self, sock: socket.socket, process: Process, folder: str) -> None:
         self._wire = Wire(sock, self._received, self._ended)
-        self._process = process
+        self._process, self._folder = process, folder
         self._numbers = count(1)
         self._waiting: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
         self._connections: dict[int, Connection] = {}
@@ -41,13 +51,20 @@ class Carrier:
 
         What it prints of itself goes to the file descriptor `log`.
         """
+        folder = tempfile.mkdtemp(prefix="pysh-ssh-")  # 0700
         ours, theirs = socket.socketpair()
-        with theirs:
-            words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts]
+        words = ["-P", "-m", "pysh.transports.carrier", str(theirs.fileno()), known_hosts, folder]
+        try:
             process = await asyncio.create_subprocess_exec(
                 python, *words, pass_fds=[theirs.fileno()], stdin=DEVNULL, stdout=log, stderr=log
             )
-        return cls(ours, process)
+        except BaseException:
+            ours.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        finally:
+            theirs.close()
+        return cls(ours, process, folder)
 
     @property
     def pid(self) -> int:
@@ -68,11 +85,8 @@ class Carrier:
         answer, _ = await self._ask(
             "connect", destination=destination, via=list(via), hostkey=hostkey, transport=transport, ask=ask
         )
-        number, facts = answer["connection"], Facts(**answer["facts"])
-        connection = self._connections.get(number)
-        if connection is None:
-            connection = self._connections[number] = Connection(self, number, facts)
-        connection.facts = facts
+        connection: Connection = answer["made"]
+        connection.facts = Facts(**answer["facts"])
         return connection
 
     async def close(self) -> None:
@@ -106,6 +120,7 @@ class Carrier:
     def _received(self, message: Message, fds: list[int]) -> None:
         waiting = self._waiting.get(message.get("id", 0))
         if waiting and not waiting.done():
+            self._make(message.get("ok", {}))
             waiting.set_result((message, fds))
             return
         for fd in fds:  # who asked does not wait any more
@@ -118,8 +133,18 @@ class Carrier:
                 if ended := self._streams.pop(number, None):
                     ended.set_result(Ended(status, stderr))
 
+    def _make(self, answer: Message) -> None:
+        """Put beside an answer what it is about, before anything that is told of it arrives."""
+        match answer:
+            case {"connection": number, "facts": facts}:
+                known = self._connections.get(number) or Connection(self, number, Facts(**facts))
+                answer["made"] = self._connections[number] = known
+            case {"stream": number}:
+                answer["made"] = self._streams[number] = asyncio.get_running_loop().create_future()
+
     def _ended(self, why: str) -> None:
         self._gone = self._gone or why
+        shutil.rmtree(self._folder, ignore_errors=True)
         for waiting in self._waiting.values():
             if not waiting.done():
                 hint = "what was under way may have run; connect again"
@@ -162,8 +187,7 @@ class Connection:
         if bool(path) == bool(command):
             raise ValueError("give either a path or a command")
         answer, fds = await self._carrier._ask("stream", connection=self._number, path=path, command=command)
-        ended = self._carrier._streams[answer["stream"]] = asyncio.get_running_loop().create_future()
-        return Passage(socket.socket(fileno=fds[0]), ended)
+        return Passage(socket.socket(fileno=fds[0]), answer["made"])
 
     async def accept(self) -> None:
         """Write a provisional host key into pysh's own file. Raises `TransportError`."""

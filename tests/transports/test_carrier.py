@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -117,12 +117,13 @@ async def test_what_a_command_reads_is_in_nobodys_command_line(there: Place, car
         assert ran.stdout.count(secret) == 1
 
 
+@pytest.mark.parametrize("transport", MEANS)
 async def test_two_streams_and_two_connects_share_one_connection(
-    there: Place, carrier: Carrier, tmp_path: Path
+    there: Place, carrier: Carrier, transport: str, tmp_path: Path
 ) -> None:
     server = there.sshd()
     async with listening(tmp_path, echo) as path:
-        one, other = await asyncio.gather(carrier.connect("db1"), carrier.connect("db1"))
+        one, other = await asyncio.gather(*(carrier.connect("db1", transport=transport) for _ in range(2)))
         assert one is other
         passages = await asyncio.gather(one.stream(path=path), other.stream(path=path), one.stream(command="cat"))
         assert await asyncio.gather(*(said(passage.sock, b"hello") for passage in passages)) == [b"hello"] * 3
@@ -148,23 +149,24 @@ async def test_the_first_session_is_a_command_also_when_a_socket_is_asked_for(
     assert server.log.index("ctype session") < server.log.index("ctype direct-streamlocal")
 
 
-async def test_no_socket_there_is_found_out_and_the_connection_goes_on(there: Place, carrier: Carrier) -> None:
+@pytest.mark.parametrize("transport", MEANS)
+async def test_no_socket_there_is_found_out_and_the_connection_goes_on(
+    there: Place, carrier: Carrier, transport: str
+) -> None:
     there.sshd()
-    connection = await carrier.connect("db1")
+    connection = await carrier.connect("db1", transport=transport)
     assert (await failure(connection.stream(path="/nonexistent/socket"))).stage == "find"
     assert (await connection.run("echo here")).stdout == b"here\n"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"AllowStreamLocalForwarding": "no"}, {"DisableForwarding": "yes"}],
-    ids=lambda options: next(iter(options)),
-)
+@pytest.mark.parametrize("transport", MEANS)
+@pytest.mark.parametrize("option", ["AllowStreamLocalForwarding no", "DisableForwarding yes"])
 async def test_a_server_that_forwards_no_sockets_says_refused_and_carries_commands(
-    there: Place, carrier: Carrier, options: dict[str, str], tmp_path: Path
+    there: Place, carrier: Carrier, option: str, transport: str, tmp_path: Path
 ) -> None:
-    there.sshd(**options)
-    connection = await carrier.connect("db1")
+    name, value = option.split()
+    there.sshd(**{name: value})
+    connection = await carrier.connect("db1", transport=transport)
     async with listening(tmp_path, echo) as path:
         error = await failure(connection.stream(path=path))
     assert error.stage == "refused"
@@ -177,6 +179,11 @@ async def test_a_stream_tells_how_its_command_ended(there: Place, carrier: Carri
         connection = await carrier.connect("db1", transport=transport)
         stream = await connection.stream(command="echo not installed >&2; exit 127")
         assert await stream.ended == (127, "not installed")
+        for status in range(20):  # also when it ends at once
+            async with asyncio.timeout(5):
+                ended = await connection.stream(command=f"exit {status}")
+                assert (await ended.ended).status == status
+            ended.sock.close()
         with stream.sock as sock:
             sock.setblocking(True)
             assert sock.recv(1) == b""
@@ -414,7 +421,7 @@ async def test_a_cancelled_connect_and_a_cancelled_command_end_there(there: Plac
     there.sshd()
     connection = await carrier.connect("db1")
     mark = there.folder / "pid"
-    running = asyncio.create_task(connection.run(f"echo $$ > {mark}; exec cat"))
+    running = asyncio.create_task(connection.run("exec cat"))
     running.cancel()
     await asyncio.wait([running])
     endless = asyncio.create_task(connection.run(f"echo $$ > {mark}; exec tail -f /dev/null", b""))
@@ -422,10 +429,15 @@ async def test_a_cancelled_connect_and_a_cancelled_command_end_there(there: Plac
     endless.cancel()
     await asyncio.wait([endless])
     assert (await connection.run("echo free")).stdout == b"free\n"
-    os.kill(int(mark.read_text()), signal.SIGTERM)  # sshd lets a command run on whose channel is gone
+    with suppress(ProcessLookupError):  # sshd lets a command run on whose channel is gone, until it writes
+        os.kill(int(mark.read_text()), signal.SIGTERM)
 
 
-async def test_when_the_hub_is_killed_the_carrier_and_each_ssh_are_gone_within_a_second(there: Place) -> None:
+@pytest.mark.parametrize("fallbacks", ["0", "1"])
+async def test_when_the_hub_is_killed_the_carrier_and_each_ssh_are_gone_within_a_second(
+    there: Place, monkeypatch: pytest.MonkeyPatch, fallbacks: str
+) -> None:
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", fallbacks)
     there.sshd()
     script = f"""
 import asyncio, sys
@@ -443,10 +455,12 @@ asyncio.run(main())
     assert hub.stdout
     assert await hub.stdout.readline() == b"up\n"
     below = descendants(hub.pid)
-    assert len(below) >= 3
+    folders = len(list(there.sockets.iterdir()))
     hub.kill()
     await hub.wait()
+    assert (len(below) >= 3, folders) == (True, 1)
     await until(lambda: not any(map(alive, below)), seconds=1)
+    assert list(there.sockets.iterdir()) == []
 
 
 async def test_when_the_carrier_is_killed_its_ssh_processes_go_and_each_wait_ends(there: Place) -> None:
@@ -462,6 +476,12 @@ async def test_when_the_carrier_is_killed_its_ssh_processes_go_and_each_wait_end
     await until(lambda: not any(map(alive, below)), seconds=1)
     assert (await failure(carrier.connect("db1"))).stage == "cut"
     await carrier.close()
+
+
+async def test_a_carrier_that_cannot_be_started_leaves_nothing(there: Place) -> None:
+    with pytest.raises(FileNotFoundError):
+        await Carrier.start(str(there.home.own_known_hosts), python="/nonexistent/python")
+    assert list(there.sockets.iterdir()) == []
 
 
 async def test_a_carrier_imports_nothing_of_the_runtime_and_asyncssh_only_when_it_is_the_means(

@@ -65,6 +65,10 @@ async def asyncssh_relay_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     return await ssh_pair(folder, stack, "asyncssh", relayed=True)
 
 
+async def openssh_socket_pair(folder: Path, stack: AsyncExitStack) -> Pair:
+    return await ssh_pair(folder, stack, "openssh", relayed=False)
+
+
 async def openssh_relay_pair(folder: Path, stack: AsyncExitStack) -> Pair:
     return await ssh_pair(folder, stack, "openssh", relayed=True)
 
@@ -88,7 +92,7 @@ async def ssh_pair(
 RELAY = Path(__file__).with_name("relay.py")
 MAKERS: list[Callable[[Path, AsyncExitStack], Awaitable[Pair]]] = [
     memory_pair, delayed_memory_pair, unix_pair, pipe_pair, one_socket_pair, two_sockets_pair,
-    asyncssh_socket_pair, asyncssh_relay_pair, openssh_relay_pair,
+    asyncssh_socket_pair, asyncssh_relay_pair, openssh_socket_pair, openssh_relay_pair,
 ]  # fmt: skip
 
 
