@@ -84,5 +84,10 @@ class Interrupts:
             if frame.f_code in self._own:
                 raise KeyboardInterrupt
             frame = frame.f_back
-        # Not cancelled here: the loop may be in the middle of its own lists, or asleep.
-        self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+        waiter = getattr(self._task, "_fut_waiter", None)
+        if waiter is None or waiter.done():
+            # Its turn comes before any callback from here, and may never end: this only marks that turn.
+            self._task.cancel()
+        else:
+            # Not cancelled here: others may be about to settle what it waits for, or the loop asleep.
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)

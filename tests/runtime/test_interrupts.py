@@ -169,3 +169,56 @@ async def run_shielded(interrupts: Interrupts, section: Section) -> None:
     assert section.interrupt_pending
     section.shielded = False
     signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    """A handler whose cells are `asyncio.Task`s of a test's; it is taken away at the end."""
+    before = signal.getsignal(signal.SIGINT)
+    interrupts = Interrupts(run_shielded.__code__)
+    yield interrupts
+    interrupts.end()
+    signal.signal(signal.SIGINT, before)
+
+
+async def test_a_press_before_its_first_step_ends_a_cell(interrupts: Interrupts) -> None:
+    steps: list[str] = []
+
+    async def cell() -> None:
+        steps.append("a step that might never end")
+
+    interrupts.begin(task := asyncio.create_task(cell()))
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.wait([task])
+    assert (task.cancelled(), steps) == (True, [])
+
+
+async def test_a_press_between_what_it_awaits_and_its_next_step_ends_a_cell(interrupts: Interrupts) -> None:
+    steps: list[str] = []
+    awaited = asyncio.get_running_loop().create_future()
+
+    async def cell() -> None:
+        await awaited
+        steps.append("a step that might never end")
+
+    interrupts.begin(task := asyncio.create_task(cell()))
+    await asyncio.sleep(0)
+    awaited.set_result(None)
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.wait([task])
+    assert (task.cancelled(), steps) == (True, [])
+
+
+async def test_a_press_after_a_cell_arrived_and_before_it_begins_ends_it(interrupts: Interrupts) -> None:
+    interrupts.install()
+    signal.raise_signal(signal.SIGINT)
+    interrupts.expect()
+    interrupts.begin(task := asyncio.create_task(asyncio.sleep(0)))
+    await asyncio.wait([task])
+    assert not task.cancelled()
+    interrupts.end()
+    interrupts.expect()
+    signal.raise_signal(signal.SIGINT)
+    interrupts.begin(task := asyncio.create_task(asyncio.sleep(99)))
+    await asyncio.wait([task])
+    assert (task.cancelled(), interrupts.pressed) == (True, 1)
