@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Prepare, Resize, Type
-from pysh.runtime.protocol.flow import WINDOW
+from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.missed import Missed, Unshown
@@ -45,7 +45,7 @@ class Console:
         self._node = node
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
-        self._credit = WINDOW
+        self._credit = PRINTED
         self._missed = Missed()
         self._screen = Unshown()
         self._tasks: dict[tuple[Pid, int], Unshown] = {}
@@ -153,7 +153,7 @@ class Console:
         """A terminal closed; whether it was the attached one. What it did not show the next one will."""
         if self.terminal != link.process:
             return False
-        self.terminal, self._credit = None, WINDOW
+        self.terminal, self._credit = None, PRINTED
         self._missed.add(self._screen.rest())
         self._screen = Unshown()
         tasks, self._tasks = self._tasks, {}

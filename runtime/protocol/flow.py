@@ -10,6 +10,8 @@ from pysh.runtime.protocol.frames import CHUNK
 from pysh.runtime.protocol.terms import Buffer
 
 WINDOW = 4 * CHUNK
+PRINTED = 128 * 1024
+"""The same for what is printed, less: all of it that is under way is shown before the result that ends it."""
 
 
 class Outflow:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from pysh.runtime.protocol.flow import WINDOW, Outflow
+from pysh.runtime.protocol.flow import PRINTED, Outflow
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
@@ -66,7 +66,7 @@ class Job:
         self.reason = "cancel"
         self.output: deque[bytes] = deque()
         self.kept = 0
-        self.credit = WINDOW
+        self.credit = PRINTED
         self.flags = 0
         self.result: list[Buffer] = []
         self.result_meta = b""
