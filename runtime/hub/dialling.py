@@ -53,13 +53,13 @@ class Dialler:
             "text": text,
             "executed": "no",
         }
-        self._server.core.dial_failed(token, meta)
+        self._server.core.members.dial_failed(token, meta)
         self._server.carry_out()
 
     async def _dial(self, token: int, address: str) -> None:
         server = self._server
         known = next((p for p in server.core.peers.values() if address in (p.hello.name, *p.aliases)), None)
-        if known is not None and (asked := server.core.dialling.pop(token, None)) is not None:
+        if known is not None and (asked := server.core.members.dialling.pop(token, None)) is not None:
             server.core.reply(asked, {"ok": known.view()})
             server.carry_out()
             return

@@ -152,7 +152,7 @@ class Server:
     def _check(self, hello: Hello) -> str | None:
         if hello.role not in ("node", "terminal"):
             return f"malformed: no {hello.role} comes in through the node's socket"
-        return self.core.refuse(hello)
+        return self.core.members.refuse(hello)
 
     def welcome(self) -> asyncio.Protocol:
         """For the listening socket: refuses before a byte is read while too many prove nothing."""
@@ -255,7 +255,7 @@ class Server:
             if peer.connection.opened and peer.connection.heartbeat is not None:
                 for event in peer.connection.tick(now):
                     if isinstance(event, Suspect | Recovered):
-                        self.core.suspect(peer.number, isinstance(event, Suspect), now)
+                        self.core.members.suspect(peer.number, isinstance(event, Suspect), now)
                     elif isinstance(event, Silent):
                         self.drop(peer, f"silent for {event.for_seconds:.0f} s")
                 peer.send(peer.connection.data_to_send())
@@ -355,7 +355,7 @@ class Server:
             "version": "{}-{}".format(*WIRE),
         })  # fmt: skip
         for address in self.config.get("connect", ()):
-            self.core.connect(address)
+            self.core.members.connect(address)
         if self.config["role"] == "shell":
             self.core.now = time.monotonic()
             self.core.expect_terminal(FIRST_TERMINAL)

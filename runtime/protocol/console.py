@@ -222,7 +222,9 @@ class Console:
         owner = self._node.processes.get(frame.dest.number)
         role = owner.role if owner is not None else ""
         if owner is not None and role == "program":
-            self._node.write(owner, frame._replace(meta=pack({"label": self._node.label(frame.source.incarnation)})))
+            self._node.write(
+                owner, frame._replace(meta=pack({"label": self._node.members.label(frame.source.incarnation)}))
+            )
         elif role == "evaluator" and self.terminal is not None:
             self._show(frame)
         else:
@@ -232,7 +234,7 @@ class Console:
 
     def _show(self, frame: Frame) -> None:
         self._tasks.setdefault((frame.source, frame.ref), Unshown()).sent(bytes(frame.payload))
-        label = {"label": self._node.label(frame.source.incarnation)}
+        label = {"label": self._node.members.label(frame.source.incarnation)}
         assert self.terminal is not None
         self._node.to_process(self.terminal, frame._replace(meta=pack(label)))
 
@@ -241,5 +243,5 @@ class Console:
 
     def _miss(self, source: Pid, data: bytes) -> None:
         """What a task printed while nobody looked, tagged as its node's."""
-        label = self._node.label(source.incarnation).encode()
+        label = self._node.members.label(source.incarnation).encode()
         self._missed.add(b"".join(b"%s | %s" % (label, line) for line in data.splitlines(keepends=True)))

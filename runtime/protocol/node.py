@@ -1,7 +1,7 @@
 """A node's core: frames, events and `now` go in, actions come out.
 
-Here are its links, its sessions with other nodes and the way of every frame; `work` has what runs, and
-`console` the shell. None of them ever looks into a payload: those stay bytes, from the runner that
+Here are time, its links and the way of every frame; `members` has who the other nodes are, `work` what
+runs, and `console` the shell. None of them ever looks into a payload: those stay bytes, from the runner that
 made them to the runner that reads them.
 """
 
@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from pysh.runtime.protocol import requests
-from pysh.runtime.protocol.actions import Action, Close, Dial, Stop, Write
+from pysh.runtime.protocol.actions import Action, Close, Stop, Write
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.frames import (
     HEADER,
@@ -33,7 +33,8 @@ from pysh.runtime.protocol.frames import (
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.jobs import DONE
-from pysh.runtime.protocol.links import Link, first_wins
+from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
 from pysh.runtime.protocol.work import Work
 
@@ -61,20 +62,19 @@ class Node:
         self.alone_since = -inf  # when the last terminal was lost
         self.me = Pid(incarnation, HUB)
         self.links: dict[int, Link] = {}
-        self.peers: dict[bytes, Link] = {}
         self.processes: dict[int, Link] = {}
-        self.dialling: dict[int, Frame] = {}
         self.elsewhere: set[Ref] = set()
         self.paths: dict[str, Any] = {}
         self.actions: list[Action] = []
         self.stopping = False
         self.now = 0.0
-        self.tokens = count(1)
         self._numbers = count(1)
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_ids = count()
         self.work = Work(self, cores, limit)
         self.console = Console(self)
+        self.members = Members(self)
+        self.peers = self.members.peers
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             **self.work.handlers, **self.console.handlers,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
@@ -107,22 +107,6 @@ class Node:
 
     # links
 
-    def refuse(self, hello: Hello) -> str | None:
-        """Why a proven peer may not join, as `code: text`, or None if it may."""
-        if self.stopping:
-            return f"shutting_down: {self.name} is stopping"
-        if hello.role != "node":
-            return None
-        if hello.incarnation == self.incarnation:
-            return f"self_connect: {self.name} dialled itself"
-        for name, incarnation in [
-            (self.name, self.incarnation),
-            *((p.hello.name, i) for i, p in self.peers.items()),
-        ]:
-            if name == hello.name and incarnation != hello.incarnation:
-                return f"name_taken: {self.name} knows another {hello.name}; start one of the two under another name"
-        return None
-
     def opened(
         self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0,
         address: str = "", alias: str = "",
@@ -132,54 +116,17 @@ class Node:
         process = 0 if worker else self.next_number()
         link = Link(number, hello, process, dialled=bool(token), address=address, worker=worker)
         if hello.role == "node":
-            self._joined(link, token, alias)
+            self.members.joined(link, token, alias)
             return
         self.links[number] = link
         if process:
             self.processes[process] = link
-        meta = {"number": process, "name": self.name, "incarnation": self.incarnation, "nodes": self.view()}
+        meta = {"number": process, "name": self.name, "incarnation": self.incarnation, "nodes": self.members.view()}
         self.write(link, Frame(Kind.WELCOME, LOCAL, LOCAL, meta=pack(meta)))
         if worker:
             self.work.worker_up(worker, link)
         elif hello.role == "evaluator":
             self.console.evaluator_up(link)
-
-    def _joined(self, link: Link, token: int, alias: str) -> None:
-        known = self.peers.get(link.hello.incarnation)
-        if known is not None:
-            link = self._one_of(known, link)
-        if alias and alias != link.hello.name and alias not in link.aliases:
-            link.aliases.append(alias)
-        self.links[link.number] = link
-        self.peers[link.hello.incarnation] = link
-        self._tell_nodes(None if known else (link, "up", ""))
-        if token and (asked := self.dialling.pop(token, None)) is not None:
-            self.reply(asked, {"ok": link.view()})
-
-    def _one_of(self, known: Link, new: Link) -> Link:
-        """Two nodes dialled each other at once: both drop the same one of the two connections."""
-        ours, theirs = (self.name, self.incarnation), (new.hello.name, new.hello.incarnation)
-        if known.dialled == new.dialled or first_wins(ours, theirs, dialled=known.dialled):
-            self.actions.append(Close(new.number))
-            return known
-        self.actions.append(Close(known.number))
-        self.links.pop(known.number, None)
-        new.session, new.aliases = known.session, known.aliases
-        return new
-
-    def connect(self, address: str, asked: Frame | None = None) -> None:
-        """Dial `address`; whoever `asked` is answered when that succeeds or fails."""
-        token = next(self.tokens)
-        if asked is not None:
-            self.dialling[token] = asked
-        self.actions.append(Dial(token, address))
-
-    def dial_failed(self, token: int, error: dict[str, Any]) -> None:
-        """What `Dial` asked for did not come about."""
-        if (asked := self.dialling.pop(token, None)) is not None:
-            self.reply(asked, error)
-        else:
-            self.console.notice(str(error.get("text")), "error")
 
     def closed(self, number: int, reason: str, now: float) -> None:
         """A link is gone."""
@@ -188,11 +135,7 @@ class Node:
         if link is None:
             return
         if link.role == "node":
-            if self.peers.get(link.hello.incarnation) is link:
-                del self.peers[link.hello.incarnation]
-                self.elsewhere = {ref for ref in self.elsewhere if ref.owner.incarnation != link.hello.incarnation}
-                self._tell_nodes((link, "down", reason))
-                self.work.requester_lost(lambda asked: asked.incarnation == link.hello.incarnation)
+            self.members.lost(link, reason)
             return
         self.processes.pop(link.process, None)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
@@ -204,14 +147,6 @@ class Node:
             self.stop(f"the program {link.hello.pid} ended")
         elif link.role == "evaluator":
             self.console.evaluator = None
-
-    def suspect(self, number: int, suspect: bool, now: float) -> None:
-        """A neighbour fell silent, or is heard again."""
-        self.now = now
-        link = self.links.get(number)
-        if link is not None and link.suspect != suspect:
-            link.suspect = suspect
-            self._tell_nodes()
 
     # frames that come
 
@@ -365,35 +300,6 @@ class Node:
     def reply(self, asked: Frame, meta: dict[str, Any]) -> None:
         """Answer a REQUEST: `{"ok": value}`, or an error as `errors.describe` has it."""
         self.post(asked.source, Kind.REPLY, ref=asked.ref, meta=meta, source=asked.dest)
-
-    # membership
-
-    def view(self) -> list[dict[str, Any]]:
-        """This node first, then the others."""
-        me = {
-            "name": self.name, "incarnation": self.incarnation, "state": "self", "python": self.python,
-            "aliases": [], "load": self.work.jobs.load(), "rtt": None,
-        }  # fmt: skip
-        return [me, *(link.view() for link in self.peers.values())]
-
-    def label(self, incarnation: bytes) -> str:
-        """How output of a node is tagged: the part of its name before `@`, while that is unique."""
-        names = {peer: link.hello.name for peer, link in self.peers.items()} | {self.incarnation: self.name}
-        name = names.get(incarnation, "?")
-        short = name.partition("@")[0]
-        return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
-
-    def _tell_nodes(self, event: tuple[Link, str, str] | None = None) -> None:
-        meta: dict[str, Any] = {"nodes": self.view()}
-        if event is not None:
-            about, state, reason = event
-            who = {"name": about.hello.name, "incarnation": about.hello.incarnation}
-            meta["event"] = {**who, "state": state, "reason": reason}
-        for link in list(self.links.values()):
-            if link.role in ("evaluator", "program", "worker"):
-                self.write(link, Frame(Kind.NODES, LOCAL, LOCAL, meta=pack(meta)))
-        if event is not None and event[1] == "down":
-            self.console.notice(f"{event[0].hello.name} is down: {event[2]}", "warn")
 
     # leaving
 

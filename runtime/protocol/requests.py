@@ -52,7 +52,7 @@ def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
         if ref.owner.incarnation in tasks:
             tasks[ref.owner.incarnation] += 1
     mine = sum(job.state != DONE and not job.is_process for job in node.work.jobs)
-    first, *others = node.view()
+    first, *others = node.members.view()
     return {"ok": [{**first, "tasks": mine}, *({**view, "tasks": tasks[view["incarnation"]]} for view in others)]}
 
 
@@ -61,7 +61,7 @@ def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
-    node.connect(str(asked["addr"]), frame)
+    node.members.connect(str(asked["addr"]), frame)
     return None
 
 

@@ -58,7 +58,7 @@ class Cluster:
         near, far = next(a.links), next(b.links)
         a.wire(near, lambda raws: self._carry(b, far, raws), lambda: b.hang_up(far))
         b.wire(far, lambda raws: self._carry(a, near, raws), lambda: a.hang_up(near))
-        a.core.opened(near, b.hello(), self.now, token=next(a.core.tokens))
+        a.core.opened(near, b.hello(), self.now, token=next(a.core.members.tokens))
         b.core.opened(far, a.hello(), self.now)
         a.settle()
         b.settle()
