@@ -10,8 +10,8 @@ configuration. The first `@` splits. An alias that leads back to this machine is
 """
 
 import re
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, NamedTuple
 
 from pysh.runtime.protocol.terms import BadName, check_node, printable
 
@@ -46,6 +46,14 @@ class There(NamedTuple):
 Address = Socket | Here | There
 
 
+class Way(NamedTuple):
+    """How to go to an SSH destination: hops before it, what an unknown host key may do, and by what means."""
+
+    via: tuple[str, ...] = ()
+    hostkey: Literal["accept-new"] | None = None
+    transport: Literal["auto", "asyncssh", "openssh"] = "auto"
+
+
 def parse(text: str, machine: Collection[str]) -> Address:
     """What `text` means on a machine that answers to the names `machine` (in lower case).
 
@@ -58,6 +66,20 @@ def parse(text: str, machine: Collection[str]) -> Address:
     if not at or where.lower() in machine:
         return Here(node, text)
     return There(node, where, check_destination(where))
+
+
+def read_way(asked: Mapping[str, Any]) -> Way:
+    """The `Way` that the options of a `connect` say. Raises `BadName` for a hop, `ValueError` for the rest."""
+    via, hostkey = asked.get("via") or (), asked.get("hostkey")
+    transport: Any = asked.get("transport") or "auto"
+    hops = tuple(via.split(",") if isinstance(via, str) else map(str, via))
+    for hop in hops:
+        check_destination(hop)
+    if hostkey not in (None, "accept-new"):
+        raise ValueError(f'hostkey= takes "accept-new", not {printable(hostkey)}')
+    if transport not in ("auto", "asyncssh", "openssh"):
+        raise ValueError(f'transport= takes "auto", "asyncssh" or "openssh", not {printable(transport)}')
+    return Way(hops, hostkey, transport)
 
 
 def check_destination(text: str) -> str:
