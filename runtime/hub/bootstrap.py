@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Sequence
 
 PYTHONS = (
-    "python3", "/usr/bin/python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3",
-    *(f"python3.{minor}" for minor in range(15, 7, -1)), "python",
+    "/usr/bin/python3", "python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3",
+    *(f"python3.{minor}" for minor in range(15, 6, -1)), "python",
 )  # fmt: skip
-"""Where a Python is looked for, in this order. The source may well refuse the version it finds."""
+"""Where a Python is looked for, in this order: the system's first, for another may be a script that
+takes ten times as long to find its own. The source may well refuse the version it finds."""
 
 MISSING = 127
 """The exit status when none of them ran the source."""
@@ -25,11 +26,11 @@ _DECODE = (
     "import sys;sys.path[:]=filter(None,sys.path);import binascii,zlib;"
     "exec(zlib.decompress(binascii.a2b_base64(str().join(sys.argv[1:]))))"
 )
-_FIND = 'for p in {pythons}; do "$p" -c "{decode}" "$@" && exit 0; done; exit {missing}'
+_FIND = 'for p in {pythons}; do "$p" {options} -c "{decode}" "$@" && exit 0; done; exit {missing}'
 
 
-def command(source: str, pythons: Sequence[str] = PYTHONS) -> str:
-    """The line that runs `source` in the first of `pythons` that is there and can.
+def command(source: str, pythons: Sequence[str] = PYTHONS, *, options: str = "-SE") -> str:
+    """The line that runs `source` in the first of `pythons` that is there and can, with Python's own `options`.
 
     Can means that the source ends with the exit status 0; so it is to do whatever may fail in another
     Python before it does anything that counts. The line is seen by others there: no secret belongs
@@ -41,5 +42,7 @@ def command(source: str, pythons: Sequence[str] = PYTHONS) -> str:
         raise ValueError(f"no name of a Python: {pythons}")
     word = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
     pieces = [word[at : at + _PIECE] for at in range(0, len(word), _PIECE)]
-    find = _FIND.format(pythons=" ".join(f'"{python}"' for python in pythons), decode=_DECODE, missing=MISSING)
+    find = _FIND.format(
+        pythons=" ".join(f'"{python}"' for python in pythons), decode=_DECODE, options=options, missing=MISSING
+    )
     return " ".join(["exec sh -c", f"'{find}'", "pysh", *pieces])
