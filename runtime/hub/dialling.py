@@ -16,7 +16,7 @@ from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
 from pysh.runtime.protocol.terms import BadName
 from pysh.transports import sshconfig, tunnels, unix
-from pysh.transports.base import TransportError, explained
+from pysh.transports.base import TransportError
 from pysh.transports.control import Facts
 from pysh.transports.destination import Destination
 from pysh.transports.means import Passage
@@ -83,16 +83,13 @@ class Dialler:
         self._dialling.discard(done)
         if done.cancelled() or (error := done.exception()) is None:
             return
-        if isinstance(error, TransportError):
-            stage = error.stage if error.stage in STAGES else "find"
-            self._fail(attempt, stage, explained(error.what, error.evidence), error.hint)
-        else:
-            self._fail(attempt, "resolve" if isinstance(error, BadName) else "find", str(error))
+        stage = "resolve" if isinstance(error, BadName) else getattr(error, "stage", "find")
+        self._fail(attempt, stage if stage in STAGES else "find", str(error))
 
-    def _fail(self, attempt: Attempt, stage: str, text: str, hint: str = "") -> None:
+    def _fail(self, attempt: Attempt, stage: str, text: str) -> None:
         meta: dict[str, Any] = {
-            "error": "ConnectError", "stage": stage, "address": attempt.address, "text": text, "hint": hint,
-            "executed": "no", "trace": attempt.trace.rows,
+            "error": "ConnectError", "stage": stage, "address": attempt.address, "text": text, "executed": "no",
+            "trace": attempt.trace.rows,
         }  # fmt: skip
         self._server.core.dial_failed(attempt.token, meta)
         self._server.carry_out()

@@ -183,8 +183,7 @@ class Node:
         if (asked := self.dialling.pop(token, None)) is not None:
             self.reply(asked, error)
         else:
-            hint = f"; {error['hint']}" if error.get("hint") else ""
-            self.console.notice(f"{error.get('text')}{hint}", "error")
+            self.console.notice(str(error.get("text")), "error")
 
     def closed(self, number: int, reason: str, now: float) -> None:
         """A link is gone."""
