@@ -5,19 +5,18 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.config import machine_names
 from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery, probe
 from pysh.runtime.hub.carriers import Carriers
 from pysh.runtime.hub.discovery import NoSuchNode
 from pysh.runtime.hub.trace import Trace
-from pysh.runtime.protocol.addresses import Here, Socket, There, Way, parse
+from pysh.runtime.hub.trust import suite_over
+from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
 from pysh.runtime.protocol.terms import BadName
 from pysh.transports import sshconfig, tunnels, unix
 from pysh.transports.base import TransportError
-from pysh.transports.control import Facts
 from pysh.transports.destination import Destination
 from pysh.transports.means import Passage
 
@@ -97,7 +96,7 @@ class Dialler:
     async def _dial(self, attempt: Attempt) -> None:
         if self._is_known(attempt):
             return
-        address = parse(attempt.address, machine_names())
+        address = discovery.meant(attempt.address)
         if isinstance(address, There):
             await self._dial_there(attempt, address)
         else:
@@ -121,10 +120,10 @@ class Dialler:
         ssh, shared = await self._carriers.connect(there.destination, attempt.way)
         try:
             attempt.trace.connected(ssh.facts, shared=shared)
-            suite = suite_over(ssh.facts, attempt.address)
+            suite = suite_over(ssh.facts, there.destination, attempt.address)
             machine = await probe.survey(ssh)
             node = machine.find(there.node, there.destination)
-            passage = await _stream(ssh, node.socket)
+            passage = await probe.stream(ssh, node.socket)
             attempt.trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
             peer = await self._greet(attempt, passage.sock, suite)
         except BaseException:
@@ -175,31 +174,6 @@ class Dialler:
             self._fail(attempt, REFUSALS.get(error.code, "ready"), str(error))
         else:
             self._fail(attempt, "ready", "the other side closed the connection before it said who it is")
-
-
-def suite_over(facts: Facts, address: str) -> int:
-    """The suite by which the cookie is proved over an SSH connection.
-
-    Raises `TransportError` with the stage `hostkey` where nobody vouches for the host's key, so that
-    whoever answers may be anybody.
-    """
-    if facts.verified != "provisional":
-        return HMAC
-    what = f"no known_hosts file has the host key of {facts.host}"
-    evidence = f"it shows {facts.algorithm} {facts.fingerprint}; nothing was sent there"
-    host = address.partition("@")[2]
-    hint = f'look at it and accept it by hand: ssh {host}; or connect("{address}", hostkey="accept-new")'
-    raise TransportError("hostkey", what, evidence, hint)
-
-
-async def _stream(ssh: tunnels.Connection, path: str) -> Passage:
-    """A stream to the socket `path` there; through a process that relays where sshd does not lead to it."""
-    try:
-        return await ssh.stream(path=path)
-    except TransportError as error:
-        if error.stage != "refused":
-            raise
-        return await probe.relay(ssh, path)
 
 
 async def _find_here(address: Here) -> str:

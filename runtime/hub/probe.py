@@ -64,6 +64,19 @@ async def survey(connection: Connection) -> Machine:
     return _machine(_answer(ran.stdout[at + len(marker) :].partition(b"\n")[0]))
 
 
+async def stream(connection: Connection, path: str) -> Passage:
+    """A stream to the socket `path` there; through a process that relays where sshd does not lead to it.
+
+    Raises `TransportError` (`find`, `cut`).
+    """
+    try:
+        return await connection.stream(path=path)
+    except TransportError as error:
+        if error.stage != "refused":
+            raise
+        return await relay(connection, path)
+
+
 async def relay(connection: Connection, path: str) -> Passage:
     """A stream to the socket `path` there, through a process that passes the bytes on.
 

@@ -6,23 +6,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.sshd import Sshd, alive, descendants, free_port, keygen, public
-from tests.system.conftest import Home, Screens, until
-from tests.system.machines import Machines, machines
+from tests.system.conftest import Home, Machines, Screens, until
 from tests.system.session import run_session
 
 OPTIONS = ("--cookie", "my_secret_cookie", "--rm", "--sname")
-
-
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[Machines]:
-    with machines(tmp_path) as made:
-        yield made
 
 
 def refused(home: Home, code: str, stage: str, *words: str) -> str:
