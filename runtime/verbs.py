@@ -6,9 +6,10 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
-from pysh.runtime.errors import TaskTimeout
+from pysh.runtime.errors import ConnectError, TaskTimeout
 from pysh.runtime.node import Node, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
+from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.client import Client
@@ -19,6 +20,8 @@ from pysh.runtime.task import Task
 TASK_OPTIONS = frozenset(("on", "limit", "detach"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on",))
+Via = str | Iterable[str] | None
+"""Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
 
 
@@ -44,30 +47,45 @@ def current() -> Client:
 # nodes
 
 
-def connect(addresses: tuple[str, ...]) -> Steps[Any]:
+def connect(
+    addresses: tuple[str, ...], via: Via, hostkey: str | None, transport: str, trace: bool
+) -> Steps[Any]:  # fmt: skip
     """One address: its node, or the error raised; several: `Results`."""
     if not addresses:
         raise TypeError("connect() takes the address of a node, such as n2@host")
+    way = read_way({"via": via, "hostkey": hostkey, "transport": transport})._asdict()
     client = current()
-    asked = {address: client.ask_later("connect", addr=address) for address in addresses}
+    asked = {address: client.ask_later("connect", addr=address, **way) for address in addresses}
     if len(asked) == 1:
-        return (yield from _connected(*asked.values()))
+        return (yield from _connected(asked[addresses[0]], trace))
     results = Results()
     for address, waiter in asked.items():
         try:
-            node = yield from _connected(waiter)
+            node = yield from _connected(waiter, trace)
             results[node] = node
         except Exception as error:
             results[Node(address)] = error
     return results
 
 
-def _connected(waiter: Waiter) -> Steps[Node]:
-    entry = yield waiter
+def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
+    try:
+        entry = yield waiter
+    except ConnectError as error:
+        if trace:
+            _print_trace(error.trace)
+        raise
+    if trace:
+        _print_trace(entry.get("trace", ()))
     node = Node(entry["name"])
     if node.info is not None:
         yield from ping(node)  # which its line shows
     return node
+
+
+def _print_trace(rows: Iterable[tuple[Any, ...]]) -> None:
+    for stage, took, evidence in rows:
+        print(f"{stage:8} {took:7.1f} ms  {evidence}")
 
 
 def disconnect(node: str | Node) -> Steps[None]:

@@ -92,6 +92,7 @@ class Peer(asyncio.Protocol):
         """The handshake is over: the core learns of the link."""
         self._announced = True
         assert self.connection.peer is not None
+        self._server.dialler.greeted(self)
         self.send(self.connection.data_to_send())
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
@@ -126,7 +127,7 @@ class Server:
         self._unsent: dict[int, list[Buffer]] = {}
         self._evaluator_worked = False
         self.attended = False  # whether a terminal was ever here
-        self._dialler = Dialler(self)
+        self.dialler = Dialler(self)
         runners.attach(self)
 
     # opening
@@ -202,7 +203,7 @@ class Server:
             self.drain(0)
             self._evaluator_worked = peer.connection.opened
             self.runners.evaluator.lost()
-        self._dialler.lost(peer)
+        self.dialler.lost(peer)
         if peer.connection.opened:
             self.core.closed(peer.number, "connection lost", time.monotonic())
         self.carry_out()
@@ -294,7 +295,7 @@ class Server:
             peer.transport.close()
 
     def _dial(self, action: actions.Dial) -> None:
-        self._dialler.start(action.token, action.address)
+        self.dialler.start(*action)
 
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
@@ -373,6 +374,7 @@ class Server:
             for peer in list(self.peers.values()):
                 if peer.transport is not None:
                     peer.transport.close()
+            await self.dialler.close()
             await asyncio.sleep(0)
 
 

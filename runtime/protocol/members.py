@@ -3,7 +3,8 @@
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Close, Dial
+from pysh.runtime.protocol.actions import Close, Dial, Meta
+from pysh.runtime.protocol.addresses import Way
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
@@ -40,8 +41,11 @@ class Members:
                 return f"name_taken: {me.name} knows another {hello.name}; start one of the two under another name"
         return None
 
-    def joined(self, link: Link, token: int, alias: str) -> None:
-        """A connection with another node is open; `token` is set if we dialled it, as `alias` perhaps."""
+    def joined(self, link: Link, token: int, alias: str, told: Meta) -> None:
+        """A connection with another node is open; `token` is set if we dialled it, as `alias` perhaps.
+
+        Whoever asked for that is `told` too how it went.
+        """
         known = self.peers.get(link.hello.incarnation)
         if known is not None:
             link = self._one_of(known, link)
@@ -51,7 +55,7 @@ class Members:
         self.peers[link.hello.incarnation] = link
         self._tell(None if known else (link, "up", ""))
         if token and (asked := self.dialling.pop(token, None)) is not None:
-            self._node.reply(asked, {"ok": link.view()})
+            self._node.reply(asked, {"ok": {**link.view(), **told}})
 
     def _one_of(self, known: Link, new: Link) -> Link:
         """Two nodes dialled each other at once: both drop the same one of the two connections."""
@@ -65,12 +69,12 @@ class Members:
         new.session, new.aliases = known.session, known.aliases
         return new
 
-    def connect(self, address: str, asked: Frame | None = None) -> None:
-        """Dial `address`; whoever `asked` is answered when that succeeds or fails."""
+    def connect(self, address: str, asked: Frame | None = None, way: Way | None = None) -> None:
+        """Dial `address` on the `way` given; whoever `asked` is answered when that succeeds or fails."""
         token = next(self.tokens)
         if asked is not None:
             self.dialling[token] = asked
-        self._node.actions.append(Dial(token, address))
+        self._node.actions.append(Dial(token, address, way))
 
     def dial_failed(self, token: int, error: dict[str, Any]) -> None:
         """What `Dial` asked for did not come about."""

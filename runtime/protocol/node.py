@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from pysh.runtime.protocol import requests
-from pysh.runtime.protocol.actions import Action, Close, Stop, Write
+from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.frames import (
     HEADER,
@@ -109,14 +109,17 @@ class Node:
 
     def opened(
         self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0,
-        address: str = "", alias: str = "",
+        address: str = "", alias: str = "", told: Meta | None = None,
     ) -> None:  # fmt: skip
-        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled."""
+        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled.
+
+        Whoever asked for that is `told` too how it went.
+        """
         self.now = now
         process = 0 if worker else self.next_number()
         link = Link(number, hello, process, dialled=bool(token), address=address, worker=worker)
         if hello.role == "node":
-            self.members.joined(link, token, alias)
+            self.members.joined(link, token, alias, told or {})
             return
         self.links[number] = link
         if process:
