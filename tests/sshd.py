@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -65,7 +65,8 @@ def free_port() -> int:
 class Sshd:
     """A server on 127.0.0.1 with host keys and authorized keys of its own.
 
-    Its sessions have `folder/home` as $HOME, so no rc file of the real one is read, and `env` beside it.
+    Its sessions have `folder/home` as $HOME, so no rc file of the real one is read, and `env` beside it. It is
+    started by the command `prefix`, if there is one.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class Sshd:
         options: Mapping[str, str],
         host_key: Path | None = None,
         env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._prefix = prefix
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
@@ -112,7 +115,7 @@ class Sshd:
         config.write_text("".join(f"{name} {value}\n" for name, value in self._options.items()))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", config],
+                [*self._prefix, SSHD, "-D", "-e", "-f", config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,11 @@ def until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) ->
 
 
 class Home:
-    """A machine's worth of nodes, seen by nobody else."""
+    """A machine's worth of nodes, seen by nobody else; `prefix` is a command that runs others, elsewhere perhaps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.prefix = prefix
         self.runtime = folder / "run"
         self.environ = {
             **{k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "PYTHONPATH", "PYSH_OS_FALLBACKS")},
@@ -51,7 +52,7 @@ class Home:
     ) -> "subprocess.CompletedProcess[str]":
         """Run any command to its end, in this home."""
         return subprocess.run(
-            command, env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
+            [*self.prefix, *command], env=self.environ | env, cwd=self.folder, text=True, timeout=timeout,
             input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True,
         )  # fmt: skip
 
@@ -118,7 +119,7 @@ class Screens(ExitStack):
     def run(self, command: list[str]) -> Terminal:
         """A terminal that runs any command."""
         options = {"size": (30, 100), "cwd": self._home.folder}
-        return self.enter_context(Terminal(command, self._home.environ, **options))
+        return self.enter_context(Terminal([*self._home.prefix, *command], self._home.environ, **options))
 
 
 @pytest.fixture
