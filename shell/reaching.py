@@ -56,6 +56,7 @@ class OtherMachine:
         from pysh.runtime.places import state_dir
         from pysh.transports.tunnels import Carrier
 
+        self._destination = destination
         known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
@@ -71,13 +72,13 @@ class OtherMachine:
         """Who runs there now. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.survey(self._ssh))
+        return self._runner.run(probe.survey(self._ssh, self._destination))
 
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        sock = self._runner.run(probe.stream(self._ssh, path)).sock
+        sock = self._runner.run(probe.stream(self._ssh, path, self._destination)).sock
         sock.setblocking(True)
         return sock
 

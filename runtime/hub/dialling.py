@@ -99,7 +99,7 @@ class Dialler:
         known = next((p for p in core.peers.values() if address in (p.hello.name, *p.aliases)), None)
         if known is None or (asked := core.dialling.pop(attempt.token, None)) is None:
             return False
-        core.reply(asked, {"ok": known.view()})
+        core.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
         self._server.carry_out()
         return True
 
