@@ -73,7 +73,7 @@ def test_what_was_dialled_names_the_node_as_its_own_name_does(both: Machines) ->
 n = connect("w1@db1")
 print(repr(n))
 print([call(lambda: 1, on=on) for on in (n, "w1@db1", "w1@ip-10-0-0-3", "w1")])
-print(ping("w1@db1") > 0, connect("w1@db1") == n == connect("w1@ip-10-0-0-3"))
+print(ping("w1@db1") > 0, connect("w1@db1") == n == connect("w1@ip-10-0-0-3") == connect("w1"))
 disconnect("w1@db1")
 print(len(nodes()))
 print(connect("w1@db1") == n)
