@@ -103,6 +103,11 @@ class Sshd:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.005)
 
+    def sessions(self) -> list[int]:
+        """The processes that it runs for those who are connected."""
+        assert self.process is not None
+        return [pid for pid in descendants(self.process.pid) if alive(pid)]
+
     def stop(self) -> None:
         """End it and the connections it has."""
         if self.process is None:

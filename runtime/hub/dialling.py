@@ -62,11 +62,17 @@ class Dialler:
         task.add_done_callback(lambda done: self._report(done, attempt))
 
     async def close(self) -> None:
-        """Give up what is under way, and let what was written to other machines leave."""
+        """Give up what is under way, and let what was written to other machines leave.
+
+        To be called when every connection is closed.
+        """
         for task in self._dialling:
             task.cancel()
         if self._far is not None:
-            await self._far.close(self._tunnels.values())
+            tunnels, self._tunnels = self._tunnels, {}
+            for tunnel in tunnels.values():
+                self._far.release(tunnel)
+            await self._far.close()
 
     def _report(self, done: "asyncio.Task[None]", attempt: Attempt) -> None:
         self._dialling.discard(done)

@@ -5,7 +5,7 @@ Imported with the first of them, for a hub that needs none starts without all of
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Coroutine
 from typing import NamedTuple
 
 from pysh.runtime.hub import probe
@@ -52,23 +52,27 @@ class Far:
             node = machine.find(there.node, there.destination)
             passage = await probe.stream(ssh, node.socket, there.destination)
         except BaseException:
-            self._release(ssh)
+            self._later(self._carriers.release(ssh))
             raise
         trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
         return Tunnel(passage.sock, suite, ssh, passage.ended)
 
     def release(self, tunnel: Tunnel) -> None:
-        """It is over, and its socket is closed."""
-        self._release(tunnel.ssh)
+        """Its socket is closed: once what was written there has left, the rest may go."""
+        self._later(self._part(tunnel))
 
-    async def close(self, tunnels: Iterable[Tunnel]) -> None:
-        """Let what was written into the last `tunnels` leave, then end all of it."""
-        if parting := [tunnel.ended for tunnel in tunnels]:
-            await asyncio.wait(parting, timeout=PARTING)
+    async def close(self) -> None:
+        """End all of it. To be called when every tunnel is released."""
+        if self._releasing:
+            await asyncio.wait(self._releasing, timeout=2 * PARTING)
         await self._carriers.close()
 
-    def _release(self, ssh: Connection) -> None:
-        task = asyncio.get_running_loop().create_task(self._carriers.release(ssh))
+    async def _part(self, tunnel: Tunnel) -> None:
+        await asyncio.wait([tunnel.ended], timeout=PARTING)
+        await self._carriers.release(tunnel.ssh)
+
+    def _later(self, releasing: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(releasing)
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)
 

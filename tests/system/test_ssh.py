@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import Sshd, alive, descendants, free_port, keygen, public
+from tests.sshd import Sshd, free_port, keygen, public
 from tests.system.conftest import Home, Machines, Screens, until
 from tests.system.session import run_session
 
@@ -317,27 +317,42 @@ def test_nothing_stays_of_a_hub_that_was_killed(both: Machines, forwarding: str)
     both.here.node("n1@localhost", "--connect", "w1@db1")
     [node] = both.here.nodes()
     until(lambda: both.there.pysh("rpc", "w1", "-c", "len(nodes())").stdout == "2\n", "the connection")
-    assert server.process
-    assert [pid for pid in descendants(server.process.pid) if alive(pid)]
+    assert server.sessions()
     os.kill(node["pid"], signal.SIGKILL)
     until(lambda: not both.here.processes(), "the end of its processes", 5)
-    pid = server.process.pid
-    until(lambda: not any(map(alive, descendants(pid))), "the end of what sshd ran for it", 5)
+    until(lambda: not server.sessions(), "the end of what sshd ran for it", 5)
 
 
 def test_a_node_that_was_killed_there_lets_go_of_its_ssh_connection(both: Machines) -> None:
     server = both.sshd()
     both.there.node("w1@db1")
+    both.here.node("n1@localhost", "--connect", "w1@db1")
     [node] = both.there.nodes()
-    done = both.here.script(f"""
-import os, signal, time
-connect("w1@db1")
-os.kill({node["pid"]}, signal.SIGKILL)
-while len(nodes()) > 1:
-    time.sleep(0.01)
-print("down")
-time.sleep(1)
-""")
-    assert done.stdout == "down\n", done.stderr
-    assert server.process
-    assert not [pid for pid in descendants(server.process.pid) if alive(pid)]
+    until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+    os.kill(node["pid"], signal.SIGKILL)
+    until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "1\n", "its end")
+    until(lambda: not server.sessions(), "the end of the ssh connection", 5)
+
+
+def test_a_node_that_stops_says_so_through_ssh_before_the_carrier_ends(both: Machines) -> None:
+    server = both.sshd()
+    with Screens(both.there) as screens:
+        terminal = screens.open("--rm", "--name", "w1@db1")
+        terminal.wait_for_end("w1@db1[1]>")
+        both.here.node("n1@localhost", "--connect", "w1@db1")
+        until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+        both.here.pysh("stop", "n1")
+        terminal.wait(lambda: any("n1@localhost is down: shutdown" in line for line in terminal.lines), "the news")
+        until(lambda: not server.sessions(), "the end of the connection", 5)
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+
+
+def test_a_node_that_is_disconnected_leaves_no_ssh_connection(both: Machines) -> None:
+    server = both.sshd(AllowStreamLocalForwarding="no")
+    both.there.node("w1@db1")
+    both.here.node("n1@localhost", "--connect", "w1@db1")
+    until(lambda: both.there.pysh("rpc", "w1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+    both.here.pysh("rpc", "n1", "-c", "disconnect('w1@db1')")
+    until(lambda: not server.sessions(), "the end of the connection", 5)
+    assert len(both.there.nodes()) == 1
