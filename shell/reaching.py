@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
+from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.transports import unix
 
@@ -47,7 +48,7 @@ class Far(Reached):
 class OtherMachine:
     """An SSH connection to another machine, by a carrier of our own; `close` ends both."""
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, trace: Trace) -> None:
         # Only who goes to another machine pays for the import of these.
         import asyncio
         import os
@@ -63,6 +64,7 @@ class OtherMachine:
         try:
             connecting = self._carrier.connect(destination, ask=sys.stdin.isatty())
             self._ssh = self._runner.run(connecting)
+            trace.connected(self._ssh.facts, shared=False)
             suite_over(self._ssh.facts, destination)
         except BaseException:
             self.close()
@@ -89,12 +91,15 @@ class OtherMachine:
 
 
 @contextmanager
-def other_machine(destination: str) -> Iterator[OtherMachine]:
-    """A machine for as long as a command needs it. Raises `TransportError` or `BadName`."""
+def other_machine(destination: str, trace: Trace | None = None) -> Iterator[OtherMachine]:
+    """A machine for as long as a command needs it; `trace` is told of the way there.
+
+    Raises `TransportError` or `BadName`.
+    """
     from pysh.runtime.protocol.addresses import check_destination
 
     check_destination(destination)
-    made = OtherMachine(destination)
+    made = OtherMachine(destination, trace or Trace())
     try:
         yield made
     finally:
