@@ -84,6 +84,12 @@ class Sshd:
         return f"[127.0.0.1]:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The process that listens."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def log(self) -> str:
         """What it printed."""
         return (self.folder / "log").read_text(errors="replace")
@@ -105,8 +111,7 @@ class Sshd:
 
     def sessions(self) -> list[int]:
         """The processes that it runs for those who are connected."""
-        assert self.process is not None
-        return [pid for pid in descendants(self.process.pid) if alive(pid)]
+        return [pid for pid in descendants(self.pid) if alive(pid)]
 
     def stop(self) -> None:
         """End it and the connections it has."""

@@ -19,8 +19,12 @@ from pysh.transports.destination import Destination
 from pysh.transports.means import Ended
 from pysh.transports.tunnels import Connection
 
-PARTING = 1.0
-"""Seconds that what was written last has to leave this machine."""
+PARTING = 1.5
+"""Seconds that what was written last has to arrive, and the other end to hang up too."""
+
+
+class Gone(Exception):
+    """An SSH connection that was there leads nowhere any more; a new one may."""
 
 
 class Tunnel(NamedTuple):
@@ -44,15 +48,25 @@ class Far:
 
         Raises `TransportError` with the stage that was not reached, or `NoSuchNode`.
         """
-        ssh, shared = await self._carriers.connect(there.destination, way)
+        try:
+            return await self._through(*await self._carriers.connect(there.destination, way), there, address, trace)
+        except Gone:
+            return await self._through(*await self._carriers.connect(there.destination, way), there, address, trace)
+
+    async def _through(
+        self, ssh: Connection, shared: bool, there: There, address: str, trace: Trace
+    ) -> Tunnel:  # fmt: skip
+        """A tunnel through `ssh`. Raises `Gone` where that was `shared`, and turns out to be dead."""
         try:
             trace.connected(ssh.facts, shared=shared)
             suite = suite_over(ssh.facts, there.destination, address)
             machine = await probe.survey(ssh, there.destination)
             node = machine.find(there.node, there.destination)
             passage = await probe.stream(ssh, node.socket, there.destination)
-        except BaseException:
+        except BaseException as error:
             self._later(self._carriers.release(ssh))
+            if shared and ssh.lost.done():
+                raise Gone from error
             raise
         trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
         return Tunnel(passage.sock, suite, ssh, passage.ended)
@@ -68,8 +82,11 @@ class Far:
         await self._carriers.close()
 
     async def _part(self, tunnel: Tunnel) -> None:
-        await asyncio.wait([tunnel.ended], timeout=PARTING)
-        await self._carriers.release(tunnel.ssh)
+        ended, _ = await asyncio.wait([tunnel.ended], timeout=PARTING)
+        if ended:
+            await self._carriers.release(tunnel.ssh)
+        else:  # a machine that does not even hang up is not there, and nobody else is to wait for it
+            await self._carriers.give_up(tunnel.ssh)
 
     def _later(self, releasing: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(releasing)

@@ -73,8 +73,7 @@ async def test_an_idle_carrier_ends_and_the_next_connection_starts_another(
         await ssh.connect(f"127.0.0.1:{free_port()}", WAY)
     await until(lambda: not carriers_of_this_process())
     connection, _ = await ssh.connect("db1", WAY)
-    await asyncio.sleep(0.2)  # a carrier in use does not end
-    assert (await connection.run("echo here")).stdout == b"here\n"
+    assert (await connection.run("sleep 0.2; echo here")).stdout == b"here\n"
     await ssh.release(connection)
     await until(lambda: not carriers_of_this_process())
 
@@ -88,4 +87,15 @@ async def test_a_carrier_that_was_killed_is_replaced(ssh: Carriers) -> None:
     connection, shared = await ssh.connect("db1", WAY)
     assert not shared
     assert (await connection.run("echo here")).stdout == b"here\n"
+    await ssh.release(connection)
+
+
+async def test_one_that_is_given_up_ends_for_all_and_is_shared_no_more(ssh: Carriers, server: Sshd) -> None:
+    one, _ = await ssh.connect("db1", WAY)
+    two, _ = await ssh.connect("db1", WAY)
+    await ssh.give_up(one)
+    assert two.lost.done()
+    await ssh.release(two)
+    connection, shared = await ssh.connect("db1", WAY)
+    assert not shared
     await ssh.release(connection)

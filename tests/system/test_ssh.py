@@ -356,3 +356,23 @@ def test_a_node_that_is_disconnected_leaves_no_ssh_connection(both: Machines) ->
     both.here.pysh("rpc", "n1", "-c", "disconnect('w1@db1')")
     until(lambda: not server.sessions(), "the end of the connection", 5)
     assert len(both.there.nodes()) == 1
+
+
+def test_an_ssh_connection_that_leads_nowhere_is_replaced_and_not_shared(both: Machines) -> None:
+    server = both.sshd()
+    both.there.node("w1@db1")
+    both.there.node("w2@db1")
+    done = both.here.script(f"""
+import os, signal, time
+n = connect("w1@db1")
+pids = open("/proc/{server.pid}/task/{server.pid}/children").read().split()
+for pid in pids:
+    os.kill(int(pid), signal.SIGSTOP)
+disconnect(n)
+begun = time.monotonic()
+print(call(lambda: 42, on=connect("w2@db1")), time.monotonic() - begun < 10)
+for pid in pids:
+    os.kill(int(pid), signal.SIGCONT)
+""")
+    assert done.stdout == "42 True\n", done.stdout + done.stderr
+    assert server.log.count("Accepted publickey") == 2
