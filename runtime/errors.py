@@ -87,6 +87,11 @@ class ConnectError(PyshError):
         return f"[{self.stage}] {super().__str__()}{hint}"
 
 
+def traced(rows: Iterable[Sequence[Any]]) -> str:
+    """A `trace` as people read it: a line for each stage."""
+    return "\n".join(f"{stage:8} {took:7.1f} ms  {evidence}" for stage, took, evidence in rows)
+
+
 class NodeDown(PyshError):
     """The node is gone or cannot be reached: `reason` is `noconnection`, `shutdown`, `restarted` ..."""
 

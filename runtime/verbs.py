@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
-from pysh.runtime.errors import ConnectError, TaskTimeout
+from pysh.runtime.errors import ConnectError, TaskTimeout, traced
 from pysh.runtime.node import Node, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
@@ -73,19 +73,14 @@ def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
         entry = yield waiter
     except ConnectError as error:
         if trace:
-            _print_trace(error.trace)
+            print(traced(error.trace))
         raise
     if trace:
-        _print_trace(entry.get("trace", ()))
+        print(traced(entry["trace"]))
     node = Node(entry["name"])
     if node.info is not None:
         yield from ping(node)  # which its line shows
     return node
-
-
-def _print_trace(rows: Iterable[tuple[Any, ...]]) -> None:
-    for stage, took, evidence in rows:
-        print(f"{stage:8} {took:7.1f} ms  {evidence}")
 
 
 def disconnect(node: str | Node) -> Steps[None]:

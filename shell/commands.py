@@ -24,7 +24,7 @@ def ask(node: Reached, cookie: bytes) -> Client:
     return client
 
 
-def _cookie_of(asked: argparse.Namespace) -> bytes:
+def cookie_of(asked: argparse.Namespace) -> bytes:
     return config.read_cookie(asked.cookie, asked.cookie_file)
 
 
@@ -58,7 +58,7 @@ def ls(asked: argparse.Namespace) -> int:
 
 def tasks(asked: argparse.Namespace) -> int:
     """The tasks that the nodes here, or one node anywhere, run or keep results of."""
-    cookie = _cookie_of(asked)
+    cookie = cookie_of(asked)
     if asked.node:
         with reached(asked.node) as node:
             rows = _tasks_of(node, cookie)
@@ -90,7 +90,7 @@ def stop(asked: argparse.Namespace) -> int:
     """End a node, and wait until it is gone."""
     with reached(asked.node) as node:
         name, pid = node.entry.name, node.entry.pid
-        ask(node, _cookie_of(asked)).ask("stop", timeout=STOP_SECONDS)
+        ask(node, cookie_of(asked)).ask("stop", timeout=STOP_SECONDS)
         until = time.monotonic() + STOP_SECONDS
         while node.is_alive():
             if time.monotonic() > until:
@@ -104,7 +104,7 @@ def stop(asked: argparse.Namespace) -> int:
 def rpc(asked: argparse.Namespace) -> int:
     """Run code in the shell of a node: what it prints and its value here, 1 if it raised."""
     with reached(asked.node) as node:
-        return _rpc(asked, node.entry.name, ask(node, _cookie_of(asked)))
+        return _rpc(asked, node.entry.name, ask(node, cookie_of(asked)))
 
 
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
@@ -143,12 +143,19 @@ def node(asked: argparse.Namespace) -> int:
     return starting.node(asked)
 
 
+def doctor(asked: argparse.Namespace) -> int:
+    """What stands in the way, here or to another machine."""
+    from pysh.shell import doctor
+
+    return doctor.doctor(asked)
+
+
 def cookie(asked: argparse.Namespace) -> int:
     """Make a new cookie file, or print the cookie."""
     if asked.what == "new":
         print(config.new_cookie())
     else:
-        print(_cookie_of(asked).decode())
+        print(cookie_of(asked).decode())
     return codes.OK
 
 

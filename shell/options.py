@@ -12,6 +12,7 @@ COMMANDS = {
     "ls": "the nodes that run on this machine, or on another",
     "tasks": "the tasks of the nodes that run here",
     "stop": "end a node",
+    "doctor": "what stands in the way, here or to another machine",
     "cookie": "make or show the cookie that nodes prove to each other",
 }
 
@@ -24,6 +25,7 @@ pysh node --name N [--detach]    a node without a terminal
 pysh attach N                    this terminal on the shell of node N
 pysh rpc N -c CODE               run CODE in the shell of node N
 pysh ls [HOST]                   the nodes that run here, or on another machine
+pysh doctor [HOST]               what stands in the way, here or there
 pysh tasks [N] | stop N | cookie new|show
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by ssh.
@@ -83,7 +85,7 @@ def _some(made: Parser) -> None:
     made.add_argument("node", metavar="N", nargs="?")
 
 
-def _ls(made: Parser) -> None:
+def _host(made: Parser) -> None:
     made.add_argument("host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]")
 
 
@@ -91,7 +93,16 @@ def _cookie(made: Parser) -> None:
     made.add_argument("what", choices=("new", "show"))
 
 
-_OWN = {"ls": _ls, "node": _node, "attach": _attach, "rpc": _rpc, "stop": _named, "tasks": _some, "cookie": _cookie}
+_OWN = {
+    "ls": _host,
+    "doctor": _host,
+    "node": _node,
+    "attach": _attach,
+    "rpc": _rpc,
+    "stop": _named,
+    "tasks": _some,
+    "cookie": _cookie,
+}
 
 _VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--python", "--timeout")
 

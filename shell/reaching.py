@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
+from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.transports import unix
 
@@ -47,7 +48,7 @@ class Far(Reached):
 class OtherMachine:
     """An SSH connection to another machine, by a carrier of our own; `close` ends both."""
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, trace: Trace) -> None:
         # Only who goes to another machine pays for the import of these.
         import asyncio
         import os
@@ -56,12 +57,14 @@ class OtherMachine:
         from pysh.runtime.places import state_dir
         from pysh.transports.tunnels import Carrier
 
+        self._destination = destination
         known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
         try:
             connecting = self._carrier.connect(destination, ask=sys.stdin.isatty())
             self._ssh = self._runner.run(connecting)
+            trace.connected(self._ssh.facts, shared=False)
             suite_over(self._ssh.facts, destination)
         except BaseException:
             self.close()
@@ -71,13 +74,13 @@ class OtherMachine:
         """Who runs there now. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.survey(self._ssh))
+        return self._runner.run(probe.survey(self._ssh, self._destination))
 
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        sock = self._runner.run(probe.stream(self._ssh, path)).sock
+        sock = self._runner.run(probe.stream(self._ssh, path, self._destination)).sock
         sock.setblocking(True)
         return sock
 
@@ -88,12 +91,15 @@ class OtherMachine:
 
 
 @contextmanager
-def other_machine(destination: str) -> Iterator[OtherMachine]:
-    """A machine for as long as a command needs it. Raises `TransportError` or `BadName`."""
+def other_machine(destination: str, trace: Trace | None = None) -> Iterator[OtherMachine]:
+    """A machine for as long as a command needs it; `trace` is told of the way there.
+
+    Raises `TransportError` or `BadName`.
+    """
     from pysh.runtime.protocol.addresses import check_destination
 
     check_destination(destination)
-    made = OtherMachine(destination)
+    made = OtherMachine(destination, trace or Trace())
     try:
         yield made
     finally:

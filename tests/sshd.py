@@ -104,6 +104,12 @@ class Sshd:
         return f"[127.0.0.1]:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The process that listens."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def log(self) -> str:
         """What it printed."""
         return (self.folder / "log").read_text(errors="replace")
@@ -127,6 +133,10 @@ class Sshd:
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
             time.sleep(0.005)
+
+    def sessions(self) -> list[int]:
+        """The processes that it runs for those who are connected."""
+        return [pid for pid in descendants(self.pid) if alive(pid)]
 
     def stop(self) -> None:
         """End it and the connections it has."""

@@ -47,18 +47,23 @@ class Carriers:
 
     async def release(self, connection: Connection) -> None:
         """One of those who asked for it needs it no more; it ends with the last."""
-        self._uses[connection] -= 1
-        if self._uses[connection]:
-            return
-        del self._uses[connection]
+        if self._uses[connection] > 1:
+            self._uses[connection] -= 1
+        elif connection in self._uses:
+            await self.give_up(connection)
+
+    async def give_up(self, connection: Connection) -> None:
+        """End it, whoever needs it: it leads nowhere."""
+        self._uses.pop(connection, None)
         await connection.close()
         self._rest()
 
     async def close(self) -> None:
         """End the carrier, and every connection with it."""
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            await carrier.close()
+        self._unrest()
+        await self._stop()
+        if self._ending is not None:
+            await self._ending
 
     async def _let_in(self, destination: str, way: Way) -> Connection:
         """Connect; where the server lets nobody more in at the moment, again a little later."""
@@ -75,10 +80,15 @@ class Carriers:
     async def _connect(self, destination: str, way: Way) -> Connection:
         async with self._starting:
             if self._carrier is None or self._carrier.gone:
-                await self.close()
+                await self._stop()
                 known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
                 self._carrier = await Carrier.start(known_hosts, log=self._log)
         return await self._carrier.connect(destination, via=way.via, hostkey=way.hostkey, transport=way.transport)
+
+    async def _stop(self) -> None:
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            await carrier.close()
 
     def _unrest(self) -> None:
         if self._idle is not None:
@@ -93,4 +103,4 @@ class Carriers:
 
     def _end(self) -> None:
         self._idle = None
-        self._ending = asyncio.get_running_loop().create_task(self.close())
+        self._ending = asyncio.get_running_loop().create_task(self._stop())

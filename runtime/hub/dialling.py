@@ -3,29 +3,27 @@
 import asyncio
 import socket
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import STAGES
-from pysh.runtime.hub import discovery, probe
-from pysh.runtime.hub.carriers import Carriers
+from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import NoSuchNode
 from pysh.runtime.hub.trace import Trace
-from pysh.runtime.hub.trust import suite_over
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
+from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.terms import BadName
-from pysh.transports import sshconfig, tunnels, unix
-from pysh.transports.base import TransportError
-from pysh.transports.destination import Destination
-from pysh.transports.means import Passage
+from pysh.transports import unix
 
 if TYPE_CHECKING:
+    from pysh.runtime.hub.far import Far, Tunnel
     from pysh.runtime.hub.server import Peer, Server
 
 SECONDS = 10.0
-PARTING = 1.0
-"""Seconds that what was written last has to leave this machine."""
+LOG = 2
+"""The file descriptor of what a hub and its children print of themselves."""
 REFUSALS = {
     "bad_cookie": "cookie",
     "version": "version",
@@ -45,23 +43,16 @@ class Attempt(NamedTuple):
     trace: Trace
 
 
-class Tunnel(NamedTuple):
-    """What a connection to a node of another machine goes through."""
-
-    ssh: tunnels.Connection
-    passage: Passage
-
-
 class Dialler:
     """Dials for the core, as often as it says, and tells it when that fails."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._carriers = Carriers(log=2)
         self._dialling: set[asyncio.Task[None]] = set()
         self._greeting: dict[int, Attempt] = {}
         self._tunnels: dict[int, Tunnel] = {}
         self._ways: dict[str, Way] = {}
+        self._far: Far | None = None
 
     def start(self, token: int, address: str, way: Way | None) -> None:
         """Begin; the outcome reaches the core under `token`. Without a `way` it is the last one to there."""
@@ -71,12 +62,17 @@ class Dialler:
         task.add_done_callback(lambda done: self._report(done, attempt))
 
     async def close(self) -> None:
-        """Give up what is under way, let what was written leave, and end the carrier."""
+        """Give up what is under way, and let what was written to other machines leave.
+
+        To be called when every connection is closed.
+        """
         for task in self._dialling:
             task.cancel()
-        if parting := [tunnel.passage.ended for tunnel in self._tunnels.values()]:
-            await asyncio.wait(parting, timeout=PARTING)
-        await self._carriers.close()
+        if self._far is not None:
+            tunnels, self._tunnels = self._tunnels, {}
+            for tunnel in tunnels.values():
+                self._far.release(tunnel)
+            await self._far.close()
 
     def _report(self, done: "asyncio.Task[None]", attempt: Attempt) -> None:
         self._dialling.discard(done)
@@ -103,37 +99,29 @@ class Dialler:
             path = address.path if isinstance(address, Socket) else await _find_here(address)
             sock = unix.connected_socket(path, timeout=0)
             attempt.trace.lap("find", path)
-            await self._greet(attempt, sock, HMAC)
+            await self._greet(attempt, sock)
 
     def _is_known(self, attempt: Attempt) -> bool:
         """Whether a node of that name is connected, so that whoever asks for it has it."""
-        core, address = self._server.core, attempt.address
-        known = next((p for p in core.peers.values() if address in (p.hello.name, *p.aliases)), None)
+        core = self._server.core
+        known = _called(attempt.address, core.peers.values())
         if known is None or (asked := core.members.dialling.pop(attempt.token, None)) is None:
             return False
-        core.reply(asked, {"ok": known.view()})
+        core.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
         self._server.carry_out()
         return True
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
-        """SSH to the machine, who runs there, a stream to the one that is meant, and the handshake."""
-        ssh, shared = await self._carriers.connect(there.destination, attempt.way)
-        try:
-            attempt.trace.connected(ssh.facts, shared=shared)
-            suite = suite_over(ssh.facts, there.destination, attempt.address)
-            machine = await probe.survey(ssh)
-            node = machine.find(there.node, there.destination)
-            passage = await probe.stream(ssh, node.socket)
-            attempt.trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
-            peer = await self._greet(attempt, passage.sock, suite)
-        except BaseException:
-            await self._carriers.release(ssh)
-            raise
-        self._tunnels[peer.number] = Tunnel(ssh, passage)
-        if peer.number not in self._server.peers:  # it ended while we looked away
-            self.lost(peer)
+        if self._far is None:
+            from pysh.runtime.hub.far import Far
 
-    async def _greet(self, attempt: Attempt, sock: socket.socket, suite: int) -> "Peer":
+            self._far = Far(LOG)
+        tunnel = await self._far.open(there, attempt.way, attempt.address, attempt.trace)
+        await self._greet(attempt, tunnel.sock, tunnel.suite, tunnel)
+
+    async def _greet(
+        self, attempt: Attempt, sock: socket.socket, suite: int = HMAC, tunnel: "Tunnel | None" = None
+    ) -> None:
         from pysh.runtime.hub.server import Peer
 
         server, now = self._server, time.monotonic()
@@ -142,13 +130,12 @@ class Dialler:
         sock.setblocking(False)
         alias = "" if attempt.address.startswith("unix:") else attempt.address
         told = {"trace": attempt.trace.rows}
-        _, peer = await server.loop.create_unix_connection(
-            lambda: Peer(server, connection, token=attempt.token, address=attempt.address, alias=alias, told=told),
-            sock=sock,
-        )
+        peer = Peer(server, connection, token=attempt.token, address=attempt.address, alias=alias, told=told)
         self._greeting[peer.number] = attempt
+        if tunnel is not None:
+            self._tunnels[peer.number] = tunnel
+        await server.loop.create_unix_connection(lambda: peer, sock=sock)
         server.loop.call_later(SECONDS, self._too_late, peer)
-        return peer
 
     def _too_late(self, peer: "Peer") -> None:
         if not peer.connection.opened and peer.transport is not None:
@@ -163,10 +150,8 @@ class Dialler:
 
     def lost(self, peer: "Peer") -> None:
         """A connection ended; if it was being dialled, say why."""
-        if tunnel := self._tunnels.pop(peer.number, None):
-            releasing = self._server.loop.create_task(self._carriers.release(tunnel.ssh))
-            self._dialling.add(releasing)
-            releasing.add_done_callback(self._dialling.discard)
+        if (tunnel := self._tunnels.pop(peer.number, None)) and self._far is not None:
+            self._far.release(tunnel)
         if (attempt := self._greeting.pop(peer.number, None)) is None:
             return
         error = peer.connection.error
@@ -176,20 +161,21 @@ class Dialler:
             self._fail(attempt, "ready", "the other side closed the connection before it said who it is")
 
 
+def _called(address: str, peers: Iterable[Link]) -> Link | None:
+    """The one of `peers` of this full name or alias, else the one that has this before the `@`."""
+    full = [peer for peer in peers if address in (peer.hello.name, *peer.aliases)]
+    short = [peer for peer in peers if peer.hello.name.partition("@")[0] == address]
+    return full[0] if full else short[0] if len(short) == 1 else None
+
+
 async def _find_here(address: Here) -> str:
     """The socket of a node of this machine. Raises `NoSuchNode` with those that run here."""
     try:
         return discovery.find(address.written).socket
     except NoSuchNode as error:
-        if "@" in address.written or not await _is_ssh_host(address.node):
+        from pysh.runtime.hub.far import is_ssh_host
+
+        if "@" in address.written or not await is_ssh_host(address.node):
             raise
         hint = f"{address.node} is an ssh host; see who runs there: pysh ls {address.node}"
         raise NoSuchNode(error.stage, error.what, error.evidence, hint) from error
-
-
-async def _is_ssh_host(name: str) -> bool:
-    """Whether the user's ssh configuration makes something of `name`."""
-    try:
-        return (await sshconfig.resolve(Destination(name))).host != name
-    except TransportError:
-        return False

@@ -1,8 +1,10 @@
 """How far a `connect` came: each stage with its milliseconds, and how we know."""
 
 import time
+from typing import TYPE_CHECKING
 
-from pysh.transports.control import Facts
+if TYPE_CHECKING:
+    from pysh.transports.control import Facts
 
 
 class Trace:
@@ -16,7 +18,7 @@ class Trace:
         """`stage` is passed now."""
         self.rows.append((stage, self._took(), evidence))
 
-    def connected(self, facts: Facts, *, shared: bool) -> None:
+    def connected(self, facts: "Facts", *, shared: bool) -> None:
         """An SSH connection is there; it knows what its stages took, unless it was there before."""
         took, where = self._took(), f"{facts.user}@{facts.host} port {facts.port}"
         if shared:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.shell.terminal import Terminal
-from tests.sshd import Place, Sshd, alive, descendants, place
+from tests.sshd import Place, Sshd, place
 
 DEADLINE = 15.0
 PYSH = [sys.executable, "-m", "pysh"]
@@ -154,8 +154,7 @@ class Machines:
             home.end()
         for server in self.place.servers:
             if server.process:
-                pid = server.process.pid
-                until(lambda pid=pid: not any(map(alive, descendants(pid))), "the end of what sshd runs", 5)  # type: ignore[misc]
+                until(lambda server=server: not server.sessions(), "the end of what sshd runs", 5)  # type: ignore[misc]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import Sshd, alive, descendants, free_port, keygen, public
+from tests.sshd import Sshd, free_port, keygen, public
 from tests.system.conftest import Home, Machines, Screens, until
 from tests.system.session import run_session
 
@@ -73,7 +73,7 @@ def test_what_was_dialled_names_the_node_as_its_own_name_does(both: Machines) ->
 n = connect("w1@db1")
 print(repr(n))
 print([call(lambda: 1, on=on) for on in (n, "w1@db1", "w1@ip-10-0-0-3", "w1")])
-print(ping("w1@db1") > 0, connect("w1@db1") == n == connect("w1@ip-10-0-0-3"))
+print(ping("w1@db1") > 0, connect("w1@db1") == n == connect("w1@ip-10-0-0-3") == connect("w1"))
 disconnect("w1@db1")
 print(len(nodes()))
 print(connect("w1@db1") == n)
@@ -215,10 +215,14 @@ def test_a_bare_name_is_never_ssh_but_shows_what_to_type(both: Machines) -> None
     assert "Connection from" not in server.log
 
 
-@pytest.mark.parametrize("address", ["-w@db1", "w1@-oProxyCommand=x", "w1@a;b", "w1@$(x)", "w1@db1:99999"])
-def test_what_is_no_address_is_refused_before_it_is_used(both: Machines, address: str) -> None:
+def test_what_is_no_address_is_refused_before_it_is_used(both: Machines) -> None:
     server = both.sshd()
-    refused(both.here, connecting(address), "resolve")
+    wrong = ["-w@db1", "w1@-oProxyCommand=x", "w1@a;b", "w1@$(x)", "w1@db1:99999", "W@db1", "unix:x"]
+    done = both.here.script(f"""
+for error in connect(*{wrong}).values():
+    print(error.stage, error.executed)
+""")
+    assert done.stdout.splitlines() == ["resolve no"] * len(wrong), done.stderr
     assert "Connection from" not in server.log
 
 
@@ -313,27 +317,62 @@ def test_nothing_stays_of_a_hub_that_was_killed(both: Machines, forwarding: str)
     both.here.node("n1@localhost", "--connect", "w1@db1")
     [node] = both.here.nodes()
     until(lambda: both.there.pysh("rpc", "w1", "-c", "len(nodes())").stdout == "2\n", "the connection")
-    assert server.process
-    assert [pid for pid in descendants(server.process.pid) if alive(pid)]
+    assert server.sessions()
     os.kill(node["pid"], signal.SIGKILL)
     until(lambda: not both.here.processes(), "the end of its processes", 5)
-    pid = server.process.pid
-    until(lambda: not any(map(alive, descendants(pid))), "the end of what sshd ran for it", 5)
+    until(lambda: not server.sessions(), "the end of what sshd ran for it", 5)
 
 
 def test_a_node_that_was_killed_there_lets_go_of_its_ssh_connection(both: Machines) -> None:
     server = both.sshd()
     both.there.node("w1@db1")
+    both.here.node("n1@localhost", "--connect", "w1@db1")
     [node] = both.there.nodes()
+    until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+    os.kill(node["pid"], signal.SIGKILL)
+    until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "1\n", "its end")
+    until(lambda: not server.sessions(), "the end of the ssh connection", 5)
+
+
+def test_a_node_that_stops_says_so_through_ssh_before_the_carrier_ends(both: Machines) -> None:
+    server = both.sshd()
+    with Screens(both.there) as screens:
+        terminal = screens.open("--rm", "--name", "w1@db1")
+        terminal.wait_for_end("w1@db1[1]>")
+        both.here.node("n1@localhost", "--connect", "w1@db1")
+        until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+        both.here.pysh("stop", "n1")
+        terminal.wait(lambda: any("n1@localhost is down: shutdown" in line for line in terminal.lines), "the news")
+        until(lambda: not server.sessions(), "the end of the connection", 5)
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+
+
+def test_a_node_that_is_disconnected_leaves_no_ssh_connection(both: Machines) -> None:
+    server = both.sshd(AllowStreamLocalForwarding="no")
+    both.there.node("w1@db1")
+    both.here.node("n1@localhost", "--connect", "w1@db1")
+    until(lambda: both.there.pysh("rpc", "w1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+    both.here.pysh("rpc", "n1", "-c", "disconnect('w1@db1')")
+    until(lambda: not server.sessions(), "the end of the connection", 5)
+    assert len(both.there.nodes()) == 1
+
+
+def test_an_ssh_connection_that_leads_nowhere_is_replaced_and_not_shared(both: Machines) -> None:
+    server = both.sshd()
+    both.there.node("w1@db1")
+    both.there.node("w2@db1")
     done = both.here.script(f"""
 import os, signal, time
-connect("w1@db1")
-os.kill({node["pid"]}, signal.SIGKILL)
-while len(nodes()) > 1:
-    time.sleep(0.01)
-print("down")
-time.sleep(1)
+n = connect("w1@db1")
+pids = open("/proc/{server.pid}/task/{server.pid}/children").read().split()
+for pid in pids:
+    os.kill(int(pid), signal.SIGSTOP)
+disconnect(n)
+begun = time.monotonic()
+print(call(lambda: 42, on=connect("w2@db1")), time.monotonic() - begun < 10)
+for pid in pids:
+    os.kill(int(pid), signal.SIGCONT)
 """)
-    assert done.stdout == "down\n", done.stderr
-    assert server.process
-    assert not [pid for pid in descendants(server.process.pid) if alive(pid)]
+    assert done.stdout == "42 True\n", done.stdout + done.stderr
+    assert server.log.count("Accepted publickey") == 2

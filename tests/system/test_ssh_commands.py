@@ -68,3 +68,32 @@ def test_the_full_name_of_a_node_here_is_never_looked_for_elsewhere(both: Machin
     assert both.here.pysh("rpc", "w1@db1", "-c", "40 + 2").stdout == "42\n"
     assert both.here.script("print(connect('w1@db1').call(lambda: 42))").stdout == "42\n"
     assert "Connection from" not in server.log
+
+
+def test_the_doctor_shows_each_stage_of_the_way_and_which_node_takes_the_cookie(both: Machines) -> None:
+    both.sshd()
+    both.there.node("w1@db1")
+    done = both.here.pysh("doctor", "db1")
+    assert done.returncode == 0, done.stderr
+    stages = [line.split()[0] for line in done.stdout.splitlines()]
+    assert stages == ["carrier", "resolve", "tcp", "hostkey", "sshauth", "find", "cookie"]
+    assert "w1@db1 (pid " in done.stdout
+    done = both.here.pysh("doctor", "db1", "--cookie", "another")
+    assert done.returncode == 4
+    assert "the cookies differ" in done.stdout
+    both.place.home.known_hosts.write_text("")
+    done = both.here.pysh("doctor", "db1")
+    assert done.returncode == 3
+    assert "sshauth" in done.stdout
+    assert "no known_hosts file has the host key" in done.stderr
+
+
+def test_the_doctor_shows_what_a_node_here_would_be_made_of(both: Machines) -> None:
+    done = both.here.pysh("doctor")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "pysh", "python", "name", "runtime", "nodes", "cookie", "ssh",
+    ]  # fmt: skip
+    done = both.here.pysh("doctor", "--python", "/no/python")
+    assert done.returncode == 1
+    assert "/no/python" in done.stdout
