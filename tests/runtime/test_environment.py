@@ -22,7 +22,7 @@ def test_what_a_line_adds_or_changes_is_there_and_what_it_prints_is_not(tmp_path
 
 
 def test_a_line_that_fails_is_told_with_what_it_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="exit status 127: .*nonsense: command not found"):
+    with pytest.raises(ConfigError, match=r"exit status 127: .*nonsense: command not found"):
         after("nonsense", str(tmp_path))
 
 
