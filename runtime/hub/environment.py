@@ -20,7 +20,7 @@ def after(setup: str, cwd: str) -> dict[str, str]:
     # What it prints is its own business, and what it starts may hold its descriptors open.
     found, complaint = system.memory_file("pysh-environment", 0), system.memory_file("pysh-setup", 0)
     try:
-        line = f"{setup.strip().rstrip(';&')} && env -0 >&{found}"
+        line = f"{setup.strip().rstrip(';&')} && env -0 >/dev/fd/{found}"
         done = subprocess.run(
             [shell, "-c", line], cwd=cwd, pass_fds=[found], timeout=SECONDS,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=complaint,

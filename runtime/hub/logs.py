@@ -5,7 +5,7 @@
 import os
 from glob import glob
 
-from pysh.runtime.places import ConfigError, runtime_dir, state_dir
+from pysh.runtime.places import ConfigError, has_home, runtime_dir, state_dir
 
 TAIL = 4096
 """Bytes of a log that an error shows."""
@@ -33,7 +33,7 @@ def begin(name: str) -> None:
 
 
 def _folders() -> list[str]:
-    folders = [os.path.join(state_dir(), "logs")]
+    folders = [os.path.join(state_dir(), "logs")] if has_home() else []
     try:
         return [*folders, os.path.join(runtime_dir(), "logs")]
     except ConfigError:

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.attachment import GRACE
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.handshake import Handshake
@@ -24,6 +25,9 @@ from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
 from pysh.transports.base import TransportError
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.starter import Starter
 
 UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
@@ -41,8 +45,12 @@ FIRST_TERMINAL = 10.0
 class Peer(asyncio.Protocol):
     """One connection: bytes to its `Connection`, frames to the core."""
 
-    def __init__(self, server: "Server", connection: Connection, *, checked: bool = False, **opening: Any) -> None:
+    def __init__(
+        self, server: "Server", connection: Connection, *, checked: bool = False,
+        outcome: "asyncio.Future[None] | None" = None, **opening: Any,
+    ) -> None:  # fmt: skip
         self.checked = checked
+        self.outcome = outcome  # for one who waits until the handshake is over
         self.number = next(server.link_numbers)
         self.connection = connection
         self.opening = opening
@@ -94,8 +102,13 @@ class Peer(asyncio.Protocol):
         self.send(self.connection.data_to_send())
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
+        if self.outcome is not None and not self.outcome.done():
+            self.outcome.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.outcome is not None and not self.outcome.done():
+            why = str(self.connection.error or "it ended before it said who it is")
+            self.outcome.set_exception(TransportError("ready", "the new node could not be connected to", why))
         self._server.lost(self)
 
 
@@ -115,6 +128,7 @@ class Server:
             self.name, self.incarnation, python=config["python_version"],
             cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts,
             persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
+            starter=bytes.fromhex(config.get("starter", "")), grace=float(config.get("grace", GRACE)),
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
@@ -126,6 +140,7 @@ class Server:
         self._evaluator_worked = False
         self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
+        self._starter: Starter | None = None
         runners.attach(self)
 
     # opening
@@ -258,6 +273,8 @@ class Server:
                     elif isinstance(event, Silent):
                         self.drop(peer, f"silent for {event.for_seconds:.0f} s")
                 peer.send(peer.connection.data_to_send())
+        if self._starter is not None:
+            self._starter.reap()
         self.core.tick(now)
         self.carry_out()
         self.loop.call_later(0.5, self.watch)
@@ -295,6 +312,13 @@ class Server:
     def _dial(self, action: actions.Dial) -> None:
         self._dialler.start(action.token, action.address)
 
+    def _start(self, action: actions.Start) -> None:
+        if self._starter is None:
+            from pysh.runtime.hub.starter import Starter  # most nodes start no others
+
+            self._starter = Starter(self)
+        self._starter.start(action)
+
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
             self.runners.start_evaluator()
@@ -321,6 +345,7 @@ class Server:
     _DO: dict[type, Callable[["Server", Any], None]] = {
         actions.Close: _close,
         actions.Dial: _dial,
+        actions.Start: _start,
         actions.Prepare: _prepare,
         actions.Attended: _attended,
         actions.Stop: _stop,
@@ -373,6 +398,8 @@ class Server:
                 if peer.transport is not None:
                     peer.transport.close()
             await asyncio.sleep(0)
+            if self._starter is not None:
+                await self._starter.close()
 
 
 def joined(buffers: list[Buffer]) -> list[Buffer]:

@@ -20,7 +20,7 @@ from pysh.runtime import system
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.logs import log_file, tail
 from pysh.runtime.hub.persistence import survival
-from pysh.runtime.places import ConfigError, write_private
+from pysh.runtime.places import ConfigError, has_home, write_private
 
 PATIENCE = 60.0
 """Seconds that the hub has to answer, and the starter to take the answer."""
@@ -140,7 +140,8 @@ def main(source: BinaryIO, sink: int, word: str, core: str, fd: int, cache: str)
     lives = Stage1(source, sink, word, core, fd).run()
     if lives:
         os.close(sink)  # the starter need not wait for the disk
-        _keep(cache, fd)
+        if has_home():
+            _keep(cache, fd)
     elif not core.startswith("/proc/"):
         with suppress(OSError):
             os.unlink(core)  # noqa: PTH108

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ MINOR = "{}.{}".format(*sys.version_info)
 
 def answers(line: str, shell: str = "/bin/sh", **environ: str) -> list[str]:
     """What comes back for the command line `line`, and nothing else than the line decides."""
-    env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environ}
-    done = subprocess.run([shell, "-c", line], input=b"", capture_output=True, env=env, timeout=20)
+    with tempfile.TemporaryDirectory() as home:  # where fish leaves folders of its own
+        env = {"PATH": "/usr/bin:/bin", "HOME": home, **environ}
+        done = subprocess.run([shell, "-c", line], input=b"", capture_output=True, env=env, timeout=20)
     return Answers(WORD).feed(done.stdout)
 
 
