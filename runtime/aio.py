@@ -16,7 +16,7 @@ from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import drive
 from pysh.runtime.task import Task
-from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Waited
+from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
 node = api.node
 me = api.me
@@ -27,9 +27,11 @@ async def nodes() -> Nodes:
     return await drive(verbs.nodes())
 
 
-async def connect(*addrs: str) -> Any:
+async def connect(
+    *addrs: str, via: Via = None, hostkey: str | None = None, transport: str = "auto", trace: bool = False
+) -> Any:  # fmt: skip
     """Connect to one node, or to several."""
-    return await drive(verbs.connect(addrs))
+    return await drive(verbs.connect(addrs, via, hostkey, transport, trace))
 
 
 async def start_node(

@@ -14,7 +14,7 @@ from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
-from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Waited
+from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
 
 
 def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
@@ -32,12 +32,16 @@ def nodes() -> Nodes:
     return _run("nodes", verbs.nodes())
 
 
-def connect(*addrs: str) -> Any:
-    """Connect to the nodes at `addrs` (`n2@host`, `n2`, `unix:/path`).
+def connect(
+    *addrs: str, via: Via = None, hostkey: str | None = None, transport: str = "auto", trace: bool = False
+) -> Any:  # fmt: skip
+    """Connect to the nodes at `addrs` (`n2@[user@]host[:port]` by SSH, `n2@localhost`, `n2`, `unix:/path`).
 
-    One address: its `Node`, or `ConnectError` raised; several: `Results`.
+    One address: its `Node`, or `ConnectError` raised; several: `Results`. `via` names the hosts to go
+    through; `hostkey="accept-new"` writes the key of an unknown host down; `transport` is `asyncssh`,
+    `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
     """
-    return _run("connect", verbs.connect(addrs))
+    return _run("connect", verbs.connect(addrs, via, hostkey, transport, trace))
 
 
 def start_node(

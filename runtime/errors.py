@@ -24,6 +24,7 @@ what `describe` puts into a frame's meta, and what is pickled. (`TaskTimeout.tas
 it belongs to the process that waited.)
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 STAGES = ("resolve", "tcp", "hostkey", "sshauth", "launch", "find", "version", "name", "cookie", "ready")
@@ -63,15 +64,20 @@ class PyshError(Exception):
 
 
 class ConnectError(PyshError):
-    """No connection came about. `stage` is one of `STAGES`, `hint` the next command to try."""
+    """No connection came about. `stage` is one of `STAGES`, `hint` the next command to try.
+
+    `trace` has the stages that were passed, each with its milliseconds and evidence.
+    """
 
     def __init__(
-        self, stage: str = "ready", address: str = "", *, text: str = "", hint: str = "", executed: str = "no"
-    ) -> None:
+        self, stage: str = "ready", address: str = "", *, text: str = "", hint: str = "",
+        trace: Iterable[Sequence[Any]] = (), executed: str = "no",
+    ) -> None:  # fmt: skip
         super().__init__(text, executed=executed)
         self.stage = stage
         self.address = address
         self.hint = hint
+        self.trace = [tuple(row) for row in trace]
 
     def what(self) -> str:
         return f"cannot connect to {self.address or 'the node'}"

@@ -56,8 +56,9 @@ class Node:
         return client.view.rtts.get(info.incarnation, info.rtt)
 
     def __repr__(self) -> str:
-        rtt = self.rtt
-        return f"<Node {self.name} {self.state}{'' if rtt is None else f' {milliseconds(rtt)}'}>"
+        rtt, info = self.rtt, self.info
+        via = _via(self.name, info.aliases) if info is not None else ""
+        return f"<Node {self.name}{via} {self.state}{'' if rtt is None else f' {milliseconds(rtt)}'}>"
 
     def __str__(self) -> str:
         return self.name
@@ -197,6 +198,12 @@ def name_of(pid: Pid) -> str:
 def hub_of(client: Client, node: str | Node) -> Pid:
     """The hub of a node. Raises `ConnectError` if it is not connected."""
     return Pid(find(client, str(node)).incarnation, HUB)
+
+
+def _via(name: str, aliases: Iterable[str]) -> str:
+    """By what machine's name a node was reached, where that is not in its own name."""
+    hosts = [host for _, at, host in (alias.partition("@") for alias in aliases) if at and host != "localhost"]
+    return f" via {hosts[0]}" if hosts and not name.endswith(f"@{hosts[0]}") else ""
 
 
 def milliseconds(seconds: float) -> str:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
 from pysh.runtime.config import default_node_host, generated_name
-from pysh.runtime.errors import NodeDown, TaskTimeout
+from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout
 from pysh.runtime.node import Node, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
+from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
 from pysh.runtime.protocol.terms import HUB, BadName, Pid, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
@@ -21,6 +22,8 @@ from pysh.runtime.task import Task
 TASK_OPTIONS = frozenset(("on", "limit", "detach"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on",))
+Via = str | Iterable[str] | None
+"""Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
 
 
@@ -46,36 +49,51 @@ def current() -> Client:
 # nodes
 
 
-def connect(addresses: tuple[str, ...]) -> Steps[Any]:
+def connect(
+    addresses: tuple[str, ...], via: Via, hostkey: str | None, transport: str, trace: bool
+) -> Steps[Any]:  # fmt: skip
     """One address: its node, or the error raised; several: `Results`."""
     if not addresses:
         raise TypeError("connect() takes the address of a node, such as n2@host")
+    way = read_way({"via": via, "hostkey": hostkey, "transport": transport})._asdict()
     client = current()
-    asked = {address: client.ask_later("connect", addr=address) for address in addresses}
+    asked = {address: client.ask_later("connect", addr=address, **way) for address in addresses}
     if len(asked) == 1:
-        return (yield from _connected(*asked.values()))
+        return (yield from _connected(asked[addresses[0]], trace))
     results = Results()
     for address, waiter in asked.items():
         try:
-            node = yield from _connected(waiter)
+            node = yield from _connected(waiter, trace)
             results[node] = node
         except Exception as error:
             results[Node(address)] = error
     return results
 
 
-def _connected(waiter: Waiter) -> Steps[Node]:
-    entry = yield waiter
+def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
+    try:
+        entry = yield waiter
+    except ConnectError as error:
+        if trace:
+            _print_trace(error.trace)
+        raise
+    if trace:
+        _print_trace(entry.get("trace", ()))
     node = Node(entry["name"])
     if node.info is not None:
         yield from ping(node)  # which its line shows
     return node
 
 
+def _print_trace(rows: Iterable[tuple[Any, ...]]) -> None:
+    for stage, took, evidence in rows:
+        print(f"{stage:8} {took:7.1f} ms  {evidence}")
+
+
 def start_node(name: str | None, host: str | None, options: dict[str, Any]) -> Steps[Node]:
     """A node started and connected to; without `host` on this machine."""
     waiter = current().ask_later("start", name=node_name(name, host), host=host, **options)
-    return (yield from _connected(waiter))
+    return (yield from _connected(waiter, trace=False))
 
 
 def start_nodes(hosts: str | Iterable[str], name: str | None, options: dict[str, Any]) -> Steps[Results]:
@@ -88,7 +106,7 @@ def start_nodes(hosts: str | Iterable[str], name: str | None, options: dict[str,
     results = Results()
     for full, waiter in asked.items():
         try:
-            node = yield from _connected(waiter)
+            node = yield from _connected(waiter, trace=False)
             results[node] = node
         except Exception as error:
             results[Node(full)] = error
@@ -99,7 +117,8 @@ def node_name(name: str | None, host: str | None) -> str:
     """The full name of a node `name` to be started on `host`. Raises `BadName`."""
     if name is not None and "@" in name:
         return "@".join(split_name(name))
-    return f"{check_node(name or generated_name())}@{node_host(host or '') or default_node_host()}"
+    where = (node_host(host) if host else "") or default_node_host()
+    return f"{check_node(name or generated_name())}@{where}"
 
 
 def start_options(

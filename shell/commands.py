@@ -12,15 +12,14 @@ from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner.client import Client
 from pysh.shell import codes
-from pysh.transports import unix
+from pysh.shell.reaching import Reached, other_machine, reached
 
 STOP_SECONDS = 5.0
 
 
-def reach(entry: discovery.Entry, cookie: bytes) -> Client:
-    """A connection to the node of `entry`, with its answers read in a thread."""
-    sock = unix.connected_socket(str(entry.socket))
-    client = Client(sock, Hello("terminal", "", os.urandom(16), os.urandom(32), pid=os.getpid()), cookie)
+def ask(node: Reached, cookie: bytes) -> Client:
+    """A connection to a node, with its answers read in a thread."""
+    client = Client(node.connect(), Hello("terminal", "", os.urandom(16), os.urandom(32), pid=os.getpid()), cookie)
     client.start_thread()
     return client
 
@@ -30,7 +29,13 @@ def _cookie_of(asked: argparse.Namespace) -> bytes:
 
 
 def ls(asked: argparse.Namespace) -> int:
-    """The nodes of this machine, from its runtime directory."""
+    """The nodes of this machine, from its runtime directory; or those of another one."""
+    if asked.host:
+        with other_machine(asked.host) as other:
+            machine = other.survey()
+        entries, looked = list(machine.nodes), " and ".join(machine.looked)
+    else:
+        entries, looked = discovery.found(), config.runtime_dir()
     rows = [
         {
             "node": entry.name,
@@ -38,32 +43,27 @@ def ls(asked: argparse.Namespace) -> int:
             "python": entry.python,
             "up": _age(time.time() - entry.started),
         }
-        for entry in discovery.found()
+        for entry in entries
     ]
     if asked.json:
         print(json.dumps(rows))
+    elif not rows and asked.host:
+        print(f"no node runs on {asked.host} (looked in {looked})")
     elif not rows:
-        print(f"no node runs here (looked in {config.runtime_dir()}); start one: pysh --name n1")
+        print(f"no node runs here (looked in {looked}); start one: pysh --name n1")
     else:
         _table(rows)
     return codes.OK
 
 
 def tasks(asked: argparse.Namespace) -> int:
-    """The tasks that the nodes here run or keep results of."""
-    entries = [discovery.find(asked.node)] if asked.node else discovery.found()
+    """The tasks that the nodes here, or one node anywhere, run or keep results of."""
     cookie = _cookie_of(asked)
-    rows = [
-        {
-            "node": entry.name,
-            "task": task["number"],
-            "status": task["status"],
-            "what": task["label"],
-            "age": _age(task["age"]),
-        }
-        for entry in entries
-        for task in reach(entry, cookie).ask("tasks", timeout=STOP_SECONDS)
-    ]
+    if asked.node:
+        with reached(asked.node) as node:
+            rows = _tasks_of(node, cookie)
+    else:
+        rows = [row for entry in discovery.found() for row in _tasks_of(Reached(entry), cookie)]
     if asked.json:
         print(json.dumps(rows))
     elif rows:
@@ -73,32 +73,47 @@ def tasks(asked: argparse.Namespace) -> int:
     return codes.OK
 
 
+def _tasks_of(node: Reached, cookie: bytes) -> list[dict[str, Any]]:
+    return [
+        {
+            "node": node.entry.name,
+            "task": task["number"],
+            "status": task["status"],
+            "what": task["label"],
+            "age": _age(task["age"]),
+        }
+        for task in ask(node, cookie).ask("tasks", timeout=STOP_SECONDS)
+    ]
+
+
 def stop(asked: argparse.Namespace) -> int:
     """End a node, and wait until it is gone."""
-    entry = discovery.find(asked.node)
-    reach(entry, _cookie_of(asked)).ask("stop", timeout=STOP_SECONDS)
-    until = time.monotonic() + STOP_SECONDS
-    while discovery.alive(entry.name):
-        if time.monotonic() > until:
-            pid = f"its pid is {entry.pid}"
-            print(
-                f"pysh: {entry.name} was told to stop {STOP_SECONDS:.0f} s ago and still runs; {pid}", file=sys.stderr
-            )
-            return codes.FAILED
-        time.sleep(0.01)
+    with reached(asked.node) as node:
+        name, pid = node.entry.name, node.entry.pid
+        ask(node, _cookie_of(asked)).ask("stop", timeout=STOP_SECONDS)
+        until = time.monotonic() + STOP_SECONDS
+        while node.is_alive():
+            if time.monotonic() > until:
+                still = f"was told to stop {STOP_SECONDS:.0f} s ago and still runs; its pid is {pid}"
+                print(f"pysh: {name} {still}", file=sys.stderr)
+                return codes.FAILED
+            time.sleep(0.01)
     return codes.OK
 
 
 def rpc(asked: argparse.Namespace) -> int:
     """Run code in the shell of a node: what it prints and its value here, 1 if it raised."""
-    entry = discovery.find(asked.node)
-    client = reach(entry, _cookie_of(asked))
+    with reached(asked.node) as node:
+        return _rpc(asked, node.entry.name, ask(node, _cookie_of(asked)))
+
+
+def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
     error: Any = None
     try:
         told = client.ask("eval", timeout=asked.timeout, source=asked.code)
     except TimeoutError:
         print(
-            f"pysh: {entry.name} gave no answer within {asked.timeout:g} s; the code may still run there",
+            f"pysh: {name} gave no answer within {asked.timeout:g} s; the code may still run there",
             file=sys.stderr,
         )
         return codes.TIMED_OUT

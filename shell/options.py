@@ -9,7 +9,7 @@ COMMANDS = {
     "node": "a node without a terminal, in the foreground (--detach: in the background)",
     "attach": "this terminal on the shell of a running node",
     "rpc": "run CODE in the shell of a running node and print what comes of it",
-    "ls": "the nodes that run on this machine",
+    "ls": "the nodes that run on this machine, or on another",
     "tasks": "the tasks of the nodes that run here",
     "stop": "end a node",
     "cookie": "make or show the cookie that nodes prove to each other",
@@ -23,7 +23,10 @@ pysh -c CODE [ARG ...]    run CODE            pysh -   run standard input
 pysh node --name N [--detach]    a node without a terminal
 pysh attach N                    this terminal on the shell of node N
 pysh rpc N -c CODE               run CODE in the shell of node N
-pysh ls | tasks | stop N | cookie new|show
+pysh ls [HOST]                   the nodes that run here, or on another machine
+pysh tasks [N] | stop N | cookie new|show
+
+N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by ssh.
 """
 
 
@@ -80,11 +83,15 @@ def _some(made: Parser) -> None:
     made.add_argument("node", metavar="N", nargs="?")
 
 
+def _ls(made: Parser) -> None:
+    made.add_argument("host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]")
+
+
 def _cookie(made: Parser) -> None:
     made.add_argument("what", choices=("new", "show"))
 
 
-_OWN = {"node": _node, "attach": _attach, "rpc": _rpc, "stop": _named, "tasks": _some, "cookie": _cookie}
+_OWN = {"ls": _ls, "node": _node, "attach": _attach, "rpc": _rpc, "stop": _named, "tasks": _some, "cookie": _cookie}
 
 _VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--python", "--timeout")
 

@@ -70,12 +70,12 @@ def _reach_new(hub: socket) -> socket:
 
 def attach(asked: argparse.Namespace) -> int:
     """This terminal on the shell of a node that runs."""
-    from pysh.runtime.hub import discovery
+    from pysh.shell.reaching import reached
 
-    entry = discovery.find(asked.node)
-    tty = None if asked.plain else boot.paint(entry.name)
-    cookie = config.read_cookie(asked.cookie, asked.cookie_file)
-    return _terminal(asked, tty, cookie, lambda: unix.connected_socket(str(entry.socket)), force=asked.force)
+    with reached(asked.node) as node:
+        tty = None if asked.plain else boot.paint(node.entry.name)
+        cookie = config.read_cookie(asked.cookie, asked.cookie_file)
+        return _terminal(asked, tty, cookie, node.connect, force=asked.force)
 
 
 def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False) -> int:

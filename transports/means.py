@@ -15,6 +15,8 @@ BROKEN = 255
 """The exit status, as ssh's own, of a command whose connection broke before it ended."""
 AES_GCM = "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """The ciphers that are asked for first: ten times less work a packet than chacha20 in Python."""
+DROPPED = "the server ended before it showed its host key"
+"""What happened, in an error, when a server lets nobody more in at the moment (MaxStartups): later it may."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
 LOGIN_TIMEOUT = 15.0

@@ -147,6 +147,7 @@ class Pool:
         if entry.asked or entry.users or self._entries.get(entry.key) is not entry:
             return
         if entry.task.done():
+            self._drop(entry)  # at once, so that nobody is given what is about to end
             self._closing = asyncio.ensure_future(entry.task.result().close())
         else:
             entry.task.cancel()

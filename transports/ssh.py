@@ -15,6 +15,7 @@ from pysh.transports.base import CLOSE_GRACE, TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
 from pysh.transports.means import (
     AES_GCM,
+    DROPPED,
     KEEPALIVE,
     KEEPALIVES,
     LIMIT,
@@ -139,7 +140,7 @@ class Login(asyncssh.SSHClient):
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
             return TransportError("hostkey", "the host key cannot be trusted", text, f"see: ssh -v {name}")
         hint = "is that an SSH server, and does it let more connections in (MaxStartups)?"
-        return TransportError("hostkey", "the server ended before it showed its host key", f"{name}: {text}", hint)
+        return TransportError("hostkey", DROPPED, f"{name}: {text}", hint)
 
     def _refused_us(self, text: str) -> TransportError:
         tried = ", ".join(self._shown) or "no key at all"

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from pysh.transports.base import TransportError, cleaned
+from pysh.transports.means import DROPPED
 from pysh.transports.sshconfig import Stopwatch
 
 PROGRESS = (
@@ -20,6 +21,7 @@ FAILURES = (
     ("hostkey", r"REVOKED HOST KEY|is marked as revoked", "the host key is revoked", "ask {name}'s administrator"),
     ("hostkey", r"requested strict checking", "the host key is unknown", 'accept it: hostkey="accept-new"'),
     ("hostkey", r"key verification failed", "the host key cannot be trusted", "see: ssh -v {name}"),
+    ("hostkey", r"kex_exchange_identification: .*(closed|reset)", DROPPED, "does it let more in (MaxStartups)?"),
     ("hostkey", r"banner exchange|kex_exchange|Unable to negotiate", "it speaks no SSH with us", "see: ssh -v {name}"),
     ("tcp", r"connect to host .+ port \d+: ", "the connection failed", "is sshd running there, is the port right?"),
     ("sshauth", r"Permission denied|Too many authentication", "the server does not let us in", "see: ssh -v {name}"),

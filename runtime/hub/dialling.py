@@ -1,22 +1,28 @@
 """From the text that a user wrote to a connection with the node it means."""
 
 import asyncio
-import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery
+from pysh.runtime.hub.discovery import NoSuchNode
+from pysh.runtime.hub.trace import Trace
+from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
-from pysh.runtime.protocol.handshake import Handshake, HandshakeError
+from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
+from pysh.runtime.protocol.terms import BadName
 from pysh.transports import unix
-from pysh.transports.base import TransportError
 
 if TYPE_CHECKING:
+    from pysh.runtime.hub.far import Far, Tunnel
     from pysh.runtime.hub.server import Peer, Server
 
 SECONDS = 10.0
-STAGES = {
+LOG = 2
+"""The file descriptor of what a hub and its children print of themselves."""
+REFUSALS = {
     "bad_cookie": "cookie",
     "version": "version",
     "name_taken": "name",
@@ -26,58 +32,107 @@ STAGES = {
 """Which stage of `ConnectError` a refusal of the handshake belongs to; any other is `ready`."""
 
 
+class Attempt(NamedTuple):
+    """One dialling of an address, from the core's wish to its outcome."""
+
+    token: int
+    address: str
+    way: Way
+    trace: Trace
+    greeted: "asyncio.Future[bool] | None" = None  # for one who waits for the handshake: whether it ended well
+
+
 class Dialler:
-    """Dials for the core, and tells it when that fails."""
+    """Dials for the core, as often as it says, and tells it when that fails."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._waiting: dict[int, tuple[int, str]] = {}
+        self._dialling: set[asyncio.Task[None]] = set()
+        self._greeting: dict[int, Attempt] = {}
+        self._tunnels: dict[int, Tunnel] = {}
+        self._ways: dict[str, Way] = {}
+        self._far: Far | None = None
 
-    def start(self, token: int, address: str) -> None:
-        """Begin; the outcome reaches the core under `token`."""
-        task = self._server.loop.create_task(self._dial(token, address))
-        task.add_done_callback(lambda done: None if done.cancelled() else self._report(done, token, address))
+    def start(self, token: int, address: str, way: Way | None) -> None:
+        """Begin; the outcome reaches the core under `token`. Without a `way` it is the last one to there."""
+        attempt = Attempt(token, address, way or self._ways.get(address) or Way(), Trace())
+        task = self._server.loop.create_task(self._dial(attempt))
+        self._dialling.add(task)
+        task.add_done_callback(lambda done: self._report(done, attempt))
 
-    def _report(self, done: "asyncio.Task[None]", token: int, address: str) -> None:
-        error = done.exception()
-        if error is None:
+    async def close(self) -> None:
+        """Give up what is under way, and let what was written to other machines leave."""
+        for task in self._dialling:
+            task.cancel()
+        if self._far is not None:
+            await self._far.close(self._tunnels.values())
+
+    def _report(self, done: "asyncio.Task[None]", attempt: Attempt) -> None:
+        self._dialling.discard(done)
+        if done.cancelled() or (error := done.exception()) is None:
             return
-        stage = getattr(error, "stage", "find")
-        self._fail(token, address, stage, str(error))
+        stage = "resolve" if isinstance(error, BadName) else getattr(error, "stage", "find")
+        self._fail(attempt, stage if stage in STAGES else "find", str(error))
 
-    def _fail(self, token: int, address: str, stage: str, text: str) -> None:
+    def _fail(self, attempt: Attempt, stage: str, text: str) -> None:
         meta: dict[str, Any] = {
-            "error": "ConnectError",
-            "stage": stage,
-            "address": address,
-            "text": text,
-            "executed": "no",
-        }
-        self._server.core.dial_failed(token, meta)
+            "error": "ConnectError", "stage": stage, "address": attempt.address, "text": text, "executed": "no",
+            "trace": attempt.trace.rows,
+        }  # fmt: skip
+        self._server.core.dial_failed(attempt.token, meta)
         self._server.carry_out()
 
-    async def _dial(self, token: int, address: str) -> None:
-        server = self._server
-        known = next((p for p in server.core.peers.values() if address in (p.hello.name, *p.aliases)), None)
-        if known is not None and (asked := server.core.dialling.pop(token, None)) is not None:
-            server.core.reply(asked, {"ok": known.view()})
-            server.carry_out()
+    async def _dial(self, attempt: Attempt) -> None:
+        if self._is_known(attempt):
             return
-        sock = unix.connected_socket(locate(address), timeout=0)
-        await self._greet(token, address, sock)
+        address = discovery.meant(attempt.address)
+        if isinstance(address, There):
+            await self._dial_there(attempt, address)
+        else:
+            path = address.path if isinstance(address, Socket) else await _find_here(address)
+            sock = unix.connected_socket(path, timeout=0)
+            attempt.trace.lap("find", path)
+            await self.greet(attempt, sock)
 
-    async def _greet(self, token: int, address: str, sock: socket.socket) -> None:
+    def _is_known(self, attempt: Attempt) -> bool:
+        """Whether a node of that name is connected, so that whoever asks for it has it."""
+        core, address = self._server.core, attempt.address
+        known = next((p for p in core.peers.values() if address in (p.hello.name, *p.aliases)), None)
+        if known is None or (asked := core.dialling.pop(attempt.token, None)) is None:
+            return False
+        core.reply(asked, {"ok": known.view()})
+        self._server.carry_out()
+        return True
+
+    async def _dial_there(self, attempt: Attempt, there: There) -> None:
+        tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
+        await self.greet(attempt, tunnel.sock, tunnel.suite, tunnel)
+
+    def far(self) -> "Far":
+        """What leads to other machines."""
+        if self._far is None:
+            from pysh.runtime.hub.far import Far
+
+            self._far = Far(LOG)
+        return self._far
+
+    async def greet(
+        self, attempt: Attempt, sock: socket.socket, suite: int = HMAC, tunnel: "Tunnel | None" = None
+    ) -> None:
+        """Connect to the node behind `sock`; its outcome is reported as that of a dialling is."""
         from pysh.runtime.hub.server import Peer
 
         server, now = self._server, time.monotonic()
-        shake = Handshake(server.hello(), server.cookie, dialling=True, now=now)
-        connection = Connection(shake, now=now, heartbeat=None)
+        hello = server.hello()._replace(suite=suite)
+        connection = Connection(Handshake(hello, server.cookie, dialling=True, now=now), now=now, heartbeat=None)
         sock.setblocking(False)
-        alias = "" if address.startswith("unix:") else address
-        _, peer = await server.loop.create_unix_connection(
-            lambda: Peer(server, connection, token=token, address=address, alias=alias), sock=sock
-        )
-        self._waiting[peer.number] = token, address
+        alias = "" if attempt.address.startswith("unix:") else attempt.address
+        told = {"trace": attempt.trace.rows}
+        peer = Peer(server, connection, token=attempt.token, address=attempt.address, alias=alias, told=told)
+        self._greeting[peer.number] = attempt
+        if tunnel is not None:
+            self._tunnels[peer.number] = tunnel
+        await server.loop.create_unix_connection(lambda: peer, sock=sock)
         server.loop.call_later(SECONDS, self._too_late, peer)
 
     def _too_late(self, peer: "Peer") -> None:
@@ -85,26 +140,40 @@ class Dialler:
             peer.connection.tick(time.monotonic())
             peer.transport.abort()
 
+    def greeted(self, peer: "Peer") -> None:
+        """A handshake is over. If we dialled: the same way leads there from now on."""
+        if attempt := self._greeting.pop(peer.number, None):
+            self._ways[attempt.address] = attempt.way
+            attempt.trace.lap("cookie", f"proved, wire version {peer.connection.version}")
+            _tell(attempt, True)
+
     def lost(self, peer: "Peer") -> None:
         """A connection ended; if it was being dialled, say why."""
-        token, address = self._waiting.pop(peer.number, (0, ""))
-        if not token or peer.connection.opened:
+        if (tunnel := self._tunnels.pop(peer.number, None)) and self._far is not None:
+            self._far.release(tunnel)
+        if (attempt := self._greeting.pop(peer.number, None)) is None:
             return
+        _tell(attempt, False)
         error = peer.connection.error
         if isinstance(error, HandshakeError):
-            self._fail(token, address, STAGES.get(error.code, "ready"), str(error))
+            self._fail(attempt, REFUSALS.get(error.code, "ready"), str(error))
         else:
-            self._fail(token, address, "ready", "the other side closed the connection before it said who it is")
+            self._fail(attempt, "ready", "the other side closed the connection before it said who it is")
 
 
-def locate(address: str) -> str:
-    """The path of the socket that `address` means on this machine.
-
-    Raises `TransportError` (stage `find`) with those that run here, or `BadName`.
-    """
-    if address.startswith("unix:"):
-        return os.fspath(address[5:])
-    return str(discovery.find(address).socket)
+def _tell(attempt: Attempt, well: bool) -> None:
+    if attempt.greeted is not None and not attempt.greeted.done():
+        attempt.greeted.set_result(well)
 
 
-__all__ = ["Dialler", "TransportError", "locate"]
+async def _find_here(address: Here) -> str:
+    """The socket of a node of this machine. Raises `NoSuchNode` with those that run here."""
+    try:
+        return discovery.find(address.written).socket
+    except NoSuchNode as error:
+        from pysh.runtime.hub.far import is_ssh_host
+
+        if "@" in address.written or not await is_ssh_host(address.node):
+            raise
+        hint = f"{address.node} is an ssh host; see who runs there: pysh ls {address.node}"
+        raise NoSuchNode(error.stage, error.what, error.evidence, hint) from error

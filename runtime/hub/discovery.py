@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from pysh.runtime.config import machine_names
 from pysh.runtime.places import ConfigError, runtime_dir, runtime_dirs, write_private
+from pysh.runtime.protocol.addresses import Address, Here, There, parse
 from pysh.runtime.protocol.terms import printable, split_name
 from pysh.transports.base import TransportError
 from pysh.transports.unix import MAX_PATH
@@ -164,6 +165,17 @@ def left_alone(entries: list[Entry]) -> dict[str, Entry]:
 def alive(name: str) -> bool:
     """Whether the node with the full name `name` runs on this machine."""
     return any(_holder(folder, name) for folder in runtime_dirs())
+
+
+def meant(text: str) -> Address:
+    """What `text` means on this machine. Raises `BadName`.
+
+    The full name of a node that runs here means that node, also where its host part is an SSH destination.
+    """
+    address = parse(text, machine_names())
+    if isinstance(address, There) and any(entry.name == text for entry in found()):
+        return Here(address.node, text)
+    return address
 
 
 def find(text: str) -> Entry:

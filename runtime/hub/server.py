@@ -45,12 +45,8 @@ FIRST_TERMINAL = 10.0
 class Peer(asyncio.Protocol):
     """One connection: bytes to its `Connection`, frames to the core."""
 
-    def __init__(
-        self, server: "Server", connection: Connection, *, checked: bool = False,
-        outcome: "asyncio.Future[None] | None" = None, **opening: Any,
-    ) -> None:  # fmt: skip
+    def __init__(self, server: "Server", connection: Connection, *, checked: bool = False, **opening: Any) -> None:
         self.checked = checked
-        self.outcome = outcome  # for one who waits until the handshake is over
         self.number = next(server.link_numbers)
         self.connection = connection
         self.opening = opening
@@ -99,16 +95,12 @@ class Peer(asyncio.Protocol):
         """The handshake is over: the core learns of the link."""
         self._announced = True
         assert self.connection.peer is not None
+        self._server.dialler.greeted(self)
         self.send(self.connection.data_to_send())
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
-        if self.outcome is not None and not self.outcome.done():
-            self.outcome.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.outcome is not None and not self.outcome.done():
-            why = str(self.connection.error or "it ended before it said who it is")
-            self.outcome.set_exception(TransportError("ready", "the new node could not be connected to", why))
         self._server.lost(self)
 
 
@@ -139,7 +131,7 @@ class Server:
         self._unsent: dict[int, list[Buffer]] = {}
         self._evaluator_worked = False
         self.attended = False  # whether a terminal was ever here
-        self._dialler = Dialler(self)
+        self.dialler = Dialler(self)
         self._starter: Starter | None = None
         runners.attach(self)
 
@@ -216,7 +208,7 @@ class Server:
             self.drain(0)
             self._evaluator_worked = peer.connection.opened
             self.runners.evaluator_lost()
-        self._dialler.lost(peer)
+        self.dialler.lost(peer)
         if peer.connection.opened:
             self.core.closed(peer.number, "connection lost", time.monotonic())
         self.carry_out()
@@ -310,7 +302,7 @@ class Server:
             peer.transport.close()
 
     def _dial(self, action: actions.Dial) -> None:
-        self._dialler.start(action.token, action.address)
+        self.dialler.start(*action)
 
     def _start(self, action: actions.Start) -> None:
         if self._starter is None:
@@ -397,9 +389,10 @@ class Server:
             for peer in list(self.peers.values()):
                 if peer.transport is not None:
                     peer.transport.close()
-            await asyncio.sleep(0)
             if self._starter is not None:
                 await self._starter.close()
+            await self.dialler.close()
+            await asyncio.sleep(0)
 
 
 def joined(buffers: list[Buffer]) -> list[Buffer]:

@@ -6,23 +6,22 @@ import os
 import secrets
 import socket
 import subprocess
-import time
-from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import interpreter, launch
 from pysh.runtime.errors import STAGES
-from pysh.runtime.hub import starting
+from pysh.runtime.hub import probe, starting
+from pysh.runtime.hub.dialling import Attempt
 from pysh.runtime.hub.environment import after
-from pysh.runtime.places import ConfigError, state_dir
+from pysh.runtime.hub.far import Tunnel
+from pysh.runtime.hub.trace import Trace
+from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.actions import Start
-from pysh.runtime.protocol.connection import Connection
-from pysh.runtime.protocol.handshake import Handshake
-from pysh.transports import tunnels, unix
+from pysh.runtime.protocol.addresses import Way
+from pysh.runtime.protocol.handshake import HMAC
+from pysh.transports import unix
 from pysh.transports.base import TransportError
-from pysh.transports.tunnels import Carrier
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
@@ -30,10 +29,8 @@ if TYPE_CHECKING:
 AT_ONCE, PER_HOST = 32, 4
 """Starts that are under way at the same time: in all, and on one host, whose sshd lets in no more than
 some ten logins at once."""
-PARTING = 1.0
-"""Seconds that the last words to other nodes have to leave this machine."""
 SECONDS = 20.0
-"""How long a node here may take until it is up, and any until it has greeted us."""
+"""How long a node here may take until it is up."""
 
 
 class Starter:
@@ -45,7 +42,6 @@ class Starter:
         self._children: list[subprocess.Popen[bytes]] = []
         self._all = asyncio.Semaphore(AT_ONCE)
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
-        self._machines = Machines()
 
     def start(self, asked: Start) -> None:
         """Begin."""
@@ -62,7 +58,6 @@ class Starter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._machines.close()
 
     def _report(self, done: "asyncio.Task[None]", asked: Start) -> None:
         self._tasks.discard(done)
@@ -94,17 +89,24 @@ class Starter:
         }  # fmt: skip
 
     async def _there(self, asked: Start) -> None:
-        async with self._machines.connected(asked.host, asked.hostkey) as ssh:
+        far, way = self._server.dialler.far(), Way(hostkey="accept-new" if asked.hostkey == "accept-new" else None)
+        ssh, _ = await far.connect(asked.host, way)
+        try:
             words = starting.Asked(asked.name, asked.host, asked.python, asked.cwd, asked.setup)
             started = await starting.start(ssh, words, self._settings(asked))
-            try:
-                passage = await ssh.stream(path=started.socket)
-                await self._greet(asked, passage.sock)
-            except BaseException:
+        except BaseException:
+            far.part(ssh)
+            raise
+        address = f"{asked.name.partition('@')[0]}@{asked.host}"
+        try:
+            passage = await probe.stream(ssh, started.socket)
+            if not await self._greeted(asked, address, way, Tunnel(passage.sock, HMAC, ssh, passage.ended)):
                 started.give_up()
-                raise
-            started.keep()
-            self._machines.lease(ssh, passage.ended)
+                return
+        except BaseException:
+            started.give_up()
+            raise
+        started.keep()
         self._say(f"{asked.name}: Python {started.python.version}, {started.python.executable} ({started.why})")
         if started.warning:
             self._say(f"{asked.name}: {started.warning}", "warn")
@@ -118,26 +120,19 @@ class Starter:
             if "error" in told:
                 stage = "name" if told["error"] == "NameTaken" else "launch"
                 raise TransportError(stage, told["text"])
-            await self._greet(asked, unix.connected_socket(told["socket"], timeout=0))
-            sock.send(b"keep\n")
+            near = unix.connected_socket(told["socket"], timeout=0)
+            if await self._greeted(asked, asked.name, Way(), near):
+                sock.send(b"keep\n")
 
-    async def _greet(self, asked: Start, sock: socket.socket) -> None:
-        """Connect to the new node; then the core knows it, and whoever asked has the answer."""
-        from pysh.runtime.hub.server import Peer
-
-        server, now = self._server, time.monotonic()
-        shake = Handshake(server.hello(), server.cookie, dialling=True, now=now)
-        connection = Connection(shake, now=now, heartbeat=None)
-        outcome: asyncio.Future[None] = server.loop.create_future()
-        sock.setblocking(False)
-        alias = asked.name.partition("@")[0] + f"@{asked.host}" if asked.host else ""
-        address = alias or asked.name
-        await server.loop.create_unix_connection(
-            lambda: Peer(server, connection, outcome=outcome, token=asked.token, address=address, alias=alias),
-            sock=sock,
-        )
-        async with asyncio.timeout(SECONDS):
-            await outcome
+    async def _greeted(self, asked: Start, address: str, way: Way, to: "Tunnel | socket.socket") -> bool:
+        """Connect to the new node; whether that went well, which whoever asked is told then."""
+        greeted: asyncio.Future[bool] = self._server.loop.create_future()
+        attempt, dialler = Attempt(asked.token, address, way, Trace(), greeted), self._server.dialler
+        if isinstance(to, Tunnel):
+            await dialler.greet(attempt, to.sock, to.suite, to)
+        else:
+            await dialler.greet(attempt, to)
+        return await greeted
 
     def _say(self, text: str, level: str = "info") -> None:
         self._server.core.console.notice(text, level)
@@ -170,52 +165,3 @@ async def _status(sock: socket.socket) -> dict[str, Any]:
             line += data
     told: dict[str, Any] = json.loads(line)
     return told
-
-
-class Machines:
-    """SSH connections to the machines of nodes that we started, each kept while something needs it."""
-
-    def __init__(self) -> None:
-        self._carrier: Carrier | None = None
-        self._starting = asyncio.Lock()
-        self._uses: Counter[tunnels.Connection] = Counter()
-        self._leases: set[asyncio.Future[Any]] = set()
-        self._releasing: set[asyncio.Task[None]] = set()
-
-    @asynccontextmanager
-    async def connected(self, host: str, hostkey: str) -> AsyncIterator[tunnels.Connection]:
-        """A connection for the time of a block. Raises `TransportError`."""
-        async with self._starting:
-            if self._carrier is None:
-                self._carrier = await Carrier.start(f"{state_dir()}/known_hosts", log=2)
-        ssh = await self._carrier.connect(host, hostkey="accept-new" if hostkey == "accept-new" else None)
-        self._uses[ssh] += 1
-        try:
-            yield ssh
-        finally:
-            await self._release(ssh)
-
-    def lease(self, ssh: tunnels.Connection, until: "asyncio.Future[Any]") -> None:
-        """Keep `ssh` until that is done."""
-        self._uses[ssh] += 1
-        self._leases.add(until)
-        until.add_done_callback(lambda _: self._release_soon(ssh, until))
-
-    async def close(self) -> None:
-        """End every connection, once what was written last has left."""
-        if self._leases:
-            await asyncio.wait(self._leases, timeout=PARTING)
-        if self._carrier is not None:
-            await self._carrier.close()
-
-    def _release_soon(self, ssh: tunnels.Connection, lease: "asyncio.Future[Any]") -> None:
-        self._leases.discard(lease)
-        task = asyncio.ensure_future(self._release(ssh))
-        self._releasing.add(task)
-        task.add_done_callback(self._releasing.discard)
-
-    async def _release(self, ssh: tunnels.Connection) -> None:
-        self._uses[ssh] -= 1
-        if not self._uses[ssh]:
-            del self._uses[ssh]
-            await ssh.close()

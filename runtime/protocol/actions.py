@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from pysh.runtime.protocol.addresses import Way
 from pysh.runtime.protocol.terms import Buffer
 
 
@@ -19,10 +20,14 @@ class Close(NamedTuple):
 
 
 class Dial(NamedTuple):
-    """Connect to the node at `address`, then report `opened` or `dial_failed` with `token`."""
+    """Connect to the node at `address`, then report `opened` or `dial_failed` with `token`.
+
+    Without a `way` it goes as it went before.
+    """
 
     token: int
     address: str
+    way: Way | None = None
 
 
 class Start(NamedTuple):

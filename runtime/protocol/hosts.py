@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from pysh.runtime.protocol.addresses import check_destination
 from pysh.runtime.protocol.terms import BadName, check_host, printable
 
 MOST = 1000
@@ -67,9 +68,9 @@ def node_host(destination: str) -> str:
     """The host part of the name of a node on the SSH destination `destination`: its host, without user and port.
 
     Empty where that may not be part of a name, as an address of IP version 6 that begins with a colon.
+    Raises `BadName` for what is no destination.
     """
-    host = destination.rpartition("@")[2]
-    host = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    host = check_destination(destination)
     try:
         return check_host(host)
     except BadName:

@@ -12,7 +12,8 @@ from math import inf
 from typing import Any
 
 from pysh.runtime.protocol import requests
-from pysh.runtime.protocol.actions import Action, Close, Dial, Stop, Write
+from pysh.runtime.protocol.actions import Action, Close, Dial, Meta, Stop, Write
+from pysh.runtime.protocol.addresses import Way
 from pysh.runtime.protocol.attachment import GRACE, Attachment
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.drain import Drain
@@ -130,14 +131,17 @@ class Node:
 
     def opened(
         self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0,
-        address: str = "", alias: str = "",
+        address: str = "", alias: str = "", told: Meta | None = None,
     ) -> None:  # fmt: skip
-        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled."""
+        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled.
+
+        Whoever asked for that is `told` too how it went.
+        """
         self.now = now
         process = 0 if worker else self.next_number()
         link = Link(number, hello, process, dialled=bool(token), address=address, worker=worker)
         if hello.role == "node":
-            self._joined(link, token, alias)
+            self._joined(link, token, alias, told or {})
             return
         self.links[number] = link
         if process:
@@ -149,7 +153,7 @@ class Node:
         elif hello.role == "evaluator":
             self.console.evaluator_up(link)
 
-    def _joined(self, link: Link, token: int, alias: str) -> None:
+    def _joined(self, link: Link, token: int, alias: str, told: Meta) -> None:
         known = self.peers.get(link.hello.incarnation)
         if known is not None:
             link = self._one_of(known, link)
@@ -159,7 +163,7 @@ class Node:
         self.peers[link.hello.incarnation] = link
         self._tell_nodes(None if known else (link, "up", ""))
         if token and (asked := self.dialling.pop(token, None)) is not None:
-            self.reply(asked, {"ok": link.view()})
+            self.reply(asked, {"ok": {**link.view(), **told}})
 
     def _one_of(self, known: Link, new: Link) -> Link:
         """Two nodes dialled each other at once: both drop the same one of the two connections."""
@@ -172,12 +176,12 @@ class Node:
         new.session, new.aliases = known.session, known.aliases
         return new
 
-    def connect(self, address: str, asked: Frame | None = None) -> None:
-        """Dial `address`; whoever `asked` is answered when that succeeds or fails."""
+    def connect(self, address: str, asked: Frame | None = None, way: Way | None = None) -> None:
+        """Dial `address` on the `way` given; whoever `asked` is answered when that succeeds or fails."""
         token = next(self.tokens)
         if asked is not None:
             self.dialling[token] = asked
-        self.actions.append(Dial(token, address))
+        self.actions.append(Dial(token, address, way))
 
     def dial_failed(self, token: int, error: dict[str, Any]) -> None:
         """What `Dial` asked for did not come about."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Prepare, Start
+from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
@@ -61,7 +62,11 @@ def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
-    node.connect(str(asked["addr"]), frame)
+    try:
+        way = read_way(asked)
+    except ValueError as error:
+        return {"error": "ConnectError", "stage": "resolve", "address": asked["addr"], "text": str(error)}
+    node.connect(str(asked["addr"]), frame, way)
     return None
 
 

@@ -35,8 +35,14 @@ def test_what_names_no_host_or_too_many_is_refused(hosts: str | list[str]) -> No
     ("destination", "host"),
     [
         ("db1", "db1"), ("alice@db1", "db1"), ("alice@db1:2222", "db1"), ("10.0.0.3:22", "10.0.0.3"),
-        ("[2001:db8::1]:22", "2001:db8::1"), ("[::1]", ""), ("", ""),
+        ("[2001:db8::1]:22", "2001:db8::1"), ("[::1]", ""),
     ],
 )  # fmt: skip
 def test_a_node_is_named_after_the_host_it_was_started_on(destination: str, host: str) -> None:
     assert node_host(destination) == host
+
+
+@pytest.mark.parametrize("destination", ["", "-oProxyCommand=x", "a b", "a;b", "$(id)"])
+def test_what_is_no_destination_names_no_node(destination: str) -> None:
+    with pytest.raises(BadName):
+        node_host(destination)

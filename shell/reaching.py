@@ -1,0 +1,113 @@
+"""The node that a command names, on this machine or through SSH; no node of our own is needed."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
+from typing import TYPE_CHECKING
+
+from pysh.runtime.hub import discovery
+from pysh.runtime.hub.discovery import Entry
+from pysh.runtime.protocol.addresses import Here, Socket, There
+from pysh.transports import unix
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.probe import Machine
+
+
+class Reached:
+    """A node that runs on this machine."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+
+    def connect(self) -> socket:
+        """A socket that leads to it. Raises `TransportError`."""
+        return unix.connected_socket(self.entry.socket)
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return discovery.alive(self.entry.name)
+
+
+class Far(Reached):
+    """A node that runs on another machine."""
+
+    def __init__(self, entry: Entry, other: "OtherMachine") -> None:
+        super().__init__(entry)
+        self._other = other
+
+    def connect(self) -> socket:
+        return self._other.connect(self.entry.socket)
+
+    def is_alive(self) -> bool:
+        return self.entry.name in (entry.name for entry in self._other.survey().nodes)
+
+
+class OtherMachine:
+    """An SSH connection to another machine, by a carrier of our own; `close` ends both."""
+
+    def __init__(self, destination: str) -> None:
+        # Only who goes to another machine pays for the import of these.
+        import asyncio
+        import os
+
+        from pysh.runtime.hub.trust import suite_over
+        from pysh.runtime.places import state_dir
+        from pysh.transports.tunnels import Carrier
+
+        known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
+        self._runner = asyncio.Runner()
+        self._carrier = self._runner.run(Carrier.start(known_hosts))
+        try:
+            connecting = self._carrier.connect(destination, ask=sys.stdin.isatty())
+            self._ssh = self._runner.run(connecting)
+            suite_over(self._ssh.facts, destination)
+        except BaseException:
+            self.close()
+            raise
+
+    def survey(self) -> "Machine":
+        """Who runs there now. Raises `TransportError`."""
+        from pysh.runtime.hub import probe
+
+        return self._runner.run(probe.survey(self._ssh))
+
+    def connect(self, path: str) -> socket:
+        """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
+        from pysh.runtime.hub import probe
+
+        sock = self._runner.run(probe.stream(self._ssh, path)).sock
+        sock.setblocking(True)
+        return sock
+
+    def close(self) -> None:
+        """End the connection and what goes over it."""
+        self._runner.run(self._carrier.close())
+        self._runner.close()
+
+
+@contextmanager
+def other_machine(destination: str) -> Iterator[OtherMachine]:
+    """A machine for as long as a command needs it. Raises `TransportError` or `BadName`."""
+    from pysh.runtime.protocol.addresses import check_destination
+
+    check_destination(destination)
+    made = OtherMachine(destination)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def reached(text: str) -> Iterator[Reached]:
+    """The node that `text` names. Raises `TransportError`, `NoSuchNode` with who runs there, or `BadName`."""
+    match discovery.meant(text):
+        case There(node, destination, _):
+            with other_machine(destination) as other:
+                yield Far(other.survey().find(node, destination), other)
+        case Here(_, written):
+            yield Reached(discovery.find(written))
+        case Socket(path):
+            yield Reached(Entry(text, path, 0))

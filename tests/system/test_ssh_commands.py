@@ -1,0 +1,70 @@
+"""The command line on nodes of another machine: no node runs here for it."""
+
+import json
+
+import pytest
+
+from tests.system.conftest import Machines, Screens
+
+
+@pytest.mark.parametrize("forwarding", ["yes", "no"])
+def test_nodes_there_are_listed_asked_and_stopped(both: Machines, forwarding: str) -> None:
+    both.sshd(AllowStreamLocalForwarding=forwarding)
+    here = both.here
+    assert here.pysh("ls", "db1").stdout == f"no node runs on db1 (looked in {both.there.runtime})\n"
+    both.there.node("w1@ip-10-0-0-3")
+    [node] = json.loads(here.pysh("ls", "db1", "--json").stdout)
+    assert node["node"] == "w1@ip-10-0-0-3"
+    assert here.pysh("rpc", "w1@db1", "-c", "x = 20").returncode == 0
+    done = here.pysh("rpc", "w1@db1", "-c", "print('hello'); x * 2")
+    assert (done.stdout, done.returncode) == ("hello\n40\n", 0)
+    assert here.pysh("rpc", "w1@db1", "-c", "1/0").returncode == 1
+    assert here.pysh("tasks", "w1@db1").stdout == "no tasks\n"
+    assert here.pysh("stop", "w1@db1").returncode == 0
+    assert both.there.nodes() == []
+    assert here.nodes() == []
+
+
+def test_a_terminal_attaches_to_a_shell_there(both: Machines) -> None:
+    both.sshd()
+    both.there.node("w1@db1")
+    both.there.pysh("rpc", "w1", "-c", "x = 41")
+    with Screens(both.here) as screens:
+        terminal = screens.open("attach", "w1@db1")
+        terminal.wait_for_end("w1@db1[1]>")
+        terminal.type("x + 1\r")
+        terminal.wait_for("w1@db1[1]> x + 1", "42", "w1@db1[2]>")
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+    assert [node["node"] for node in both.there.nodes()] == ["w1@db1"]
+
+
+def test_what_cannot_be_reached_is_3_and_what_lets_nobody_in_is_4(both: Machines) -> None:
+    server = both.sshd()
+    done = both.here.pysh("stop", "w1@db1")
+    assert done.returncode == 3
+    assert "no node w1 runs on db1" in done.stderr
+    assert both.here.pysh("ls", "no-such-host.invalid").returncode == 3
+    assert both.here.pysh("ls", "-oProxyCommand=x").returncode == 2
+    assert both.here.pysh("ls", "a;b").returncode == 3
+    both.there.node("w1@db1")
+    assert both.here.pysh("stop", "w1@db1", "--cookie", "another").returncode == 4
+    server.authorized.write_text("")
+    assert both.here.pysh("ls", "db1").returncode == 4
+
+
+def test_a_host_that_nobody_vouches_for_is_told_nothing(both: Machines) -> None:
+    server = both.sshd(known=False)
+    done = both.here.pysh("ls", "db1")
+    assert done.returncode == 3
+    assert "SHA256:" in done.stderr
+    assert "accept it by hand: ssh db1" in done.stderr
+    assert "Starting session" not in server.log
+
+
+def test_the_full_name_of_a_node_here_is_never_looked_for_elsewhere(both: Machines) -> None:
+    server = both.sshd()
+    both.here.node("w1@db1")
+    assert both.here.pysh("rpc", "w1@db1", "-c", "40 + 2").stdout == "42\n"
+    assert both.here.script("print(connect('w1@db1').call(lambda: 42))").stdout == "42\n"
+    assert "Connection from" not in server.log
