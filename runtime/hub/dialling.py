@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import STAGES
@@ -12,6 +13,7 @@ from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
+from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.terms import BadName
 from pysh.transports import unix
 
@@ -96,11 +98,11 @@ class Dialler:
 
     def _is_known(self, attempt: Attempt) -> bool:
         """Whether a node of that name is connected, so that whoever asks for it has it."""
-        core, address = self._server.core, attempt.address
-        known = next((p for p in core.peers.values() if address in (p.hello.name, *p.aliases)), None)
+        core = self._server.core
+        known = _called(attempt.address, core.peers.values())
         if known is None or (asked := core.dialling.pop(attempt.token, None)) is None:
             return False
-        core.reply(asked, {"ok": known.view()})
+        core.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
         self._server.carry_out()
         return True
 
@@ -164,6 +166,13 @@ class Dialler:
 def _tell(attempt: Attempt, well: bool) -> None:
     if attempt.greeted is not None and not attempt.greeted.done():
         attempt.greeted.set_result(well)
+
+
+def _called(address: str, peers: Iterable[Link]) -> Link | None:
+    """The one of `peers` of this full name or alias, else the one that has this before the `@`."""
+    full = [peer for peer in peers if address in (peer.hello.name, *peer.aliases)]
+    short = [peer for peer in peers if peer.hello.name.partition("@")[0] == address]
+    return full[0] if full else short[0] if len(short) == 1 else None
 
 
 async def _find_here(address: Here) -> str:

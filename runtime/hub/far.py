@@ -48,9 +48,9 @@ class Far:
         try:
             trace.connected(ssh.facts, shared=shared)
             suite = suite_over(ssh.facts, there.destination, address)
-            machine = await probe.survey(ssh)
+            machine = await probe.survey(ssh, there.destination)
             node = machine.find(there.node, there.destination)
-            passage = await probe.stream(ssh, node.socket)
+            passage = await probe.stream(ssh, node.socket, there.destination)
         except BaseException:
             self.part(ssh)
             raise

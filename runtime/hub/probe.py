@@ -50,21 +50,29 @@ class Machine(NamedTuple):
         raise NoSuchNode("find", f"no node {node} runs on {host}", evidence, f"see who runs there: pysh ls {host}")
 
 
-async def survey(connection: Connection) -> Machine:
-    """Ask the machine at the other end who runs there. Raises `TransportError` (`find`, `cut`)."""
+def by_hand(destination: str) -> str:
+    """How people type what we do: `ssh db1`, `ssh ssh://db1:2222`."""
+    return f"ssh ssh://{destination}" if ":" in destination else f"ssh {destination}"
+
+
+async def survey(connection: Connection, destination: str) -> Machine:
+    """Ask the machine at the other end who runs there. Raises `TransportError` (`find`, `cut`).
+
+    `destination` is how the user wrote it.
+    """
     marker, command = _call()
     try:
         async with asyncio.timeout(SECONDS):
             ran = await connection.run(command, limit=NOISE + LIMIT)
     except TimeoutError as error:
-        raise _silent(connection) from error
+        raise _silent(destination) from error
     at = ran.stdout.find(marker, 0, NOISE + len(marker))
     if at < 0:
-        raise _unanswered(connection, ran)
+        raise _unanswered(destination, ran)
     return _machine(_answer(ran.stdout[at + len(marker) :].partition(b"\n")[0]))
 
 
-async def stream(connection: Connection, path: str) -> Passage:
+async def stream(connection: Connection, path: str, destination: str) -> Passage:
     """A stream to the socket `path` there; through a process that relays where sshd does not lead to it.
 
     Raises `TransportError` (`find`, `cut`).
@@ -74,10 +82,10 @@ async def stream(connection: Connection, path: str) -> Passage:
     except TransportError as error:
         if error.stage != "refused":
             raise
-        return await relay(connection, path)
+        return await relay(connection, path, destination)
 
 
-async def relay(connection: Connection, path: str) -> Passage:
+async def relay(connection: Connection, path: str, destination: str) -> Passage:
     """A stream to the socket `path` there, through a process that passes the bytes on.
 
     Raises `TransportError` (`find`, `cut`).
@@ -89,11 +97,11 @@ async def relay(connection: Connection, path: str) -> Passage:
             line = await _first_line(passage.sock, marker)
             if line is None:
                 ended = await passage.ended
-                raise _unanswered(connection, Ran(ended.status or 0, b"", ended.stderr.encode()))
+                raise _unanswered(destination, Ran(ended.status or 0, b"", ended.stderr.encode()))
         _answer(line)
     except TimeoutError as error:
         passage.sock.close()
-        raise _silent(connection) from error
+        raise _silent(destination) from error
     except BaseException:
         passage.sock.close()
         raise
@@ -159,23 +167,23 @@ def _entry(told: dict[str, Any]) -> Entry:
     return Entry(name, path, int(told["pid"]), incarnation, version, python, started, left)
 
 
-def _unanswered(connection: Connection, ran: Ran) -> TransportError:
+def _unanswered(destination: str, ran: Ran) -> TransportError:
     """Why our answer did not come, as far as what did come tells."""
-    host = connection.facts.host
     said = cleaned((ran.stderr or ran.stdout).decode(errors="replace"))
     if ran.status == bootstrap.MISSING:
-        what = f"no Python 3 runs on {host}"
+        what = f"no Python 3 runs on {destination}"
         evidence = f"tried {', '.join(bootstrap.PYTHONS)}: {said}"
-        return TransportError("find", what, evidence, f"install python3 there, or see: ssh {host} python3 -V")
+        return TransportError(
+            "find", what, evidence, f"install python3 there, or see: {by_hand(destination)} python3 -V"
+        )
     evidence = f"exit status {ran.status}; it printed {said!r}" if said else f"exit status {ran.status}, and no word"
-    hint = f"does its sshd run a forced command, or its login shell end early? See: ssh {host} echo hello"
-    return TransportError("find", f"what we asked {host} to run did not answer", evidence, hint)
+    hint = f"does its sshd run a forced command, or its login shell end early? See: {by_hand(destination)} echo hello"
+    return TransportError("find", f"what we asked {destination} to run did not answer", evidence, hint)
 
 
-def _silent(connection: Connection) -> TransportError:
-    host = connection.facts.host
-    hint = f"does its login shell wait for something? See: ssh {host} echo hello"
-    return TransportError("find", f"{host} let us in and did not answer", f"{SECONDS:g} s", hint)
+def _silent(destination: str) -> TransportError:
+    hint = f"does its login shell wait for something? See: {by_hand(destination)} echo hello"
+    return TransportError("find", f"{destination} let us in and did not answer", f"{SECONDS:g} s", hint)
 
 
 def _nonsense(error: object) -> TransportError:

@@ -14,7 +14,7 @@ from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import probe, starting
 from pysh.runtime.hub.dialling import Attempt
 from pysh.runtime.hub.environment import after
-from pysh.runtime.hub.far import Tunnel
+from pysh.runtime.hub.far import PARTING, Tunnel
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.actions import Start
@@ -40,6 +40,7 @@ class Starter:
         self._server = server
         self._tasks: set[asyncio.Task[None]] = set()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._kept: set[asyncio.Future[Any]] = set()
         self._all = asyncio.Semaphore(AT_ONCE)
         self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(PER_HOST))
 
@@ -54,10 +55,12 @@ class Starter:
         self._children = [child for child in self._children if child.poll() is None]
 
     async def close(self) -> None:
-        """Give up what is under way; nothing of it stays."""
+        """Give up what is under way; nothing of it stays, and what is to live on is told so."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=PARTING)
 
     def _report(self, done: "asyncio.Task[None]", asked: Start) -> None:
         self._tasks.discard(done)
@@ -99,7 +102,7 @@ class Starter:
             raise
         address = f"{asked.name.partition('@')[0]}@{asked.host}"
         try:
-            passage = await probe.stream(ssh, started.socket)
+            passage = await probe.stream(ssh, started.socket, asked.host)
             if not await self._greeted(asked, address, way, Tunnel(passage.sock, HMAC, ssh, passage.ended)):
                 started.give_up()
                 return
@@ -107,6 +110,8 @@ class Starter:
             started.give_up()
             raise
         started.keep()
+        self._kept.add(started.passage.ended)
+        started.passage.ended.add_done_callback(self._kept.discard)
         self._say(f"{asked.name}: Python {started.python.version}, {started.python.executable} ({started.why})")
         if started.warning:
             self._say(f"{asked.name}: {started.warning}", "warn")

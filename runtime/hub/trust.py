@@ -1,5 +1,6 @@
 """What may go over an SSH connection, by who vouches for the host at its other end."""
 
+from pysh.runtime.hub.probe import by_hand
 from pysh.runtime.protocol.handshake import HMAC
 from pysh.transports.base import TransportError
 from pysh.transports.control import Facts
@@ -15,6 +16,7 @@ def suite_over(facts: Facts, destination: str, address: str = "") -> int:
         return HMAC
     what = f"no known_hosts file has the host key of {facts.host}"
     evidence = f"it shows {facts.algorithm} {facts.fingerprint}; nothing was sent there"
-    by_hand = f"ssh ssh://{destination}" if ":" in destination else f"ssh {destination}"
     accepted = f', or have it written down: connect("{address}", hostkey="accept-new")' if address else ""
-    raise TransportError("hostkey", what, evidence, f"compare it and accept it by hand: {by_hand}{accepted}")
+    raise TransportError(
+        "hostkey", what, evidence, f"compare it and accept it by hand: {by_hand(destination)}{accepted}"
+    )

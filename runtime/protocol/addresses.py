@@ -1,6 +1,7 @@
 """What a user may write to name a node, taken apart and checked before any of it is used.
 
     X                a node that is known, or that runs on this machine
+                     (so may be any of these that is the full name of such a node)
     X@localhost      node X on this machine; its own names mean the same
     X@H              node X at the SSH destination H
     unix:/path       whoever listens there

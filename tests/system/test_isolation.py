@@ -9,9 +9,11 @@ import psutil
 import pytest
 
 from pysh.runtime import launch
-from tests.system.conftest import Home, until
+from tests.system.conftest import Home, Machines, until
 
-FORBIDDEN = {"pickle", "_pickle", "cloudpickle", "multiprocessing", "asyncssh", "cryptography"}
+FORBIDDEN = {"pickle", "_pickle", "cloudpickle", "multiprocessing", "asyncssh", "cryptography", "spake2"}
+BY_SSH = "pysh.transports.tunnels"
+"""What a hub imports with the first node of another machine."""
 
 
 @pytest.fixture(params=["system", "fallbacks"])
@@ -52,6 +54,24 @@ for hub in (client.hub, hub_of(client, n2)):
     for modules in listed:
         parts = {part for module in modules.split() for part in module.split(".")}
         assert not parts & FORBIDDEN
+        assert BY_SSH not in modules.split()
+
+
+def test_a_hub_that_goes_by_ssh_leaves_the_ssh_to_its_carrier(both: Machines) -> None:
+    both.sshd(AllowStreamLocalForwarding="no")
+    both.there.node("w1@db1")
+    done = both.here.script("""
+from pysh.runtime.node import hub_of
+from pysh.runtime.runner.client import Client
+n = connect("w1@db1")
+assert call(lambda: 42, on=n) == 42
+for hub in (Client.current.hub, hub_of(Client.current, n)):
+    print(*Client.current.ask("info", dest=hub)["modules"])
+""")
+    here, there = (line.split() for line in done.stdout.splitlines())
+    assert BY_SSH in here
+    assert BY_SSH not in there
+    assert not {part for module in here for part in module.split(".")} & FORBIDDEN
 
 
 def test_a_hub_imports_nothing_from_the_folder_it_is_started_in(home: Home) -> None:
