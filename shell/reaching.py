@@ -61,7 +61,6 @@ class OtherMachine:
         from pysh.runtime.places import state_dir
         from pysh.transports.tunnels import Carrier
 
-        self._destination = destination
         known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
@@ -77,13 +76,13 @@ class OtherMachine:
         """Who runs there now. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.survey(self._ssh, self._destination))
+        return self._runner.run(probe.survey(self._ssh, self.destination))
 
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        sock = self._runner.run(probe.stream(self._ssh, path, self._destination)).sock
+        sock = self._runner.run(probe.stream(self._ssh, path, self.destination)).sock
         sock.setblocking(True)
         return sock
 
@@ -101,11 +100,11 @@ class OtherMachine:
         """Run a command there, and wait for its end. Raises `TransportError`."""
         return self._runner.run(self._ssh.run(command, stdin))
 
-    def check_verified(self) -> None:
+    def check_vouched(self) -> None:
         """Raise `TransportError` unless somebody vouches for the host's key: a secret is to go there."""
-        from pysh.runtime.hub.starting import check_verified
+        from pysh.runtime.hub.trust import check_vouched
 
-        check_verified(self._ssh.facts, self.destination)
+        check_vouched(self._ssh.facts, self.destination)
 
     def close(self) -> None:
         """End the connection and what goes over it."""

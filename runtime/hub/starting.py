@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 from pysh.runtime.hub import stage0
 from pysh.runtime.hub.core_zip import node_zip
+from pysh.runtime.hub.trust import check_vouched
 from pysh.transports.base import TransportError, cleaned
-from pysh.transports.control import Facts
 from pysh.transports.means import Passage
 from pysh.transports.tunnels import Connection
 
@@ -101,22 +101,12 @@ def _packed() -> Core:
     return Core(sha256(data).hexdigest(), zlib.compress(data, 1))
 
 
-def check_verified(facts: Facts, host: str) -> None:
-    """Raise `TransportError` (stage `hostkey`) unless known_hosts or the user vouches for the host's key."""
-    if facts.verified == "provisional":
-        raise TransportError(
-            "hostkey", f"nobody vouches for the host key of {host}, and neither code nor a secret goes there",
-            f"{facts.algorithm} {facts.fingerprint}",
-            'compare it with the one there, then write it down: hostkey="accept-new"',
-        )  # fmt: skip
-
-
 async def start(connection: Connection, asked: Asked, settings: dict[str, Any]) -> Started:
     """Have a hub with `settings` up on the machine of `connection`; its python and cwd are found there.
 
     Raises `TransportError` with one of the stages `hostkey launch name`; nothing of the node stays then.
     """
-    check_verified(connection.facts, asked.host)
+    check_vouched(connection.facts, asked.host)
     word = secrets.token_hex(8)
     try:
         packed = await core()
