@@ -1,19 +1,21 @@
 """Nodes started on other machines, of which each has an sshd and a Python and nothing else."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.machines import Network, network
+from tests.machines import Machine, Network, network
 from tests.pythons import python
-from tests.system.conftest import until
+from tests.system.conftest import PYSH, until
 
 HERE = "{}.{}".format(*sys.version_info)
 DIRECT = str(Path(sys.base_prefix) / "bin")
@@ -240,32 +242,60 @@ def test_an_attached_node_outlives_its_connection_and_one_that_persists_its_star
     hub.terminate()
 
 
-@pytest.mark.parametrize("who", ["the starter", "its carrier", "the hub there", "stage 1 there"])
-@pytest.mark.parametrize("after", [0.0, 0.15, 0.3, 0.5])
+def having(word: str) -> Callable[[list[psutil.Process]], list[psutil.Process]]:
+    """Those of some processes that have `word` in their command line."""
+
+    def chosen(processes: list[psutil.Process]) -> list[psutil.Process]:
+        found = []
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                found += [process] if word in " ".join(process.cmdline()) else []
+        return found
+
+    return chosen
+
+
+@contextmanager
+def hanging(there: Machine) -> Iterator[None]:
+    """A node there does not get past its name, for it waits up to two seconds for the directory's lock."""
+    there.runtime.mkdir(mode=0o700)
+    with (there.runtime / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+HUB, CARRIER, STAGES, NODE = map(having, ("pysh.runtime.hub", "pysh.transports.carrier", "zlib", " w1@db1"))
+
+
+@pytest.mark.parametrize(
+    ("who", "when"),
+    [("starter", STAGES), ("starter", NODE), ("carrier", NODE), ("stages", STAGES), ("stages", NODE), ("node", NODE)],
+    ids=["starter-early", "starter-late", "carrier-late", "stages-early", "stages-late", "node-late"],
+)
 def test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_stays(
-    net: Network, who: str, after: float
+    net: Network, who: str, when: Callable[[list[psutil.Process]], list[psutil.Process]]
 ) -> None:
     there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
-    net.home.node("n1@localhost")
-    command = ["rpc", "n1", "-c", "import pysh; pysh.start_node('w1', host='db1')"]
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "pysh", *command], env=net.home.environ, cwd=net.home.folder,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    until(there.processes, "the login")
-    time.sleep(after)
-    victims = {
-        "the starter": lambda: [p for p in net.home.processes() if "pysh.runtime.hub" in p.cmdline()],
-        "its carrier": lambda: [p for p in net.home.processes() if "pysh.transports.carrier" in p.cmdline()],
-        "the hub there": lambda: [p for p in there.processes() if "w1@db1" in p.cmdline()],
-        "stage 1 there": lambda: [p for p in there.processes() if "zlib" in " ".join(p.cmdline())],
-    }[who]()
-    for victim in victims:
-        victim.send_signal(signal.SIGKILL)
-    asking.communicate(timeout=30)
-    if asking.returncode == 0:  # it was answered before
-        for process in there.processes():
-            process.terminate()
+    code = "start_node('w1', host='db1')\nprint('answered', flush=True)\nimport time\ntime.sleep(60)\n"
+    with subprocess.Popen(
+        [*PYSH, "-c", code],
+        env=net.home.environ,
+        cwd=net.home.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as program:
+        with hanging(there):
+            until(lambda: when(there.processes()), "that point of the start")
+            victims = {
+                "starter": lambda: HUB(net.home.processes()), "carrier": lambda: CARRIER(net.home.processes()),
+                "stages": lambda: STAGES(there.processes()), "node": lambda: NODE(there.processes()),
+            }[who]()  # fmt: skip
+            for victim in victims:
+                victim.send_signal(signal.SIGKILL)
+        assert program.stdout
+        answered = program.stdout.readline()
+        program.kill()
+    assert not answered
     there.check_clean()
 
 
