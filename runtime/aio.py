@@ -4,7 +4,7 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from pysh.runtime import api, verbs
@@ -32,6 +32,29 @@ async def connect(
 ) -> Any:  # fmt: skip
     """Connect to one node, or to several."""
     return await drive(verbs.connect(addrs, via, hostkey, transport, trace))
+
+
+async def start_node(
+    name: str | None = None, host: str | None = None, python: str | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
+) -> Node:  # fmt: skip
+    """Start a headless node, here or on the SSH destination `host`, and connect to it."""
+    options = verbs.start_options(python, cwd, env, setup, persist, hostkey)
+    return await drive(verbs.start_node(name, host, options))
+
+
+async def start_nodes(
+    hosts: str | Iterable[str], name: str | None = None, python: str | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
+) -> Results:  # fmt: skip
+    """Start a node on each of `hosts`, side by side."""
+    options = verbs.start_options(python, cwd, env, setup, persist, hostkey)
+    return await drive(verbs.start_nodes(hosts, name, options))
+
+
+async def stop_node(n: str | Node, drain: float | None = None) -> None:
+    """End node `n`, after its tasks had `drain` seconds to finish."""
+    await drive(verbs.stop_node(n, drain))
 
 
 async def disconnect(n: str | Node) -> None:

@@ -3,7 +3,7 @@
 Each is its twin in `aio`, run to its end in this thread.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pysh.runtime import verbs
@@ -42,6 +42,42 @@ def connect(
     `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
     """
     return _run("connect", verbs.connect(addrs, via, hostkey, transport, trace))
+
+
+def start_node(
+    name: str | None = None, host: str | None = None, python: str | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
+) -> Node:  # fmt: skip
+    """Start a headless node and connect to it: on the SSH destination `host`, else on this machine.
+
+    Nothing needs to be installed there but Python 3.11 or newer: `python` (a path, a name on the PATH, a
+    virtual environment), else the best there is for this one's version. `cwd` and `env` are its folder and
+    what its environment has besides; `setup` is a line of shell to run before, such as `module load gcc`.
+    The node ends with this one unless `persist`. `hostkey="accept-new"` writes an unknown host key down.
+    Raises `ConnectError` with the stage that was not reached; nothing is left there then.
+    """
+    options = verbs.start_options(python, cwd, env, setup, persist, hostkey)
+    return _run("start_node", verbs.start_node(name, host, options))
+
+
+def start_nodes(
+    hosts: str | Iterable[str], name: str | None = None, python: str | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
+) -> Results:  # fmt: skip
+    """Start a node on each of `hosts` (`"web[1-12]"`, `"db1,db2"` or a list), as `start_node`, side by side.
+
+    They share one name: `w@web1`, `w@web2`. The `Results` have a node, or why there is none.
+    """
+    options = verbs.start_options(python, cwd, env, setup, persist, hostkey)
+    return _run("start_nodes", verbs.start_nodes(hosts, name, options))
+
+
+def stop_node(n: str | Node, drain: float | None = None) -> None:
+    """End node `n`. With `drain` it takes no new task, and those that it has may finish for so many seconds.
+
+    What has not begun by then raises with `.executed == "no"`. Raises `ConnectError` if it is not connected.
+    """
+    _run("stop_node", verbs.stop_node(n, drain))
 
 
 def disconnect(n: str | Node) -> None:

@@ -34,6 +34,13 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     The configuration, with the cookie, goes over the socket: never in argv or the environment.
     `log` is a file descriptor for what the hub itself prints.
     """
+    hub, ours = start_hub_process(config, log)
+    _started.append(hub)
+    return ours
+
+
+def start_hub_process(config: dict[str, Any], log: int | None = None) -> "tuple[subprocess.Popen[bytes], socket]":
+    """As `start_hub`, for one who waits for the process's end himself."""
     ours, theirs = socketpair()
     # -P: what lies in the current folder is the user's, and a hub never imports it.
     command = [hub_python(), "-P", "-m", "pysh.runtime.hub", str(theirs.fileno())]
@@ -42,10 +49,9 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
         command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         start_new_session=True,
     )  # fmt: skip
-    _started.append(hub)
     theirs.close()
     ours.sendall(json.dumps(config).encode() + b"\n")
-    return ours
+    return hub, ours
 
 
 def wait(seconds: float) -> None:

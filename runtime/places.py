@@ -5,7 +5,7 @@ alone would cost 16 ms. They follow the XDG rules on every system, so that termi
 agree whatever is installed in their environments.
 """
 
-# ruff: noqa: PTH100, PTH102, PTH104, PTH108, PTH111, PTH117, PTH118
+# ruff: noqa: PTH100, PTH102, PTH104, PTH108, PTH111, PTH112, PTH117, PTH118
 
 import os
 
@@ -48,6 +48,11 @@ def _xdg(variable: str, default: str) -> str:
     if not os.path.isabs(base):  # as the XDG specification says
         base = os.path.join(os.path.expanduser("~"), default)
     return os.path.join(base, "pysh")
+
+
+def has_home() -> bool:
+    """Whether the user's home directory is there. Where it is not, as on some clusters, nobody should make it."""
+    return os.path.isdir(os.path.expanduser("~"))
 
 
 def runtime_dir() -> str:

@@ -6,11 +6,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
-from pysh.runtime.errors import ConnectError, TaskTimeout, traced
+from pysh.runtime.config import default_node_host, generated_name
+from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.node import Node, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.hosts import expand, node_host
+from pysh.runtime.protocol.terms import HUB, BadName, Pid, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.mailbox import MISSING, matcher
@@ -81,6 +83,58 @@ def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
     if node.info is not None:
         yield from ping(node)  # which its line shows
     return node
+
+
+def start_node(name: str | None, host: str | None, options: dict[str, Any]) -> Steps[Node]:
+    """A node started and connected to; without `host` on this machine."""
+    waiter = current().ask_later("start", name=node_name(name, host), host=host, **options)
+    return (yield from _connected(waiter, trace=False))
+
+
+def start_nodes(hosts: str | Iterable[str], name: str | None, options: dict[str, Any]) -> Steps[Results]:
+    """A node on each host, all at once."""
+    client, name = current(), name or generated_name()
+    names = {host: node_name(name, host) for host in expand(hosts)}
+    if len(set(names.values())) < len(names):
+        raise BadName(f"several of these hosts would have a node {name}@{node_host(list(names)[-1])}: start them apart")
+    asked = {full: client.ask_later("start", name=full, host=host, **options) for host, full in names.items()}
+    results = Results()
+    for full, waiter in asked.items():
+        try:
+            node = yield from _connected(waiter, trace=False)
+            results[node] = node
+        except Exception as error:
+            results[Node(full)] = error
+    return results
+
+
+def node_name(name: str | None, host: str | None) -> str:
+    """The full name of a node `name` to be started on `host`. Raises `BadName`."""
+    if name is not None and "@" in name:
+        return "@".join(split_name(name))
+    where = (node_host(host) if host else "") or default_node_host()
+    return f"{check_node(name or generated_name())}@{where}"
+
+
+def start_options(
+    python: str | None, cwd: str | None, env: Mapping[str, Any] | None, setup: str | None, persist: bool,
+    hostkey: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What `start_node` says besides name and host, for a frame. Raises `ValueError`."""
+    if hostkey not in (None, "accept-new"):
+        raise ValueError(f'hostkey= takes "accept-new", not {hostkey!r}')
+    paths = {"python": str(python or ""), "cwd": str(cwd or "")}
+    return {**paths, "env": dict(env or {}), "setup": setup or "", "persist": persist, "hostkey": hostkey or ""}
+
+
+def stop_node(node: str | Node, drain: float | None) -> Steps[None]:
+    """End a node, once it is drained if `drain` says for how long."""
+    client = current()
+    try:
+        yield client.ask_later("stop", dest=hub_of(client, node), drain=drain)
+    except NodeDown as error:
+        if error.reason != "shutdown":  # which is how it says that it has stopped
+            raise
 
 
 def disconnect(node: str | Node) -> Steps[None]:

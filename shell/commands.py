@@ -11,7 +11,7 @@ from pysh.runtime import config
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner.client import Client
-from pysh.shell import codes
+from pysh.shell import codes, options
 from pysh.shell.reaching import Reached, other_machine, reached
 
 STOP_SECONDS = 5.0
@@ -90,11 +90,12 @@ def stop(asked: argparse.Namespace) -> int:
     """End a node, and wait until it is gone."""
     with reached(asked.node) as node:
         name, pid = node.entry.name, node.entry.pid
-        ask(node, cookie_of(asked)).ask("stop", timeout=STOP_SECONDS)
-        until = time.monotonic() + STOP_SECONDS
+        ask(node, cookie_of(asked)).ask("stop", timeout=STOP_SECONDS, drain=asked.drain)
+        seconds = STOP_SECONDS + (asked.drain or 0.0)
+        until = time.monotonic() + seconds
         while node.is_alive():
             if time.monotonic() > until:
-                still = f"was told to stop {STOP_SECONDS:.0f} s ago and still runs; its pid is {pid}"
+                still = f"was told to stop {seconds:.0f} s ago and still runs; its pid is {pid}"
                 print(f"pysh: {name} {still}", file=sys.stderr)
                 return codes.FAILED
             time.sleep(0.01)
@@ -151,11 +152,25 @@ def doctor(asked: argparse.Namespace) -> int:
 
 
 def cookie(asked: argparse.Namespace) -> int:
-    """Make a new cookie file, or print the cookie."""
+    """Make a new cookie file, print the cookie, or give it to another machine."""
+    if (asked.what == "copy") != bool(asked.host):
+        options.parser("cookie").error("write: pysh cookie new, pysh cookie show, or pysh cookie copy HOST")
+    if asked.what == "copy":
+        from pysh.shell import elsewhere
+
+        return elsewhere.copy_cookie(asked, cookie_of(asked))
     if asked.what == "new":
         print(config.new_cookie())
     else:
         print(cookie_of(asked).decode())
+    return codes.OK
+
+
+def logs(asked: argparse.Namespace) -> int:
+    """What a node printed of itself, also one that is gone."""
+    from pysh.shell import elsewhere
+
+    print(elsewhere.log_of(asked.node), end="")
     return codes.OK
 
 

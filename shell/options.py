@@ -13,7 +13,8 @@ COMMANDS = {
     "tasks": "the tasks of the nodes that run here",
     "stop": "end a node",
     "doctor": "what stands in the way, here or to another machine",
-    "cookie": "make or show the cookie that nodes prove to each other",
+    "logs": "what a node printed of itself",
+    "cookie": "make or show the cookie that nodes prove to each other, or copy it to another machine",
 }
 
 USAGE_TEXT = """\
@@ -65,6 +66,7 @@ def parser(command: str = "") -> Parser:
 
 def _node(made: Parser) -> None:
     made.add_argument("--detach", action="store_true", help="in the background, until `pysh stop`")
+    made.add_argument("--on", metavar="HOST", default="", help="on another machine, which needs Python and no pysh")
 
 
 def _attach(made: Parser) -> None:
@@ -81,6 +83,11 @@ def _named(made: Parser) -> None:
     made.add_argument("node", metavar="N")
 
 
+def _stop(made: Parser) -> None:
+    _named(made)
+    made.add_argument("--drain", metavar="S", type=float, help="take no new task, and give the others S seconds")
+
+
 def _some(made: Parser) -> None:
     made.add_argument("node", metavar="N", nargs="?")
 
@@ -90,7 +97,9 @@ def _host(made: Parser) -> None:
 
 
 def _cookie(made: Parser) -> None:
-    made.add_argument("what", choices=("new", "show"))
+    made.add_argument("what", choices=("new", "show", "copy"))
+    made.add_argument("host", metavar="HOST", nargs="?", help="for copy: another machine, as ssh knows it")
+    made.add_argument("--force", action="store_true", help="for copy: replace another cookie there")
 
 
 _OWN = {
@@ -99,7 +108,8 @@ _OWN = {
     "node": _node,
     "attach": _attach,
     "rpc": _rpc,
-    "stop": _named,
+    "stop": _stop,
+    "logs": _named,
     "tasks": _some,
     "cookie": _cookie,
 }

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from socket import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
@@ -13,7 +13,11 @@ from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.transports import unix
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pysh.runtime.hub.probe import Machine
+    from pysh.runtime.hub.starting import Asked, Started
+    from pysh.transports.control import Ran
 
 
 class Reached:
@@ -49,6 +53,7 @@ class OtherMachine:
     """An SSH connection to another machine, by a carrier of our own; `close` ends both."""
 
     def __init__(self, destination: str, trace: Trace) -> None:
+        self.destination = destination
         # Only who goes to another machine pays for the import of these.
         import asyncio
         import os
@@ -57,7 +62,6 @@ class OtherMachine:
         from pysh.runtime.places import state_dir
         from pysh.transports.tunnels import Carrier
 
-        self._destination = destination
         known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
@@ -74,20 +78,46 @@ class OtherMachine:
         """Who runs there now. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.survey(self._ssh, self._destination))
+        return self._runner.run(probe.survey(self._ssh, self.destination))
 
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        sock = self._runner.run(probe.stream(self._ssh, path, self._destination)).sock
+        sock = self._runner.run(probe.stream(self._ssh, path, self.destination)).sock
         sock.setblocking(True)
         return sock
+
+    def start(self, asked: "Asked", settings: dict[str, Any]) -> "Started":
+        """Start a node there. Raises `TransportError`; nothing of it stays then."""
+        from pysh.runtime.hub import starting
+
+        return self._runner.run(starting.start(self._ssh, asked, settings))
+
+    def wait(self, ended: "asyncio.Future[Any]", seconds: float) -> None:
+        """Wait until a stream has ended, so that all that was said over it is there."""
+        self._runner.run(_within(seconds, ended))
+
+    def run(self, command: str, stdin: bytes = b"") -> "Ran":
+        """Run a command there, and wait for its end. Raises `TransportError`."""
+        return self._runner.run(self._ssh.run(command, stdin))
+
+    def check_vouched(self) -> None:
+        """Raise `TransportError` unless somebody vouches for the host's key: a secret is to go there."""
+        from pysh.runtime.hub.trust import check_vouched
+
+        check_vouched(self._ssh.facts, self.destination)
 
     def close(self) -> None:
         """End the connection and what goes over it."""
         self._runner.run(self._carrier.close())
         self._runner.close()
+
+
+async def _within(seconds: float, ended: "asyncio.Future[Any]") -> None:
+    import asyncio
+
+    await asyncio.wait([ended], timeout=seconds)
 
 
 @contextmanager

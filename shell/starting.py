@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from socket import socket
 from types import FrameType
@@ -98,6 +99,10 @@ def history_file() -> Any:
 
 def node(asked: argparse.Namespace) -> int:
     """A node without a terminal: in the foreground until told to end, or in the background."""
+    if asked.on:
+        from pysh.shell import elsewhere
+
+        return elsewhere.node(asked)
     name = full_name(asked.name)
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     hub = launch.start_hub(settings(asked, name, "headless", cookie))
@@ -120,6 +125,21 @@ def _foreground(name: str, pid: int) -> int:
     """Live as long as the node; end it when told to."""
     from pysh.runtime.hub import discovery
 
+    def live() -> None:
+        while discovery.alive(name):
+            time.sleep(0.1)
+
+    def end() -> None:
+        os.kill(pid, signal.SIGTERM)
+        while discovery.alive(name):
+            time.sleep(0.01)
+
+    return until_told(name, live, end)
+
+
+def until_told(name: str, live: Callable[[], None], end: Callable[[], None]) -> int:
+    """Be the foreground of node `name` while `live` does not return, and `end` it when a signal says so."""
+
     def told(number: int, _frame: FrameType | None) -> NoReturn:
         raise _Told(number)
 
@@ -127,14 +147,11 @@ def _foreground(name: str, pid: int) -> int:
         signal.signal(number, told)
     try:
         print(f"{name} is up; Ctrl-C ends it", flush=True)
-        while discovery.alive(name):
-            time.sleep(0.1)
+        live()
         print(f"{name} has ended", file=sys.stderr)
         return codes.OK
     except _Told as asked:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.kill(pid, signal.SIGTERM)
-        while discovery.alive(name):
-            time.sleep(0.01)
+        end()
         return 128 + asked.number

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from pysh.runtime.config import ConfigError, state_dir
+from pysh.runtime.hub import logs
 from pysh.runtime.hub.core_zip import core_zip
 from pysh.runtime.hub.discovery import Claim, NameTaken, claim
 from pysh.runtime.hub.runners import Runners
@@ -32,29 +32,18 @@ def say(sock: socket.socket, **status: Any) -> None:
         sock.sendall(json.dumps(status).encode() + b"\n")
 
 
-def log_to(name: str) -> None:
-    """What this node prints of itself, and its fork server, goes to a file of its own, begun anew."""
-    folder = os.path.join(state_dir(), "logs")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
-    fd = os.open(os.path.join(folder, f"{name}.log"), flags, 0o600)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
-    os.close(fd)
-
-
 def main(fd: int) -> None:
     """Read the configuration from `fd`, claim the name, start the evaluator, then serve."""
     starter = socket.socket(fileno=fd)
     config: dict[str, Any] = json.loads(read_line(starter))
     config.setdefault("incarnation", secrets.token_hex(16))
+    os.environ.update(config.pop("env", None) or {})
     try:
         held = claim(config["name"])
     except (NameTaken, OSError, ValueError) as error:
         say(starter, error=type(error).__name__, text=str(error))
         sys.exit(3)
-    with suppress(OSError, ConfigError):
-        log_to(config["name"])
+    logs.begin(config["name"])
     runners = Runners(config, str(core_zip()))
     if config["role"] == "shell":
         runners.evaluator.begin()
@@ -83,9 +72,23 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
         )
         if config["role"] == "program":
             await server.adopt(starter, bytes.fromhex(config["secret"]))
+        elif config.get("leashed"):
+            loop.add_reader(starter, unleash, server)
         else:
             starter.close()
         return await server.serve()
+
+    def unleash(server: Server) -> None:
+        """The starter has its answer, or is gone before it had."""
+        try:
+            kept = starter.recv(64) == b"keep\n"
+        except OSError:
+            kept = False
+        server.loop.remove_reader(starter)
+        starter.close()
+        if not kept:
+            server.core.stop("who started it went away")
+            server.carry_out()
 
     def stop(server: Server, number: int) -> None:
         server.core.stop(signal.Signals(number).name)
@@ -99,6 +102,9 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
         runner = asyncio.Runner()
     with runner:
         runner.run(serve())
+    if temporary := config.get("temporary"):
+        with suppress(OSError):
+            os.unlink(temporary)
     os._exit(0)  # nothing is left to tidy, and nothing may delay the end
 
 

@@ -3,6 +3,9 @@
 It holds the top-level package `pysh` and nothing else; cloudpickle and msgpack lie inside, under
 names of ours, so that the user's own are neither used nor hidden. Beside each module lies its
 bytecode for the Python we run on, so that a runner of the same version compiles nothing.
+
+A machine that has nothing of pysh gets a larger one, from which a whole node runs. It is kept apart
+from that of the runners, each of which reads the zip's directory at its start.
 """
 
 # ruff: noqa: PTH103, PTH108, PTH112, PTH118, PTH208
@@ -11,6 +14,7 @@ import fcntl
 import marshal
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
@@ -29,6 +33,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pysh.shell": ("__init__", "prelude", "script", "running", "codes"),
 }
 """The packages of the core, and which of their modules it takes (none named: all)."""
+
+NODE_MODULES = MODULES | {"pysh.runtime.hub": (), "pysh.transports": ()}
+"""Those of a whole node: the hub also, and what it needs to start another one."""
 
 VENDORED = ("cloudpickle", "msgpack")
 
@@ -52,11 +59,26 @@ class Source(NamedTuple):
 def core_zip() -> str:
     """The path of the core's zip, built if there is none of the modules as they are now.
 
-    It lies in the cache directory, or in the runtime directory where that cannot be written. Raises
-    `ConfigError` if neither can.
+    It lies in the cache directory, or in the runtime directory where that cannot be written. A hub that
+    runs from a zip itself hands that on. Raises `ConfigError` if neither directory can be used.
     """
-    sources = list(_sources())
-    name = f"core-{_key(sources)}.zip"
+    return running_from() or _zip("core", MODULES)
+
+
+def node_zip() -> str:
+    """The path of the zip that a whole node runs from; else as `core_zip`."""
+    return running_from() or _zip("node", NODE_MODULES)
+
+
+def running_from() -> str:
+    """The zip that this process imports pysh from, by a path that other processes can open; empty if none."""
+    archive: str = getattr(getattr(sys.modules["pysh"].__spec__, "loader", None), "archive", "")
+    return archive.replace("/proc/self/", f"/proc/{os.getpid()}/")
+
+
+def _zip(kind: str, modules: dict[str, tuple[str, ...]]) -> str:
+    sources = list(_sources(modules))
+    name = f"{kind}-{_key(sources)}.zip"
     try:
         folder = cache_dir()
         os.makedirs(folder, 0o700, exist_ok=True)
@@ -96,7 +118,7 @@ def _remove_unused(folder: str, keep: str) -> None:
     """Remove the zips of other versions, unless a process uses them or did within the last week."""
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if name.startswith("core-") and name != keep and _is_unused(path):
+        if name.startswith(("core-", "node-")) and name != keep and _is_unused(path):
             os.unlink(path)
 
 
@@ -109,9 +131,9 @@ def _is_unused(path: str) -> bool:
         return False
 
 
-def _sources() -> Iterator[Source]:
-    """Every module of the core, in the order of its zip."""
-    for package, wanted in MODULES.items():
+def _sources(modules: dict[str, tuple[str, ...]]) -> Iterator[Source]:
+    """Every module of those packages, in the order of their zip."""
+    for package, wanted in modules.items():
         places = list(import_module(package).__path__)
         yield from _modules(package, places[0], wanted)
         if package == "pysh.runtime.vendor":

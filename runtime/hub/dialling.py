@@ -41,6 +41,7 @@ class Attempt(NamedTuple):
     address: str
     way: Way
     trace: Trace
+    greeted: "asyncio.Future[bool] | None" = None  # for one who waits for the handshake: whether it ended well
 
 
 class Dialler:
@@ -99,7 +100,7 @@ class Dialler:
             path = address.path if isinstance(address, Socket) else await _find_here(address)
             sock = unix.connected_socket(path, timeout=0)
             attempt.trace.lap("find", path)
-            await self._greet(attempt, sock)
+            await self.greet(attempt, sock)
 
     def _is_known(self, attempt: Attempt) -> bool:
         """Whether a node of that name is connected, so that whoever asks for it has it."""
@@ -112,16 +113,21 @@ class Dialler:
         return True
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
+        tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
+        await self.greet(attempt, tunnel.sock, tunnel.suite, tunnel)
+
+    def far(self) -> "Far":
+        """What leads to other machines."""
         if self._far is None:
             from pysh.runtime.hub.far import Far
 
             self._far = Far(LOG)
-        tunnel = await self._far.open(there, attempt.way, attempt.address, attempt.trace)
-        await self._greet(attempt, tunnel.sock, tunnel.suite, tunnel)
+        return self._far
 
-    async def _greet(
+    async def greet(
         self, attempt: Attempt, sock: socket.socket, suite: int = HMAC, tunnel: "Tunnel | None" = None
     ) -> None:
+        """Connect to the node behind `sock`; its outcome is reported as that of a dialling is."""
         from pysh.runtime.hub.server import Peer
 
         server, now = self._server, time.monotonic()
@@ -147,6 +153,7 @@ class Dialler:
         if attempt := self._greeting.pop(peer.number, None):
             self._ways[attempt.address] = attempt.way
             attempt.trace.lap("cookie", f"proved, wire version {peer.connection.version}")
+            _tell(attempt, True)
 
     def lost(self, peer: "Peer") -> None:
         """A connection ended; if it was being dialled, say why."""
@@ -154,11 +161,17 @@ class Dialler:
             self._far.release(tunnel)
         if (attempt := self._greeting.pop(peer.number, None)) is None:
             return
+        _tell(attempt, False)
         error = peer.connection.error
         if isinstance(error, HandshakeError):
             self._fail(attempt, REFUSALS.get(error.code, "ready"), str(error))
         else:
             self._fail(attempt, "ready", "the other side closed the connection before it said who it is")
+
+
+def _tell(attempt: Attempt, well: bool) -> None:
+    if attempt.greeted is not None and not attempt.greeted.done():
+        attempt.greeted.set_result(well)
 
 
 def _called(address: str, peers: Iterable[Link]) -> Link | None:

@@ -6,7 +6,7 @@ Imported with the first of them, for a hub that needs none starts without all of
 import asyncio
 import socket
 from collections.abc import Coroutine
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pysh.runtime.hub import probe
 from pysh.runtime.hub.carriers import Carriers
@@ -64,12 +64,16 @@ class Far:
             node = machine.find(there.node, there.destination)
             passage = await probe.stream(ssh, node.socket, there.destination)
         except BaseException as error:
-            self._later(self._carriers.release(ssh))
+            self.part(ssh)
             if shared and ssh.lost.done():
                 raise Gone from error
             raise
         trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
         return Tunnel(passage.sock, suite, ssh, passage.ended)
+
+    async def connect(self, destination: str, way: Way) -> tuple[Connection, bool]:
+        """An SSH connection, and whether it was there before; `part` gives it back. Raises `TransportError`."""
+        return await self._carriers.connect(destination, way)
 
     def release(self, tunnel: Tunnel) -> None:
         """Its socket is closed: once what was written there has left, the rest may go."""
@@ -81,6 +85,10 @@ class Far:
             await asyncio.wait(self._releasing, timeout=2 * PARTING)
         await self._carriers.close()
 
+    def part(self, ssh: Connection) -> None:
+        """One of those who asked for a connection needs it no more."""
+        self._later(self._carriers.release(ssh))
+
     async def _part(self, tunnel: Tunnel) -> None:
         ended, _ = await asyncio.wait([tunnel.ended], timeout=PARTING)
         if ended:
@@ -88,7 +96,7 @@ class Far:
         else:  # a machine that does not even hang up is not there, and nobody else is to wait for it
             await self._carriers.give_up(tunnel.ssh)
 
-    def _later(self, releasing: Coroutine[None, None, None]) -> None:
+    def _later(self, releasing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(releasing)
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)

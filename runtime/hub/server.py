@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.attachment import GRACE
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.handshake import Handshake
@@ -24,6 +25,9 @@ from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
 from pysh.transports.base import TransportError
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.starter import Starter
 
 UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
@@ -117,6 +121,7 @@ class Server:
             self.name, self.incarnation, python=config["python_version"],
             cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts,
             persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
+            starter=bytes.fromhex(config.get("starter", "")), grace=float(config.get("grace", GRACE)),
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
@@ -128,6 +133,7 @@ class Server:
         self._evaluator_worked = False
         self.attended = False  # whether a terminal was ever here
         self.dialler = Dialler(self)
+        self._starter: Starter | None = None
         runners.attach(self)
 
     # opening
@@ -260,6 +266,8 @@ class Server:
                     elif isinstance(event, Silent):
                         self.drop(peer, f"silent for {event.for_seconds:.0f} s")
                 peer.send(peer.connection.data_to_send())
+        if self._starter is not None:
+            self._starter.reap()
         self.core.tick(now)
         self.carry_out()
         self.loop.call_later(0.5, self.watch)
@@ -297,6 +305,13 @@ class Server:
     def _dial(self, action: actions.Dial) -> None:
         self.dialler.start(*action)
 
+    def _start(self, action: actions.Start) -> None:
+        if self._starter is None:
+            from pysh.runtime.hub.starter import Starter  # most nodes start no others
+
+            self._starter = Starter(self)
+        self._starter.start(action)
+
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
             self.runners.evaluator.start()
@@ -323,6 +338,7 @@ class Server:
     _DO: dict[type, Callable[["Server", Any], None]] = {
         actions.Close: _close,
         actions.Dial: _dial,
+        actions.Start: _start,
         actions.Prepare: _prepare,
         actions.Attended: _attended,
         actions.Stop: _stop,
@@ -374,6 +390,8 @@ class Server:
             for peer in list(self.peers.values()):
                 if peer.transport is not None:
                     peer.transport.close()
+            if self._starter is not None:
+                await self._starter.close()
             await self.dialler.close()
             await asyncio.sleep(0)
 

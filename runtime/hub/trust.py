@@ -20,3 +20,17 @@ def suite_over(facts: Facts, destination: str, address: str = "") -> int:
     raise TransportError(
         "hostkey", what, evidence, f"compare it and accept it by hand: {by_hand(destination)}{accepted}"
     )
+
+
+def check_vouched(facts: Facts, destination: str) -> None:
+    """Raise `TransportError` (stage `hostkey`) unless known_hosts or the user vouches for the host's key.
+
+    Code and cookies go nowhere else, however well whoever answers there might prove itself.
+    """
+    if facts.verified == "provisional":
+        what = f"nobody vouches for the host key of {destination}, and neither code nor a secret goes there"
+        evidence = f"it shows {facts.algorithm} {facts.fingerprint}"
+        hint = (
+            f'compare it and accept it by hand: {by_hand(destination)}; or have it written down: hostkey="accept-new"'
+        )
+        raise TransportError("hostkey", what, evidence, hint)

@@ -30,6 +30,23 @@ class Dial(NamedTuple):
     way: Way | None = None
 
 
+class Start(NamedTuple):
+    """Start a node and connect to it, then report `opened` or `dial_failed` with `token`.
+
+    `name` is its full name; without a `host` it is started here. What is empty is as it is there.
+    """
+
+    token: int
+    name: str
+    host: str = ""
+    python: str = ""
+    cwd: str = ""
+    env: dict[str, str] = {}
+    setup: str = ""
+    persist: bool = False
+    hostkey: str = ""
+
+
 class ForkWorker(NamedTuple):
     """Have the fork server make worker `worker`."""
 
@@ -87,5 +104,7 @@ class Stop(NamedTuple):
     reason: str
 
 
-Action = Write | Close | Dial | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
+Action = (
+    Write | Close | Dial | Start | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
+)
 Meta = dict[str, Any]

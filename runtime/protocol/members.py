@@ -93,6 +93,7 @@ class Members:
             self._node.elsewhere = {ref for ref in self._node.elsewhere if ref.owner.incarnation != there}
             self._tell((link, "down", reason))
             self._node.work.requester_lost(lambda asked: asked.incarnation == there)
+            self._node.attachment.lost(there, reason)
 
     def suspect(self, number: int, suspect: bool, now: float) -> None:
         """A neighbour fell silent, or is heard again."""

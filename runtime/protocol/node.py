@@ -13,7 +13,9 @@ from typing import Any
 
 from pysh.runtime.protocol import requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
+from pysh.runtime.protocol.attachment import GRACE, Attachment
 from pysh.runtime.protocol.console import Console
+from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.frames import (
     HEADER,
     LINK_KINDS,
@@ -52,6 +54,7 @@ class Node:
     def __init__(
         self, name: str, incarnation: bytes, *, python: str, cores: int, facts: Callable[[], dict[str, Any]] = dict,
         persistent: bool = False, linger: float = LINGER, limit: int = MAX_VALUE,
+        starter: bytes = b"", grace: float = GRACE,
     ) -> None:  # fmt: skip
         self.name = name
         self.incarnation = incarnation
@@ -75,6 +78,8 @@ class Node:
         self.console = Console(self)
         self.members = Members(self)
         self.peers = self.members.peers
+        self.drain = Drain(self)
+        self.attachment = Attachment(self, starter, grace)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             **self.work.handlers, **self.console.handlers,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Prepare
+from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.jobs import DONE
@@ -70,6 +70,15 @@ def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
     return None
 
 
+def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """Whoever asks is answered as for a `connect`."""
+    token = next(node.members.tokens)
+    node.members.dialling[token] = frame
+    texts = {field: str(asked.get(field) or "") for field in ("name", "host", "python", "cwd", "setup", "hostkey")}
+    env = {str(name): str(value) for name, value in (asked.get("env") or {}).items()}
+    node.actions.append(Start(token, env=env, persist=bool(asked.get("persist")), **texts))
+
+
 def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     for peer in list(node.peers.values()):
         if asked["name"] in (peer.hello.name, *peer.aliases):
@@ -107,9 +116,13 @@ def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": {"stop": False, "persistent": node.persistent, "reasons": reasons}}
 
 
-def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.later(0, lambda: node.stop("it was told to"))
-    return {"ok": True}
+def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    """Another node's shell hears that we part, and has its answer with that."""
+    if asked.get("drain") is not None:
+        node.drain.begin(float(asked["drain"]))
+    else:
+        node.later(0, lambda: node.stop("it was told to"))
+    return {"ok": True} if frame.source.incarnation not in node.peers else None
 
 
 def _cancel(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -134,7 +147,7 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
-    "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "disconnect": _disconnect, "tasks": _tasks,
-    "output": _output, "attach": _attach, "leave": _leave, "stop": _stop, "cancel": _cancel, "prepare": _prepare,
-    "paths": _paths, "eval": _eval,
+    "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "disconnect": _disconnect,
+    "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave, "stop": _stop, "cancel": _cancel,
+    "prepare": _prepare, "paths": _paths, "eval": _eval,
 }  # fmt: skip

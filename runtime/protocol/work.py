@@ -100,8 +100,9 @@ class Work:
         job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
         self.jobs.add(job)
         name = options.get("fn")
-        if self._node.stopping:
-            self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": "shutdown", "executed": "no"})
+        if self._node.stopping or self._node.drain.refuses(frame.source):
+            reason = "shutdown" if self._node.stopping else "draining"
+            self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": reason, "executed": "no"})
         elif name and ":" not in name and name not in self.code:
             known = ", ".join(sorted(self.code)) or "none"
             text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         send,
         spawn,
         spawn_all,
+        start_node,
+        start_nodes,
+        stop_node,
         task,
         task_all,
         tasks,
@@ -54,7 +57,8 @@ __all__ = [
     "NodeDown", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
     "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed",
     "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes", "ping", "receive",
-    "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
+    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node", "task", "task_all", "tasks",
+    "wait",
 ]  # fmt: skip
 
 _ELSEWHERE = {

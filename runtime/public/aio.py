@@ -16,6 +16,9 @@ from pysh.runtime.aio import (
     spawn,
     spawn_all,
     start,
+    start_node,
+    start_nodes,
+    stop_node,
     task,
     task_all,
     tasks,
@@ -24,5 +27,6 @@ from pysh.runtime.aio import (
 
 __all__ = [
     "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes",
-    "ping", "receive", "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
+    "ping", "receive", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node", "task",
+    "task_all", "tasks", "wait",
 ]  # fmt: skip

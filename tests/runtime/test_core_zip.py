@@ -145,9 +145,9 @@ def test_it_is_built_once_for_us_alone(cache: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_module_that_changed_makes_another_zip(monkeypatch: pytest.MonkeyPatch) -> None:
     before = core_zip()
-    sources = list(module._sources())
+    sources = list(module._sources(module.MODULES))
     changed = sources[3]._replace(changed=sources[3].changed + 1)
-    monkeypatch.setattr(module, "_sources", lambda: iter([*sources[:3], changed, *sources[4:]]))
+    monkeypatch.setattr(module, "_sources", lambda _: iter([*sources[:3], changed, *sources[4:]]))
     assert core_zip() != before
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysh.runtime.hub.trust import suite_over
+from pysh.runtime.hub.trust import check_vouched, suite_over
 from pysh.runtime.protocol.handshake import HMAC
 from pysh.transports.base import TransportError
 from pysh.transports.control import Facts, Verified
@@ -31,3 +31,12 @@ def test_over_any_other_nothing_is_proved(destination: str, address: str, hint: 
     assert caught.value.stage == "hostkey"
     assert "ssh-ed25519 SHA256:abc" in caught.value.evidence
     assert hint in caught.value.hint
+
+
+def test_code_and_cookies_go_only_where_somebody_vouches_for_the_host() -> None:
+    check_vouched(facts("known_hosts"), "db1")
+    check_vouched(facts("accepted-new"), "db1")
+    with pytest.raises(TransportError, match="SHA256:abc") as caught:
+        check_vouched(facts("provisional"), "db1")
+    assert caught.value.stage == "hostkey"
+    assert 'hostkey="accept-new"' in caught.value.hint

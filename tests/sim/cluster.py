@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.attachment import GRACE, Attachment
 from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, Raw, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
@@ -66,6 +67,13 @@ class Cluster:
     def _carry(self, machine: "Machine", link: int, raws: list[Raw]) -> None:
         self.at(self.delay, lambda: machine.hear(link, raws))
 
+    def cut(self, one: str, other: str) -> None:
+        """The connection of two nodes breaks; either notices at once."""
+        for near, far in ((one, other), (other, one)):
+            machine, peer = self.machines[near], self.machines[far]
+            if (link := machine.core.peers.get(peer.incarnation)) is not None:
+                machine.hang_up(link.number)
+
     def kill(self, name: str) -> None:
         """kill -9: the node is gone, and its neighbours' kernels say so."""
         machine = self.machines[name]
@@ -92,6 +100,21 @@ class Machine:
         self.closed: set[int] = set()  # links that the core closed
         self._parts: dict[int, bytes] = {}  # what came of the arguments of jobs
         self._ran: list[int] = []
+
+    def attach(self, starter: "Machine") -> None:
+        """Be a node that `starter` started."""
+        self.core.attachment = Attachment(self.core, starter.incarnation, GRACE)
+
+    def stop(self) -> None:
+        """Be told to stop."""
+        self.core.now = self.cluster.now
+        self.core.stop("it was told to")
+        self.settle()
+
+    def drain(self, seconds: float) -> None:
+        """Be told to stop gently."""
+        self.core.now = self.cluster.now
+        self.core.drain.begin(seconds)
 
     @property
     def hub(self) -> Pid:
