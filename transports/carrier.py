@@ -20,6 +20,7 @@ from typing import Any
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Message, Wire
 from pysh.transports.means import LIMIT, Connection
+from pysh.transports.pake import Desk
 from pysh.transports.pool import Entry, Pool
 
 
@@ -30,6 +31,7 @@ class Carrier:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wire = Wire(sock, self._received, lambda _: self.finish())
         self._pool = Pool(known_hosts)
+        self._desk = Desk()
         self._entries: dict[int, Entry] = {}
         self._numbers = count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -108,6 +110,11 @@ class Carrier:
         asyncio.get_running_loop().call_soon(passage.ended.add_done_callback, ended)
         return {"stream": number}
 
+    async def _spake2(self, asked: Message, _: list[int]) -> Message:
+        secret, entropy, theirs = (base64.b64decode(asked[name]) for name in ("secret", "entropy", "theirs"))
+        share, key = await self._desk.compute(asked["source"], asked["side"], secret, entropy, theirs)
+        return {"share": base64.b64encode(share).decode(), "key": base64.b64encode(key).decode()}
+
     async def _accept(self, asked: Message, _: list[int]) -> Message:
         connection = self._connection(asked)
         connection.accept()
@@ -131,6 +138,7 @@ VERBS: dict[str, Callable[[Carrier, Message, list[int]], Coroutine[Any, Any, Mes
     "run": Carrier._run,
     "stream": Carrier._stream,
     "accept": Carrier._accept,
+    "spake2": Carrier._spake2,
     "close": Carrier._close,
 }
 

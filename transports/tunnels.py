@@ -75,6 +75,20 @@ class Carrier:
         connection.facts = facts
         return connection
 
+    async def spake2(
+        self, side: Literal["A", "B"], secret: bytes, entropy: bytes, theirs: bytes = b"", *, source: str = ""
+    ) -> tuple[bytes, bytes]:
+        """The share of one side (A begins) and, from the other side's share `theirs`, the key they make.
+
+        The same arguments give the same share: call it first without `theirs` and then with it. `source`
+        is who made us ask; what one of them asks is computed one at a time. Raises `TransportError`:
+        `hostkey` where SPAKE2 is not installed, `busy` when too many wait, `malformed` for no share.
+        """
+        texts = {"secret": secret, "entropy": entropy, "theirs": theirs}
+        encoded = {name: base64.b64encode(value).decode() for name, value in texts.items()}
+        answer, _ = await self._ask("spake2", source=source, side=side, **encoded)
+        return base64.b64decode(answer["share"]), base64.b64decode(answer["key"])
+
     async def close(self) -> None:
         """End the carrier and every connection with it."""
         self._wire.close()
