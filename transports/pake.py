@@ -15,7 +15,7 @@ A, B = "A", "B"
 """The side that begins, and the one that answers."""
 SHARE_BYTES = 33  # the side, and a point of Ed25519
 PRIME, SIGNLESS = 2**255 - 19, 2**255 - 1
-MOST, EACH = 32, 4
+MOST, EACH = 64, 16
 """How many computations for strangers may wait, and how many of one source's."""
 
 Result = tuple[bytes, bytes]

@@ -54,6 +54,11 @@ class Carrier:
         """The process id of the carrier."""
         return self._process.pid
 
+    @property
+    def gone(self) -> str:
+        """Why nothing can be asked of it any more; empty while it is there."""
+        return self._gone
+
     async def connect(
         self, destination: str, *, via: Sequence[str] = (), hostkey: Literal["accept-new"] | None = None,
         transport: Literal["auto", "asyncssh", "openssh"] = "auto", ask: bool = False,

@@ -22,6 +22,9 @@ STAGES = {
     "name_taken": "name",
     "self_connect": "name",
     "not_pysh": "find",
+    "suite": "hostkey",
+    "channel_binding": "hostkey",
+    "no_spake2": "hostkey",
 }
 """Which stage of `ConnectError` a refusal of the handshake belongs to; any other is `ready`."""
 

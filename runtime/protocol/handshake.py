@@ -24,7 +24,7 @@ makes another key and shows nothing of the right one. The arithmetic is not done
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pysh.runtime.protocol.frames import FrameError, pack, unpack
 from pysh.runtime.protocol.hello import (
@@ -85,7 +85,7 @@ TELLS = {
 class Work(NamedTuple):
     """SPAKE2 for one side: its share, and the key too where the other side's share is there."""
 
-    side: str  # "A" dials, "B" accepts
+    side: Literal["A", "B"]  # A dials, B accepts
     secret: bytes
     entropy: bytes  # all the chance there is in it
     theirs: bytes
