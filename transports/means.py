@@ -17,6 +17,10 @@ AES_GCM = "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """The ciphers that are asked for first: ten times less work a packet than chacha20 in Python."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
+SERVICE = "pysh-node"
+"""The path of the one socket that the embedded server of a node leads to."""
+EMBEDDED = "pysh"
+"""What such a server calls itself, where an sshd says `OpenSSH_9.2`."""
 LOGIN_TIMEOUT = 15.0
 """Seconds from a TCP connection to an authenticated one."""
 

@@ -42,8 +42,9 @@ class Pump(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._local = cast(asyncio.Transport, transport)  # uvloop's are none by class
         self._local.set_write_buffer_limits(high=HIGH_WATER)
+        self._flush()
         if self._over:
-            self.channel_lost()
+            self._local.close()
 
     def data_received(self, data: bytes) -> None:
         try:
