@@ -31,14 +31,17 @@ def _cookie_of(asked: argparse.Namespace) -> bytes:
 
 def ls(asked: argparse.Namespace) -> int:
     """The nodes of this machine, from its runtime directory."""
+    entries = list(discovery.found())
+    listening = any(entry.listen for entry in entries)
     rows = [
         {
             "node": entry.name,
             "pid": entry.pid,
             "python": entry.python,
             "up": _age(time.time() - entry.started),
+            **({"listens": entry.listen} if listening else {}),
         }
-        for entry in discovery.found()
+        for entry in entries
     ]
     if asked.json:
         print(json.dumps(rows))

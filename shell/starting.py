@@ -42,6 +42,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         **made,
         "term": os.environ.get("TERM", ""),
         "persistent": role == "headless",
+        "listen": asked.listen,
         "connect": [a for a in asked.connect.split(",") if a],
         **({"linger": 0} if asked.rm else {}),
     }
@@ -105,7 +106,7 @@ def node(asked: argparse.Namespace) -> int:
     hub.close()
     if asked.detach:
         return codes.OK
-    return _foreground(name, told["pid"])
+    return _foreground(name, told["pid"], told.get("listen", ""))
 
 
 class _Told(Exception):
@@ -116,7 +117,7 @@ class _Told(Exception):
         self.number = number
 
 
-def _foreground(name: str, pid: int) -> int:
+def _foreground(name: str, pid: int, listens: str) -> int:
     """Live as long as the node; end it when told to."""
     from pysh.runtime.hub import discovery
 
@@ -126,7 +127,8 @@ def _foreground(name: str, pid: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, told)
     try:
-        print(f"{name} is up; Ctrl-C ends it", flush=True)
+        where = f" and listens at {listens}" if listens else ""
+        print(f"{name} is up{where}; Ctrl-C ends it", flush=True)
         while discovery.alive(name):
             time.sleep(0.1)
         print(f"{name} has ended", file=sys.stderr)

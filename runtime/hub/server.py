@@ -13,6 +13,7 @@ from typing import Any, cast
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
+from pysh.runtime.hub.listening import Port
 from pysh.runtime.hub.proving import Prover, machine_keys
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
@@ -43,9 +44,11 @@ class Peer(asyncio.Protocol):
     """One connection: bytes to its `Connection`, frames to the core."""
 
     def __init__(
-        self, server: "Server", connection: Connection, *, checked: bool = False, source: str = "", **opening: Any
-    ) -> None:
+        self, server: "Server", connection: Connection, *, checked: bool = False, source: str = "",
+        prover: Prover | None = None, **opening: Any,
+    ) -> None:  # fmt: skip
         self.checked = checked
+        self.prover = prover or server.prover
         self.source = source  # who made us accept it; empty for what we dialled
         self.number = next(server.link_numbers)
         self.connection = connection
@@ -94,7 +97,7 @@ class Peer(asyncio.Protocol):
     def _greeting(self, now: float) -> None:
         """The handshake has something to compute, or is over, or waits for more."""
         if (work := self.connection.take_work()) is not None:
-            self._server.prover.start(self, work, self.source)
+            self.prover.start(self, work, self.source)
         elif self.connection.opened:
             self._announce(now)
 
@@ -142,9 +145,11 @@ class Server:
         self._carrying = False
         self._unsent: dict[int, list[Buffer]] = {}
         self._evaluator_worked = False
+        self.listens = ""  # where nodes of other machines may come in
         self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
         self.prover = Prover(log=2)
+        self._port = Port(self, config["listen"], log=2) if config.get("listen") else None
         runners.attach(self)
 
     # opening
@@ -378,12 +383,13 @@ class Server:
         }
 
     async def listen(self) -> None:
-        """Be there for whoever looks for this node."""
+        """Be there for whoever looks for this node. Raises `TransportError` where it cannot listen."""
+        self.listens = await self._port.open() if self._port else ""
         sock = unix.listening_socket(self.claim.socket)
         self._listener = await self.loop.create_unix_server(self.welcome, sock=sock)
         self.claim.publish({
             "incarnation": self.incarnation.hex(), "python": self.config["python_version"],
-            "version": "{}-{}".format(*WIRE),
+            "version": "{}-{}".format(*WIRE), "listen": self.listens,
         })  # fmt: skip
         for address in self.config.get("connect", ()):
             self.core.connect(address)
@@ -405,6 +411,8 @@ class Server:
                 if peer.transport is not None:
                     peer.transport.close()
             await self.prover.close()
+            if self._port is not None:
+                await self._port.close()
             await asyncio.sleep(0)
 
 
