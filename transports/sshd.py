@@ -161,17 +161,16 @@ class Port:
 
     async def _serve(self, sock: socket.socket, address: str) -> None:
         """One connection, from the first byte to its end."""
-        loop, door, proved = asyncio.get_running_loop(), Door(self, address), False
+        loop, door = asyncio.get_running_loop(), Door(self, address)
         try:
             system.give_up_after(sock, SILENCE)
             async with asyncio.timeout(self._login):
                 connection = await asyncssh.run_server(sock, options=self._options, server_factory=lambda: door)
-            proved = True
         except (asyncssh.Error, OSError, ValueError):
             sock.close()
             return
         finally:
-            self.gate.leave(source_of(address), loop.time(), proved=proved)
+            self.gate.leave(source_of(address), loop.time(), proved=door.proved)
         try:
             await connection.wait_closed()
         finally:
@@ -187,6 +186,7 @@ class Door(asyncssh.SSHServer):
     """One connection: what asyncssh asks about it. Whatever is not answered here is refused."""
 
     def __init__(self, port: Port, address: str) -> None:
+        self.proved = False  # a server that returned may as well have been hung up on
         self._port = port
         self._address, self._source = address, source_of(address)
         self._failures = 0
@@ -213,6 +213,9 @@ class Door(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         return True  # False would mean that there is nothing to prove
+
+    def auth_completed(self) -> None:
+        self.proved = True
 
     def public_key_auth_supported(self) -> bool:
         return True
