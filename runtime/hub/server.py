@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
-from pysh.runtime.hub.listening import Port
 from pysh.runtime.hub.proving import Prover, machine_keys
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
@@ -26,6 +25,9 @@ from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
 from pysh.transports.base import TransportError
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.listening import Port
 
 UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
@@ -149,7 +151,7 @@ class Server:
         self.attended = False  # whether a terminal was ever here
         self._dialler = Dialler(self)
         self.prover = Prover(log=2)
-        self._port = Port(self, config["listen"], log=2) if config.get("listen") else None
+        self._port: Port | None = None
         runners.attach(self)
 
     # opening
@@ -384,7 +386,11 @@ class Server:
 
     async def listen(self) -> None:
         """Be there for whoever looks for this node. Raises `TransportError` where it cannot listen."""
-        self.listens = await self._port.open() if self._port else ""
+        if place := self.config.get("listen"):
+            from pysh.runtime.hub.listening import Port  # which few hubs need
+
+            self._port = Port(self, place, log=2)
+            self.listens = await self._port.open()
         sock = unix.listening_socket(self.claim.socket)
         self._listener = await self.loop.create_unix_server(self.welcome, sock=sock)
         self.claim.publish({
