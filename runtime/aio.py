@@ -162,8 +162,8 @@ async def receive(match: Any = None, timeout: float | None = None) -> Any:
     return await drive(verbs.receive(match), timeout)
 
 
-async def start(name: str | None = None, cookie: str | None = None) -> Any:
+async def start(name: str | None = None, cookie: str | None = None, listen: str | None = None) -> Any:
     """Start this program's node, without stopping the loop meanwhile."""
     from pysh.runtime import program
 
-    return await asyncio.to_thread(program.start, name, cookie)
+    return await asyncio.to_thread(program.start, name, cookie, listen)

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Self
 
 from pysh.runtime import config
-from pysh.runtime.errors import ConnectError, PyshError
+from pysh.runtime.errors import STAGES, ConnectError, PyshError
 from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
@@ -22,7 +22,7 @@ LAST_SECONDS = 5.0
 """How long the end of a program waits until what it sent is on its way."""
 _starting = Lock()
 _printers: "dict[Client, Printer]" = {}
-_settings: dict[str, str | None] = {"name": None, "cookie": None, "cookie_file": None}
+_settings: dict[str, str | None] = {"name": None, "cookie": None, "cookie_file": None, "listen": None}
 
 
 class Here(Node):
@@ -52,11 +52,12 @@ class Here(Node):
         self.stop()
 
 
-def start(name: str | None = None, cookie: str | None = None) -> Here:
+def start(name: str | None = None, cookie: str | None = None, listen: str | None = None) -> Here:
     """Start this program's node, which the first verb does by itself; the node.
 
-    `name` is `n1` or `n1@host`, `cookie` the secret that nodes share (default: the cookie file). In a
-    shell, or where it was started before, it is the node there is. Raises `ConnectError`.
+    `name` is `n1` or `n1@host`, `cookie` the secret that nodes share (default: the cookie file), `listen`
+    is `[HOST:]PORT`, where nodes of other machines may come in (default: nowhere). In a shell, or where it
+    was started before, it is the node there is. Raises `ConnectError`.
     """
     with _starting:
         client = Client.current
@@ -65,13 +66,13 @@ def start(name: str | None = None, cookie: str | None = None) -> Here:
                 raise PyshError(f"this is {client.name} already, and cannot be {name} too", executed="no")
             return Here(client.name)
         secret = config.read_cookie(cookie or _settings["cookie"], None if cookie else _settings["cookie_file"])
-        printer = _started(_full_name(name or _settings["name"]), secret)
+        printer = _started(_full_name(name or _settings["name"]), secret, listen or _settings["listen"])
         return Here(printer.client.name, printer)
 
 
-def configure(*, name: str | None, cookie: str | None, cookie_file: str | None) -> None:
-    """Say what this program's node is called and which cookie it has, unless `start` says otherwise."""
-    _settings.update(name=name, cookie=cookie, cookie_file=cookie_file)
+def configure(*, name: str | None, cookie: str | None, cookie_file: str | None, listen: str | None) -> None:
+    """Say what this program's node is called, which cookie it has and where it listens, unless `start` does."""
+    _settings.update(name=name, cookie=cookie, cookie_file=cookie_file, listen=listen)
 
 
 def _full_name(name: str | None) -> str:
@@ -80,7 +81,7 @@ def _full_name(name: str | None) -> str:
     return f"{check_node(name or config.generated_name())}@{config.default_node_host()}"
 
 
-def _started(name: str, cookie: bytes) -> "Printer":
+def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
     secret, python = os.urandom(32), f"{sys.version_info.major}.{sys.version_info.minor}"
     asked = {
         "role": "program",
@@ -90,13 +91,14 @@ def _started(name: str, cookie: bytes) -> "Printer":
         "python": sys.executable,
         "python_version": python,
         "cwd": os.getcwd(),  # noqa: PTH109
+        "listen": listen,
     }
     sock = start_hub(asked)
     try:
         status(sock)
     except HubFailed as failed:
         sock.close()
-        stage = "name" if failed.kind == "NameTaken" else "launch"
+        stage = {"NameTaken": "name"}.get(failed.kind, failed.kind if failed.kind in STAGES else "launch")
         raise ConnectError(stage, name, text=str(failed)) from None
     hello = Hello("program", name, os.urandom(16), os.urandom(32), python, pid=os.getpid())
     client = Client(sock, hello, secret)

@@ -36,12 +36,14 @@ def ls(asked: argparse.Namespace) -> int:
         entries, looked = list(machine.nodes), " and ".join(machine.looked)
     else:
         entries, looked = discovery.found(), config.runtime_dir()
+    listening = any(entry.listen for entry in entries)
     rows = [
         {
             "node": entry.name,
             "pid": entry.pid,
             "python": entry.python,
             "up": _age(time.time() - entry.started),
+            **({"listens": entry.listen} if listening else {}),
         }
         for entry in entries
     ]

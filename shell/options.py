@@ -49,6 +49,7 @@ def parser(command: str = "") -> Parser:
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add(
         "--python",
         metavar="PATH",
@@ -114,7 +115,7 @@ _OWN = {
     "cookie": _cookie,
 }
 
-_VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--python", "--timeout")
+_VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--listen", "--python", "--timeout")
 
 
 def split(argv: list[str]) -> tuple[str, list[str], list[str]]:

@@ -58,7 +58,7 @@ class OtherMachine:
         import asyncio
         import os
 
-        from pysh.runtime.hub.trust import suite_over
+        from pysh.runtime.hub.trust import check_vouched
         from pysh.runtime.places import state_dir
         from pysh.transports.tunnels import Carrier
 
@@ -69,7 +69,7 @@ class OtherMachine:
             connecting = self._carrier.connect(destination, ask=sys.stdin.isatty())
             self._ssh = self._runner.run(connecting)
             trace.connected(self._ssh.facts, shared=False)
-            suite_over(self._ssh.facts, destination)
+            check_vouched(self._ssh.facts, destination)
         except BaseException:
             self.close()
             raise

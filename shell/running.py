@@ -20,7 +20,7 @@ def execute(settings: dict[str, Any], script: list[str]) -> int:
     """Run `script` in this process, its node configured, for as long as `timeout` allows."""
     from pysh.shell.script import run as run_script
 
-    if any(settings[key] for key in ("name", "cookie", "cookie_file", "connect")):
+    if any(settings[key] for key in ("name", "cookie", "cookie_file", "listen", "connect")):
         _prepare(settings)
     limits = Limits(settings["timeout"])
     with limits:
@@ -32,7 +32,7 @@ def _prepare(settings: dict[str, Any]) -> None:
     """Tell the node that the script may start what it is; with `--connect`, start and connect it now."""
     from pysh.runtime import program
 
-    program.configure(**{key: settings[key] for key in ("name", "cookie", "cookie_file")})
+    program.configure(**{key: settings[key] for key in ("name", "cookie", "cookie_file", "listen")})
     if settings["connect"]:
         from pysh.runtime import api
 

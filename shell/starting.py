@@ -43,6 +43,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         **made,
         "term": os.environ.get("TERM", ""),
         "persistent": role == "headless",
+        "listen": asked.listen,
         "connect": [a for a in asked.connect.split(",") if a],
         **({"linger": 0} if asked.rm else {}),
     }
@@ -110,7 +111,7 @@ def node(asked: argparse.Namespace) -> int:
     hub.close()
     if asked.detach:
         return codes.OK
-    return _foreground(name, told["pid"])
+    return _foreground(name, told["pid"], told.get("listen", ""))
 
 
 class _Told(Exception):
@@ -121,7 +122,7 @@ class _Told(Exception):
         self.number = number
 
 
-def _foreground(name: str, pid: int) -> int:
+def _foreground(name: str, pid: int, listens: str) -> int:
     """Live as long as the node; end it when told to."""
     from pysh.runtime.hub import discovery
 
@@ -134,11 +135,14 @@ def _foreground(name: str, pid: int) -> int:
         while discovery.alive(name):
             time.sleep(0.01)
 
-    return until_told(name, live, end)
+    return until_told(name, live, end, f" and listens at {listens}" if listens else "")
 
 
-def until_told(name: str, live: Callable[[], None], end: Callable[[], None]) -> int:
-    """Be the foreground of node `name` while `live` does not return, and `end` it when a signal says so."""
+def until_told(name: str, live: Callable[[], None], end: Callable[[], None], more: str = "") -> int:
+    """Be the foreground of node `name` while `live` does not return, and `end` it when a signal says so.
+
+    It is said to be up, and `more`.
+    """
 
     def told(number: int, _frame: FrameType | None) -> NoReturn:
         raise _Told(number)
@@ -146,7 +150,7 @@ def until_told(name: str, live: Callable[[], None], end: Callable[[], None]) -> 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, told)
     try:
-        print(f"{name} is up; Ctrl-C ends it", flush=True)
+        print(f"{name} is up{more}; Ctrl-C ends it", flush=True)
         live()
         print(f"{name} has ended", file=sys.stderr)
         return codes.OK

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-UNIT, SIMULATOR, SYSTEM, SHELL = "unit and property", "simulator", "system", "shell"
-BUDGETS = {UNIT: 90, SIMULATOR: 120, SYSTEM: 240, SHELL: 120}
-FOLDERS = {"sim": SIMULATOR, "system": SYSTEM, "shell": SHELL}
+UNIT, SIMULATOR, SYSTEM, SHELL, FUZZ = "unit and property", "simulator", "system", "shell", "fuzz"
+BUDGETS = {UNIT: 90, SIMULATOR: 120, SYSTEM: 240, SHELL: 120, FUZZ: 60}
+FOLDERS = {"sim": SIMULATOR, "system": SYSTEM, "security": SYSTEM, "shell": SHELL, "fuzz": FUZZ}
 """Every other folder holds unit and property tests."""
 
 

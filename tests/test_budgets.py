@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.budgets import SHELL, SIMULATOR, SYSTEM, UNIT, over, part_of, table
+from tests.budgets import FUZZ, SHELL, SIMULATOR, SYSTEM, UNIT, over, part_of, table
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,8 @@ from tests.budgets import SHELL, SIMULATOR, SYSTEM, UNIT, over, part_of, table
         ("tests/test_layers.py::test_x[a/b]", UNIT),
         ("tests/sim/test_cluster.py::test_x", SIMULATOR),
         ("tests/system/test_calls.py::test_x", SYSTEM),
+        ("tests/security/test_threats.py::test_x", SYSTEM),
+        ("tests/fuzz/test_strangers.py::test_x", FUZZ),
         ("tests/shell/test_boot.py::test_x", SHELL),
     ],
 )

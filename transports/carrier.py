@@ -4,8 +4,9 @@ FD is the control socket (see `control`); when it ends, so does this process, an
 with it. KNOWN_HOSTS is pysh's own file of host keys, read beside the user's. FOLDER is for sockets of
 the ssh binary: ours alone, and removed at the end by whichever of hub and carrier is left.
 
-Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Two things
-are told unasked: `lost`, that a connection broke, and `ended`, how a stream's command ended.
+Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Three things
+are told unasked: `lost`, that a connection broke, `ended`, how a stream's command ended, and `came`,
+with a stream, that somebody came in where we listen.
 """
 
 import asyncio
@@ -17,12 +18,18 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pysh.transports import listening
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Message, Wire
+from pysh.transports.interactive import Compute
 from pysh.transports.means import LIMIT, Connection
+from pysh.transports.pake import Desk
 from pysh.transports.pool import Entry, Pool
+
+if TYPE_CHECKING:
+    from pysh.transports.sshd import Port
 
 
 class Carrier:
@@ -32,7 +39,9 @@ class Carrier:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wire = Wire(sock, self._received, lambda _: self.finish())
         self._pool = Pool(known_hosts, folder)
+        self._desk = Desk()
         self._entries: dict[int, Entry] = {}
+        self._ports: dict[int, Port] = {}
         self._numbers = count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -46,6 +55,8 @@ class Carrier:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for port in self._ports.values():
+            port.close()
         await self._pool.close_all()
         self._wire.close()
 
@@ -80,6 +91,7 @@ class Carrier:
             asked["transport"],
             pin=asked["hostkey"] == "accept-new",
             ask=asked["ask"],
+            prove=self._proving(base64.b64decode(asked.get("secret", ""))),
         )
         number = next((known for known, held in self._entries.items() if held is entry), 0) or next(self._numbers)
         if number not in self._entries:
@@ -110,6 +122,33 @@ class Carrier:
         asyncio.get_running_loop().call_soon(passage.ended.add_done_callback, ended)
         return {"stream": number}
 
+    async def _spake2(self, asked: Message, _: list[int]) -> Message:
+        secret, entropy, theirs = (base64.b64decode(asked[name]) for name in ("secret", "entropy", "theirs"))
+        share, key = await self._desk.compute(asked["source"], asked["side"], secret, entropy, theirs)
+        return {"share": base64.b64encode(share).decode(), "key": base64.b64encode(key).decode()}
+
+    def _proving(self, secret: bytes) -> Compute | None:
+        """SPAKE2 with `secret`, for a connection of our own."""
+        return (lambda side, entropy, theirs: self._desk.compute("", side, secret, entropy, theirs)) if secret else None
+
+    async def _listen(self, asked: Message, _: list[int]) -> Message:
+        from pysh.transports import sshd
+
+        number = next(self._numbers)
+
+        def came(sock: socket.socket, who: sshd.Came) -> None:
+            with sock:
+                self._wire.send({"told": "came", "listener": number, **who._asdict()}, sock.fileno())
+
+        key = sshd.host_key(asked["key"])
+        sock = listening.bind(asked["host"], asked["port"])
+        self._ports[number] = sshd.Port(
+            sock, key, authorized=asked["authorized"], secret=base64.b64decode(asked["secret"]),
+            desk=self._desk, came=came,
+        )  # fmt: skip
+        host, port, *_ = sock.getsockname()
+        return {"listener": number, "host": host, "port": port, "fingerprint": key.get_fingerprint()}
+
     async def _accept(self, asked: Message, _: list[int]) -> Message:
         connection = self._connection(asked)
         connection.accept()
@@ -133,6 +172,8 @@ VERBS: dict[str, Callable[[Carrier, Message, list[int]], Coroutine[Any, Any, Mes
     "run": Carrier._run,
     "stream": Carrier._stream,
     "accept": Carrier._accept,
+    "spake2": Carrier._spake2,
+    "listen": Carrier._listen,
     "close": Carrier._close,
 }
 

@@ -30,12 +30,18 @@ class Facts(NamedTuple):
     algorithm: str  # of the host key: "ssh-ed25519"; empty behind the user's own ControlMaster
     fingerprint: str  # of the host key: "SHA256:..."
     milliseconds: dict[str, float]  # how long each stage took
+    server: str = ""  # the program, as it calls itself: "OpenSSH_9.2", or "pysh" for a node that listens
 
     @property
     def key_hash(self) -> bytes:
         """The SHA-256 of the host key's blob, which a handshake binds itself to."""
-        text = self.fingerprint.removeprefix("SHA256:")
-        return base64.b64decode(text + "=" * (-len(text) % 4))
+        return hash_of(self.fingerprint)
+
+
+def hash_of(fingerprint: str) -> bytes:
+    """The bytes of `SHA256:...`."""
+    text = fingerprint.removeprefix("SHA256:")
+    return base64.b64decode(text + "=" * (-len(text) % 4))
 
 
 class Ran(NamedTuple):

@@ -20,6 +20,10 @@ DROPPED = "the server ended before it showed its host key"
 """What happened, in an error, when a server lets nobody more in at the moment (MaxStartups): later it may."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
+SERVICE = "pysh-node"
+"""The path of the one socket that the embedded server of a node leads to."""
+EMBEDDED = "pysh"
+"""What such a server calls itself, where an sshd says `OpenSSH_9.2`."""
 LOGIN_TIMEOUT = 15.0
 """Seconds from a TCP connection to an authenticated one."""
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pysh.transports import openssh, sshconfig
 from pysh.transports.base import TransportError
 from pysh.transports.destination import Destination, parse
+from pysh.transports.interactive import Compute
 from pysh.transports.means import Connection
 from pysh.transports.sshconfig import Settings, ssh_binary
 from pysh.transports.sshmaster import users_master
@@ -77,16 +78,19 @@ class Pool:
         self._entries: dict[tuple[str, ...], Entry] = {}
         self._closing: set[asyncio.Future[None]] = set()
 
-    async def connect(self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool) -> Entry:
+    async def connect(
+        self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool, prove: Compute | None = None
+    ) -> Entry:
         """The connection to `text`, shared if it is there; `close` gives it back.
 
+        `prove` is SPAKE2 with the secret of nodes that listen; the ssh binary has no use for it.
         Raises `TransportError` with the stage that was not reached.
         """
         stops = await way(text, via)
         if await by_binary(transport, stops):
             entry = self._by_openssh(stops, via, pin=pin, ask=ask)
         else:
-            entry = self._by_asyncssh(stops, pin=pin)
+            entry = self._by_asyncssh(stops, pin=pin, prove=prove)
         entry.users += 1
         try:
             connection = await asyncio.shield(entry.task)
@@ -120,22 +124,22 @@ class Pool:
             self._add(Entry(key), openssh.connect(settings, destination, via, *where, pin=pin, ask=ask))
         return self._entries[key]
 
-    def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool) -> Entry:
+    def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool, prove: Compute | None = None) -> Entry:
         """The connection to the last of `stops`, through connections to those before it."""
         key = ("asyncssh", *(str(stop.destination) for stop in stops))
         if key not in self._entries:
             hop = self._by_asyncssh(stops[:-1], pin=pin) if len(stops) > 1 else None
             if hop:
                 hop.users += 1
-            self._add(Entry(key, hop), self._dial(stops[-1].settings, hop, pin=pin))
+            self._add(Entry(key, hop), self._dial(stops[-1].settings, hop, pin=pin, prove=prove))
         return self._entries[key]
 
-    async def _dial(self, settings: Settings, hop: Entry | None, *, pin: bool) -> Connection:
+    async def _dial(self, settings: Settings, hop: Entry | None, *, pin: bool, prove: Compute | None) -> Connection:
         from pysh.transports import ssh  # 130 ms and 25 MB, and the ssh binary needs none of it
 
         through = await asyncio.shield(hop.task) if hop else None
         assert through is None or isinstance(through, ssh.SSHConnection)
-        return await ssh.connect(settings, self._own, pin=pin, hop=through)
+        return await ssh.connect(settings, self._own, pin=pin, hop=through, prove=prove)
 
     def _add(self, entry: Entry, dialling: Coroutine[Any, Any, Connection]) -> None:
         self._entries[entry.key] = entry

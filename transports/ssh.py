@@ -1,6 +1,7 @@
 """SSH by asyncssh: the client's side, tuned for small messages and for a stock sshd."""
 
 import asyncio
+import hashlib
 import shlex
 import socket
 from collections.abc import Callable
@@ -9,13 +10,16 @@ from typing import Any, TypeVar, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
+from asyncssh.connection import SSHConnection as SSHBase
 
 from pysh.transports import dial
 from pysh.transports.base import CLOSE_GRACE, TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
+from pysh.transports.interactive import METHOD, WRONG, Client, Compute
 from pysh.transports.means import (
     AES_GCM,
     DROPPED,
+    EMBEDDED,
     KEEPALIVE,
     KEEPALIVES,
     LIMIT,
@@ -44,10 +48,13 @@ ARM = "true"
 S = TypeVar("S", Collector, Tunnel)
 
 
-async def connect(settings: Settings, own: str, *, pin: bool, hop: "SSHConnection | None") -> "SSHConnection":
+async def connect(
+    settings: Settings, own: str, *, pin: bool, hop: "SSHConnection | None", prove: Compute | None = None
+) -> "SSHConnection":
     """An authenticated connection to the host of `settings`, through `hop` if there is one.
 
     `own` is pysh's own known_hosts file; `pin` says whether an unknown host key may be written there.
+    `prove` is SPAKE2 with the secret that a node which listens asks for; no other server is shown it.
     Raises `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
     """
     watch = Stopwatch()
@@ -59,14 +66,14 @@ async def connect(settings: Settings, own: str, *, pin: bool, hop: "SSHConnectio
         address = str(sock.getpeername()[0])
         watch.lap("tcp")
     known = known_of(settings, [own, *settings.known_hosts])
-    login = Login(settings, known, own if pin else "", watch)
+    login = Login(settings, known, own if pin else "", watch, prove)
     try:
         async with asyncio.timeout(LOGIN_TIMEOUT):
             connection = await login.over({"sock": sock} if hop is None else {"tunnel": hop.ssh})
-    except (asyncssh.Error, OSError, ValueError) as error:
+    except (asyncssh.Error, OSError, ValueError, TransportError) as error:
         if sock:
             sock.close()
-        raise login.failure(error) from error
+        raise (error if isinstance(error, TransportError) else login.failure(error)) from error
     watch.lap("sshauth")
     return SSHConnection(connection, login, address, own)
 
@@ -74,7 +81,9 @@ async def connect(settings: Settings, own: str, *, pin: bool, hop: "SSHConnectio
 class Login(asyncssh.SSHClient):
     """One login, watched: it judges the host key, and knows how far it came."""
 
-    def __init__(self, settings: Settings, known: Known, pin: str, watch: Stopwatch) -> None:
+    def __init__(
+        self, settings: Settings, known: Known, pin: str, watch: Stopwatch, prove: Compute | None = None
+    ) -> None:
         self.settings, self.watch = settings, watch
         self.verified: Verified = "known_hosts"  # a certificate that asyncssh accepts is not judged here
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -84,6 +93,8 @@ class Login(asyncssh.SSHClient):
         self._shown: list[str] = []  # the keys we showed, for the error
         self._unusable: list[str] = []
         self._banner = ""
+        self._prove = prove
+        self._proof: Client | None = None
 
     async def over(self, way: dict[str, Any]) -> asyncssh.SSHClientConnection:
         """Exchange keys, have the host's judged, and authenticate with the agent's keys and the files'."""
@@ -98,7 +109,8 @@ class Login(asyncssh.SSHClient):
                 host_key_alias=settings.key_alias or None, server_host_key_algs=known.algorithms(),
                 # Plain keys are judged below, where more can be said than yes or no.
                 known_hosts=([], list(known.authorities), list(known.revoked) if known.authorities else []),
-                client_keys=keys or None, preferred_auth="publickey", password_auth=False, kbdint_auth=False,
+                client_keys=keys or None, preferred_auth=["keyboard-interactive", "publickey"],
+                password_auth=False, kbdint_auth=self._prove is not None,
                 gss_host=None, disable_trivial_auth=True, agent_path=None, agent_forwarding=False,
                 kex_algs=KEY_EXCHANGES, encryption_algs=CIPHERS, compression_algs=["none"],
                 rekey_bytes=REKEY_BYTES, rekey_seconds=3600,
@@ -113,6 +125,7 @@ class Login(asyncssh.SSHClient):
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         send_no_ignore(conn)
+        self._connection = conn
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         if key == self._judged:
@@ -126,6 +139,18 @@ class Login(asyncssh.SSHClient):
             self.watch.lap("hostkey")
         self._judged = key
         return True
+
+    def kbdint_auth_requested(self) -> str | None:
+        if self._prove is None or self._proof is not None or server_of(self._connection) != EMBEDDED:
+            return None  # nobody who is no node is shown anything, and no node twice
+        key = self._connection.get_server_host_key()
+        assert key is not None
+        self._proof = Client(self._prove, self.settings.user, hashlib.sha256(key.public_data).digest())
+        return METHOD
+
+    async def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> list[str]:
+        assert self._proof is not None
+        return [await self._proof.answer([prompt for prompt, _ in prompts])]
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         self._banner = cleaned(msg)
@@ -142,6 +167,9 @@ class Login(asyncssh.SSHClient):
         if isinstance(error, asyncssh.ChannelOpenError):
             stage = "resolve" if "not known" in text else "tcp"
             return TransportError(stage, "the hop cannot reach the host", f"{name}: {text}", f"try there: ssh {name}")
+        if isinstance(error, asyncssh.PermissionDenied) and self._proof is not None:
+            evidence = f"{name}: {self._banner or text}"
+            return TransportError("cookie", WRONG, evidence, "start both with the same --cookie")
         if isinstance(error, TimeoutError):
             text = f"no answer within {LOGIN_TIMEOUT:g} s"
         if isinstance(error, asyncssh.PermissionDenied) or "hostkey" in self.watch.milliseconds:
@@ -159,7 +187,7 @@ class Login(asyncssh.SSHClient):
         return TransportError("sshauth", "the server does not let us in", evidence, hint)
 
 
-def send_no_ignore(connection: asyncssh.SSHClientConnection) -> None:
+def send_no_ignore(connection: SSHBase) -> None:
     """Keep asyncssh from sending an empty packet before each packet where it protects nothing.
 
     It is a defence of CBC ciphers, and costs half of the speed. While both directions are AEAD
@@ -174,7 +202,13 @@ def send_no_ignore(connection: asyncssh.SSHClientConnection) -> None:
     vars(connection)["send_packet"] = send_packet
 
 
-def both_aead(connection: asyncssh.SSHClientConnection) -> bool:
+def server_of(connection: asyncssh.SSHClientConnection) -> str:
+    """What the server calls itself."""
+    version = str(connection.get_extra_info("server_version", ""))
+    return cleaned(version.removeprefix("SSH-2.0-").partition(" ")[0], 64)
+
+
+def both_aead(connection: SSHBase) -> bool:
     """Whether each direction is encrypted by a cipher that authenticates too."""
     return {connection.get_extra_info("send_cipher"), connection.get_extra_info("recv_cipher")} <= AEAD
 
@@ -189,7 +223,7 @@ class SSHConnection(Connection):
         self.lost = login.lost
         self.facts = Facts(
             settings.host, settings.port, settings.user, address, "asyncssh", login.verified,
-            key.get_algorithm(), key.get_fingerprint(), login.watch.milliseconds,
+            key.get_algorithm(), key.get_fingerprint(), login.watch.milliseconds, server_of(ssh),
         )  # fmt: skip
         self._pinning = own, settings.key_name, key
         self._armed = False

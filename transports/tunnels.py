@@ -17,16 +17,31 @@ import socket
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pysh.transports.base import CLOSE_GRACE, TransportError
-from pysh.transports.control import Facts, Message, Ran, Wire
+from pysh.transports.control import Facts, Message, Ran, Wire, hash_of
 from pysh.transports.means import LIMIT, Ended, Passage
 
 MAX_STDIN = 4 << 20
 """Bytes that `run` takes for standard input."""
+
+Came = Callable[[socket.socket, str, str], None]
+
+
+class Listener(NamedTuple):
+    """Where somebody may come in, and the fingerprint of the host key that he sees."""
+
+    host: str
+    port: int
+    fingerprint: str
+
+    @property
+    def key_hash(self) -> bytes:
+        """The SHA-256 of the host key, which a handshake binds itself to."""
+        return hash_of(self.fingerprint)
 
 
 class Carrier:
@@ -43,7 +58,10 @@ class Carrier:
         self._waiting: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
         self._connections: dict[int, Connection] = {}
         self._streams: dict[int, asyncio.Future[Ended]] = {}
+        self._came: dict[int, Came] = {}
         self._gone = ""
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Done, with the reason, when nothing can be asked of it any more."""
 
     @classmethod
     async def start(cls, known_hosts: str, *, python: str = sys.executable, log: int = DEVNULL) -> Self:
@@ -78,21 +96,54 @@ class Carrier:
 
     async def connect(
         self, destination: str, *, via: Sequence[str] = (), hostkey: Literal["accept-new"] | None = None,
-        transport: Literal["auto", "asyncssh", "openssh"] = "auto", ask: bool = False,
+        transport: Literal["auto", "asyncssh", "openssh"] = "auto", ask: bool = False, secret: bytes = b"",
     ) -> "Connection":  # fmt: skip
         """An SSH connection to `destination`, through the hops `via`; the one that is there is shared.
 
         A host key that no known_hosts file has makes it `provisional`, or is written down when
         `hostkey` says so; look at `facts.verified` before a secret goes there. With `ask` the ssh
-        binary may ask for a password on our terminal. Raises `TransportError` with one of the stages
+        binary may ask for a password on our terminal. `secret` is proved, by SPAKE2, to a server that
+        is a node itself, before it is shown any key; asyncssh alone can. Raises `TransportError` with one of the stages
         `resolve tcp hostkey sshauth`.
         """
         answer, _ = await self._ask(
-            "connect", destination=destination, via=list(via), hostkey=hostkey, transport=transport, ask=ask
+            "connect",
+            destination=destination,
+            via=list(via),
+            hostkey=hostkey,
+            transport=transport,
+            ask=ask,
+            secret=base64.b64encode(secret).decode(),
         )
         connection: Connection = answer["made"]
         connection.facts = Facts(**answer["facts"])
         return connection
+
+    async def spake2(
+        self, side: Literal["A", "B"], secret: bytes, entropy: bytes, theirs: bytes = b"", *, source: str = ""
+    ) -> tuple[bytes, bytes]:
+        """The share of one side (A begins) and, from the other side's share `theirs`, the key they make.
+
+        The same arguments give the same share: call it first without `theirs` and then with it. `source`
+        is who made us ask; what one of them asks is computed one at a time. Raises `TransportError`:
+        `hostkey` where SPAKE2 is not installed, `busy` when too many wait, `malformed` for no share.
+        """
+        texts = {"secret": secret, "entropy": entropy, "theirs": theirs}
+        encoded = {name: base64.b64encode(value).decode() for name, value in texts.items()}
+        answer, _ = await self._ask("spake2", source=source, side=side, **encoded)
+        return base64.b64decode(answer["share"]), base64.b64decode(answer["key"])
+
+    async def listen(self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came) -> Listener:
+        """Let nodes in at a TCP port (0: any free one) that have a key in the file `authorized`, or the `secret`.
+
+        `came(stream, source, by)` owns each stream that they open; `source` is who, as far as the address
+        tells, and `by` is `key` or `secret`. `key` is the file of our own host key, made if it is missing.
+        Raises `TransportError` with one of the stages `resolve tcp hostkey`.
+        """
+        text = base64.b64encode(secret).decode()
+        answer, _ = await self._ask("listen", host=host, port=port, key=key, authorized=authorized, secret=text)
+        self._came[answer["listener"]] = came
+        return Listener(answer["host"], answer["port"], answer["fingerprint"])
 
     async def close(self) -> None:
         """End the carrier and every connection with it."""
@@ -128,6 +179,9 @@ class Carrier:
             self._make(message.get("ok", {}))
             waiting.set_result((message, fds))
             return
+        if message.get("told") == "came" and message["listener"] in self._came and len(fds) == 1:
+            self._came[message["listener"]](socket.socket(fileno=fds[0]), message["source"], message["by"])
+            return
         for fd in fds:  # who asked does not wait any more
             os.close(fd)
         match message:
@@ -150,6 +204,8 @@ class Carrier:
     def _ended(self, why: str) -> None:
         self._gone = self._gone or why
         shutil.rmtree(self._folder, ignore_errors=True)
+        if not self.ended.done():
+            self.ended.set_result(self._gone)
         for waiting in self._waiting.values():
             if not waiting.done():
                 hint = "what was under way may have run; connect again"

@@ -13,6 +13,7 @@ from pysh.runtime.hub import logs
 from pysh.runtime.hub.core_zip import core_zip
 from pysh.runtime.hub.discovery import Claim, NameTaken, claim
 from pysh.runtime.hub.runners import Runners
+from pysh.transports.base import TransportError
 
 
 def read_line(sock: socket.socket) -> bytes:
@@ -61,7 +62,12 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, stop, server, number)
-        await server.listen()
+        try:
+            await server.listen()
+        except TransportError as error:
+            say(starter, error=error.stage, text=str(error))
+            server.ended.set_result("it cannot listen")
+            return await server.serve()
         say(
             starter,
             ready=True,
@@ -69,6 +75,7 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
             socket=str(held.socket),
             incarnation=config["incarnation"],
             name=config["name"],
+            listen=server.listens,
         )
         if config["role"] == "program":
             await server.adopt(starter, bytes.fromhex(config["secret"]))

@@ -21,10 +21,14 @@ PAUSE = 0.3
 
 
 class Carriers:
-    """SSH connections for a hub. What its carrier prints goes to the file descriptor `log`."""
+    """SSH connections for a hub. What its carrier prints goes to the file descriptor `log`.
 
-    def __init__(self, log: int) -> None:
+    A node that listens by itself lets in who proves `cookie`.
+    """
+
+    def __init__(self, log: int, cookie: bytes) -> None:
         self._log = log
+        self._cookie = cookie
         self._carrier: Carrier | None = None
         self._starting = asyncio.Lock()
         self._uses: Counter[Connection] = Counter()
@@ -83,7 +87,9 @@ class Carriers:
                 await self._stop()
                 known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
                 self._carrier = await Carrier.start(known_hosts, log=self._log)
-        return await self._carrier.connect(destination, via=way.via, hostkey=way.hostkey, transport=way.transport)
+        return await self._carrier.connect(
+            destination, via=way.via, hostkey=way.hostkey, transport=way.transport, secret=self._cookie
+        )
 
     async def _stop(self) -> None:
         carrier, self._carrier = self._carrier, None

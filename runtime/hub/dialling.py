@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import NoSuchNode
+from pysh.runtime.hub.proving import dialling
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
-from pysh.runtime.protocol.handshake import HMAC, Handshake, HandshakeError
+from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.links import Link
-from pysh.runtime.protocol.terms import BadName
+from pysh.runtime.protocol.terms import BadName, printable
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ REFUSALS = {
     "name_taken": "name",
     "self_connect": "name",
     "not_pysh": "find",
+    "suite": "hostkey",
+    "channel_binding": "hostkey",
+    "no_spake2": "hostkey",
 }
 """Which stage of `ConnectError` a refusal of the handshake belongs to; any other is `ready`."""
 
@@ -114,25 +118,23 @@ class Dialler:
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
         tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
-        await self.greet(attempt, tunnel.sock, tunnel.suite, tunnel)
+        await self.greet(attempt, tunnel.sock, tunnel)
 
     def far(self) -> "Far":
         """What leads to other machines."""
         if self._far is None:
             from pysh.runtime.hub.far import Far
 
-            self._far = Far(LOG)
+            self._far = Far(LOG, self._server.cookie)
         return self._far
 
-    async def greet(
-        self, attempt: Attempt, sock: socket.socket, suite: int = HMAC, tunnel: "Tunnel | None" = None
-    ) -> None:
+    async def greet(self, attempt: Attempt, sock: socket.socket, tunnel: "Tunnel | None" = None) -> None:
         """Connect to the node behind `sock`; its outcome is reported as that of a dialling is."""
         from pysh.runtime.hub.server import Peer
 
         server, now = self._server, time.monotonic()
-        hello = server.hello()._replace(suite=suite)
-        connection = Connection(Handshake(hello, server.cookie, dialling=True, now=now), now=now, heartbeat=None)
+        shake = dialling(server.hello(), server.cookie, host_key=tunnel.host_key if tunnel else b"")
+        connection = Connection(shake, now=now, heartbeat=None)
         sock.setblocking(False)
         alias = "" if attempt.address.startswith("unix:") else attempt.address
         told = {"trace": attempt.trace.rows}
@@ -148,12 +150,23 @@ class Dialler:
             peer.connection.tick(time.monotonic())
             peer.transport.abort()
 
-    def greeted(self, peer: "Peer") -> None:
-        """A handshake is over. If we dialled: the same way leads there from now on."""
-        if attempt := self._greeting.pop(peer.number, None):
-            self._ways[attempt.address] = attempt.way
-            attempt.trace.lap("cookie", f"proved, wire version {peer.connection.version}")
-            _tell(attempt, True)
+    def greeted(self, peer: "Peer") -> bool:
+        """A handshake is over; whether it is with whom we dialled, if we did. The same way leads there from now on."""
+        if (attempt := self._greeting.pop(peer.number, None)) is None:
+            return True
+        assert peer.connection.peer is not None
+        name, tunnel = peer.connection.peer.name, self._tunnels.get(peer.number)
+        attempt.trace.lap("cookie", f"proved, wire version {peer.connection.version}")
+        meant = discovery.meant(attempt.address)
+        if isinstance(meant, There) and name.partition("@")[0] != meant.node:
+            self._fail(attempt, "find", f"{name} answers at {meant.destination}, and not {printable(meant.node)}")
+            _tell(attempt, False)
+            return False
+        self._ways[attempt.address] = attempt.way
+        if tunnel is not None and self._far is not None:
+            self._far.trust(tunnel)
+        _tell(attempt, True)
+        return True
 
     def lost(self, peer: "Peer") -> None:
         """A connection ended; if it was being dialled, say why."""

@@ -49,6 +49,7 @@ class Entry(NamedTuple):
     python: str = ""
     started: float = 0.0
     left: float = 0.0
+    listen: str = ""  # HOST:PORT, where nodes of other machines may come in
 
 
 class NameTaken(ConfigError):

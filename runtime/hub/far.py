@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from pysh.runtime.hub import probe
 from pysh.runtime.hub.carriers import Carriers
 from pysh.runtime.hub.trace import Trace
-from pysh.runtime.hub.trust import suite_over
+from pysh.runtime.hub.trust import host_key_to_bind
 from pysh.runtime.protocol.addresses import There, Way
 from pysh.transports import sshconfig
 from pysh.transports.base import TransportError
 from pysh.transports.destination import Destination
-from pysh.transports.means import Ended
+from pysh.transports.means import EMBEDDED, SERVICE, Ended
 from pysh.transports.tunnels import Connection
 
 PARTING = 1.5
@@ -28,10 +28,10 @@ class Gone(Exception):
 
 
 class Tunnel(NamedTuple):
-    """A socket that leads to a node, the suite to prove the cookie by there, and what it goes through."""
+    """A socket that leads to a node, what the proof of the cookie is bound to there, and what it goes through."""
 
     sock: socket.socket
-    suite: int
+    host_key: bytes
     ssh: Connection
     ended: "asyncio.Future[Ended]"
 
@@ -39,8 +39,8 @@ class Tunnel(NamedTuple):
 class Far:
     """Opens tunnels, and ends each SSH connection with the last of them."""
 
-    def __init__(self, log: int) -> None:
-        self._carriers = Carriers(log)
+    def __init__(self, log: int, cookie: bytes) -> None:
+        self._carriers = Carriers(log, cookie)
         self._releasing: set[asyncio.Task[None]] = set()
 
     async def open(self, there: There, way: Way, address: str, trace: Trace) -> Tunnel:
@@ -59,21 +59,35 @@ class Far:
         """A tunnel through `ssh`. Raises `Gone` where that was `shared`, and turns out to be dead."""
         try:
             trace.connected(ssh.facts, shared=shared)
-            suite = suite_over(ssh.facts, there.destination, address)
-            machine = await probe.survey(ssh, there.destination)
-            node = machine.find(there.node, there.destination)
-            passage = await probe.stream(ssh, node.socket, there.destination)
+            if ssh.facts.server == EMBEDDED:
+                found, passage = "a node that listens", await ssh.stream(path=SERVICE)
+            else:
+                machine = await probe.survey(ssh, there.destination)
+                node = machine.find(there.node, there.destination)
+                found = f"{node.name}, pid {node.pid}; Python {machine.python} answered"
+                passage = await probe.stream(ssh, node.socket, there.destination)
         except BaseException as error:
             self.part(ssh)
             if shared and ssh.lost.done():
                 raise Gone from error
             raise
-        trace.lap("find", f"{node.name}, pid {node.pid}; Python {machine.python} answered")
-        return Tunnel(passage.sock, suite, ssh, passage.ended)
+        trace.lap("find", found)
+        return Tunnel(passage.sock, host_key_to_bind(ssh.facts), ssh, passage.ended)
 
     async def connect(self, destination: str, way: Way) -> tuple[Connection, bool]:
         """An SSH connection, and whether it was there before; `part` gives it back. Raises `TransportError`."""
         return await self._carriers.connect(destination, way)
+
+    def trust(self, tunnel: Tunnel) -> None:
+        """Who proved the cookie over a host key that nobody vouched for has proved the key: it is written down."""
+        if tunnel.ssh.facts.verified == "provisional":
+            self._later(self._pin(tunnel.ssh))
+
+    async def _pin(self, ssh: Connection) -> None:
+        try:
+            await ssh.accept()
+        except TransportError:
+            pass  # the key stays provisional, and the cookie will prove it again
 
     def release(self, tunnel: Tunnel) -> None:
         """Its socket is closed: once what was written there has left, the rest may go."""

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
+from pysh.runtime.hub.proving import Prover, machine_keys
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
 from pysh.runtime.protocol.attachment import GRACE
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
-from pysh.runtime.protocol.handshake import Handshake
+from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.node import Node
@@ -27,6 +28,7 @@ from pysh.transports import unix
 from pysh.transports.base import TransportError
 
 if TYPE_CHECKING:
+    from pysh.runtime.hub.listening import Port
     from pysh.runtime.hub.starter import Starter
 
 UNPROVEN = 64
@@ -45,8 +47,13 @@ FIRST_TERMINAL = 10.0
 class Peer(asyncio.Protocol):
     """One connection: bytes to its `Connection`, frames to the core."""
 
-    def __init__(self, server: "Server", connection: Connection, *, checked: bool = False, **opening: Any) -> None:
+    def __init__(
+        self, server: "Server", connection: Connection, *, checked: bool = False, source: str = "",
+        prover: Prover | None = None, **opening: Any,
+    ) -> None:  # fmt: skip
         self.checked = checked
+        self.prover = prover or server.prover
+        self.source = source  # who made us accept it; empty for what we dialled
         self.number = next(server.link_numbers)
         self.connection = connection
         self.opening = opening
@@ -66,7 +73,7 @@ class Peer(asyncio.Protocol):
                 return
         unix.make_room(transport.get_extra_info("socket").fileno())
         self._server.peers[self.number] = self
-        self.send(self.connection.data_to_send())
+        self.go_on()
 
     def send(self, buffers: list[Any]) -> None:
         """Write `buffers` in order."""
@@ -76,8 +83,8 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         server, now = self._server, time.monotonic()
         raws = self.connection.receive_data(data, now)
-        if not self._announced and self.connection.opened:
-            self._announce(now)
+        if not self._announced:
+            self._greeting(now)
         if self._rtt != self.connection.rtt and (link := server.core.links.get(self.number)) is not None:
             self._rtt = link.rtt = self.connection.rtt
         if raws:
@@ -92,11 +99,27 @@ class Peer(asyncio.Protocol):
         if self.connection.error is not None:
             server.drop(self, str(self.connection.error))
 
+    def _greeting(self, now: float) -> None:
+        """The handshake has something to compute, or is over, or waits for more."""
+        if (work := self.connection.take_work()) is not None:
+            self.prover.start(self, work, self.source)
+        elif self.connection.opened:
+            self._announce(now)
+
+    def go_on(self) -> None:
+        """Send what the handshake has to say, and end where it failed."""
+        self._greeting(time.monotonic())
+        self.send(self.connection.data_to_send())
+        if self.connection.error is not None:
+            self._server.drop(self, str(self.connection.error))
+
     def _announce(self, now: float) -> None:
         """The handshake is over: the core learns of the link."""
         self._announced = True
         assert self.connection.peer is not None
-        self._server.dialler.greeted(self)
+        if not self._server.dialler.greeted(self):
+            self._server.drop(self, "it is not the node that was meant")
+            return
         self.send(self.connection.data_to_send())
         self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
         self._server.went_up(self)
@@ -131,9 +154,12 @@ class Server:
         self._carrying = False
         self._unsent: dict[int, list[Buffer]] = {}
         self._evaluator_worked = False
+        self.listens = ""  # where nodes of other machines may come in
         self.attended = False  # whether a terminal was ever here
         self.dialler = Dialler(self)
         self._starter: Starter | None = None
+        self.prover = Prover(log=2)
+        self._port: Port | None = None
         runners.attach(self)
 
     # opening
@@ -149,11 +175,17 @@ class Server:
             pid=os.getpid(),
         )
 
-    def accepting(self, secret: bytes, **opening: Any) -> Peer:
+    def accepting(
+        self, secret: bytes, *, suites: Sequence[int] = (HMAC,),
+        host_keys: Callable[[], Sequence[bytes]] = machine_keys, **opening: Any,
+    ) -> Peer:  # fmt: skip
         """The protocol for a connection that the other end opens."""
         now = time.monotonic()
         check = self._check if secret == self.cookie else None
-        shake = Handshake(self.hello(), secret, dialling=False, now=now, check=check)
+        shake = Handshake(
+            self.hello(), secret, dialling=False, now=now, check=check,
+            suites=suites, entropy=os.urandom(32), host_keys=host_keys,
+        )  # fmt: skip
         return Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
 
     def _check(self, hello: Hello) -> str | None:
@@ -162,11 +194,18 @@ class Server:
         return self.core.members.refuse(hello)
 
     def welcome(self) -> asyncio.Protocol:
-        """For the listening socket: refuses before a byte is read while too many prove nothing."""
+        """For the listening socket: refuses before a byte is read while too many prove nothing.
+
+        How private the channel is knows who dials: sshd leads strangers to nobody's socket.
+        """
+        return self.expecting(suites=(HMAC, SPAKE2), checked=True, source="the socket")
+
+    def expecting(self, **options: Any) -> asyncio.Protocol:
+        """The protocol for somebody who has to prove the cookie, in time, while not too many do."""
         unproven = sum(not peer.connection.opened for peer in self.peers.values())
         if unproven >= UNPROVEN:
             return _Refused()
-        peer = self.accepting(self.cookie, checked=True)
+        peer = self.accepting(self.cookie, **options)
         self.loop.call_later(peer.connection.next_deadline() - time.monotonic() + 0.01, self._expire, peer)
         return peer
 
@@ -364,12 +403,17 @@ class Server:
         }
 
     async def listen(self) -> None:
-        """Be there for whoever looks for this node."""
+        """Be there for whoever looks for this node. Raises `TransportError` where it cannot listen."""
+        if place := self.config.get("listen"):
+            from pysh.runtime.hub.listening import Port  # which few hubs need
+
+            self._port = Port(self, place, log=2)
+            self.listens = await self._port.open()
         sock = unix.listening_socket(self.claim.socket)
         self._listener = await self.loop.create_unix_server(self.welcome, sock=sock)
         self.claim.publish({
             "incarnation": self.incarnation.hex(), "python": self.config["python_version"],
-            "version": "{}-{}".format(*WIRE),
+            "version": "{}-{}".format(*WIRE), "listen": self.listens,
         })  # fmt: skip
         for address in self.config.get("connect", ()):
             self.core.members.connect(address)
@@ -393,6 +437,9 @@ class Server:
             if self._starter is not None:
                 await self._starter.close()
             await self.dialler.close()
+            await self.prover.close()
+            if self._port is not None:
+                await self._port.close()
             await asyncio.sleep(0)
 
 

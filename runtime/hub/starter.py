@@ -19,7 +19,6 @@ from pysh.runtime.hub.trace import Trace
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.actions import Start
 from pysh.runtime.protocol.addresses import Way
-from pysh.runtime.protocol.handshake import HMAC
 from pysh.transports import unix
 from pysh.transports.base import TransportError
 
@@ -103,7 +102,7 @@ class Starter:
         address = f"{asked.name.partition('@')[0]}@{asked.host}"
         try:
             passage = await probe.stream(ssh, started.socket, asked.host)
-            if not await self._greeted(asked, address, way, Tunnel(passage.sock, HMAC, ssh, passage.ended)):
+            if not await self._greeted(asked, address, way, Tunnel(passage.sock, b"", ssh, passage.ended)):
                 started.give_up()
                 return
         except BaseException:
@@ -134,7 +133,7 @@ class Starter:
         greeted: asyncio.Future[bool] = self._server.loop.create_future()
         attempt, dialler = Attempt(asked.token, address, way, Trace(), greeted), self._server.dialler
         if isinstance(to, Tunnel):
-            await dialler.greet(attempt, to.sock, to.suite, to)
+            await dialler.greet(attempt, to.sock, to)
         else:
             await dialler.greet(attempt, to)
         return await greeted

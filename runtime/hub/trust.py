@@ -1,25 +1,17 @@
 """What may go over an SSH connection, by who vouches for the host at its other end."""
 
 from pysh.runtime.hub.probe import by_hand
-from pysh.runtime.protocol.handshake import HMAC
 from pysh.transports.base import TransportError
 from pysh.transports.control import Facts
+from pysh.transports.means import EMBEDDED
 
 
-def suite_over(facts: Facts, destination: str, address: str = "") -> int:
-    """The suite by which the cookie is proved over the connection to `destination`.
+def host_key_to_bind(facts: Facts) -> bytes:
+    """The SHA-256 of the host key that the proof of the cookie is bound to; empty where somebody vouches for it.
 
-    `address` is what was given to `connect`, if that asks. Raises `TransportError` with the stage
-    `hostkey` where nobody vouches for the host's key, so that whoever answers may be anybody.
+    A stranger's host, and a node that listens by itself, is met with SPAKE2, which tells it nothing.
     """
-    if facts.verified != "provisional":
-        return HMAC
-    what = f"no known_hosts file has the host key of {facts.host}"
-    evidence = f"it shows {facts.algorithm} {facts.fingerprint}; nothing was sent there"
-    accepted = f', or have it written down: connect("{address}", hostkey="accept-new")' if address else ""
-    raise TransportError(
-        "hostkey", what, evidence, f"compare it and accept it by hand: {by_hand(destination)}{accepted}"
-    )
+    return facts.key_hash if facts.verified == "provisional" or facts.server == EMBEDDED else b""
 
 
 def check_vouched(facts: Facts, destination: str) -> None:

@@ -14,7 +14,7 @@ from pysh.runtime.protocol.frames import (
     kind_of,
     parse,
 )  # fmt: skip
-from pysh.runtime.protocol.handshake import Handshake, HandshakeError, Hello
+from pysh.runtime.protocol.handshake import Handshake, HandshakeError, Hello, Work
 from pysh.runtime.protocol.heartbeat import Heartbeat, Ping, Recovered, Silent, Suspect
 from pysh.runtime.protocol.terms import Buffer
 
@@ -35,9 +35,9 @@ class ConnectionStatistics(NamedTuple):
 class Connection:
     """Bytes and `now` go in; frames, bytes to send and signs of life come out.
 
-    After each call of `receive_data`, `receive_eof`, `send` or `tick` write what `data_to_send` returns, then
-    close the stream if `closed`. Call `tick` at `next_deadline()`, or more often. What is given to `send`
-    waits until the peer is proven.
+    After each call of `receive_data`, `receive_eof`, `send`, `tick`, `work_done` or `work_failed` write what
+    `data_to_send` returns, then close the stream if `closed`, and do what `take_work` asks for. Call `tick`
+    at `next_deadline()`, or more often. What is given to `send` waits until the peer is proven.
     """
 
     def __init__(self, handshake: Handshake, *, now: float, heartbeat: Heartbeat | None = None) -> None:
@@ -94,6 +94,20 @@ class Connection:
             self._handshake.receive_eof()
             self._fail(self._handshake.error)
             self.closed = True
+
+    def take_work(self) -> Work | None:
+        """What the handshake wants computed, handed out once; then call `work_done` or `work_failed`."""
+        return self._handshake.take_work()
+
+    def work_done(self, share: bytes, key: bytes, now: float) -> None:
+        """Go on with what was computed. It never is the last step: the other end's proof follows."""
+        self._handshake.work_done(share, key, now)
+        self._fail(self._handshake.error)
+
+    def work_failed(self, code: str, text: str) -> None:
+        """Give up: what `take_work` asked for cannot be had."""
+        self._handshake.work_failed(code, text)
+        self._fail(self._handshake.error)
 
     def send(self, buffers: list[Buffer]) -> None:
         """Queue the buffers of one or more frames; nothing is sent any more after the end."""

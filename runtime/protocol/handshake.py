@@ -12,16 +12,25 @@ Either end may send FAIL in place of its next message; nothing follows it. A PRO
 key of its sender's direction, over every byte that was exchanged so far (so a changed version or
 name breaks it as much as a wrong secret does) and over what the channel binds the two ends to. The
 dialler proves first: each guess at a secret costs a stranger a connection that fails.
+
+That is the suite `HMAC`, whose PROOF is made with the secret itself: who sees one can try secrets on
+it at leisure. Where the channel is not private already the dialler names the suite `SPAKE2`. Then each
+HELLO is followed by a SHARE, the two shares and the secret make a key, and the PROOFs are made with
+that: both directions, over all of the above and the shares. The names and incarnations are so bound to
+the key, and the host key that the dialler saw is, which has to be one of the acceptor's. A wrong secret
+makes another key and shows nothing of the right one. The arithmetic is not done here: see `take_work`.
 """
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
-from pysh.runtime.protocol.frames import pack
+from pysh.runtime.protocol.frames import FrameError, pack, unpack
 from pysh.runtime.protocol.hello import (
     HMAC,
     MAX_TEXT,
+    SPAKE2,
     WIRE,
     HandshakeError,
     Hello,
@@ -32,46 +41,72 @@ from pysh.runtime.protocol.hello import (
 )  # fmt: skip
 from pysh.runtime.protocol.terms import printable
 
-__all__ = ["HMAC", "WIRE", "Handshake", "HandshakeError", "Hello"]
+__all__ = ["HMAC", "SPAKE2", "WIRE", "Handshake", "HandshakeError", "Hello", "Work"]
 
 PREFACE = b"PYSH\x00\x01\r\n"
-HELLO, PROOF, FAIL = 1, 2, 3
-TYPE_NAMES = {HELLO: "HELLO", PROOF: "PROOF", FAIL: "FAIL"}
+HELLO, PROOF, FAIL, SHARE = 1, 2, 3, 4
+TYPE_NAMES = {HELLO: "HELLO", PROOF: "PROOF", FAIL: "FAIL", SHARE: "SHARE"}
 HEAD = 3  # bytes before a body: its type and its length
 MAX_BODY = 4096
+MAX_WAITING = 2 * MAX_BODY  # bytes that may come while a computation is under way
+SHARE_BYTES = 33  # which side it is of, and a point of the curve
+PROOF_BYTES = 34  # an HMAC of 32, as msgpack
+ENTROPY_BYTES = 32
 SECONDS = 10.0  # for the whole handshake, whatever arrives in between
 
 BAD_COOKIE = "the cookies differ: start both with the same --cookie (`pysh cookie show` tells which it is)"
+BAD_KEY = f"{BAD_COOKIE}; or somebody is in between: the host key that was seen there is none of that machine"
+NO_HOST_KEY = "the acceptor does not know its machine's host keys, and the one that was seen proves nothing"
 
 
 class State:
     """What this end waits for."""
 
-    PREFACE, HELLO, PROOF, DONE, FAILED = "preface", "hello", "proof", "done", "failed"
+    PREFACE, HELLO, SHARE, PROOF, DONE, FAILED = "preface", "hello", "share", "proof", "done", "failed"
+    WORKING = "result"  # of our own side's computation; what the peer sends meanwhile waits
 
 
 # What may come in which state; anything else ends the handshake. No message can come twice, so a peer
-# never gets more than three of them read.
+# never gets more than four of them read.
 ALLOWED: dict[str, tuple[int, ...]] = {
     State.HELLO: (HELLO, FAIL),
+    State.SHARE: (SHARE, FAIL),
     State.PROOF: (PROOF, FAIL),
 }
 
 # Where a failing end says why, as (dialling, state). Before the preface the peer may be anybody. Once
 # the dialler has proved itself, an acceptor that is true reads frames and no more of these messages.
-TELLS = {(True, State.HELLO), (False, State.HELLO), (False, State.PROOF)}
+TELLS = {
+    (True, State.HELLO), (True, State.SHARE), (True, State.WORKING),
+    (False, State.HELLO), (False, State.SHARE), (False, State.WORKING), (False, State.PROOF),
+}  # fmt: skip
+
+
+class Work(NamedTuple):
+    """SPAKE2 for one side: its share, and the key too where the other side's share is there."""
+
+    side: Literal["A", "B"]  # A dials, B accepts
+    secret: bytes
+    entropy: bytes  # all the chance there is in it
+    theirs: bytes
+
+    def __repr__(self) -> str:
+        return f"<Work of side {self.side}>"  # the secret is for no log
 
 
 class Handshake:
     """One end of the exchange: bytes and `now` go in, bytes, a peer or an error come out.
 
-    After each call of `receive_data`, `receive_eof` or `tick` send what `data_to_send` returns; then
-    close the stream if `error` is set. Nothing is known of the peer, and none of its bytes may be used,
-    until `done`.
+    After each call of `receive_data`, `receive_eof`, `tick`, `work_done` or `work_failed` send what
+    `data_to_send` returns; then close the stream if `error` is set, and do what `take_work` asks for.
+    Nothing is known of the peer, and none of its bytes may be used, until `done`.
 
     `hello` is this end's own, `secret` what both must hold, `binding` what the channel ties them to (each
-    end its own value). `check`, for an acceptor, is asked about a peer that has proved itself and may
-    refuse it by returning `"code: text"`. Raises `ValueError` for a secret or a hello that cannot do.
+    end its own value). The suite is the dialler's: its hello names it, and an acceptor takes those in
+    `suites`. With SPAKE2 `entropy` is 32 fresh bytes, `binding` the SHA-256 of the host key that the
+    dialler saw, and `host_keys()` those that the acceptor's machine has. `check`, for an acceptor, is
+    asked about a peer that has proved itself and may refuse it by returning `"code: text"`. Raises
+    `ValueError` for a secret or a hello that cannot do.
     """
 
     def __init__(
@@ -83,11 +118,17 @@ class Handshake:
         now: float,
         binding: bytes = b"",
         check: Callable[[Hello], str | None] | None = None,
+        suites: Sequence[int] = (HMAC,),
+        entropy: bytes = b"",
+        host_keys: Callable[[], Sequence[bytes]] = tuple,
     ) -> None:
         if not secret:
             raise ValueError("an empty secret proves nothing")
         if problem := problem_with(hello._asdict()):
             raise ValueError(f"a hello with {problem}")
+        suites = (hello.suite,) if dialling else suites
+        if SPAKE2 in suites and (len(entropy) < ENTROPY_BYTES or (dialling and not binding)):
+            raise ValueError("SPAKE2 takes fresh entropy, and the dialler's is bound to a host key")
         self.deadline = now + SECONDS
         self.peer: Hello | None = None
         self.version = 0
@@ -95,15 +136,23 @@ class Handshake:
         self.rest = b""
         self._hello = hello
         self._secret = secret
+        self._key = secret  # what the proofs are made with
         self._dialling = dialling
         self._binding = binding
         self._check = check
+        self._suites = suites
+        self._entropy = entropy
+        self._host_keys = host_keys
+        self._work: Work | None = None
+        self._greeted = False
         self._state = State.PREFACE
         self._claimed: Hello | None = None  # what the peer says it is, until it has proved it
         self._transcript = hashlib.sha256(PREFACE + PREFACE)
         self._buffer = b""
         self._out = bytearray()
-        if dialling:
+        if dialling and hello.suite == SPAKE2:
+            self._ask()
+        elif dialling:
             self._introduce()
 
     @property
@@ -117,14 +166,7 @@ class Handshake:
         if self.error:
             return
         self._buffer += data
-        try:
-            while self._step():
-                pass
-        except HandshakeError as error:
-            self._abort(error)
-        if self.done:
-            self.rest += self._buffer
-            self._buffer = b""
+        self._advance()
 
     def receive_eof(self) -> None:
         """Note that the peer closed the stream."""
@@ -134,7 +176,31 @@ class Handshake:
     def tick(self, now: float) -> None:
         """Fail if `now` is past the deadline."""
         if now >= self.deadline and not self.done and not self.error:
-            self._abort(HandshakeError("timeout", f"the peer sent no {self._state} within {SECONDS:g} s"))
+            missing = "we had no result" if self._state == State.WORKING else f"the peer sent no {self._state}"
+            self._abort(HandshakeError("timeout", f"{missing} within {SECONDS:g} s"))
+
+    def take_work(self) -> Work | None:
+        """What is to be computed now, handed out once; then call `work_done` or `work_failed`."""
+        work, self._work = self._work, None
+        return work
+
+    def work_done(self, share: bytes, key: bytes, now: float) -> None:
+        """Go on with this side's `share`, and the `key` where the work had the other side's."""
+        self.tick(now)
+        if self._state != State.WORKING:
+            return
+        self._state = State.PREFACE if self._dialling and not key else State.PROOF
+        self._key = key or self._key
+        if not (self._dialling and key):
+            self._introduce(share)
+        else:
+            self._prove()
+        self._advance()
+
+    def work_failed(self, code: str, text: str) -> None:
+        """Give up: what `take_work` asked for cannot be had."""
+        if self._state == State.WORKING:
+            self._abort(HandshakeError(code, text))
 
     def data_to_send(self) -> bytes:
         """The bytes to send now; they are handed out once."""
@@ -145,6 +211,19 @@ class Handshake:
     def __repr__(self) -> str:
         end = "dialling" if self._dialling else "accepting"
         return f"<Handshake {end} as {self._hello.name}: {self.error or self._state}>"
+
+    def _advance(self) -> None:
+        """Take all that the buffer holds and this state lets in."""
+        try:
+            while self._step():
+                pass
+            if self._state == State.WORKING and len(self._buffer) > MAX_WAITING:
+                raise HandshakeError("too_big", "more than one message came while none was due")
+        except HandshakeError as error:
+            self._abort(error)
+        if self.done:
+            self.rest += self._buffer
+            self._buffer = b""
 
     def _step(self) -> bool:
         """Take one thing off the buffer; False when more bytes are needed for it."""
@@ -161,7 +240,7 @@ class Handshake:
         if len(self._buffer) < HEAD + size:
             return False
         message, self._buffer = self._buffer[: HEAD + size], self._buffer[HEAD + size :]
-        {HELLO: self._take_hello, PROOF: self._take_proof, FAIL: self._take_fail}[kind](message)
+        self._TAKE[kind](self, message)
         return True
 
     def _take_preface(self) -> bool:
@@ -180,11 +259,28 @@ class Handshake:
         self._compare(peer)
         self._claimed = peer
         self._transcript.update(message)
+        if peer.suite == SPAKE2:
+            self._state = State.SHARE
+            return
         if self._dialling:
             self._prove()
         else:
             self._introduce()
         self._state = State.PROOF
+
+    def _take_share(self, message: bytes) -> None:
+        try:
+            share = unpack(message[HEAD:])
+        except FrameError:
+            share = None
+        if not isinstance(share, bytes) or len(share) != SHARE_BYTES:
+            raise HandshakeError("malformed", f"a SHARE that is no {SHARE_BYTES} bytes")
+        self._transcript.update(message)
+        self._ask(share)
+
+    def _ask(self, theirs: bytes = b"") -> None:
+        self._state = State.WORKING
+        self._work = Work("A" if self._dialling else "B", self._secret, self._entropy, theirs)
 
     def _compare(self, peer: Hello) -> None:
         """Raise if no honest peer of this end can have said so."""
@@ -200,17 +296,23 @@ class Handshake:
                 f"{_who(ours)} speaks wire versions {_range(ours)}, {_who(peer)} speaks {_range(peer)}: "
                 "upgrade the older one",
             )
-        if peer.suite != ours.suite:
-            raise HandshakeError("suite", f"this channel asks for suite {ours.suite}, not {peer.suite}")
+        if peer.suite not in self._suites:
+            wanted = " or ".join(map(str, self._suites))
+            raise HandshakeError("suite", f"this channel asks for suite {wanted}, not {peer.suite}")
+        if peer.suite == SPAKE2 and not self._dialling and not self._host_keys():
+            raise HandshakeError("channel_binding", NO_HOST_KEY)
         self.version = version
 
     def _take_proof(self, message: bytes) -> None:
-        expected = self._proof(dialler=not self._dialling)
-        if len(message) != len(expected):
-            raise HandshakeError("malformed", f"a PROOF of {len(message) - HEAD} bytes")
-        if not hmac.compare_digest(message, expected):
-            raise HandshakeError("bad_cookie", BAD_COOKIE)
         assert self._claimed is not None  # a PROOF is only read after a HELLO
+        if len(message) != HEAD + PROOF_BYTES:
+            raise HandshakeError("malformed", f"a PROOF of {len(message) - HEAD} bytes")
+        guarded = self._claimed.suite == SPAKE2
+        bindings = self._host_keys() if guarded and not self._dialling else (self._binding,)
+        fitting = [one for one in bindings if hmac.compare_digest(message, self._proof(one, not self._dialling))]
+        if not fitting:
+            raise HandshakeError("bad_cookie", BAD_KEY if guarded else BAD_COOKIE)
+        self._binding = fitting[0]
         if not self._dialling:
             self._admit(self._claimed)
             self._transcript.update(message)
@@ -227,34 +329,39 @@ class Handshake:
             code, _, text = refusal.partition(": ")
             raise HandshakeError(code, text)
 
-    def _introduce(self) -> None:
-        message = _message(HELLO, pack(self._hello._asdict()))
-        self._transcript.update(message)
-        self._out += PREFACE + message
+    def _introduce(self, share: bytes = b"") -> None:
+        suite = self._claimed.suite if self._claimed else self._hello.suite
+        said = _message(HELLO, pack(self._hello._replace(suite=suite)._asdict()))
+        if share:
+            said += _message(SHARE, pack(share))
+        self._transcript.update(said)
+        self._out += PREFACE + said
+        self._greeted = True
 
     def _prove(self) -> None:
-        message = self._proof(dialler=self._dialling)
+        message = self._proof(self._binding, self._dialling)
         self._transcript.update(message)
         self._out += message
 
-    def _proof(self, *, dialler: bool) -> bytes:
+    def _proof(self, binding: bytes, dialler: bool) -> bytes:
         """The PROOF that the dialler, or the acceptor, owes at this point."""
         # A key for each direction, so that our own proof, handed back to us, is none (a reflection attack).
         label = b"pysh proof of the " + (b"dialler" if dialler else b"acceptor")
-        key = hmac.digest(self._secret, label, "sha256")
-        tag = hmac.digest(key, self._transcript.digest() + self._binding, "sha256")
+        key = hmac.digest(self._key, label, "sha256")
+        tag = hmac.digest(key, self._transcript.digest() + binding, "sha256")
         return _message(PROOF, pack(tag))
 
     def _abort(self, error: HandshakeError) -> None:
         if error.ours and error.code != "not_pysh" and (self._dialling, self._state) in TELLS:
             body = pack({"code": error.code, "text": error.text[:MAX_TEXT]})
-            # An acceptor's preface goes out with its first message, which may be this one.
-            preface = PREFACE if not self._dialling and self._state == State.HELLO else b""
-            self._out += preface + _message(FAIL, body)
+            # A preface goes out with the first message, which may be this one.
+            self._out += (b"" if self._greeted else PREFACE) + _message(FAIL, body)
         self.error = error
         self._state = State.FAILED
         self._buffer = b""
-        self._claimed = None
+        self._claimed = self._work = None
+
+    _TAKE = {HELLO: _take_hello, SHARE: _take_share, PROOF: _take_proof, FAIL: _take_fail}
 
 
 def _who(hello: Hello) -> str:

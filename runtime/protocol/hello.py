@@ -17,6 +17,8 @@ WIRE = (1, 2)
 
 HMAC = 1
 """The suite for a channel that is private already: challenge and answer under the shared secret."""
+SPAKE2 = 2
+"""The suite for any other: the secret makes a fresh key, and a guess at it costs a whole handshake."""
 
 ROLES = ("node", "evaluator", "worker", "program", "terminal")
 
@@ -38,8 +40,9 @@ class Hello(NamedTuple):
 class HandshakeError(Exception):
     """The handshake ended without trust; `code` is for programs, `text` for people.
 
-    Codes: `not_pysh version suite malformed too_big timeout closed bad_cookie self_connect`, and those that
-    an acceptor's `check` gives, such as `name_taken`. `ours` tells whether this end or the peer says so.
+    Codes: `not_pysh version suite malformed too_big timeout closed bad_cookie channel_binding self_connect`,
+    those that an acceptor's `check` gives, such as `name_taken`, and those of whoever computes SPAKE2: `busy`
+    and `no_spake2`. `ours` tells whether this end or the peer says so.
     """
 
     def __init__(self, code: str, text: str, ours: bool = True) -> None:

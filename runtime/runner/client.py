@@ -37,14 +37,15 @@ class Tracked(Protocol):
 class Client(Wire):
     """The connection of this process to its hub, from the handshake until either ends.
 
-    Raises `HandshakeError`, or `ConnectionError` if the hub is gone before it says who we are.
+    `proof` is what `greet` takes for a channel whose host key nobody vouches for. Raises `HandshakeError`, or
+    `ConnectionError` if the hub is gone before it says who we are.
     """
 
     current: ClassVar["Client | None"] = None
     """The one that the public names of this process use."""
 
-    def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
-        _, rest = greet(sock, hello, secret)
+    def __init__(self, sock: socket, hello: Hello, secret: bytes, **proof: Any) -> None:
+        _, rest = greet(sock, hello, secret, **proof)
         super().__init__(sock, rest, tells_blocked=hello.role == "worker")
         self.role = hello.role
         self.incarnation = b""

@@ -3,70 +3,40 @@
 import hashlib
 import hmac
 import tracemalloc
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pysh.runtime.protocol.frames import pack
-from pysh.runtime.protocol.handshake import MAX_BODY, PREFACE, SECONDS, Handshake, HandshakeError, Hello
+from pysh.runtime.protocol.handshake import HMAC, MAX_BODY, PREFACE, SECONDS, SPAKE2, Handshake, HandshakeError, Hello
+from tests.protocol.talk import (
+    COOKIE,
+    FAR,
+    HOST_KEY,
+    NEAR,
+    SUITES,
+    Talk,
+    Tamper,
+    acceptor,
+    dialler,
+    greeting,
+    message,
+    toy,
+    toy_key,
+    work,
+)  # fmt: skip
 
-COOKIE = b"a cookie"
-NEAR = Hello("node", "n1@db1", b"1" * 16, b"x" * 32, python="3.11.7", pid=11)
-FAR = Hello("node", "n2@db2", b"2" * 16, b"y" * 32, python="3.12.1", pid=22)
-Tamper = Callable[[bytes, int, bool], bytes]
-
-
-def dialler(hello: Hello = NEAR, secret: bytes = COOKIE, **options: Any) -> Handshake:
-    return Handshake(hello, secret, dialling=True, now=0.0, **options)
-
-
-def acceptor(hello: Hello = FAR, secret: bytes = COOKIE, **options: Any) -> Handshake:
-    return Handshake(hello, secret, dialling=False, now=0.0, **options)
-
-
-class Talk:
-    """Carries bytes between two handshakes until both are quiet, and keeps what each said."""
-
-    def __init__(self, near: Handshake, far: Handshake, tamper: Tamper | None = None) -> None:
-        self.near, self.far = near, far
-        self.said = {True: b"", False: b""}
-        while self._carry(near, far, True, tamper) or self._carry(far, near, False, tamper):
-            pass
-
-    def _carry(self, speaker: Handshake, listener: Handshake, dialling: bool, tamper: Tamper | None) -> bool:
-        data = speaker.data_to_send()
-        offset = len(self.said[dialling])
-        self.said[dialling] += data
-        listener.receive_data(tamper(data, offset, dialling) if tamper else data, 1.0)
-        return bool(data)
-
-    @property
-    def codes(self) -> tuple[str | None, str | None]:
-        """The error of the dialler and that of the acceptor."""
-        near, far = (end.error and end.error.code for end in (self.near, self.far))
-        return near or None, far or None
-
-
-def message(kind: int, body: bytes) -> bytes:
-    return bytes((kind,)) + len(body).to_bytes(2) + body
-
-
-def greeting(hello: Hello = NEAR, **changed: Any) -> bytes:
-    return PREFACE + message(1, pack({**hello._asdict(), **changed}))
-
-
-HONEST = Talk(dialler(), acceptor())
+HONEST = {suite: Talk(dialler(suite=suite), acceptor()) for suite in SUITES}
 
 # success
 
 
-def test_two_ends_with_one_cookie_know_each_other() -> None:
-    talk = Talk(dialler(), acceptor())
+@pytest.mark.parametrize("suite", SUITES)
+def test_two_ends_with_one_cookie_know_each_other(suite: int) -> None:
+    talk = Talk(dialler(suite=suite), acceptor())
     assert (talk.near.done, talk.far.done) == (True, True)
-    assert (talk.near.peer, talk.far.peer) == (FAR, NEAR)
+    assert (talk.near.peer, talk.far.peer) == (FAR._replace(suite=suite), NEAR._replace(suite=suite))
     assert talk.near.version == talk.far.version == 2
 
 
@@ -90,17 +60,18 @@ def test_runners_and_terminals_greet_their_own_node(role: str) -> None:
     assert talk.far.peer.role == role
 
 
-def test_a_proof_is_made_as_the_protocol_says() -> None:
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_proof_is_made_as_the_protocol_says(suite: int) -> None:
     # A known answer: it pins the wire, and that each direction has a key of its own.
-    hello, claim = HONEST.said[True][8:-37], HONEST.said[False][8:-37]
-    before = PREFACE + PREFACE + hello + claim
+    said = HONEST[suite].said
+    before = PREFACE + PREFACE + said[True][8:-37] + said[False][8:-37]
     for label, dialling, transcript in (
         (b"pysh proof of the dialler", True, before),
-        (b"pysh proof of the acceptor", False, before + HONEST.said[True][-37:]),
+        (b"pysh proof of the acceptor", False, before + said[True][-37:]),
     ):
-        key = hmac.digest(COOKIE, label, "sha256")
-        tag = hmac.digest(key, hashlib.sha256(transcript).digest(), "sha256")
-        assert HONEST.said[dialling][-37:] == message(2, pack(tag))
+        key = hmac.digest(HONEST[suite].keys[0] if suite == SPAKE2 else COOKIE, label, "sha256")
+        tag = hmac.digest(key, hashlib.sha256(transcript).digest() + (HOST_KEY if suite == SPAKE2 else b""), "sha256")
+        assert said[dialling][-37:] == message(2, pack(tag))
 
 
 def test_what_follows_the_handshake_belongs_to_the_frames() -> None:
@@ -113,10 +84,11 @@ def test_what_follows_the_handshake_belongs_to_the_frames() -> None:
     assert (far.rest, near.rest) == (b"early and late", b"welcome")
 
 
-@given(st.lists(st.integers(0, 500), max_size=10))
+@pytest.mark.parametrize("suite", SUITES)
+@given(places=st.lists(st.integers(0, 500), max_size=10))
 @settings(max_examples=50)
-def test_wherever_the_streams_are_cut_the_outcome_is_the_same(places: list[int]) -> None:
-    near, far = dialler(), acceptor()
+def test_wherever_the_streams_are_cut_the_outcome_is_the_same(suite: int, places: list[int]) -> None:
+    near, far = dialler(suite=suite), acceptor()
     ends = {place % 150 for place in places}
 
     def feed(listener: Handshake, data: bytes) -> None:
@@ -124,20 +96,25 @@ def test_wherever_the_streams_are_cut_the_outcome_is_the_same(places: list[int])
         for end in [*sorted(end for end in ends if end < len(data)), len(data)]:
             listener.receive_data(data[start:end], 1.0)
             start = end
+        work(listener)
 
+    work(near)
     for _ in range(2):
         feed(far, near.data_to_send())
         feed(near, far.data_to_send())
-    assert (near.peer, far.peer) == (FAR, NEAR)
+    assert (near.peer, far.peer) == (FAR._replace(suite=suite), NEAR._replace(suite=suite))
     assert (near.rest, far.rest) == (b"", b"")
 
 
-def test_single_bytes_are_enough() -> None:
-    near, far = dialler(), acceptor()
+@pytest.mark.parametrize("suite", SUITES)
+def test_single_bytes_are_enough(suite: int) -> None:
+    near, far = dialler(suite=suite), acceptor()
+    work(near)
     for _ in range(2):
         for speaker, listener in ((near, far), (far, near)):
             for byte in speaker.data_to_send():
                 listener.receive_data(bytes((byte,)), 9.9)
+            work(listener)
     assert (near.done, far.done) == (True, True)
 
 
@@ -173,17 +150,19 @@ def test_without_a_common_version_both_sides_show_both_ranges() -> None:
 
 
 def test_an_acceptor_refuses_a_suite_that_its_channel_does_not_ask_for() -> None:
-    far = acceptor()
-    far.receive_data(greeting(suite=2), 0.0)
-    assert far.error is not None
-    assert far.error.code == "suite"
+    for asked, taken in ((SPAKE2, [HMAC]), (HMAC, [SPAKE2]), (3, SUITES)):
+        far = acceptor(suites=taken)
+        far.receive_data(greeting(suite=asked), 0.0)
+        assert far.error is not None
+        assert far.error.code == "suite"
 
 
 # refusals
 
 
-def test_other_cookies_are_told_apart_and_what_to_do_is_said() -> None:
-    talk = Talk(dialler(), acceptor(secret=b"another"))
+@pytest.mark.parametrize("suite", SUITES)
+def test_other_cookies_are_told_apart_and_what_to_do_is_said(suite: int) -> None:
+    talk = Talk(dialler(suite=suite), acceptor(secret=b"another"))
     assert talk.codes == ("bad_cookie", "bad_cookie")
     assert (talk.near.peer, talk.far.peer) == (None, None)
     for error in (talk.near.error, talk.far.error):
@@ -360,62 +339,109 @@ def flipped(at: int, by: int, dialling: bool) -> Tamper:
     return tamper
 
 
-LAST = len(HONEST.said[False]) - 37  # where the acceptor's PROOF starts: it trusts before it sends it
-
-
 @pytest.mark.parametrize("by", [0x01, 0x80, 0xFF])
 @pytest.mark.parametrize("dialling", [True, False])
-def test_any_changed_byte_breaks_the_trust(by: int, dialling: bool) -> None:
-    for at in range(len(HONEST.said[dialling])):
-        talk = Talk(dialler(), acceptor(), flipped(at, by, dialling))
+@pytest.mark.parametrize("suite", SUITES)
+def test_any_changed_byte_breaks_the_trust(suite: int, by: int, dialling: bool) -> None:
+    said = HONEST[suite].said[dialling]
+    last = len(said) - 37  # where the acceptor's PROOF starts: it trusts before it sends it
+    for at in range(len(said)):
+        talk = Talk(dialler(suite=suite), acceptor(), flipped(at, by, dialling))
         for end in (talk.near, talk.far):
             end.tick(SECONDS)
         assert not talk.near.done, f"byte {at}"
         assert (talk.near.peer, talk.near.rest) == (None, b"")
         assert talk.near.error is not None
-        assert talk.far.done == (not dialling and at >= LAST), f"byte {at}"
+        assert talk.far.done == (not dialling and at >= last), f"byte {at}"
         assert (talk.far.peer is not None) == talk.far.done
 
 
-@given(st.integers(0, 1000), st.integers(1, 255), st.booleans())
-def test_any_flip_of_bits_breaks_the_trust(at: int, by: int, dialling: bool) -> None:
-    talk = Talk(dialler(), acceptor(), flipped(at % len(HONEST.said[dialling]), by, dialling))
+@pytest.mark.parametrize("suite", SUITES)
+@given(at=st.integers(0, 1000), by=st.integers(1, 255), dialling=st.booleans())
+def test_any_flip_of_bits_breaks_the_trust(suite: int, at: int, by: int, dialling: bool) -> None:
+    at %= len(HONEST[suite].said[dialling])
+    talk = Talk(dialler(suite=suite), acceptor(), flipped(at, by, dialling))
     assert not (talk.near.done and talk.far.done)
     assert not talk.near.done
 
 
-def test_a_recorded_dialler_opens_nothing_again() -> None:
-    far = acceptor(FAR._replace(nonce=b"w" * 32))
-    far.receive_data(HONEST.said[True], 0.0)
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_recorded_dialler_opens_nothing_again(suite: int) -> None:
+    far = acceptor(FAR._replace(nonce=b"w" * 32), entropy=b"fresh" * 8)
+    said = HONEST[suite].said[True]
+    for piece in (said[:-37], said[-37:]):  # as a dialler that waits for its answer would
+        far.receive_data(piece, 0.0)
+        work(far)
     assert far.error is not None
     assert far.error.code == "bad_cookie"
 
 
-def test_a_recorded_acceptor_opens_nothing_again() -> None:
-    near = dialler(NEAR._replace(nonce=b"w" * 32))
-    near.receive_data(HONEST.said[False], 0.0)
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_recorded_acceptor_opens_nothing_again(suite: int) -> None:
+    near = dialler(NEAR._replace(nonce=b"w" * 32), suite=suite, entropy=b"fresh" * 8)
+    work(near)
+    near.receive_data(HONEST[suite].said[False][:-37], 0.0)
+    work(near)
+    near.receive_data(HONEST[suite].said[False][-37:], 0.0)
     assert near.error is not None
     assert near.error.code == "bad_cookie"
 
 
-def test_a_proof_handed_back_is_no_proof() -> None:
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_proof_handed_back_is_no_proof(suite: int) -> None:
     # The peer knows no cookie, says hello, and returns the dialler's own proof.
-    near = dialler()
-    near.data_to_send()
-    near.receive_data(greeting(FAR), 0.0)
+    near, far = dialler(suite=suite), acceptor()
+    work(near)
+    far.receive_data(near.data_to_send(), 0.0)
+    work(far)
+    near.receive_data(far.data_to_send(), 0.0)
+    work(near)
     near.receive_data(near.data_to_send(), 0.0)
     assert near.error is not None
     assert near.error.code == "bad_cookie"
 
 
-@pytest.mark.parametrize("start", [b"", PREFACE, greeting(), PREFACE + b"\x01\x00\x20", PREFACE + b"\x03\x00\x10"])
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("taken", range(2))
+def test_messages_of_two_conversations_do_not_fit_together(suite: int, taken: int) -> None:
+    # Every one of them is by somebody who holds the cookie, and none of them answers the other.
+    near, far = dialler(suite=suite), acceptor()
+    other = dialler(NEAR._replace(nonce=b"v" * 32), suite=suite, entropy=b"other" * 8)
+    far_other = acceptor(FAR._replace(nonce=b"u" * 32), entropy=b"third" * 8)
+    for one, two in ((near, far), (other, far_other)):
+        work(one)
+        two.receive_data(one.data_to_send(), 0.0)
+        work(two)
+        one.receive_data(two.data_to_send(), 0.0)
+        work(one)
+    proofs = near.data_to_send(), other.data_to_send()
+    (far, far_other)[1 - taken].receive_data(proofs[taken], 0.0)
+    error = (far, far_other)[1 - taken].error
+    assert error is not None
+    assert error.code == "bad_cookie"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        PREFACE,
+        greeting(),
+        PREFACE + b"\x01\x00\x20",
+        PREFACE + b"\x03\x00\x10",
+        greeting(suite=SPAKE2),
+        greeting(suite=SPAKE2) + message(4, pack(bytes(33))),
+    ],
+)
 @given(data=st.lists(st.binary(max_size=80), max_size=5))
 @settings(max_examples=40)
 def test_random_bytes_raise_nothing_and_open_nothing(start: bytes, data: list[bytes]) -> None:
-    for end in (acceptor(), dialler()):
+    for end in (acceptor(), dialler(), dialler(suite=SPAKE2)):
+        work(end)
         end.receive_data(start, 0.0)
         for piece in data:
             end.receive_data(piece, 0.0)
+            work(end)
         assert not end.done
         assert (end.peer, end.rest) == (None, b"")
 
@@ -451,3 +477,126 @@ def test_a_handshake_shows_where_it_is() -> None:
     near.receive_data(b"GET /", 0.0)
     assert "no pysh answers there" in repr(near)
     assert isinstance(near.error, HandshakeError)
+
+
+# SPAKE2
+
+
+def test_the_dialler_names_the_suite_and_a_peer_that_answers_with_another_is_left() -> None:
+    far = acceptor()
+    far.receive_data(greeting(), 0.0)
+    near = dialler(suite=SPAKE2)
+    work(near)
+    near.data_to_send()
+    near.receive_data(far.data_to_send(), 0.0)
+    assert near.error is not None
+    assert near.error.code == "suite"
+    assert b"suite" in near.data_to_send()
+
+
+def test_no_message_is_longer_or_comes_more_often_than_promised() -> None:
+    for said in HONEST[SPAKE2].said.values():
+        frames, rest = 0, said[8:]
+        while rest:
+            size = int.from_bytes(rest[1:3])
+            frames, rest = frames + 1, rest[3 + size :]
+            assert size <= 4096
+        assert frames == 3
+
+
+def test_who_answers_with_a_guess_learns_whether_it_was_right_and_nothing_else() -> None:
+    """With all that was said and its own scalar, a false acceptor cannot tell the cookie among other words."""
+    words = [b"a guess", b"secret", COOKIE, b"hunter2"]
+    entropy = b"false" * 8
+    for guess, explained in ((b"a guess", []), (COOKIE, [COOKIE])):
+        talk = Talk(dialler(suite=SPAKE2), acceptor(secret=guess, entropy=entropy))
+        assert talk.codes == (("bad_cookie", "bad_cookie") if not explained else (None, None))
+        proof, ours = talk.said[True][-37:], toy("B", guess, entropy)[0]
+        theirs = toy("A", COOKIE, b"near" * 8)[0]
+        hello = acceptor_hello(talk)
+        transcript = hashlib.sha256(PREFACE + PREFACE + talk.said[True][8:-37] + hello).digest()
+        fitting = []
+        for word in words:
+            key = hmac.digest(toy_key(word, entropy, ours, theirs), b"pysh proof of the dialler", "sha256")
+            if message(2, pack(hmac.digest(key, transcript + HOST_KEY, "sha256"))) == proof:
+                fitting.append(word)
+        assert fitting == explained
+
+
+def acceptor_hello(talk: Talk) -> bytes:
+    """The HELLO and the SHARE of the acceptor."""
+    size = int.from_bytes(talk.said[False][9:11])
+    return talk.said[False][8 : 8 + 3 + size + 3 + 35]
+
+
+@pytest.mark.parametrize(("seen", "trusted"), [(HOST_KEY, True), (b"older key" + bytes(23), True), (b"k" * 32, False)])
+def test_the_host_key_that_was_seen_has_to_be_one_of_that_machine(seen: bytes, trusted: bool) -> None:
+    keys = (b"older key" + bytes(23), HOST_KEY)
+    talk = Talk(dialler(suite=SPAKE2, binding=seen), acceptor(host_keys=lambda: keys))
+    assert (talk.near.done, talk.far.done) == (trusted, trusted)
+    assert ("somebody is in between" in str(talk.near.error)) != trusted
+
+
+def test_a_machine_that_knows_no_host_key_of_its_own_proves_nothing_about_it() -> None:
+    talk = Talk(dialler(suite=SPAKE2), acceptor(host_keys=tuple))
+    assert talk.codes == ("channel_binding", "channel_binding")
+    assert talk.works == 1  # the dialler's own
+
+
+def test_an_older_acceptor_refuses_the_suite_and_says_so() -> None:
+    talk = Talk(dialler(suite=SPAKE2), acceptor(suites=[HMAC]))
+    assert talk.codes == ("suite", "suite")
+
+
+@pytest.mark.parametrize("code", ["busy", "no_spake2"])
+def test_an_end_that_cannot_compute_tells_the_other_why(code: str) -> None:
+    near, far = dialler(suite=SPAKE2), acceptor()
+    work(near)
+    far.receive_data(near.data_to_send(), 0.0)
+    assert far.take_work() is not None
+    assert far.take_work() is None
+    far.work_failed(code, "it is so")
+    near.receive_data(far.data_to_send(), 0.0)
+    assert (near.error and near.error.code, str(near.error)) == (code, "the peer refused: it is so")
+
+
+def test_the_deadline_holds_while_something_is_computed() -> None:
+    far = acceptor()
+    far.receive_data(greeting(suite=SPAKE2) + message(4, pack(bytes(33))), 0.0)
+    asked = far.take_work()
+    assert asked is not None
+    assert COOKIE.decode() not in repr(asked)
+    far.tick(SECONDS)
+    assert str(far.error) == "we had no result within 10 s"
+    far.work_done(b"B" + bytes(32), bytes(32), SECONDS)
+    assert not far.done
+    assert far.data_to_send().startswith(PREFACE + b"\x03")
+
+
+def test_what_comes_while_something_is_computed_waits_and_a_flood_does_not() -> None:
+    near, far = dialler(suite=SPAKE2), acceptor()
+    work(near)
+    far.receive_data(near.data_to_send() + message(2, pack(bytes(32))), 0.0)
+    work(far)
+    assert far.error is not None
+    assert far.error.code == "bad_cookie"
+    flooded = acceptor()
+    flooded.receive_data(greeting(suite=SPAKE2) + message(4, pack(bytes(33))) + bytes(9000), 0.0)
+    assert flooded.error is not None
+    assert flooded.error.code == "too_big"
+    assert flooded.take_work() is None
+
+
+@pytest.mark.parametrize("body", [b"", b"\xc1", pack(bytes(32)), pack(bytes(34)), pack("a" * 33), pack([1] * 33)])
+def test_a_share_of_another_shape_reaches_no_arithmetic(body: bytes) -> None:
+    far = acceptor()
+    far.receive_data(greeting(suite=SPAKE2) + message(4, body), 0.0)
+    assert far.error is not None
+    assert far.error.code == "malformed"
+    assert far.take_work() is None
+
+
+def test_without_entropy_or_a_host_key_there_is_no_spake2() -> None:
+    for options in ({"entropy": b""}, {"binding": b""}):
+        with pytest.raises(ValueError, match="SPAKE2 takes"):
+            dialler(suite=SPAKE2, **options)

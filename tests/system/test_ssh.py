@@ -250,12 +250,26 @@ def test_a_key_that_is_not_let_in_is_shown_once(both: Machines) -> None:
     assert server.log.count("Connection from") == 1
 
 
-def test_nothing_goes_over_a_host_key_that_nobody_vouches_for(both: Machines) -> None:
+def test_who_proves_the_cookie_over_a_strange_host_key_has_it_written_down(both: Machines) -> None:
     server = both.sshd(known=False)
+    both.there.environ["PYSH_HOST_KEYS"] = f"{server.host_key}.pub"
     both.there.node("w1@db1")
-    told = refused(both.here, connecting("w1@db1"), "hostkey", "SHA256:", "ssh db1", 'hostkey="accept-new"')
-    assert fingerprint(server.host_key) in told
-    assert "Starting session" not in server.log
+    connects(both, "w1@db1")
+    [line] = (both.place.home.path / "state/pysh/known_hosts").read_text().splitlines()
+    assert line == f"{server.name} {public(server.host_key)}"
+
+
+def test_a_host_key_that_is_none_of_the_machines_is_refused_and_not_written_down(both: Machines) -> None:
+    both.sshd(known=False)
+    both.there.environ["PYSH_HOST_KEYS"] = f"{keygen(both.place.folder / 'other')}.pub"
+    both.there.node("w1@db1")
+    refused(both.here, connecting("w1@db1"), "cookie", "somebody is in between")
+    assert not (both.place.home.path / "state/pysh/known_hosts").exists()
+
+
+def test_a_host_key_is_accepted_when_the_user_says_so(both: Machines) -> None:
+    both.sshd(known=False)
+    both.there.node("w1@db1")
     connects(both, "w1@db1", 'hostkey="accept-new"')
     connects(both, "w1@db1")
 

@@ -85,7 +85,7 @@ def test_the_doctor_shows_each_stage_of_the_way_and_which_node_takes_the_cookie(
     done = both.here.pysh("doctor", "db1")
     assert done.returncode == 3
     assert "sshauth" in done.stdout
-    assert "no known_hosts file has the host key" in done.stderr
+    assert "nobody vouches for the host key" in done.stderr
 
 
 def test_the_doctor_shows_what_a_node_here_would_be_made_of(both: Machines) -> None:

@@ -1,0 +1,93 @@
+"""The TCP port of a node, where other nodes come in without an sshd: `--listen [HOST:]PORT`.
+
+The server runs in a carrier of its own, so that no stranger holds up a tunnel of ours. Whoever gets
+through it has proved a key or the cookie, and proves the cookie once more to the hub, by SPAKE2 over
+the host key that he saw: to a hub all that come are equal, and a key alone opens no node.
+"""
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from pysh.runtime.hub.proving import Prover
+from pysh.runtime.places import state_dir
+from pysh.runtime.protocol.handshake import SPAKE2
+from pysh.transports import listening
+from pysh.transports.base import TransportError
+from pysh.transports.tunnels import Carrier
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.server import Server
+
+AGAIN = 1.0
+"""Seconds after which a server that ended is started again."""
+
+
+class Port:
+    """Listens for a node, and does so again should its carrier die."""
+
+    def __init__(self, server: "Server", place: str, log: int) -> None:
+        self._server, self._log = server, log
+        self._text = place
+        self._place = "", 0
+        self._carrier: Carrier | None = None
+        self._prover = Prover(log, self._lend)
+        self._key_hash = b""
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def open(self) -> str:
+        """Listen; where, as HOST:PORT. Raises `TransportError`: one of `resolve tcp hostkey`."""
+        self._place = listening.parse(self._text)
+        place = await self._listen()
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        return place
+
+    async def close(self) -> None:
+        """Listen no more; what came in through it ends too."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._prover.close()
+        if self._carrier is not None:
+            await self._carrier.close()
+
+    async def _listen(self) -> str:
+        state = state_dir()
+        self._carrier = await Carrier.start(os.path.join(state, "known_hosts"), log=self._log)  # noqa: PTH118
+        try:
+            listener = await self._carrier.listen(
+                *self._place, secret=self._server.cookie, came=self._came,
+                key=os.path.join(state, "host_ed25519"),  # noqa: PTH118
+                authorized=os.path.expanduser("~/.ssh/authorized_keys"),  # noqa: PTH111
+            )  # fmt: skip
+        except BaseException:
+            await self._carrier.close()
+            raise
+        self._key_hash, self._place = listener.key_hash, (listener.host, listener.port)
+        host = f"[{listener.host}]" if ":" in listener.host else listener.host
+        return f"{host}:{listener.port}"
+
+    async def _keep(self) -> None:
+        """Start anew whenever the carrier has died, at the same place."""
+        while True:
+            assert self._carrier is not None
+            await asyncio.shield(self._carrier.ended)
+            await self._carrier.close()
+            while self._carrier.gone:
+                await asyncio.sleep(AGAIN)
+                try:
+                    await self._listen()
+                except (TransportError, OSError) as error:
+                    print(f"cannot listen at {self._place}: {error}", flush=True)  # to the node's log
+
+    async def _lend(self) -> Carrier:
+        assert self._carrier is not None
+        return self._carrier
+
+    def _came(self, sock: socket.socket, source: str, by: str) -> None:
+        """Somebody is through: what he says is for the hub."""
+        sock.setblocking(False)
+        peer = self._server.expecting(
+            suites=(SPAKE2,), host_keys=lambda: (self._key_hash,), prover=self._prover, source=source
+        )
+        self._server.loop.create_task(self._server.loop.create_unix_connection(lambda: peer, sock=sock))
