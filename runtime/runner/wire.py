@@ -72,6 +72,11 @@ class Wire:
         return bool(self._blocked)
 
     @property
+    def sending(self) -> bool:
+        """Whether some thread is in the middle of a write; a signal handler that waits for it may wait for ever."""
+        return self._outbox.flushing
+
+    @property
     def interrupt_pending(self) -> bool:
         """Whether a SIGINT was put off."""
         return self._reading.interrupt_pending
