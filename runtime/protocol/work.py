@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
@@ -38,6 +40,8 @@ class Work:
         self._node = node
         self._limit = limit
         self._begun: deque[Job] = deque()
+        self._limits: dict[int, float] = {}  # when the running jobs that have a limit reach it
+        self._limit_due = inf
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self._cancel_asked,
             Kind.BLOCKED: self._blocked, Kind.UNBLOCKED: self._blocked, Kind.RETURNED: self._blocked,
@@ -114,7 +118,7 @@ class Work:
         self._node.actions.append(Prepare("forkserver"))
         if not job.is_process:
             small = job.complete and job.size < PREFETCHED
-            self.follow(self.pool.submit(job.number, prefetch=small and not job.options.get("limit")))
+            self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
         try:
             steps = self.pool.submit_own(job.number)
@@ -178,10 +182,27 @@ class Work:
         self._begun.append(job)
         if len(self._begun) == 1:
             self._node.later(TELL_AFTER, self._tell_started)
-        if limit := job.options.get("limit"):
-            self._node.later(limit, lambda: self.cancel(job, LIMIT_GRACE, "limit"))
+        if (limit := job.options.get("limit")) is not None:
+            self._limits[job.number] = job.sent_at + max(0.0, limit)
+            self._watch_limits()
         if job.cancel is not None:
             self._climb(job, job.cancel)
+
+    def _watch_limits(self) -> None:
+        """Set a timer for the first limit to pass, unless there is one: most jobs end long before theirs."""
+        due = min(self._limits.values(), default=inf)
+        if due < self._limit_due:
+            self._limit_due = due
+            self._node.later(due - self._node.now, self._check_limits)
+
+    def _check_limits(self) -> None:
+        self._limit_due = inf
+        over = [number for number, due in self._limits.items() if due <= self._node.now]
+        for number in over:
+            del self._limits[number]
+            if (job := self.jobs.get(number)) is not None:
+                self.cancel(job, LIMIT_GRACE, "limit")
+        self._watch_limits()
 
     def _tell_started(self) -> None:
         """Tell the requesters of those jobs that have run for a while; most ended sooner."""
@@ -237,6 +258,7 @@ class Work:
     def _finish(self, job: Job) -> None:
         job.state = DONE
         job.chunks = []
+        self._limits.pop(job.number, None)
         self._node.processes.pop(job.number, None)
         if job.is_process or not job.wanted:
             self.jobs.remove(job)
@@ -292,7 +314,8 @@ class Work:
         """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s."""
         if job.state == DONE or job.cancel is not None:
             return
-        job.cancel, job.reason = grace, reason
+        job.cancel = grace = max(0.0, grace)  # 0 also for what is no number
+        job.reason = reason
         if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
             self._abandon(job)
             self._cancelled(job, "no")
@@ -304,11 +327,14 @@ class Work:
 
     def _climb(self, job: Job, grace: float) -> None:
         for seconds, signal, group in ladder(grace):
-            self._node.later(seconds, lambda signal=signal, group=group: self._signal(job, signal, group))  # type: ignore[misc]
+            self._node.later(seconds, partial(self._signal, job.number, signal, group))
 
-    def _signal(self, job: Job, signal: str, group: bool) -> None:
-        if job.state == SENT and job.worker is not None and self.pool.of(job.worker)[:1] == [job.number]:
-            self._node.actions.append(Signal(job.worker, signal, group, job.number))
+    def _signal(self, number: int, signal: str, group: bool) -> None:
+        job = self.jobs.get(number)
+        if job is None or job.state != SENT or job.worker is None:
+            return
+        if self.pool.of(job.worker)[:1] == [number]:
+            self._node.actions.append(Signal(job.worker, signal, group, number))
 
     def _blocked(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.get(frame.source.number)
