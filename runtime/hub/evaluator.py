@@ -145,7 +145,7 @@ class Evaluator:
         if status is None:
             if time.monotonic() > until:
                 child.popen.kill()
-            self._server.loop.call_later(POLL, self._reap, child, until + PATIENCE)
+            self._server.loop.call_later(POLL, self._reap, child, until)
         elif child is self._child:
             self._server.drain(EVALUATOR)
             self._close_master()
