@@ -58,8 +58,8 @@ class Work:
             job = self._accept(frame)
             if job is None:
                 return
-        if job.complete:
-            return  # a duplicate
+        if job.complete or job.state == DONE:
+            return  # a duplicate, or more of what is not wanted any more
         chunk, more = frame.payload, frame.flags & Flag.MORE
         job.size += len(chunk)
         if job.size > self._limit:
@@ -85,6 +85,7 @@ class Work:
 
     def _abandon(self, job: Job) -> None:
         """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
+        self.pool.withdrawn(job.number)
         if job.state == SENT and not job.complete and (link := self.workers.get(job.worker or 0)):
             self._node.actions.append(Close(link.number))
 
@@ -95,7 +96,6 @@ class Work:
                 self._abandon(job)
                 job.wanted = False
                 self._cancelled(job, "no")
-                self.pool.withdrawn(job.number)
                 self._finish(job)
 
     def _accept(self, frame: Frame) -> Job | None:
