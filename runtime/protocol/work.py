@@ -55,7 +55,7 @@ class Work:
     def _spawn(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.asked(frame)
         if job is None:
-            job = self._accept(frame)
+            job = self._accept(frame) if frame.meta else None  # the beginning alone says what is asked for
             if job is None:
                 return
         if job.complete or job.state == DONE:

@@ -236,8 +236,8 @@ class Program:
 
     def task(self, there: Machine, work: bytes, *, ref: int = 0, more: bool = False, **options: Any) -> int:
         """Ask for a task, or send the next chunk of its arguments (with `more`, not the last); its ref."""
+        meta = b"" if ref else pack({"label": "work", **options})
         ref = ref or next(self._refs)
-        meta = pack(options) if options else b""
         self._send(Kind.SPAWN, there.hub, ref, flags=Flag.MORE if more else 0, meta=meta, payload=work)
         return ref
 

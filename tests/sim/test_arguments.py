@@ -78,3 +78,13 @@ def test_a_chunk_that_crosses_the_cancel_begins_nothing(cluster: Cluster) -> Non
     cluster.run(1)
     assert [answer.options()["error"] for answer in program.results[ref]] == ["TaskCancelled"]
     assert len(cluster["b"].core.work.jobs) == 0
+
+
+def test_the_rest_of_a_process_that_was_refused_is_no_new_job(cluster: Cluster) -> None:
+    program, there = cluster["a"].program(), cluster["b"]
+    there.core.work.pool.cap = 0
+    ref = program.task(there, b"1", more=True, kind="process")
+    program.task(there, b"2", ref=ref, more=True)
+    cluster.run(1)
+    assert [answer.options()["error"] for answer in program.results[ref]] == ["PyshError"]
+    assert len(there.core.work.jobs) == 0
