@@ -103,15 +103,19 @@ class Work:
         owner = addressed(options["owner"]) if "owner" in options else frame.source
         job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
         self.jobs.add(job)
-        name = options.get("fn")
+        name = options.get("fn") or ":"
         if self._node.stopping:
             self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": "shutdown", "executed": "no"})
-        elif name and ":" not in name and name not in self.code:
+        elif ":" in name:
+            return job
+        elif name in self.code:
+            job.function = self.code[name][1]
+            job.meta = pack({**options, "function": len(job.function)})
+            return job
+        else:
             known = ", ".join(sorted(self.code)) or "none"
             text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"
             self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
-        else:
-            return job
         return None
 
     def _enqueue(self, job: Job) -> None:
@@ -150,15 +154,10 @@ class Work:
             return
         job.state, job.worker, job.sent_at = SENT, step.worker, self._node.now
         self._node.processes[job.number] = link
-        options, chunks = job.options, job.chunks
-        name = options.get("fn", "")
-        if name and ":" not in name:
-            function = self.code[name][1]
-            options, chunks = {**options, "function": len(function)}, [function, *chunks]
-        meta = job.meta if options is job.options else pack(options)
+        chunks = [job.function, *job.chunks] if job.function else job.chunks
         for index, chunk in enumerate(chunks):
             more = Flag.MORE if index + 1 < len(chunks) or not job.complete else 0
-            self._send_chunk(link, job, chunk, more, b"" if index else meta)
+            self._send_chunk(link, job, chunk, more, b"" if index else job.meta)
         for message in job.messages:
             self._node.write(link, message)
         job.messages = []
