@@ -66,7 +66,7 @@ class Task:
                 source=self.source,
                 in_a_row=True,
             )
-        except Exception:
+        except BaseException:  # Ctrl-C too: nobody has a handle on it
             client.forget(self.ref)
             raise
 

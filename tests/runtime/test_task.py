@@ -142,6 +142,18 @@ def test_cancel_asks_and_the_result_tells(hub: HubEnd) -> None:
     assert task.status == "cancelled" and not task.cancel()
 
 
+def test_one_whose_sending_is_interrupted_counts_nowhere(hub: HubEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hub.client, "post", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        api.task(len, "", on="n2")
+    with pytest.raises(KeyboardInterrupt):
+        api.spawn(len, "", on="n2")
+    assert not hub.client.tasks
+
+
 @pytest.mark.parametrize("grace", [float("nan"), -1.0, "2"])
 def test_a_grace_that_is_no_time_is_refused(hub: HubEnd, grace: Any) -> None:
     task, _ = started(hub)
