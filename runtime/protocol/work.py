@@ -258,6 +258,9 @@ class Work:
         job.state = DONE
         job.chunks = []
         self._limits.pop(job.number, None)
+        if job.output and not job.output[-1].endswith(b"\n"):
+            # Its last line is finished as it is; whoever shows it need not wait for more.
+            self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
         self._node.processes.pop(job.number, None)
         if job.is_process or not job.wanted:
             self.jobs.remove(job)
