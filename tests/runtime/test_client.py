@@ -338,6 +338,21 @@ def test_a_worker_interrupted_while_it_reads_loses_nothing() -> None:
 # what is lost
 
 
+def test_a_handler_that_is_set_while_a_program_waits_stays(hub: HubEnd) -> None:
+    def mine(_number: int, _frame: object) -> None:
+        """Ours."""
+
+    before = signal.getsignal(signal.SIGINT)
+    alarm = signal.signal(signal.SIGALRM, lambda *_: signal.signal(signal.SIGINT, mine))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert not hub.client.wait(Waiter(hub.client), 0.1)
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGALRM, alarm)
+
+
 def test_a_hub_that_is_gone_ends_every_wait(hub: HubEnd) -> None:
     asked, lost = hub.client.ask_later("info"), Waiter(hub.client)
     hub.client.on_lost.append(lambda: lost.set())
