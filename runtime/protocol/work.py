@@ -313,11 +313,15 @@ class Work:
         return len(unfinished)
 
     def cancel(self, job: Job, grace: float, reason: str) -> None:
-        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s."""
-        if job.state == DONE or job.cancel is not None:
+        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s.
+
+        Whoever asks again can only be less patient.
+        """
+        grace = max(0.0, grace)  # 0 also for what is no number
+        if job.state == DONE or (job.cancel is not None and job.cancel <= grace):
             return
-        job.cancel = grace = max(0.0, grace)  # 0 also for what is no number
-        job.reason = reason
+        job.reason = reason if job.cancel is None else job.reason
+        job.cancel = grace
         if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
             self._abandon(job)
             self._cancelled(job, "no")

@@ -1,4 +1,4 @@
-"""A task's `limit` cancels it when it has run so long, and costs its node nothing once it has ended."""
+"""A task is cancelled when its `limit` is over or somebody asks; neither costs its node anything once it has ended."""
 
 from math import nan
 
@@ -63,3 +63,16 @@ def _is_ended_in_time(cluster: Cluster, program: Program, there: Machine) -> boo
     limited = program.task(there, b"600000", limit=5)
     cluster.run(6)
     return jobs(there)[limited] in interrupts(there)
+
+
+def test_a_second_cancel_can_be_less_patient(cluster: Cluster) -> None:
+    program, there = cluster["a"].program(), cluster["b"]
+    ref = program.task(there, b"600000")
+    cluster.run(1)
+    program.cancel(there, ref, 3600)
+    program.cancel(there, ref, 7200)
+    cluster.run(1)
+    assert [asked.signal for asked in there.signals] == ["SIGINT"]
+    program.cancel(there, ref, 0)
+    cluster.run(1)
+    assert [asked.signal for asked in there.signals] == ["SIGINT", "SIGKILL"]
