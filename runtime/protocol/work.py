@@ -113,7 +113,7 @@ class Work:
             job.meta = pack({**options, "function": len(job.function)})
             return job
         else:
-            known = ", ".join(sorted(self.code)) or "none"
+            known = ", ".join(sorted(self.code))[:TAIL] or "none"
             text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"
             self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
         return None

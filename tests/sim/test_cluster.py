@@ -75,6 +75,16 @@ def test_a_call_by_name_runs_what_was_published_when_it_was_accepted() -> None:
     assert [bytes(program.results[ref][0].payload) for ref in refs] == [b"done 10"] * 3
 
 
+def test_an_unknown_function_is_told_however_many_are_known() -> None:
+    cluster = Cluster("a", "b")
+    cluster.join("a", "b")
+    there, program = cluster["b"], cluster["a"].program()
+    there.core.work.code.update({f"a_function_with_number_{n}": ("3.11", b"1") for n in range(5000)})
+    ref = program.task(there, b"0", fn="nothing")
+    cluster.run(1)
+    assert program.results[ref][0].options()["type"] == "NameError"
+
+
 @pytest.mark.seeds(40)
 def test_every_task_is_answered_exactly_once(seed: int) -> None:
     cluster = Cluster("a", "b", "c", seed=seed, cores=2)
