@@ -72,16 +72,27 @@ class Call:
 
     def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool) -> bytes:
         fn, is_async = self.spec
-        meta = {
+        meta: dict[str, object] = {
             "label": self.label[:100],
             "fn": fn,
             "async": is_async,
             "owner": owner and list(owner),
             "kind": kind,
-            "limit": limit,
             "detach": detach,
         }
-        return pack({key: value for key, value in meta.items() if value or key == "label"})
+        said = {key: value for key, value in meta.items() if value or key == "label"}
+        if limit is not None:
+            check_seconds("limit", limit)
+            said["limit"] = limit
+        return pack(said)
+
+
+def check_seconds(option: str, value: float) -> None:
+    """Raise `TypeError` or `ValueError` unless `value` is a number of seconds, 0 or more."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"{option}= takes a number of seconds, not {value!r}; nothing was sent")
+    if not value >= 0:
+        raise ValueError(f"{option}={value!r} is no number of seconds; nothing was sent")
 
 
 def owner_of(client: Client) -> Pid | None:

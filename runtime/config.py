@@ -59,9 +59,14 @@ def read_cookie(text: str | None = None, file: str | None = None) -> bytes:
     """The secret that nodes share: `text`, else what `file` holds, else `$PYSH_COOKIE`, else the file
     `$PYSH_COOKIE_FILE`, else our own cookie file, which the first start makes.
 
-    `$PYSH_COOKIE` leaves the environment, so that no child inherits it. Raises `CookieError`.
+    `$PYSH_COOKIE` leaves the environment, so that no child inherits it and nobody sees it there. Raises
+    `CookieError`.
     """
     variable = os.environ.pop("PYSH_COOKIE", None)
+    if variable:
+        from pysh.runtime import system
+
+        system.hide_argument(variable)
     if text is not None:
         return _checked(os.fsencode(text), "--cookie")
     if file is not None:

@@ -61,7 +61,7 @@ class Spawning:
         self._client.track(self._ref, self)
         try:
             self._client.post(Kind.SPAWN, self.dest, ref=self._ref, meta=meta, payload=payload)
-        except Exception:
+        except BaseException:  # Ctrl-C too: nobody has a handle on it
             self._client.forget(self._ref)
             raise
 

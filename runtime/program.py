@@ -146,12 +146,14 @@ class Printer:
 
     def show(self, frame: Frame) -> None:
         """Print an OUTPUT, and grant its sender as much again."""
-        stream = self._streams.setdefault(frame.source, _Stream(frame.options().get("label", "?")))
-        _write(stream.feed(bytes(frame.payload)))
+        told = frame.options()
+        stream = self._streams.setdefault(frame.source, _Stream(told.get("label", "?")))
+        _write(stream.feed(b"\n" if told.get("end") else bytes(frame.payload)))
         if stream.at_rest:
             del self._streams[frame.source]
-        meta, size = pack(Kind.OUTPUT), len(frame.payload)
-        self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
+        if size := len(frame.payload):
+            meta = pack(Kind.OUTPUT)
+            self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""

@@ -186,7 +186,8 @@ def hide_argument(secret: str) -> bool:
         return False
     import ctypes
 
-    words = {secret.encode(), b"--cookie=" + secret.encode(), b"PYSH_COOKIE=" + secret.encode()}
+    hidden = os.fsencode(secret)
+    words = {hidden, b"--cookie=" + hidden, b"PYSH_COOKIE=" + hidden}
     try:
         with open("/proc/self/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()
@@ -194,7 +195,7 @@ def hide_argument(secret: str) -> bool:
             at, end = int(fields[first]), int(fields[last])
             for word in ctypes.string_at(at, end - at).split(b"\0"):
                 if word in words:  # a whole word, never a part of another, such as a path
-                    ctypes.memset(at + len(word) - len(secret.encode()), ord("x"), len(secret.encode()))
+                    ctypes.memset(at + len(word) - len(hidden), ord("x"), len(hidden))
                 at += len(word) + 1
     except (OSError, IndexError, ValueError):
         return False

@@ -6,6 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.calls import check_seconds
 from pysh.runtime.errors import NodeDown, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Pid
@@ -65,7 +66,7 @@ class Task:
                 source=self.source,
                 in_a_row=True,
             )
-        except Exception:
+        except BaseException:  # Ctrl-C too: nobody has a handle on it
             client.forget(self.ref)
             raise
 
@@ -185,6 +186,7 @@ class Task:
 
         Does not wait; `result()` then raises `TaskCancelled`, or gives the value if that was faster.
         """
+        check_seconds("grace", grace)
         if self.waiter.done:
             return False
         meta = pack({"grace": grace})

@@ -185,8 +185,12 @@ def tasks(on: On) -> Steps[Rows]:
     """What the nodes run and keep, their hubs asked all at once."""
     client = current()
     rows = Rows(TASK_COLUMNS)
-    for waiter in [client.ask_later("tasks", dest=info.hub) for info in resolve(client, on)]:
-        rows += yield waiter
+    for hub, waiter in [(info.hub, client.ask_later("tasks", dest=info.hub)) for info in resolve(client, on)]:
+        last, page = 0, (yield waiter)
+        while page and page[-1]["number"] > last:
+            rows += page
+            last = page[-1]["number"]
+            page = yield client.ask_later("tasks", dest=hub, after=last)
     return rows
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from pysh.runtime import config
@@ -84,8 +85,16 @@ def _tasks_of(node: Reached, cookie: bytes) -> list[dict[str, Any]]:
             "what": task["label"],
             "age": _age(task["age"]),
         }
-        for task in ask(node, cookie).ask("tasks", timeout=STOP_SECONDS)
+        for task in _pages(ask(node, cookie))
     ]
+
+
+def _pages(client: Client) -> Iterator[dict[str, Any]]:
+    """What a node runs and keeps; it tells a part at a time."""
+    last = 0
+    while (page := client.ask("tasks", timeout=STOP_SECONDS, after=last)) and page[-1]["number"] > last:
+        yield from page
+        last = page[-1]["number"]
 
 
 def stop(asked: argparse.Namespace) -> int:

@@ -95,6 +95,8 @@ class Console:
             data = self._sock.recv(4 * CHUNK)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            data = b""  # it ended with something of ours unread
         except OSError as error:
             raise HubLost(error.strerror or str(error)) from None
         if not data:

@@ -190,8 +190,11 @@ class Plain:
                 self._print(self._text(bytes(frame.payload)))
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
-                label = str(frame.options().get("label", "?"))
-                self._output.feed((frame.source, frame.ref), label, bytes(frame.payload), time.monotonic())
+                told, key = frame.options(), (frame.source, frame.ref)
+                if told.get("end"):
+                    self._output.end(key)
+                else:
+                    self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), time.monotonic())
             elif frame.kind == Kind.NOTICE:
                 print(self._display.notice(frame.options()), file=sys.stderr)
         self._show(self._output.take(time.monotonic()))

@@ -285,9 +285,10 @@ class Session:
         now = time.monotonic()
         if frame.kind == Kind.OUTPUT:
             told, key = frame.options(), (frame.source, frame.ref)
-            self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
             if told.get("end"):
                 self._output.end(key)
+            else:
+                self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
         elif frame.kind == Kind.SCREEN:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:

@@ -29,8 +29,8 @@ def launch(python: str, core: str, config: dict[str, Any], **popen: Any) -> Chil
     ours, theirs = socket.socketpair()
     secret = secrets.token_bytes(32)
     argv = [python, "-c", STAGE0, core, str(theirs.fileno())]
-    child = subprocess.Popen(argv, pass_fds=[theirs.fileno()], **popen)
-    theirs.close()
+    with theirs:
+        child = subprocess.Popen(argv, pass_fds=[theirs.fileno()], **popen)
     ours.sendall(json.dumps({**config, "secret": secret.hex()}).encode() + b"\n")
     return Child(child, ours, secret)
 

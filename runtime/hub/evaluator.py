@@ -52,8 +52,13 @@ class Evaluator:
         environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
         streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
         cwd = self._config.get("cwd")
-        self._child = launch(self._config["python"], self._core, config, env=environ, cwd=cwd, **streams)
-        os.close(slave)
+        try:
+            self._child = launch(self._config["python"], self._core, config, env=environ, cwd=cwd, **streams)
+        except OSError:
+            os.close(master)
+            raise
+        finally:
+            os.close(slave)
         os.set_blocking(master, False)
         self._master = master
 
@@ -64,10 +69,21 @@ class Evaluator:
             self._serve()
 
     def start(self) -> None:
-        """Start and serve the evaluator, if there is none."""
-        if self._child is None:
+        """Start and serve the evaluator, if there is none; whoever wants it is told if it cannot be started."""
+        if self._child is not None:
+            return
+        assert self._server is not None
+        try:
             self.begin()
+        except OSError as error:
+            self._server.loop.call_soon(self._not_begun, f"it cannot be started: {error}")
+        else:
             self._serve()
+
+    def _not_begun(self, why: str) -> None:
+        assert self._server is not None
+        self._server.core.console.evaluator_died(why)
+        self._server.carry_out()
 
     def _serve(self) -> None:
         assert self._server is not None and self._child is not None
@@ -145,7 +161,7 @@ class Evaluator:
         if status is None:
             if time.monotonic() > until:
                 child.popen.kill()
-            self._server.loop.call_later(POLL, self._reap, child, until + PATIENCE)
+            self._server.loop.call_later(POLL, self._reap, child, until)
         elif child is self._child:
             self._server.drain(EVALUATOR)
             self._close_master()

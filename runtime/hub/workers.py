@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from collections import deque
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.hub.children import READ, Child, death, launch, read_some
@@ -18,6 +19,9 @@ from pysh.runtime.runner.slot import Slots
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
+
+AGAIN = 0.1
+"""Seconds until it is told that a worker could not be made, and another may be tried."""
 
 
 class Worker:
@@ -66,7 +70,11 @@ class Workers:
     # the fork server
 
     def start(self) -> None:
-        """Start the fork server, if there is none."""
+        """Start the fork server ahead of its first use; if that fails, the first worker says why."""
+        with suppress(OSError):
+            self._start()
+
+    def _start(self) -> None:
         if self._child is not None:
             return
         assert self._server is not None
@@ -85,8 +93,8 @@ class Workers:
             self._tell({"paths": paths})
 
     def _tell(self, message: dict[str, Any], *fds: int) -> None:
-        """Send a message, and a copy of each descriptor."""
-        self._untold.append((json.dumps(message).encode() + b"\n", [os.dup(fd) for fd in fds]))
+        """Send a message, and each descriptor, which is closed here then."""
+        self._untold.append((json.dumps(message).encode() + b"\n", list(fds)))
         self._tell_on()
 
     def _tell_on(self) -> None:
@@ -125,6 +133,8 @@ class Workers:
         if "forked" in message:
             if (worker := self._workers.get(message["forked"])) is not None:
                 worker.pid = message["pid"]
+        elif "error" in message:
+            self._not_forked(message["exited"], message["error"])
         elif "exited" in message:
             self._exited(message["exited"], death(message["status"]))
 
@@ -155,20 +165,39 @@ class Workers:
     # workers
 
     def fork(self, number: int) -> None:
-        """Have a worker made, and serve its socket."""
+        """Have a worker made, and serve its socket. One that cannot be made is reported as one that died."""
         assert self._server is not None
-        self.start()
-        ours, theirs = socket.socketpair()
-        read, write = os.pipe()
-        os.set_blocking(read, False)
+        try:
+            self._start()
+            ours, theirs, read, write, slots = self._descriptors()
+        except OSError as error:
+            gone = {"signal": None, "status": None, "text": f"no worker could be made: {error}"}
+            self._server.loop.call_later(AGAIN, self._server.worker_exited, number, gone, 0)
+            return
         secret = secrets.token_bytes(32)
         worker = self._workers[number] = Worker(read, self._slots.take())
-        order = {"fork": number, "secret": secret.hex(), "slot": worker.slot}
-        self._tell(order, theirs.fileno(), write, self._slots.fileno())
-        theirs.close()
-        os.close(write)
+        self._tell({"fork": number, "secret": secret.hex(), "slot": worker.slot}, theirs, write, slots)
         self._server.loop.create_task(self._server.adopt(ours, secret, worker=number))
         self._read(number, worker, True)
+
+    def _descriptors(self) -> tuple[socket.socket, int, int, int, int]:
+        """Those of one worker: our socket and its, our end of its pipe and its, and its slots."""
+        with ExitStack() as undo:
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            undo.callback(theirs.close)
+            read, write = os.pipe()
+            undo.callback(_close, [read, write])
+            os.set_blocking(read, False)
+            slots = os.dup(self._slots.fileno())
+            undo.pop_all()
+        return ours, theirs.detach(), read, write, slots
+
+    def _not_forked(self, number: int, error: str) -> None:
+        """The fork server could not fork it; whoever wants another at once would ask without end."""
+        assert self._server is not None
+        gone = {"signal": None, "status": None, "text": f"no worker could be forked: {error}"}
+        self._server.loop.call_later(AGAIN, self._exited, number, gone)
 
     def signal(self, number: int, name: str, group: bool, job: int) -> None:
         """Send a signal through the fork server, which knows who still lives."""

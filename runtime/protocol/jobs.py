@@ -24,6 +24,7 @@ class Job:
         "complete",
         "credit",
         "flags",
+        "function",
         "kept",
         "key",
         "messages",
@@ -51,6 +52,7 @@ class Job:
         self.owner = owner
         self.options = options
         self.meta = meta
+        self.function = b""  # the pickle of one that is named by text, as the shell had published it then
         self.chunks: list[Buffer] = []
         self.size = 0
         self.messages: list[Frame] = []

@@ -156,12 +156,14 @@ class Pool:
             if not worker.ready and job in worker.jobs:
                 worker.jobs.remove(job)
                 worker.own = False
+                self._careful.discard(job)
                 return True
         return False
 
     def exited(self, number: int, unstarted: list[int]) -> list[Step]:
         """A worker is gone. Its `unstarted` jobs go to others; the caller answers for the rest."""
-        self.workers.pop(number, None)
+        worker = self.workers.pop(number, None)
+        self._careful.difference_update(set(worker.jobs if worker else ()).difference(unstarted))
         self.waiting.extendleft(reversed(unstarted))
         return self._dispatch()
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
-from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.frames import Frame, pack
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import TAKEN_OVER, Ref
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 Meta = dict[str, Any]
+SHOWN = 48 * 1024
+"""How many bytes of what a node has to tell an answer has room for."""
 
 
 def answer(node: "Node", link: Link | None, frame: Frame) -> None:
@@ -88,12 +90,22 @@ def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> M
 
 
 def _tasks(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    return {"ok": [{**job.described(node.now), "node": node.name} for job in node.work.jobs][:1000]}
+    """Those after number `after`, as many as an answer has room for."""
+    rows: list[Meta] = []
+    room = SHOWN
+    for job in node.work.jobs:
+        if job.number > asked.get("after", 0):
+            rows.append({**job.described(node.now), "node": node.name})
+            room -= len(pack(rows[-1]))
+            if room < 0:
+                break
+    return {"ok": rows}
 
 
 def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    printed = node.work.jobs.printed(Ref(addressed(asked["owner"]), asked["ref"]))
-    return {"ok": {"text": (printed or b"")[-48 * 1024 :].decode("utf-8", "replace")}}
+    printed = node.work.jobs.printed(Ref(addressed(asked["owner"]), asked["ref"])) or b""
+    # What is no UTF-8 takes more room as text than it did as bytes.
+    return {"ok": {"text": printed.decode("utf-8", "replace").encode()[-SHOWN:].decode("utf-8", "ignore")}}
 
 
 def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

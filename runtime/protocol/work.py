@@ -2,6 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
@@ -38,6 +40,8 @@ class Work:
         self._node = node
         self._limit = limit
         self._begun: deque[Job] = deque()
+        self._limits: dict[int, float] = {}  # when the running jobs that have a limit reach it
+        self._limit_due = inf
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self._cancel_asked,
             Kind.BLOCKED: self._blocked, Kind.UNBLOCKED: self._blocked, Kind.RETURNED: self._blocked,
@@ -51,11 +55,11 @@ class Work:
     def _spawn(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.asked(frame)
         if job is None:
-            job = self._accept(frame)
+            job = self._accept(frame) if frame.meta else None  # the beginning alone says what is asked for
             if job is None:
                 return
-        if job.complete:
-            return  # a duplicate
+        if job.complete or job.state == DONE:
+            return  # a duplicate, or more of what is not wanted any more
         chunk, more = frame.payload, frame.flags & Flag.MORE
         job.size += len(chunk)
         if job.size > self._limit:
@@ -81,6 +85,7 @@ class Work:
 
     def _abandon(self, job: Job) -> None:
         """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
+        self.pool.withdrawn(job.number)
         if job.state == SENT and not job.complete and (link := self.workers.get(job.worker or 0)):
             self._node.actions.append(Close(link.number))
 
@@ -91,7 +96,6 @@ class Work:
                 self._abandon(job)
                 job.wanted = False
                 self._cancelled(job, "no")
-                self.pool.withdrawn(job.number)
                 self._finish(job)
 
     def _accept(self, frame: Frame) -> Job | None:
@@ -99,23 +103,27 @@ class Work:
         owner = addressed(options["owner"]) if "owner" in options else frame.source
         job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
         self.jobs.add(job)
-        name = options.get("fn")
+        name = options.get("fn") or ":"
         if self._node.stopping or self._node.drain.refuses(frame.source):
             reason = "shutdown" if self._node.stopping else "draining"
             self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": reason, "executed": "no"})
-        elif name and ":" not in name and name not in self.code:
-            known = ", ".join(sorted(self.code)) or "none"
+        elif ":" in name:
+            return job
+        elif name in self.code:
+            job.function = self.code[name][1]
+            job.meta = pack({**options, "function": len(job.function)})
+            return job
+        else:
+            known = ", ".join(sorted(self.code))[:TAIL] or "none"
             text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"
             self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
-        else:
-            return job
         return None
 
     def _enqueue(self, job: Job) -> None:
         self._node.actions.append(Prepare("forkserver"))
         if not job.is_process:
             small = job.complete and job.size < PREFETCHED
-            self.follow(self.pool.submit(job.number, prefetch=small and not job.options.get("limit")))
+            self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
         try:
             steps = self.pool.submit_own(job.number)
@@ -147,15 +155,10 @@ class Work:
             return
         job.state, job.worker, job.sent_at = SENT, step.worker, self._node.now
         self._node.processes[job.number] = link
-        options, chunks = job.options, job.chunks
-        name = options.get("fn", "")
-        if name and ":" not in name:
-            function = self.code[name][1]
-            options, chunks = {**options, "function": len(function)}, [function, *chunks]
-        meta = job.meta if options is job.options else pack(options)
+        chunks = [job.function, *job.chunks] if job.function else job.chunks
         for index, chunk in enumerate(chunks):
             more = Flag.MORE if index + 1 < len(chunks) or not job.complete else 0
-            self._send_chunk(link, job, chunk, more, b"" if index else meta)
+            self._send_chunk(link, job, chunk, more, b"" if index else job.meta)
         for message in job.messages:
             self._node.write(link, message)
         job.messages = []
@@ -179,10 +182,27 @@ class Work:
         self._begun.append(job)
         if len(self._begun) == 1:
             self._node.later(TELL_AFTER, self._tell_started)
-        if limit := job.options.get("limit"):
-            self._node.later(limit, lambda: self.cancel(job, LIMIT_GRACE, "limit"))
+        if (limit := job.options.get("limit")) is not None:
+            self._limits[job.number] = job.sent_at + max(0.0, limit)
+            self._watch_limits()
         if job.cancel is not None:
             self._climb(job, job.cancel)
+
+    def _watch_limits(self) -> None:
+        """Set a timer for the first limit to pass, unless there is one: most jobs end long before theirs."""
+        due = min(self._limits.values(), default=inf)
+        if due < self._limit_due:
+            self._limit_due = due
+            self._node.later(due - self._node.now, self._check_limits)
+
+    def _check_limits(self) -> None:
+        self._limit_due = inf
+        over = [number for number, due in self._limits.items() if due <= self._node.now]
+        for number in over:
+            del self._limits[number]
+            if (job := self.jobs.get(number)) is not None:
+                self.cancel(job, LIMIT_GRACE, "limit")
+        self._watch_limits()
 
     def _tell_started(self) -> None:
         """Tell the requesters of those jobs that have run for a while; most ended sooner."""
@@ -238,6 +258,10 @@ class Work:
     def _finish(self, job: Job) -> None:
         job.state = DONE
         job.chunks = []
+        self._limits.pop(job.number, None)
+        if job.output and not job.output[-1].endswith(b"\n"):
+            # Its last line is finished as it is; whoever shows it need not wait for more.
+            self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
         self._node.processes.pop(job.number, None)
         if job.is_process or not job.wanted:
             self.jobs.remove(job)
@@ -290,10 +314,15 @@ class Work:
         return len(unfinished)
 
     def cancel(self, job: Job, grace: float, reason: str) -> None:
-        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s."""
-        if job.state == DONE or job.cancel is not None:
+        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s.
+
+        Whoever asks again can only be less patient.
+        """
+        grace = max(0.0, grace)  # 0 also for what is no number
+        if job.state == DONE or (job.cancel is not None and job.cancel <= grace):
             return
-        job.cancel, job.reason = grace, reason
+        job.reason = reason if job.cancel is None else job.reason
+        job.cancel = grace
         if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
             self._abandon(job)
             self._cancelled(job, "no")
@@ -305,11 +334,14 @@ class Work:
 
     def _climb(self, job: Job, grace: float) -> None:
         for seconds, signal, group in ladder(grace):
-            self._node.later(seconds, lambda signal=signal, group=group: self._signal(job, signal, group))  # type: ignore[misc]
+            self._node.later(seconds, partial(self._signal, job.number, signal, group))
 
-    def _signal(self, job: Job, signal: str, group: bool) -> None:
-        if job.state == SENT and job.worker is not None and self.pool.of(job.worker)[:1] == [job.number]:
-            self._node.actions.append(Signal(job.worker, signal, group, job.number))
+    def _signal(self, number: int, signal: str, group: bool) -> None:
+        job = self.jobs.get(number)
+        if job is None or job.state != SENT or job.worker is None:
+            return
+        if self.pool.of(job.worker)[:1] == [number]:
+            self._node.actions.append(Signal(job.worker, signal, group, number))
 
     def _blocked(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.get(frame.source.number)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import asyncio
 
 OUTPUT = 24 * 1024
-"""How many characters an `eval` may print: its answer is one frame."""
+"""How many bytes an `eval` may print: its answer is the meta of one frame."""
 
 
 class Job:
@@ -39,9 +39,8 @@ class Captured(TextIOBase):
     encoding = "utf-8"
 
     def __init__(self) -> None:
-        self._parts: list[str] = []
-        self._room = OUTPUT
-        self._dropped = 0
+        self._kept = b""
+        self._size = 0
         self._replaced = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = self
 
@@ -51,10 +50,9 @@ class Captured(TextIOBase):
 
     def write(self, text: str, /) -> int:
         """Keep `text`, as far as there is room."""
-        kept = text[: self._room]
-        self._parts.append(kept)
-        self._room -= len(kept)
-        self._dropped += len(text) - len(kept)
+        data = text.encode("utf-8", "backslashreplace")
+        self._kept += data[: OUTPUT - len(self._kept)]
+        self._size += len(data)
         return len(text)
 
     def release(self) -> str:
@@ -63,8 +61,8 @@ class Captured(TextIOBase):
             sys.stdout = self._replaced[0]
         if sys.stderr is self:
             sys.stderr = self._replaced[1]
-        more = [f" … {self._dropped:,} more characters"] if self._dropped else []
-        return "".join(self._parts + more).encode("utf-8", "backslashreplace").decode()
+        more = self._size - len(self._kept)
+        return self._kept.decode(errors="ignore") + (f" … {more:,} more bytes" if more else "")
 
 
 class Exit:

@@ -72,7 +72,8 @@ class Outbox:
     def __init__(self, sock: socket) -> None:
         self._send: Callable[[Buffer], int] = sock.send
         self._lock = RLock()
-        self._flushing = False
+        self.flushing = False
+        """Whether some thread is in the middle of a write."""
         self._queue: list[Buffer] = []
         self._now: Buffer = b""
         self._written: list[int] = []
@@ -188,15 +189,15 @@ class Outbox:
         Raises `OSError` when the connection is broken.
         """
         with self._lock:
-            if self._flushing:
+            if self.flushing:
                 return True  # a signal handler interrupted us to send something: it goes out after this
-            self._flushing, self.held = True, False
+            self.flushing, self.held = True, False
             try:
                 self._write()
             except (BlockingIOError, InterruptedError):
                 return False
             finally:
-                self._flushing = False
+                self.flushing = False
             return True
 
     def _write(self) -> None:

@@ -191,7 +191,7 @@ class Reading:
             signal.default_int_handler(number, frame)
 
     def _end_shield(self) -> None:
-        if self.threaded and not self.shields:
+        if self.threaded and not self.shields and system.handler_of(SIGINT) == self._interrupted:
             system.set_handler(SIGINT, signal.default_int_handler)
         self._unshield()
 

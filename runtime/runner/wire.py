@@ -8,8 +8,8 @@ from socket import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.errors import NodeDown
-from pysh.runtime.protocol.frames import LOCAL, Decoder, Frame, FrameError, Kind, Raw, pack, parse
+from pysh.runtime.errors import NodeDown, NotSendable
+from pysh.runtime.protocol.frames import LOCAL, MAX_META, Decoder, Frame, FrameError, Kind, Raw, pack, parse
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.chunks import Chunks
 from pysh.runtime.runner.outbox import ROOM, Outbox, Stream
@@ -72,6 +72,11 @@ class Wire:
         return bool(self._blocked)
 
     @property
+    def sending(self) -> bool:
+        """Whether some thread is in the middle of a write; a signal handler that waits for it may wait for ever."""
+        return self._outbox.flushing
+
+    @property
     def interrupt_pending(self) -> bool:
         """Whether a SIGINT was put off."""
         return self._reading.interrupt_pending
@@ -94,9 +99,13 @@ class Wire:
 
         A payload of several chunks goes on as its receiver grants credit, and is waited for where no
         thread reads; so is room, where too much is on its way. Where many are posted `in_a_row` some go
-        in one write, which the reading thread sees to. Raises `NodeDown` if the hub is gone.
+        in one write, which the reading thread sees to. Raises `NodeDown` if the hub is gone, and
+        `NotSendable` for a meta that would end the connection.
         """
         packed = meta if isinstance(meta, bytes) else pack(meta) if meta else b""
+        if len(packed) > MAX_META:
+            text = f"what is asked for takes {len(packed):,} bytes, arguments apart; the limit is {MAX_META:,}"
+            raise NotSendable(size=len(packed), limit=MAX_META, text=text)
         if isinstance(payload, memoryview):
             payload = payload.cast("B")
         outbox, reading = self._outbox, self._reading

@@ -154,10 +154,13 @@ class Worker:
     # given back
 
     def _hurried(self, _number: int, _frame: object) -> None:
-        """SIGURG: the running job proves long, and slots are free elsewhere. The hub asks again until it has all."""
+        """SIGURG: the running job proves long, and slots are free elsewhere.
+
+        Nothing may wait here for what this interrupts; the hub asks again until it has all.
+        """
         client = self._client
-        if self._slot.running and not (client.lost or client.shielded):
-            client.pump(Waiter(client), 0)  # what was sent meanwhile has to go back as well
+        if self._slot.running and not (client.lost or client.shielded or client.sending):
+            client.look(Waiter(client))  # what was sent meanwhile has to go back as well
             self._give_back()
 
     def _give_back(self) -> None:

@@ -170,6 +170,11 @@ def test_tasks_lists_what_the_nodes_run(hub: HubEnd) -> None:
     assert [row["label"] for row in rows] == ["f", "f"] and "running" in repr(rows)
 
 
+def test_tasks_of_a_busy_node_come_a_part_at_a_time(hub: HubEnd) -> None:
+    hub.serve(tasks=lambda asked: [{"number": n} for n in range(asked.get("after", 0) + 1, 1001)][:300])
+    assert [row["number"] for row in api.tasks(on="n2")] == list(range(1, 1001))
+
+
 def test_a_job_of_a_worker_passes_its_owner_on() -> None:
     with hub_end("worker", thread=False) as hub:
         hub.client.owner = hub.client.pid._replace(number=99)

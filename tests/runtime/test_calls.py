@@ -59,6 +59,18 @@ def test_options_travel_too_and_each_combination_is_packed_once() -> None:
     assert call(math.gcd).meta(owner, "process", 2.5, True) is meta
 
 
+@pytest.mark.parametrize("limit", [float("nan"), -1])
+def test_a_limit_that_is_no_time_is_refused(limit: float) -> None:
+    with pytest.raises(ValueError, match=r"limit=.* nothing was sent"):
+        call(math.gcd).meta(None, "", limit)
+    with pytest.raises(TypeError, match=r"limit= takes a number of seconds, not '5'"):
+        call(math.gcd).meta(None, "", "5")  # type: ignore[arg-type]
+
+
+def test_a_limit_of_no_time_at_all_is_one() -> None:
+    assert unpack(call(math.gcd).meta(None, "", 0)) == {"label": "gcd", "limit": 0}
+
+
 def test_a_function_with_a_parameter_called_like_an_option_is_refused() -> None:
     def clash(value: int, limit: int = 3) -> int:
         return value + limit

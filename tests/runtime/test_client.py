@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.errors import ConnectError, NodeDown
+from pysh.runtime.errors import ConnectError, NodeDown, NotSendable
 from pysh.runtime.payload import dumps
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
@@ -113,6 +113,13 @@ def test_a_request_raises_the_error_of_its_reply(hub: HubEnd) -> None:
 def test_a_request_without_an_answer_times_out(hub: HubEnd) -> None:
     with pytest.raises(TimeoutError, match=r"no answer to 'info' within 0\.01 s"):
         hub.client.ask("info", timeout=0.01)
+
+
+def test_a_request_that_would_end_the_connection_is_refused(hub: HubEnd) -> None:
+    with pytest.raises(NotSendable, match=r"takes 70,\d+ bytes, arguments apart; the limit is 65,536\. Nothing ran"):
+        hub.client.ask("eval", source="x" * 70_000)
+    hub.serve(info=lambda _: 1)
+    assert hub.client.ask("info") == 1
 
 
 def test_a_large_payload_goes_on_as_credit_comes(hub: HubEnd) -> None:
@@ -329,6 +336,21 @@ def test_a_worker_interrupted_while_it_reads_loses_nothing() -> None:
 
 
 # what is lost
+
+
+def test_a_handler_that_is_set_while_a_program_waits_stays(hub: HubEnd) -> None:
+    def mine(_number: int, _frame: object) -> None:
+        """Ours."""
+
+    before = signal.getsignal(signal.SIGINT)
+    alarm = signal.signal(signal.SIGALRM, lambda *_: signal.signal(signal.SIGINT, mine))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        assert not hub.client.wait(Waiter(hub.client), 0.1)
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGALRM, alarm)
 
 
 def test_a_hub_that_is_gone_ends_every_wait(hub: HubEnd) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +80,16 @@ def test_the_variable_is_gone_for_children_whether_it_was_used_or_not(
     monkeypatch.setenv("PYSH_COOKIE", "secret")
     read_cookie(text)
     assert "PYSH_COOKIE" not in os.environ
+
+
+def test_a_cookie_in_the_environment_is_seen_by_nobody() -> None:
+    code = (
+        "from pathlib import Path; from pysh.runtime import config; "
+        "print(config.read_cookie(), b'secret' in Path('/proc/self/environ').read_bytes())"
+    )
+    environ = {**os.environ, "PYSH_COOKIE": "secret-\udcff"}
+    told = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=True).stdout
+    assert told == b"b'secret-\\xff' False\n"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o620, 0o604])

@@ -208,10 +208,17 @@ def test_an_eval_that_raises_answers_with_the_error(shell: Shell) -> None:
     assert answer["traceback"].endswith("    1/0\n    ~^~\nZeroDivisionError: division by zero\n")
 
 
+def test_an_eval_may_print_and_return_any_script(shell: Shell) -> None:
+    """The answer is one frame's meta, in bytes: one that did not fit would be the end of the shell."""
+    told = shell.ask("eval", source="print('\\u6f22' * 100_000); '\\u6f22' * 100_000")["ok"]
+    assert told["output"].startswith("\u6f22" * 8000)
+    assert shell.text("1 + 1") == "2"
+
+
 def test_an_eval_that_prints_without_end_is_cut(shell: Shell) -> None:
     output = shell.ask("eval", source="print('x' * 10**6)")["ok"]["output"]
     assert len(output) < 30_000
-    assert output.endswith("more characters")
+    assert output.endswith("more bytes")
 
 
 def test_a_busy_evaluator_says_so_at_once(shell: Shell, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_its_verbs_act_on_it(hub: HubEnd, capsys: pytest.CaptureFixture[str]) ->
     hub.serve(
         eval=evaluated,
         ping=lambda _: 0,
-        tasks=lambda _: [{"label": "f"}],
+        tasks=lambda _: [{"number": 3, "label": "f"}],
         disconnect=lambda args: args["name"] == "w@web1",
     )
     node = Node("w@web1")

@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,27 @@ def test_cancel_asks_and_the_result_tells(hub: HubEnd) -> None:
         task.result(DEADLINE)
     assert caught.value.executed == "no"
     assert task.status == "cancelled" and not task.cancel()
+
+
+def test_one_whose_sending_is_interrupted_counts_nowhere(hub: HubEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hub.client, "post", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        api.task(len, "", on="n2")
+    with pytest.raises(KeyboardInterrupt):
+        api.spawn(len, "", on="n2")
+    assert not hub.client.tasks
+
+
+@pytest.mark.parametrize("grace", [float("nan"), -1.0, "2"])
+def test_a_grace_that_is_no_time_is_refused(hub: HubEnd, grace: Any) -> None:
+    task, _ = started(hub)
+    with pytest.raises((TypeError, ValueError), match=r"grace.* nothing was sent"):
+        task.cancel(grace)
+    assert task.cancel(0)
+    assert hub.expect(Kind.CANCEL).options() == {"grace": 0}
 
 
 def test_a_callback_is_told_in_the_reading_thread(hub: HubEnd) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pysh.runtime.payload import dumps_function
+from pysh.runtime.payload import dumps, dumps_function
 from pysh.runtime.protocol.frames import Kind, pack
 from pysh.runtime.protocol.terms import Pid
 from tests.runtime import victims
@@ -237,3 +237,55 @@ def test_a_signal_that_ends_it_leaves_the_job_in_its_slot(node: Node) -> None:
     node.signal(worker, signal.SIGTERM, group=True)
     assert node.exit_of(worker) == -signal.SIGTERM
     assert worker.running == job
+
+
+def hurry(worker: Worker) -> None:
+    """SIGURG, as the hub has it sent; returns once the worker has taken notice."""
+    os.kill(worker.pid, signal.SIGURG)
+    worker.node.wait(lambda: _pending(worker.pid) == 0)
+
+
+def _pending(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return sum(int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd")))
+
+
+def test_a_job_that_waits_does_not_notice_that_it_is_hurried(worker: Worker) -> None:
+    def receives() -> str:
+        from pysh.runtime.api import receive
+
+        return str(receive())
+
+    job = worker.begin(receives)
+    worker.got(Kind.BLOCKED, job)
+    for _ in range(20):
+        hurry(worker)
+    worker.send(Kind.SEND, job, 1, dumps("message"))
+    assert worker.value(job) == "message"
+
+
+def test_a_hurry_in_the_middle_of_a_write_waits_for_nothing(worker: Worker, tmp_path: Path) -> None:
+    def sends(go: Path) -> None:
+        from pysh.runtime.runner.client import Client
+
+        while not go.exists():
+            pass
+
+        client = Client.current
+        assert client is not None
+        send = client._outbox._send
+
+        def hurried(data: object) -> int:
+            signal.raise_signal(signal.SIGURG)
+            return send(data)  # type: ignore[arg-type]
+
+        client._outbox._send = hurried
+        client.post(Kind.STAGE, client.pid)
+        client._outbox._send = send
+        signal.raise_signal(signal.SIGURG)
+
+    job = worker.begin(sends, tmp_path / "go")
+    behind = worker.begin(abs, -1)
+    (tmp_path / "go").touch()
+    assert worker.value(job) is None
+    assert worker.got(Kind.RETURNED, behind)

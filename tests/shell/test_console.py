@@ -1,7 +1,8 @@
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -131,3 +132,13 @@ def test_a_hub_that_does_not_read_stops_nobody() -> None:
     assert not console.full
     console.close()
     hub.close()
+
+
+def test_a_hub_that_ended_with_something_unread_is_gone_all_the_same(pair: Pair) -> None:
+    def reset(_: int) -> bytes:
+        raise ConnectionResetError
+
+    real, pair.console._sock = pair.console._sock, cast(Any, SimpleNamespace(recv=reset))
+    with pytest.raises(HubLost, match="its hub is gone"):
+        pair.console.receive()
+    pair.console._sock = real

@@ -117,6 +117,14 @@ def test_tagged_lines_begin_on_a_fresh_line(shell: Shell) -> None:
     shell.wait_for_end("Name?", "n2 | hello")
 
 
+def test_the_last_line_of_a_task_is_finished_with_it(shell: Shell) -> None:
+    shell.hub.output("n2", b"no end", job=1)
+    shell.hub.output("n2", b"", job=1, end=True)
+    shell.hub.output("n3", b"another", job=2)
+    shell.hub.output("n3", b" line\n", job=2)
+    shell.wait_for("n2 | no end", "n3 | another line")
+
+
 def test_a_full_screen_program_is_left_alone(shell: Shell) -> None:
     shell.run("edit()")
     shell.hub.screen(b"\x1b[?1049h\x1b[H\x1b[2Jmenu\r\n")

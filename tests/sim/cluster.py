@@ -257,15 +257,16 @@ class Program:
                 self.results.setdefault(frame.ref, []).append(frame)
                 self._send(Kind.FETCHED, Pid(frame.source.incarnation, HUB), payload=frame.ref.to_bytes(8, "big"))
 
-    def task(self, there: Machine, work: bytes, *, ref: int = 0, more: bool = False) -> int:
+    def task(self, there: Machine, work: bytes, *, ref: int = 0, more: bool = False, **options: Any) -> int:
         """Ask for a task, or send the next chunk of its arguments (with `more`, not the last); its ref."""
+        meta = b"" if ref else pack({"label": "work", **options})
         ref = ref or next(self._refs)
-        self._send(Kind.SPAWN, there.hub, ref, flags=Flag.MORE if more else 0, payload=work)
+        self._send(Kind.SPAWN, there.hub, ref, flags=Flag.MORE if more else 0, meta=meta, payload=work)
         return ref
 
-    def cancel(self, there: Machine, ref: int) -> None:
+    def cancel(self, there: Machine, ref: int, grace: float = 1.0) -> None:
         """Cancel a task."""
-        self._send(Kind.CANCEL, there.hub, ref, meta=pack({"grace": 1.0}))
+        self._send(Kind.CANCEL, there.hub, ref, meta=pack({"grace": grace}))
 
     def _send(
         self, kind: int, dest: Pid, ref: int = 0, *, flags: int = 0, meta: bytes = b"", payload: bytes = b""

@@ -55,3 +55,36 @@ def test_a_cancel_before_the_last_chunk_ends_it_unstarted(cluster: Cluster) -> N
     [answer] = program.results[ref]
     assert answer.options()["error"] == "TaskCancelled"
     assert answer.options()["executed"] == "no"
+
+
+def test_arguments_that_grow_over_the_limit_leave_no_slot_taken(cluster: Cluster) -> None:
+    program, there = cluster["a"].program(), cluster["b"]
+    there.core.work._limit = 10
+    program.task(there, b"100")
+    cluster.run(0.05)
+    large = program.task(there, b"0" * 9, more=True)
+    program.task(there, b"0" * 9, ref=large)
+    after = program.task(there, b"1")
+    cluster.run(1)
+    assert [answer.options()["error"] for answer in program.results[large]] == ["NotSendable"]
+    assert after in program.results
+    assert not there.core.work.pool.busy
+
+
+def test_a_chunk_that_crosses_the_cancel_begins_nothing(cluster: Cluster) -> None:
+    program, ref = begun(cluster)
+    program.cancel(cluster["b"], ref)
+    program.task(cluster["b"], b"2", ref=ref, more=True)
+    cluster.run(1)
+    assert [answer.options()["error"] for answer in program.results[ref]] == ["TaskCancelled"]
+    assert len(cluster["b"].core.work.jobs) == 0
+
+
+def test_the_rest_of_a_process_that_was_refused_is_no_new_job(cluster: Cluster) -> None:
+    program, there = cluster["a"].program(), cluster["b"]
+    there.core.work.pool.cap = 0
+    ref = program.task(there, b"1", more=True, kind="process")
+    program.task(there, b"2", ref=ref, more=True)
+    cluster.run(1)
+    assert [answer.options()["error"] for answer in program.results[ref]] == ["PyshError"]
+    assert len(there.core.work.jobs) == 0

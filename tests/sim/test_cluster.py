@@ -63,6 +63,28 @@ def test_a_dead_worker_answers_for_its_job_and_the_rest_runs_elsewhere() -> None
     assert failed == [3]
 
 
+def test_a_call_by_name_runs_what_was_published_when_it_was_accepted() -> None:
+    cluster = Cluster("a", "b", cores=1)
+    cluster.join("a", "b")
+    there, program = cluster["b"], cluster["a"].program()
+    there.core.work.code["compute"] = ("3.11", b"1")
+    refs = [program.task(there, b"0", fn="compute") for _ in range(3)]
+    cluster.run(0.005)
+    del there.core.work.code["compute"]
+    cluster.run(1)
+    assert [bytes(program.results[ref][0].payload) for ref in refs] == [b"done 10"] * 3
+
+
+def test_an_unknown_function_is_told_however_many_are_known() -> None:
+    cluster = Cluster("a", "b")
+    cluster.join("a", "b")
+    there, program = cluster["b"], cluster["a"].program()
+    there.core.work.code.update({f"a_function_with_number_{n}": ("3.11", b"1") for n in range(5000)})
+    ref = program.task(there, b"0", fn="nothing")
+    cluster.run(1)
+    assert program.results[ref][0].options()["type"] == "NameError"
+
+
 @pytest.mark.seeds(40)
 def test_every_task_is_answered_exactly_once(seed: int) -> None:
     cluster = Cluster("a", "b", "c", seed=seed, cores=2)

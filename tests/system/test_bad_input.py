@@ -228,3 +228,30 @@ print(call(lambda: 6 * 7))
 """
     done = home.script(code)
     assert done.stdout == "no\n42\n", done.stderr
+
+
+def test_a_python_that_is_gone_is_told_and_disturbs_no_connection(home: Home) -> None:
+    python = home.folder / "python"
+    python.symlink_to(os.path.realpath(sys.executable))
+    home.node("n2@localhost", "--python", str(python))
+    python.unlink()
+    code = """
+n2 = connect('n2@localhost')
+for attempt in range(2):
+    try:
+        call(len, 'abc', on=n2, timeout=5)
+    except WorkerDied as e:
+        print(e.executed, e)
+    try:
+        n2.eval('1 + 1')
+    except PyshError as e:
+        print(e)
+print(n2.state)
+"""
+    done = home.script(code)
+    assert done.returncode == 0, done
+    *told, state = done.stdout.splitlines()
+    assert state == "up", done
+    for worker, shell in (told[:2], told[2:]):
+        assert worker.startswith("no n2@localhost: no worker could be made: [Errno 2] No such file or directory")
+        assert "the shell of n2@localhost died (it cannot be started: [Errno 2]" in shell

@@ -210,3 +210,15 @@ print(n2.eval('6 * 7'))
     told, value = home.script(code).stdout.splitlines()
     assert told.startswith("maybe the shell of n2@localhost died (exit status 4)")
     assert value == "42"
+
+
+def test_an_evaluator_that_lost_its_hub_and_hangs_is_killed(home: Home) -> None:
+    code = """
+import ctypes
+from pysh.runtime.runner.client import Client
+fd, c = Client.current._reading._sock.fileno(), ctypes.PyDLL(None)
+c.shutdown(fd, 2), c.sleep(60)  # with the GIL held, so that no other thread can notice
+"""
+    done = home.pysh("rpc", "n2", "-c", code)
+    assert "the shell of n2@localhost died (SIGKILL)" in done.stderr
+    until(lambda: home.pysh("rpc", "n2", "-c", "1 + 1").stdout == "2\n", "another evaluator")

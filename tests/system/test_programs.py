@@ -27,7 +27,8 @@ with pysh.start(name="program@localhost") as here:
     p = pysh.spawn(echo, on=n2)
     pysh.send(p, (pysh.me(), "hello"))
     print(pysh.receive(timeout=10))
-    pysh.call(lambda: print("from afar"), on=n2)
+    pysh.call(lambda: print("from afar", end=""), on=n2)
+    print("then here")
 print("over")
 """
 
@@ -96,6 +97,7 @@ def test_a_plain_program_has_a_node_of_its_own(home: Home) -> None:
         "['program@localhost', 'n2@localhost']",
         "hellohello",
         "n2 | from afar",
+        "then here",
         "over",
     ]
 

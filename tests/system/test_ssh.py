@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -131,12 +130,6 @@ def test_a_hop_is_gone_through(both: Machines) -> None:
     assert "Accepted publickey" in hop.log
     wrong = both.here.script('connect("w1@db1", via="-x")')
     assert "BadName: '-x' is no machine to go to" in wrong.stderr
-
-
-def fingerprint(key: Path) -> str:
-    """The fingerprint of a key pair, as ssh shows it."""
-    told = subprocess.run(["ssh-keygen", "-l", "-f", f"{key}.pub"], capture_output=True, text=True, check=True)
-    return told.stdout.split()[1]
 
 
 # What the login there may be like
