@@ -56,6 +56,21 @@ def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Netwo
     assert (there.log / "w1@db1.log").exists()
 
 
+def test_a_node_that_was_started_there_starts_others_beside_it(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    told = net.script(
+        "n = start_node('w1', host='db1')\n"
+        "n.run('import pysh; m = pysh.start_node(\"w2\", persist=True)')\n"
+        "n.run('print(pysh.call(lambda: 6 * 7, on=m))')\n"
+        "stop_node(n)\n"
+    )
+    assert told == "42\n"
+    until(lambda: "w1@db1.sock" not in there.sockets(), "the end of the first")
+    (hub,) = [process for process in there.processes() if "-E" in process.cmdline()]
+    assert net.home.pysh("rpc", "w2@db1", "-c", "1 + 1").stdout == "2\n"
+    hub.terminate()
+
+
 def test_a_node_here_starts_without_ssh_and_ends_with_its_starter(net: Network) -> None:
     (net.home.folder / "sub").mkdir()
     told = net.script(
@@ -232,7 +247,7 @@ def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) 
 # how long it lives
 
 
-def test_an_attached_node_outlives_its_connection_and_one_that_persists_its_starter(net: Network) -> None:
+def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network) -> None:
     there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     net.script("start_node('w1', host='db1')\nstart_node('w2', host='db1', persist=True)\n")
     until(lambda: "w1@db1.sock" not in there.sockets(), "the end of w1", 5)
@@ -240,6 +255,22 @@ def test_an_attached_node_outlives_its_connection_and_one_that_persists_its_star
     (hub,) = [process for process in there.processes() if "w2@db1" in process.cmdline()]
     assert os.getsid(hub.pid) == hub.pid
     hub.terminate()
+
+
+def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.home.node("n1@localhost")
+
+    def ask(code: str) -> str:
+        return net.home.pysh("rpc", "n1", "-c", code).stdout
+
+    ask("import pysh; n = pysh.start_node('w1', host='db1')")
+    ask("n.run('x = 42')")
+    there.sshd.stop()  # and every connection with it
+    until(lambda: ask("n.state") == "'down'\n", "the loss to be noticed")
+    assert there.processes()
+    there.sshd.start()
+    assert ask("n = pysh.connect('w1@db1'); n.eval('x')") == "42\n"
 
 
 def having(word: str) -> Callable[[list[psutil.Process]], list[psutil.Process]]:
