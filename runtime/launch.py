@@ -55,7 +55,8 @@ def start_hub_process(config: dict[str, Any], log: int | None = None) -> "tuple[
     ours, theirs = socketpair()
     # -P: what lies in the current folder is the user's, and a hub never imports it.
     command, fds = [hub_python(), "-P", "-m", "pysh.runtime.hub"], [theirs.fileno()]
-    if archive := getattr(getattr(sys.modules["pysh"].__spec__, "loader", None), "archive", ""):
+    archive = getattr(getattr(sys.modules["pysh"].__spec__, "loader", None), "archive", "")
+    if archive and HUB_PYTHON not in os.environ:
         # We are a hub that runs from a zip, in memory perhaps: so does the new one.
         command = from_zip(archive)
         fds += [int(archive.rpartition("/")[2])] if archive.startswith("/proc/self/fd/") else []
