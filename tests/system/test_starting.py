@@ -218,6 +218,21 @@ def test_a_second_start_sends_no_core_again(net: Network) -> None:
     assert len(list((there.home / ".cache/pysh").glob("node-*.zip"))) == 1
 
 
+def test_a_node_is_reached_also_where_sshd_forwards_nothing(net: Network) -> None:
+    net.machine(path=f"{DIRECT}:/usr/bin:/bin", AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
+    assert net.script("n = start_node('w1', host='db1')\nprint(call(lambda: 6 * 7, on=n))\n") == "42\n"
+
+
+def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    there.runtime.mkdir(mode=0o755)
+    there.runtime.chmod(0o777)
+    error = said(net, "start_node('w1', host='db1')")
+    assert "ConnectError [launch] the node did not start on db1" in error
+    assert "its mode is 0777: others may enter it" in error
+    assert "see its log: pysh logs w1@db1" in error
+
+
 # trust
 
 
