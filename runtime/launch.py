@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from socket import socket, socketpair
 from typing import Any
 
@@ -50,8 +51,10 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     return ours
 
 
-def start_hub_process(config: dict[str, Any], log: int | None = None) -> "tuple[subprocess.Popen[bytes], socket]":
-    """As `start_hub`, for one who waits for the process's end himself."""
+def start_hub_process(
+    config: dict[str, Any], log: int | None = None, prefix: Sequence[str] = ()
+) -> "tuple[subprocess.Popen[bytes], socket]":
+    """As `start_hub`, for one who waits for the process's end himself; `prefix` goes before its command."""
     ours, theirs = socketpair()
     # -P: what lies in the current folder is the user's, and a hub never imports it.
     command, fds = [hub_python(), "-P", "-m", "pysh.runtime.hub"], [theirs.fileno()]
@@ -62,7 +65,7 @@ def start_hub_process(config: dict[str, Any], log: int | None = None) -> "tuple[
         fds += [int(archive.rpartition("/")[2])] if archive.startswith("/proc/self/fd/") else []
     output = subprocess.DEVNULL if log is None else log
     hub = subprocess.Popen(
-        [*command, str(theirs.fileno())], pass_fds=fds, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        [*prefix, *command, str(theirs.fileno())], pass_fds=fds, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         start_new_session=True,
     )  # fmt: skip
     theirs.close()

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 
+from pysh.runtime.hub.core_zip import running_from
 from pysh.runtime.places import state_dir
 from pysh.runtime.protocol.addresses import Way
 from pysh.transports.base import TransportError
@@ -83,6 +84,10 @@ class Carriers:
             await asyncio.sleep(random.uniform(pause / 4, pause))
 
     async def _connect(self, destination: str, way: Way) -> Connection:
+        if running_from():
+            what = f"this node was started where pysh is not installed, and cannot itself go to {destination} by SSH"
+            hint = "go there from the node that started it, or install pysh here: pip install pysh-mesh"
+            raise TransportError("launch", what, hint=hint)
         async with self._starting:
             if self._carrier is None or self._carrier.gone:
                 await self.close()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pysh.runtime.hub import carriers as module
 from pysh.runtime.hub.carriers import Carriers
 from pysh.runtime.protocol.addresses import Way
+from pysh.transports.base import TransportError
 from tests.sshd import Place, descendants, place, until
 
 
@@ -89,3 +91,9 @@ async def test_a_connection_that_nobody_came_for_ends_once_nobody_waits() -> Non
     await asyncio.gather(coming, return_exceptions=True)
     await until(lambda: carrier.closed == 1)
     await carriers.close()
+
+
+async def test_a_node_that_has_no_pysh_says_that_it_cannot_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "running_from", lambda: "/proc/1/fd/4")
+    with pytest.raises(TransportError, match="cannot itself go to db1 by SSH"):
+        await Carriers(log=2).connect("db1", Way())
