@@ -6,7 +6,6 @@ import random
 import time
 from collections import Counter
 
-from pysh.runtime.hub.core_zip import running_from
 from pysh.runtime.places import state_dir
 from pysh.runtime.protocol.addresses import Way
 from pysh.transports.base import TransportError
@@ -29,8 +28,6 @@ class Carriers:
         self._carrier: Carrier | None = None
         self._starting = asyncio.Lock()
         self._uses: Counter[Connection] = Counter()
-        self._coming = 0  # how many wait for a connection
-        self._closing: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -41,28 +38,20 @@ class Carriers:
         was not reached; nothing that failed to authenticate is tried again.
         """
         self._unrest()
-        self._coming += 1
         try:
             connection = await self._let_in(destination, way)
             self._uses[connection] += 1
             return connection, self._uses[connection] > 1
         finally:
-            self._coming -= 1
-            if not self._coming:
-                self._closing = asyncio.get_running_loop().create_task(self._close_unused())
+            self._rest()
 
     async def release(self, connection: Connection) -> None:
         """One of those who asked for it needs it no more; it ends with the last."""
         self._uses[connection] -= 1
-        if not self._coming:
-            await self._close_unused()
-
-    async def _close_unused(self) -> None:
-        # Not while somebody waits for one: the carrier's answer may be on its way to him, and name the
-        # very connection that we would close.
-        for connection in [connection for connection, uses in self._uses.items() if uses <= 0]:
-            del self._uses[connection]
-            await connection.close()
+        if self._uses[connection]:
+            return
+        del self._uses[connection]
+        await connection.close()
         self._rest()
 
     async def close(self) -> None:
@@ -84,10 +73,6 @@ class Carriers:
             await asyncio.sleep(random.uniform(pause / 4, pause))
 
     async def _connect(self, destination: str, way: Way) -> Connection:
-        if running_from():
-            what = f"this node was started where pysh is not installed, and cannot itself go to {destination} by SSH"
-            hint = "go there from the node that started it, or install pysh here: pip install pysh-mesh"
-            raise TransportError("launch", what, hint=hint)
         async with self._starting:
             if self._carrier is None or self._carrier.gone:
                 await self.close()
