@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from socket import socket, socketpair
 from typing import Any
 
@@ -13,6 +14,9 @@ HUB_PYTHON = "PYSH_HUB_PYTHON"
 
 
 _started: "list[subprocess.Popen[bytes]]" = []
+
+
+_FROM_ZIP = "import sys; sys.path[0] = sys.argv[1]; from pysh.runtime.hub.__main__ import main; main(int(sys.argv[2]))"
 
 
 class HubFailed(Exception):
@@ -28,6 +32,14 @@ def hub_python() -> str:
     return os.environ.get(HUB_PYTHON) or sys.executable
 
 
+def from_zip(core: str) -> list[str]:
+    """The command of a hub that is imported from the zip `core`, to be followed by its descriptor.
+
+    Without site and the environment's PYTHON..., which are the user's.
+    """
+    return [sys.executable, "-E", "-S", "-c", _FROM_ZIP, core]
+
+
 def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     """Start a hub as `config` says and return our end of its socket, on which it speaks next.
 
@@ -39,14 +51,21 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
     return ours
 
 
-def start_hub_process(config: dict[str, Any], log: int | None = None) -> "tuple[subprocess.Popen[bytes], socket]":
-    """As `start_hub`, for one who waits for the process's end himself."""
+def start_hub_process(
+    config: dict[str, Any], log: int | None = None, prefix: Sequence[str] = ()
+) -> "tuple[subprocess.Popen[bytes], socket]":
+    """As `start_hub`, for one who waits for the process's end himself; `prefix` goes before its command."""
     ours, theirs = socketpair()
     # -P: what lies in the current folder is the user's, and a hub never imports it.
-    command = [hub_python(), "-P", "-m", "pysh.runtime.hub", str(theirs.fileno())]
+    command, fds = [hub_python(), "-P", "-m", "pysh.runtime.hub"], [theirs.fileno()]
+    archive = getattr(getattr(sys.modules["pysh"].__spec__, "loader", None), "archive", "")
+    if archive and HUB_PYTHON not in os.environ:
+        # We are a hub that runs from a zip, in memory perhaps: so does the new one.
+        command = from_zip(archive)
+        fds += [int(archive.rpartition("/")[2])] if archive.startswith("/proc/self/fd/") else []
     output = subprocess.DEVNULL if log is None else log
     hub = subprocess.Popen(
-        command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+        [*prefix, *command, str(theirs.fileno())], pass_fds=fds, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         start_new_session=True,
     )  # fmt: skip
     theirs.close()

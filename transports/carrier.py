@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Carrier:
         self._desk = Desk()
         self._entries: dict[int, Entry] = {}
         self._ports: dict[int, Port] = {}
+        self._answers: Counter[int] = Counter()  # how often the hub was given each, and did not give it back
         self._numbers = count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -97,9 +99,11 @@ class Carrier:
         if number not in self._entries:
             self._entries[number] = entry
             entry.task.result().lost.add_done_callback(lambda lost: self._lost(number, lost.result()))
+        self._answers[number] += 1
         return {"connection": number, "facts": entry.task.result().facts._asdict()}
 
     def _lost(self, number: int, why: str) -> None:
+        self._answers.pop(number, None)
         if self._entries.pop(number, None):
             self._wire.send({"told": "lost", "connection": number, "why": why})
 
@@ -155,8 +159,13 @@ class Carrier:
         return {"facts": connection.facts._asdict()}
 
     async def _close(self, asked: Message, _: list[int]) -> Message:
-        if entry := self._entries.pop(asked["connection"], None):
-            self._pool.close(entry)
+        """Close what the hub gives back, unless an answer that names it anew is on its way there."""
+        number = asked["connection"]
+        self._answers[number] -= asked["answers"]
+        if self._answers[number] <= 0:
+            self._answers.pop(number)
+            if entry := self._entries.pop(number, None):
+                self._pool.close(entry)
         return {}
 
     def _connection(self, asked: Message) -> Connection:

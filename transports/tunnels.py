@@ -117,6 +117,7 @@ class Carrier:
         )
         connection: Connection = answer["made"]
         connection.facts = Facts(**answer["facts"])
+        connection.answers += 1
         return connection
 
     async def spake2(
@@ -184,6 +185,8 @@ class Carrier:
             return
         for fd in fds:  # who asked does not wait any more
             os.close(fd)
+        if (unwanted := message.get("ok", {}).get("connection")) is not None:
+            self._wire.send({"id": next(self._numbers), "verb": "close", "connection": unwanted, "answers": 1})
         match message:
             case {"told": "lost", "connection": number, "why": why}:
                 if connection := self._connections.pop(number, None):
@@ -223,6 +226,7 @@ class Connection:
 
     def __init__(self, carrier: Carrier, number: int, facts: Facts) -> None:
         self.facts = facts
+        self.answers = 0  # those of `connect` that led to this
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._carrier, self._number = carrier, number
 
@@ -261,7 +265,7 @@ class Connection:
         if not self.lost.done():
             self.lost.set_result("it was closed")
         with contextlib.suppress(TransportError):
-            await self._carrier._ask("close", connection=self._number)
+            await self._carrier._ask("close", connection=self._number, answers=self.answers)
 
     def __repr__(self) -> str:
         facts = self.facts

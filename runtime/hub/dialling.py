@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery
+from pysh.runtime.hub.core_zip import running_from
 from pysh.runtime.hub.discovery import NoSuchNode
 from pysh.runtime.hub.proving import dialling
 from pysh.runtime.hub.trace import Trace
@@ -17,6 +18,7 @@ from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.terms import BadName, printable
 from pysh.transports import unix
+from pysh.transports.base import TransportError
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.far import Far, Tunnel
@@ -121,7 +123,11 @@ class Dialler:
         await self.greet(attempt, tunnel.sock, tunnel)
 
     def far(self) -> "Far":
-        """What leads to other machines."""
+        """What leads to other machines. Raises `TransportError` where nothing does."""
+        if running_from():
+            what = "this node was started where pysh is not installed, and cannot itself go on by SSH"
+            hint = "go there from the node that started it, or install pysh here: pip install pysh-mesh"
+            raise TransportError("launch", what, hint=hint)
         if self._far is None:
             from pysh.runtime.hub.far import Far
 

@@ -17,6 +17,8 @@ import re
 import zlib
 from typing import NamedTuple
 
+from pysh.transports.base import cleaned
+
 OLD = 9
 """The exit status of a Python that is too old."""
 
@@ -185,19 +187,30 @@ class Answers:
 
 
 class Search:
-    """What was found out about the Pythons there, from the answers one by one."""
+    """What was found out about the Pythons there, from the answers one by one.
+
+    They are text from elsewhere, and are made safe to show.
+    """
 
     def __init__(self) -> None:
         self.tried: list[str] = []
 
     def heard(self, answer: str) -> Up | None:
-        """The Python that was taken, once one is; an answer of sh is noted in `tried`."""
+        """The Python that was taken, once one is; an answer of sh is noted in `tried`. Raises `Noise`."""
         kind, _, rest = answer.partition(" ")
         if kind == "up":
-            return Up(*json.loads(rest))
-        said, _, path = rest.partition(" ")
+            return _up(rest)
+        said, _, path = cleaned(rest).partition(" ")
         if kind == "old":
             self.tried.append(f"{path} is Python {said}")
         elif kind == "no":
             self.tried.append(f"{path} ended with status {said}")
         return None
+
+
+def _up(told: str) -> Up:
+    try:
+        version, executable, platform, has_core, wanted = json.loads(told)
+        return Up(cleaned(version), cleaned(executable), cleaned(platform), bool(has_core), cleaned(wanted))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Noise from error

@@ -20,6 +20,7 @@ from pysh.runtime import system
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.logs import log_file, tail
 from pysh.runtime.hub.persistence import survival
+from pysh.runtime.launch import from_zip
 from pysh.runtime.places import ConfigError, has_home, write_private
 
 PATIENCE = 60.0
@@ -29,9 +30,6 @@ LAST_SECONDS = 4.0
 KEEP = 7 * 24 * 3600.0
 """Seconds after which a core of another version that is not used goes from the cache."""
 KEPT, HELD = b"keep\n", b"hold\n"
-
-# As stage 0 itself: without site and the environment's PYTHON..., which are the user's.
-HUB = "import sys; sys.path[0] = sys.argv[1]; from pysh.runtime.hub.__main__ import main; main(int(sys.argv[2]))"
 
 
 class Stage1:
@@ -63,7 +61,7 @@ class Stage1:
             "leashed": True, "temporary": "" if self._core.startswith("/proc/") else self._core,
         }  # fmt: skip
         ours, theirs = socket.socketpair()
-        command = [*prefix, sys.executable, "-E", "-S", "-c", HUB, self._core, str(theirs.fileno()), config["name"]]
+        command = [*prefix, *from_zip(self._core), str(theirs.fileno()), config["name"]]
         hub = subprocess.Popen(
             command, pass_fds=[theirs.fileno(), self._fd], start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=self._printed, stderr=self._printed,

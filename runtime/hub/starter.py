@@ -15,6 +15,7 @@ from pysh.runtime.hub import probe, starting
 from pysh.runtime.hub.dialling import Attempt
 from pysh.runtime.hub.environment import after
 from pysh.runtime.hub.far import PARTING, Tunnel
+from pysh.runtime.hub.persistence import survival
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.actions import Start
@@ -112,12 +113,12 @@ class Starter:
         self._kept.add(started.passage.ended)
         started.passage.ended.add_done_callback(self._kept.discard)
         self._say(f"{asked.name}: Python {started.python.version}, {started.python.executable} ({started.why})")
-        if started.warning:
-            self._say(f"{asked.name}: {started.warning}", "warn")
+        self._warn(asked, started.warning)
 
     async def _here(self, asked: Start) -> None:
         settings = await asyncio.to_thread(_settings_here, asked)
-        child, sock = launch.start_hub_process({**self._settings(asked), **settings, "leashed": True})
+        prefix, warning = await asyncio.to_thread(survival)
+        child, sock = launch.start_hub_process({**self._settings(asked), **settings, "leashed": True}, prefix=prefix)
         self._children.append(child)
         with sock:
             told = await _status(sock)
@@ -127,6 +128,7 @@ class Starter:
             near = unix.connected_socket(told["socket"], timeout=0)
             if await self._greeted(asked, asked.name, Way(), near):
                 sock.send(b"keep\n")
+        self._warn(asked, warning)
 
     async def _greeted(self, asked: Start, address: str, way: Way, to: "Tunnel | socket.socket") -> bool:
         """Connect to the new node; whether that went well, which whoever asked is told then."""
@@ -137,6 +139,10 @@ class Starter:
         else:
             await dialler.greet(attempt, to)
         return await greeted
+
+    def _warn(self, asked: Start, warning: str) -> None:
+        if warning:
+            self._say(f"{asked.name}: {warning}", "warn")
 
     def _say(self, text: str, level: str = "info") -> None:
         self._server.core.console.notice(text, level)

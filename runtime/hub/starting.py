@@ -18,6 +18,7 @@ import secrets
 import sys
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -140,37 +141,52 @@ class _Conversation:
         header = f"{0 if up.has_core else len(packed.packed)}\n".encode()
         config = {**settings, "name": self._asked.name}
         await self._send(header + (b"" if up.has_core else packed.packed) + json.dumps(config).encode() + b"\n")
-        answer = await anext(self._lines, "")
+        try:
+            answer = await anext(self._lines, "")
+        except stage0.Noise:
+            raise self._noisy() from None
         if not answer.startswith("{"):
-            raise await self._broke(f"Python {up.version} there ended before the node was up", answer)
-        told = json.loads(answer)
+            raise await self._broke(f"Python {up.version} there ended before the node was up", cleaned(answer))
+        try:
+            return self._started(json.loads(answer), up)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            what = "the answer from there makes no sense"
+            raise TransportError("launch", what, cleaned(repr(error))) from error
+
+    def _started(self, told: dict[str, Any], up: stage0.Up) -> Started:
+        """The node that stage 1 says is up. Raises `TransportError` if it says that there is none."""
         if "error" in told:
             raise self._failed(told)
+        path = str(told["socket"])
+        if not path.startswith("/") or not path.isprintable():
+            raise ValueError(f"a socket at {path!r}")
         why = stage0.why(up, MINOR, python=self._asked.python, active=bool(self._asked.setup))
-        return Started(told["socket"], told["pid"], up, why, told["warning"], self._passage)
+        return Started(path, int(told["pid"]), up, why, cleaned(str(told["warning"])), self._passage)
 
     async def _python(self) -> stage0.Up:
         search = stage0.Search()
-        async for answer in self._lines:
-            if answer == "none":
-                raise self._no_python(search.tried)
-            if up := search.heard(answer):
-                return up
+        try:
+            async for answer in self._lines:
+                if answer == "none":
+                    raise self._no_python(search.tried)
+                if up := search.heard(answer):
+                    return up
+        except stage0.Noise:
+            raise self._noisy() from None
         raise await self._broke(f"the login shell of {self._asked.host} did not get to Python", *search.tried)
 
     async def _heard(self) -> AsyncIterator[str]:
         """The answers, until the stream ends."""
         loop = asyncio.get_running_loop()
-        try:
+        with suppress(ConnectionError):
             while data := await loop.sock_recv(self._passage.sock, 65536):
                 for answer in self._answers.feed(data):
                     yield answer
-        except ConnectionError:
-            return
-        except stage0.Noise:
-            hint = "let the shell's start-up files print nothing where there is no terminal"
-            said = cleaned(self._answers.noise.decode(errors="replace"), 200)
-            raise TransportError("launch", f"{self._asked.host} prints and does not answer", said, hint) from None
+
+    def _noisy(self) -> TransportError:
+        hint = "let the shell's start-up files print nothing where there is no terminal"
+        said = cleaned(self._answers.noise.decode(errors="replace"), 200)
+        return TransportError("launch", f"{self._asked.host} prints and does not answer", said, hint)
 
     async def _send(self, data: bytes) -> None:
         try:
@@ -203,8 +219,9 @@ class _Conversation:
 
     def _failed(self, told: dict[str, Any]) -> TransportError:
         """The hub itself says why there is no node."""
+        text = cleaned(str(told["text"]))
         if told["error"] == "NameTaken":
-            return TransportError("name", told["text"])
-        log = "\n".join(cleaned(line, 200) for line in told.get("log", "").splitlines()[-_LINES:])
+            return TransportError("name", text)
+        log = "\n".join(cleaned(line, 200) for line in str(told.get("log", "")).splitlines()[-_LINES:])
         hint = f"see its log: pysh logs {self._asked.name}" + (f"\nits last words:\n{log}" if log else "")
-        return TransportError("launch", f"the node did not start on {self._asked.host}", told["text"], hint)
+        return TransportError("launch", f"the node did not start on {self._asked.host}", text, hint)

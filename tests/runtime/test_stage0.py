@@ -153,3 +153,17 @@ def test_why_a_python_was_taken_is_said() -> None:
     assert why(up, "3.11", active=True) == "the one that setup activated"
     assert why(up, "3.11", python="/usr/bin/python3") == "as asked for"
     assert Search().heard("up " + json.dumps(up)) == up
+
+
+def test_what_a_machine_says_is_safe_to_show() -> None:
+    search = Search()
+    search.heard("old 3.8\x1b[2J /usr/bin/py\x07thon")
+    assert search.tried == ["[2J /usr/bin/py thon is Python 3.8"]
+    up = search.heard("up " + json.dumps(["3.11.7\x1b", "/a\nb", "linux", True, "x"]))
+    assert up == stage0.Up("3.11.7", "/a b", "linux", True, "x")
+
+
+@pytest.mark.parametrize("told", ["", "[]", "{}", "[1,2,3,4,5]", '["a","b","c",true]', "nonsense", "[" * 100_000])
+def test_an_answer_that_makes_no_sense_is_noise(told: str) -> None:
+    with pytest.raises(Noise):
+        Search().heard(f"up {told}")

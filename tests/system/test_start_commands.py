@@ -95,6 +95,15 @@ def test_a_start_that_fails_is_3_and_says_the_stage(net: Network, there: Machine
     assert "there is no /nonexistent on db1 that pysh can use" in done.stderr
 
 
+def test_a_node_is_drained_from_the_command_line(net: Network, there: Machine) -> None:
+    net.home.node("n1@localhost")
+    running = "import pysh, time; t = pysh.task(time.sleep, 1)"
+    assert net.home.pysh("rpc", "n1", "-c", running).returncode == 0
+    done = net.home.pysh("stop", "n1", "--drain", "20")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert net.home.nodes() == []
+
+
 # logs
 
 

@@ -56,6 +56,21 @@ def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Netwo
     assert (there.log / "w1@db1.log").exists()
 
 
+def test_a_node_that_was_started_there_starts_others_beside_it(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    told = net.script(
+        "n = start_node('w1', host='db1')\n"
+        "n.run('import pysh; m = pysh.start_node(\"w2\", persist=True)')\n"
+        "n.run('print(pysh.call(lambda: 6 * 7, on=m))')\n"
+        "stop_node(n)\n"
+    )
+    assert told == "42\n"
+    until(lambda: "w1@db1.sock" not in there.sockets(), "the end of the first")
+    (hub,) = [process for process in there.processes() if "-E" in process.cmdline()]
+    assert net.home.pysh("rpc", "w2@db1", "-c", "1 + 1").stdout == "2\n"
+    hub.terminate()
+
+
 def test_a_node_here_starts_without_ssh_and_ends_with_its_starter(net: Network) -> None:
     (net.home.folder / "sub").mkdir()
     told = net.script(
@@ -203,6 +218,21 @@ def test_a_second_start_sends_no_core_again(net: Network) -> None:
     assert len(list((there.home / ".cache/pysh").glob("node-*.zip"))) == 1
 
 
+def test_a_node_is_reached_also_where_sshd_forwards_nothing(net: Network) -> None:
+    net.machine(path=f"{DIRECT}:/usr/bin:/bin", AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
+    assert net.script("n = start_node('w1', host='db1')\nprint(call(lambda: 6 * 7, on=n))\n") == "42\n"
+
+
+def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    there.runtime.mkdir(mode=0o755)
+    there.runtime.chmod(0o777)
+    error = said(net, "start_node('w1', host='db1')")
+    assert "ConnectError [launch] the node did not start on db1" in error
+    assert "its mode is 0777: others may enter it" in error
+    assert "see its log: pysh logs w1@db1" in error
+
+
 # trust
 
 
@@ -232,7 +262,7 @@ def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) 
 # how long it lives
 
 
-def test_an_attached_node_outlives_its_connection_and_one_that_persists_its_starter(net: Network) -> None:
+def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network) -> None:
     there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     net.script("start_node('w1', host='db1')\nstart_node('w2', host='db1', persist=True)\n")
     until(lambda: "w1@db1.sock" not in there.sockets(), "the end of w1", 5)
@@ -240,6 +270,22 @@ def test_an_attached_node_outlives_its_connection_and_one_that_persists_its_star
     (hub,) = [process for process in there.processes() if "w2@db1" in process.cmdline()]
     assert os.getsid(hub.pid) == hub.pid
     hub.terminate()
+
+
+def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network) -> None:
+    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.home.node("n1@localhost")
+
+    def ask(code: str) -> str:
+        return net.home.pysh("rpc", "n1", "-c", code).stdout
+
+    ask("import pysh; n = pysh.start_node('w1', host='db1')")
+    ask("n.run('x = 42')")
+    there.sshd.stop()  # and every connection with it
+    until(lambda: ask("n.state") == "'down'\n", "the loss to be noticed")
+    assert there.processes()
+    there.sshd.start()
+    assert ask("n = pysh.connect('w1@db1'); n.eval('x')") == "42\n"
 
 
 def having(word: str) -> Callable[[list[psutil.Process]], list[psutil.Process]]:
