@@ -21,10 +21,8 @@ from pysh.transports.tunnels import Connection
 
 PARTING = 1.5
 """Seconds that what was written last has to arrive, and the other end to hang up too."""
-
-
-class Gone(Exception):
-    """An SSH connection that was there leads nowhere any more; a new one may."""
+ANSWER = 5.0
+"""Seconds that a machine has to run nothing at all, when it is asked whether it is there."""
 
 
 class Tunnel(NamedTuple):
@@ -48,17 +46,20 @@ class Far:
 
         Raises `TransportError` with the stage that was not reached, or `NoSuchNode`.
         """
+        ssh, shared = await self._carriers.connect(there.destination, way)
+        trace.connected(ssh.facts, shared=shared)
         try:
-            return await self._through(*await self._carriers.connect(there.destination, way), there, address, trace)
-        except Gone:
-            return await self._through(*await self._carriers.connect(there.destination, way), there, address, trace)
+            return await self._through(ssh, there, address, trace)
+        except TransportError:
+            if not (shared and ssh.lost.done()):
+                raise
+        # What was there turned out to lead nowhere; a new one may.
+        ssh, shared = await self._carriers.connect(there.destination, way)
+        trace.connected(ssh.facts, shared=shared)
+        return await self._through(ssh, there, address, trace)
 
-    async def _through(
-        self, ssh: Connection, shared: bool, there: There, address: str, trace: Trace
-    ) -> Tunnel:  # fmt: skip
-        """A tunnel through `ssh`. Raises `Gone` where that was `shared`, and turns out to be dead."""
+    async def _through(self, ssh: Connection, there: There, address: str, trace: Trace) -> Tunnel:
         try:
-            trace.connected(ssh.facts, shared=shared)
             if ssh.facts.server == EMBEDDED:
                 found, passage = "a node that listens", await ssh.stream(path=SERVICE)
             else:
@@ -66,10 +67,8 @@ class Far:
                 node = machine.find(there.node, there.destination)
                 found = f"{node.name}, pid {node.pid}; Python {machine.python} answered"
                 passage = await probe.stream(ssh, node.socket, there.destination)
-        except BaseException as error:
+        except BaseException:
             self.part(ssh)
-            if shared and ssh.lost.done():
-                raise Gone from error
             raise
         trace.lap("find", found)
         return Tunnel(passage.sock, host_key_to_bind(ssh.facts), ssh, passage.ended)
@@ -105,15 +104,26 @@ class Far:
 
     async def _part(self, tunnel: Tunnel) -> None:
         ended, _ = await asyncio.wait([tunnel.ended], timeout=PARTING)
-        if ended:
+        # Either the node hangs, which concerns nobody else on its machine, or the machine is not there.
+        if ended or await _answers(tunnel.ssh):
             await self._carriers.release(tunnel.ssh)
-        else:  # a machine that does not even hang up is not there, and nobody else is to wait for it
+        else:
             await self._carriers.give_up(tunnel.ssh)
 
     def _later(self, releasing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(releasing)
         self._releasing.add(task)
         task.add_done_callback(self._releasing.discard)
+
+
+async def _answers(ssh: Connection) -> bool:
+    """Whether there is a machine at the other end."""
+    try:
+        async with asyncio.timeout(ANSWER):
+            await ssh.run(":")
+    except (TransportError, TimeoutError):
+        return False
+    return True
 
 
 async def is_ssh_host(name: str) -> bool:

@@ -377,9 +377,29 @@ for pid in pids:
     os.kill(int(pid), signal.SIGSTOP)
 disconnect(n)
 begun = time.monotonic()
-print(call(lambda: 42, on=connect("w2@db1")), time.monotonic() - begun < 10)
+print(call(lambda: 42, on=connect("w2@db1")), time.monotonic() - begun < 15)
 for pid in pids:
     os.kill(int(pid), signal.SIGCONT)
 """)
     assert done.stdout == "42 True\n", done.stdout + done.stderr
     assert server.log.count("Accepted publickey") == 2
+
+
+def test_a_node_that_hangs_does_not_disturb_another_one_on_its_machine(both: Machines) -> None:
+    server = both.sshd()
+    for name in ("w1@db1", "w2@db1"):
+        both.there.node(name)
+    pid = next(node["pid"] for node in both.there.nodes() if node["node"] == "w1@db1")
+    done = both.here.script(f"""
+import os, signal, time
+found = connect("w1@db1", "w2@db1")
+os.kill({pid}, signal.SIGSTOP)
+disconnect("w1@db1")
+until = time.monotonic() + 4
+while time.monotonic() < until:
+    assert call(lambda: 42, on="w2@db1") == 42
+print(len(nodes()))
+os.kill({pid}, signal.SIGCONT)
+""")
+    assert done.stdout == "2\n", done.stdout + done.stderr
+    assert server.log.count("Accepted publickey") == 1
