@@ -25,6 +25,13 @@ class Dial(NamedTuple):
     address: str
 
 
+class Probe(NamedTuple):
+    """Look whether the node `name` still lives, if it is on this machine; report `gone` if it does not."""
+
+    incarnation: bytes
+    name: str
+
+
 class ForkWorker(NamedTuple):
     """Have the fork server make worker `worker`."""
 
@@ -82,5 +89,7 @@ class Stop(NamedTuple):
     reason: str
 
 
-Action = Write | Close | Dial | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
+Action = (
+    Write | Close | Dial | Probe | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
+)
 Meta = dict[str, Any]
