@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SAY_AFTER = 2.0
 """Seconds without a connection after which whoever sits here is told."""
+INSTANT = 0.001
+"""Seconds that are none: a timer may come so much too early."""
 SLEPT = 5.0
 """Seconds of the machine's sleep that no connection is expected to have outlived."""
 PARTED = 256
@@ -219,7 +221,7 @@ class Members:
         node = self._node
         away = node.now - member.lost_at
         left = max(node.grace, member.grace) - away
-        if left <= 0:
+        if left <= INSTANT:
             self.end(member, f"unreachable for {away:.0f} s")
             return
         node.actions.append(Probe(member.incarnation, member.name))
@@ -336,9 +338,9 @@ class Members:
             del self.peers[member.incarnation]
         for link in [link for link in node.links.values() if link.member is member and link is not keep]:
             self._drop(link)
+        undelivered = self._give_back(member, reason)
         if not member.met:
             return
-        undelivered = self._give_back(member, reason)
         node.elsewhere = {ref for ref in node.elsewhere if ref.owner.incarnation != member.incarnation}
         self._tell((member, "down", reason))
         lost = f"; {undelivered} message{'s' * (undelivered > 1)} may not have reached it" if undelivered else ""

@@ -97,17 +97,19 @@ class Cluster:
 
     def run(self, seconds: float) -> None:
         """Let that much time pass."""
-        end = self.now + seconds
+        end, events = self.now + seconds, self._events
         while True:
-            due = min((m.core.next_deadline() or end for m in self.machines.values() if m.running), default=end)
-            first = min(self._events[0][0] if self._events else end, due)
+            first, whose = events[0][0] if events else end, None
+            for machine in self.machines.values():
+                if machine.running and (due := machine.core.next_deadline()) is not None and due < first:
+                    first, whose = due, machine
             if first >= end:
                 break
             self.now = max(self.now, first)
-            if self._events and self._events[0][0] <= self.now:
-                heapq.heappop(self._events)[2]()
-            for machine in self.machines.values():
-                machine.pass_time()
+            if whose is not None:
+                whose.pass_time()
+            else:
+                heapq.heappop(events)[2]()
         self.now = end
 
     def join(self, one: str, other: str) -> None:
@@ -389,7 +391,10 @@ class Program:
 
     def __init__(self, machine: Machine, link: int) -> None:
         self.machine = machine
-        self.results: dict[int, list[Frame]] = {}
+        self.results: dict[int, list[Frame | None]] = {}
+        """The answers to each task; None is that its node went down."""
+        self.asked: dict[int, bytes] = {}
+        """The incarnation that each task was sent to."""
         self.told: list[tuple[str, bytes, int | str]] = []
         """What came, in order: ("up" or "down", incarnation, reason), or ("message", incarnation, its number)."""
         self.nodes: list[str] = []
@@ -421,16 +426,21 @@ class Program:
             elif frame.kind == Kind.SEND:
                 self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload))))
             elif frame.kind == Kind.RESULT and not frame.flags & Flag.MORE:
-                self.results.setdefault(frame.ref, []).append(frame)
+                if self.results.get(frame.ref) != [None]:  # else it was given up when its node went down
+                    self.results.setdefault(frame.ref, []).append(frame)
                 self._send(Kind.FETCHED, Pid(frame.source.incarnation, HUB), payload=frame.ref.to_bytes(8, "big"))
 
     def _see(self, nodes: list[dict[str, Any]]) -> None:
         self.nodes = [node["name"] for node in nodes]
         self.known = {node["incarnation"] for node in nodes}
+        for ref, there in self.asked.items():
+            if there not in self.known:
+                self.results.setdefault(ref, [None])
 
     def task(self, there: Machine, work: bytes) -> int:
         """Ask for a task; its ref."""
         ref = next(self._refs)
+        self.asked[ref] = there.incarnation
         self._send(Kind.SPAWN, there.hub, ref, payload=work)
         return ref
 
