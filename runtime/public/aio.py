@@ -8,6 +8,7 @@ from pysh.runtime.aio import (
     disconnect,
     leave,
     me,
+    monitor_nodes,
     node,
     nodes,
     ping,
@@ -23,6 +24,6 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes",
-    "ping", "receive", "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
+    "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "monitor_nodes",
+    "node", "nodes", "ping", "receive", "send", "spawn", "spawn_all", "start", "task", "task_all", "tasks", "wait",
 ]  # fmt: skip
