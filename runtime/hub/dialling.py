@@ -68,10 +68,9 @@ class Dialler:
         connection = Connection(shake, now=now, heartbeat=None)
         sock.setblocking(False)
         alias = "" if address.startswith("unix:") else address
-        _, peer = await server.loop.create_unix_connection(
-            lambda: Peer(server, connection, token=token, address=address, alias=alias), sock=sock
-        )
-        self._waiting[peer.number] = token, address
+        peer = Peer(server, connection, token=token, address=address, alias=alias)
+        self._waiting[peer.number] = token, address  # before it can be lost
+        await server.loop.create_unix_connection(lambda: peer, sock=sock)
         server.loop.call_later(SECONDS, self._too_late, peer)
 
     def _too_late(self, peer: "Peer") -> None:

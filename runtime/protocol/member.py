@@ -14,8 +14,10 @@ GRACE = (60.0, 900.0)
 """Seconds that a node without a connection is waited for, and the same where either end has a terminal."""
 FIRST, LONGEST = 0.1, 5.0
 """Seconds between two attempts to reach it, at first and at most."""
-STEADY = 5.0
-"""A connection that stood for so many seconds is re-dialled without waiting."""
+STEADY = 1.0
+"""A connection that stood for so many seconds is dialled again without waiting."""
+FLAPPING = 3
+"""Of the attempts before it so many count, at most, against one that stood for less."""
 FULL = 16 * 1024 * 1024
 """Bytes kept for it, from which its senders wait until half of them are gone."""
 FINAL = frozenset(("hostkey", "sshauth", "cookie", "version"))

@@ -19,7 +19,7 @@ from pysh.runtime.protocol.actions import Close, Dial, Probe, Write
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
-from pysh.runtime.protocol.member import FINAL, FULL, STEADY, Member, Resume
+from pysh.runtime.protocol.member import FINAL, FLAPPING, FULL, STEADY, Member, Resume
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -214,6 +214,7 @@ class Members:
             member.attempts = 0
             self._attempt(member)
         else:
+            member.attempts = min(member.attempts, FLAPPING)
             self._attempt_later(member, member.pause(self._node.jitter()))
 
     def _attempt(self, member: Member) -> None:
