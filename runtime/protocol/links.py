@@ -21,6 +21,7 @@ class Link:
         "address",
         "dial",
         "dialled",
+        "greeted",
         "hello",
         "member",
         "number",
@@ -42,6 +43,7 @@ class Link:
         self.worker = worker
         self.member: Member | None = None
         self.session: Session | None = None
+        self.greeted = False  # whether we said which session we have
         self.rtt: float | None = None
         self.acknowledging = False
 

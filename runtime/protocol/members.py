@@ -111,13 +111,15 @@ class Members:
             member.address, member.refused = link.address, False
             if alias and not member.goes_by(alias):
                 member.aliases.append(alias)
-        self._say_resume(link, member)
+        if token or hello.incarnation not in self._parted:  # else it speaks first, and may be told goodbye
+            self._say_resume(link, member)
 
     def _begin(self, hello: Hello) -> Member:
         member = self.peers[hello.incarnation] = Member(hello, next(self._numbers))
         return member
 
     def _say_resume(self, link: Link, member: Member) -> None:
+        link.greeted = True
         meta = pack({**member.resume(self._node.grace), "dial": link.dial if link.dialled else 0})
         self._node.write(link, Frame(Kind.RESUME, LOCAL, LOCAL, meta=meta))
 
@@ -128,6 +130,8 @@ class Members:
         member = link.member
         if member is None or self._was_parted(link, told):
             return
+        if not link.greeted:
+            self._say_resume(link, member)
         member.grace = told.grace
         link.dial = link.dial if link.dialled else told.dial
         carrier = member.link
@@ -254,11 +258,12 @@ class Members:
             return
         self._node.now = now
         for member in [member for member in self.peers.values() if member.address]:
+            member.dialling = member.attempts = 0
             if (link := member.link) is not None:
                 self._drop(link)
                 self.lost(link, "this machine slept")
-            member.dialling = member.attempts = 0
-            self._attempt(member)
+            else:
+                self._attempt(member)
 
     # bounds
 
