@@ -13,10 +13,17 @@ THERE, BACK = 0, 1
 
 
 class Proxy:
-    """Listens on the Unix socket `here` and passes on to the one at `there`, until it is closed."""
+    """Passes on to `there`, a Unix socket or a port of this machine, until it is closed.
 
-    def __init__(self, here: Path, there: str) -> None:
+    It listens at `address`: on the Unix socket `here`, or on a `port` if there is none.
+    """
+
+    def __init__(self, here: Path | None, there: str | int) -> None:
+        self._listener = socket.socket(socket.AF_UNIX if here else socket.AF_INET)
+        self._listener.bind(str(here) if here else ("127.0.0.1", 0))
+        self._listener.listen()
         self.address = f"unix:{here}"
+        self.port: int = 0 if here else self._listener.getsockname()[1]
         self.connections = 0
         self.latency = 0.0
         """Seconds that each piece is held up."""
@@ -24,13 +31,11 @@ class Proxy:
         self._open = [threading.Event(), threading.Event()]
         self._passable = True
         self._torn: int | None = None
+        self._bent: int | None = None
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
         for way in self._open:
             way.set()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(here))
-        self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -67,6 +72,10 @@ class Proxy:
         self._torn = None
         self.cut(seconds)
 
+    def flip(self, way: int) -> None:
+        """Change one bit of the next piece that way."""
+        self._bent = way
+
     def stall(self, way: int, on: bool = True) -> None:
         """Pass nothing on that way, though the connections stand (a black hole); or do again."""
         if on:
@@ -81,12 +90,12 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
-            far = socket.socket(socket.AF_UNIX)
+            far = socket.socket(socket.AF_UNIX if isinstance(self._there, str) else socket.AF_INET)
             pair = near, far
             try:
                 if not self._passable:
                     raise ConnectionResetError
-                far.connect(self._there)
+                far.connect(self._there if isinstance(self._there, str) else ("127.0.0.1", self._there))
             except OSError:
                 _break(pair)
                 continue
@@ -101,12 +110,22 @@ class Proxy:
                 self._open[way].wait()
                 if self.latency:
                     time.sleep(self.latency)
+                if self._bent == way:
+                    piece = bent(piece)
+                    self._bent = None
                 if self._torn == way and len(piece) > 1:
                     drain.sendall(piece[: len(piece) // 2 | 1])
                     self._torn = None
                     break
                 drain.sendall(piece)
         _break(pair)
+
+
+def bent(piece: bytes) -> bytes:
+    """`piece` with one bit changed, in its middle."""
+    changed = bytearray(piece)
+    changed[len(piece) // 2] ^= 1
+    return bytes(changed)
 
 
 def _break(pair: tuple[socket.socket, ...]) -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 from tests.proxy import BACK, THERE, Proxy
+from tests.sshd import Place, place
 from tests.system.conftest import PYSH, Home, until
 
 START = """
@@ -128,13 +130,13 @@ print(expected == ended, sunk == sent, expected, sunk, flush=True)
 
 
 class Load:
-    """A program that sends and checks numbered messages both ways through `proxy`."""
+    """A program that sends numbered messages both ways to the node at `address` and back, and checks them."""
 
-    def __init__(self, home: Home, proxy: Proxy) -> None:
+    def __init__(self, home: Home, address: str) -> None:
         file, self.stop = home.folder / "load.pysh", home.folder / "stop"
         file.write_text(LOAD)
         self.process = subprocess.Popen(
-            [*PYSH, str(file), proxy.address, str(self.stop)], env=home.environ, cwd=home.folder, text=True,
+            [*PYSH, str(file), address, str(self.stop)], env=home.environ, cwd=home.folder, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -162,7 +164,7 @@ def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
     cuts, longest = (100, 12.0) if soaked else (20, 0.5)
     n2 = start(home, "n2")
     draw = random.Random(cuts)
-    with Proxy(tmp_path / "proxy", n2["socket"]) as proxy, Load(home, proxy) as load:
+    with Proxy(tmp_path / "proxy", n2["socket"]) as proxy, Load(home, proxy.address) as load:
         for number in range(cuts):
             seconds = draw.uniform(longest / 120, longest)
             if number % 2:
@@ -175,6 +177,49 @@ def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
         assert whole == ["True", "True"]
         assert min(int(far), int(near)) > 10 * cuts
         assert proxy.connections > cuts
+
+
+class Tunnel:
+    """An ssh that forwards the Unix socket `here` to the one at `there`, started anew whenever it ends."""
+
+    def __init__(self, place: Place, here: Path, there: str) -> None:
+        self.starts = 0
+        self._command = [
+            "ssh", "-F", str(place.home.config), "-N", "-o", "StreamLocalBindUnlink=yes",
+            "-o", "ExitOnForwardFailure=yes", "-L", f"{here}:{there}", "db1",
+        ]  # fmt: skip
+        self._over = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        until(here.exists, "the tunnel")
+
+    def _run(self) -> None:
+        while not self._over:
+            self.starts += 1
+            self._ssh = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+            self._ssh.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._ssh.kill()
+        self._thread.join()
+
+
+def test_P2_a_bit_that_changed_on_the_way_ends_the_connection_and_reaches_nobody(home: Home, tmp_path: Path) -> None:
+    n2, near = start(home, "n2"), tmp_path / "tunnel"
+    with place(tmp_path / "ssh") as there:
+        server = there.sshd()
+        with Proxy(None, server.port) as proxy:
+            there.home.host("db1", {"Port": proxy.port, "HostKeyAlias": server.name})
+            with Tunnel(there, near, n2["socket"]) as tunnel, Load(home, f"unix:{near}") as load:
+                for way in (THERE, BACK, THERE, BACK):
+                    starts = tunnel.starts
+                    proxy.flip(way)
+                    until(lambda starts=starts: tunnel.starts > starts, "the end of the connection")
+                assert load.end()[:2] == ["True", "True"]
 
 
 def test_P2_a_task_outlives_the_connection_and_its_output_is_shown_once(pair: Pair) -> None:
