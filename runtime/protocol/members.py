@@ -92,15 +92,15 @@ class Members:
         """A connection with another node is open; `token` is set if we dialled it, as `alias` perhaps."""
         hello, sought = link.hello, self._redials.pop(token, None)
         self._node.links[link.number] = link
-        if token and (refusal := self.refuse(hello)) is not None:
-            self._bye(link, "refused")
-            self.dial_failed(token, _failure("name", link.address, refusal.partition(": ")[2]))
-            return
         if sought is not None:
             sought.dialling = 0
             if sought.ended:
                 self._bye(link, sought.ended)
                 return
+        elif token and (refusal := self.refuse(hello)) is not None:
+            self._bye(link, "refused")
+            self.dial_failed(token, _failure("name", link.address, refusal.partition(": ")[2]))
+            return
         for other in self._namesakes(hello):
             self.end(other, "restarted")
         if sought is not None and sought.incarnation != hello.incarnation and not sought.ended:
@@ -141,7 +141,7 @@ class Members:
                 self._answer(link, member)
                 return
             self._drop(carrier)
-            member.link, member.wire = None, 0
+            self._unwire(member)
         if not member.agrees(told):
             if not member.met:
                 return  # it has to give up what it has, and will say so
@@ -199,14 +199,17 @@ class Members:
         if member is None or member.ended or member.link not in (None, link):
             return
         if member.link is link:
-            member.link, member.wire = None, 0
-            member.written = member.session.statistics().sent
+            self._unwire(member)
         elif member.met or any(other.member is member for other in self._node.links.values()):
             return  # another one is under way, or will be
         elif link.dialled:
             self.end(member, reason)
             return
         self._wait(member)
+
+    def _unwire(self, member: Member) -> None:
+        member.link, member.wire = None, 0
+        member.written = member.session.statistics().sent
 
     def _wait(self, member: Member) -> None:
         """It has no connection any more: dial it again, or wait until it does."""

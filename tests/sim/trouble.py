@@ -66,10 +66,17 @@ class Trouble:
         ]  # fmt: skip
 
     def _cut(self, one: str, other: str) -> None:
-        """The connection breaks; the next one may be made at once."""
+        """The connection breaks; the next one may be made at once, by both ends perhaps."""
         self._between(one, other)
         for line in self.cut_lines:
             line.cut()
+        if self.random.random() < 0.3:
+            for name, there in ((one, other), (other, one)):
+                self.cluster.at(self.random.random() / 10, lambda name=name, there=there: self._dial(name, there))
+
+    def _dial(self, name: str, there: str) -> None:
+        if self.cluster[name].running:
+            self.cluster[name].dial(there)
 
     def _part(self, one: str, other: str) -> None:
         """It breaks, and for a while there is no way between the two."""

@@ -160,10 +160,10 @@ class Load:
 def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
     home: Home, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    soaked = request.config.getoption("soak") > 1
-    cuts, longest = (100, 12.0) if soaked else (20, 0.5)
+    times = request.config.getoption("soak")
+    cuts, longest = (max(10, 100 // times), 12.0) if times > 1 else (20, 0.5)
     n2 = start(home, "n2")
-    draw = random.Random(cuts)
+    draw = random.Random(request.node.name)
     with Proxy(tmp_path / "proxy", n2["socket"]) as proxy, Load(home, proxy.address) as load:
         for number in range(cuts):
             seconds = draw.uniform(longest / 120, longest)
