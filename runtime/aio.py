@@ -67,6 +67,11 @@ async def leave() -> None:
     await drive(verbs.leave())
 
 
+async def monitor_nodes(on: bool = True) -> None:
+    """Put a `NodeEvent` into this process's mailbox for each node that comes or goes."""
+    verbs.monitor_nodes(on)
+
+
 async def ping(n: str | Node) -> float:
     """The seconds of a round trip from here to the hub of node `n`."""
     return await drive(verbs.ping(n))

@@ -90,6 +90,15 @@ def leave() -> None:
     _run("leave", verbs.leave())
 
 
+def monitor_nodes(on: bool = True) -> None:
+    """Put a `NodeEvent(node, "up" or "down", reason)` into this process's mailbox for each node that comes or goes.
+
+    There is one `down` for each session that is lost, after the last message from that node; `on=False`
+    ends it.
+    """
+    verbs.monitor_nodes(on)
+
+
 def ping(n: str | Node) -> float:
     """The seconds of a round trip from here to the hub of node `n`. Raises `ConnectError`, `NodeDown`."""
     return _run("ping", verbs.ping(n))

@@ -1,7 +1,7 @@
 """Nodes as users see them, and what `on=` may say."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import ConnectError
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -119,6 +119,14 @@ class Node:
         from pysh.runtime import api
 
         api.evaluate(self, source)
+
+
+class NodeEvent(NamedTuple):
+    """A node went `up` or `down`, as `monitor_nodes` tells it; `reason` says why it is down."""
+
+    node: Node
+    state: str
+    reason: str
 
 
 class AllNodes:

@@ -11,6 +11,7 @@ import _signal  # type: ignore[import-not-found]  # it has no stub
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,16 @@ def be_expendable() -> None:
             score.write(b"500")
     except OSError:
         pass
+
+
+def slept() -> float:
+    """Seconds that this machine has slept so far, but for a constant.
+
+    Without a clock that counts sleep it is told by the wall clock, so one that is set looks like sleep.
+    """
+    if not hasattr(time, "CLOCK_BOOTTIME") or fallbacks_forced():
+        return time.time() - time.monotonic()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 def memory_file(name: str, size: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
-from pysh.runtime.node import Node, On, Shown, choose, here, hub_of, resolve
+from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
@@ -149,6 +149,17 @@ def leave() -> Steps[None]:
     asked = [client.ask_later("disconnect", name=info.name) for info in others]
     for waiter in asked:  # noqa: UP028 (a list takes no values)
         yield waiter
+
+
+def monitor_nodes(on: bool) -> None:
+    """A `NodeEvent` in the mailbox of the process that runs here for each node that goes up or down."""
+    client = current()
+    mailbox = client.mailbox
+
+    def told(name: str, state: str, reason: str) -> None:
+        mailbox.put_record(NodeEvent(Node(name), state, reason))
+
+    client.watch_nodes(told if on else None)
 
 
 def ping(node: str | Node) -> Steps[float]:

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import STAGES
@@ -15,7 +14,6 @@ from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
 from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.handshake import HandshakeError
-from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.terms import BadName, printable
 from pysh.transports import unix
 from pysh.transports.base import TransportError
@@ -97,8 +95,6 @@ class Dialler:
         self._server.carry_out()
 
     async def _dial(self, attempt: Attempt) -> None:
-        if self._is_known(attempt):
-            return
         address = discovery.meant(attempt.address)
         if isinstance(address, There):
             await self._dial_there(attempt, address)
@@ -107,16 +103,6 @@ class Dialler:
             sock = unix.connected_socket(path, timeout=0)
             attempt.trace.lap("find", path)
             await self.greet(attempt, sock)
-
-    def _is_known(self, attempt: Attempt) -> bool:
-        """Whether a node of that name is connected, so that whoever asks for it has it."""
-        core = self._server.core
-        known = _called(attempt.address, core.peers.values())
-        if known is None or (asked := core.members.dialling.pop(attempt.token, None)) is None:
-            return False
-        core.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
-        self._server.carry_out()
-        return True
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
         tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
@@ -191,13 +177,6 @@ class Dialler:
 def _tell(attempt: Attempt, well: bool) -> None:
     if attempt.greeted is not None and not attempt.greeted.done():
         attempt.greeted.set_result(well)
-
-
-def _called(address: str, peers: Iterable[Link]) -> Link | None:
-    """The one of `peers` of this full name or alias, else the one that has this before the `@`."""
-    full = [peer for peer in peers if address in (peer.hello.name, *peer.aliases)]
-    short = [peer for peer in peers if peer.hello.name.partition("@")[0] == address]
-    return full[0] if full else short[0] if len(short) == 1 else None
 
 
 async def _find_here(address: Here) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import socket
 import sys
 import time
@@ -10,18 +11,20 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
+from pysh.runtime import system
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
+from pysh.runtime.hub.neighbours import Neighbours
 from pysh.runtime.hub.proving import Prover, machine_keys
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
-from pysh.runtime.protocol.attachment import GRACE
 from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
 from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
+from pysh.runtime.protocol.member import GRACE
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
@@ -40,6 +43,9 @@ MILLISECOND = 0.001
 SMALL = 16 * 1024
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
+BEAT = 2.0
+"""Seconds of silence after which a node is asked for a sign of life. Suspect it is after 2.5 times as long, and
+its connection is given up after 7.5 times: so little, as only the connection is lost by that."""
 FIRST_TERMINAL = 10.0
 """Seconds that a node made for a terminal waits for it."""
 
@@ -144,7 +150,8 @@ class Server:
             self.name, self.incarnation, python=config["python_version"],
             cores=config.get("cores") or os.cpu_count() or 1, facts=self.facts,
             persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
-            starter=bytes.fromhex(config.get("starter", "")), grace=float(config.get("grace", GRACE)),
+            starter=bytes.fromhex(config.get("starter", "")),
+            grace=tuple(config.get("grace", GRACE)), jitter=random.random,
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
@@ -160,6 +167,8 @@ class Server:
         self._starter: Starter | None = None
         self.prover = Prover(log=2)
         self._port: Port | None = None
+        self._beat = float(config.get("beat", BEAT))
+        self._neighbours = Neighbours()
         runners.attach(self)
 
     # opening
@@ -225,8 +234,10 @@ class Server:
         """A handshake is over: from now on heartbeats watch a node."""
         if peer.connection.peer is not None and peer.connection.peer.role == "node":
             now = time.monotonic()
-            peer.connection.heartbeat = Heartbeat(now=now)
+            beat = self._beat
+            peer.connection.heartbeat = Heartbeat(beat, 2.5 * beat, 7.5 * beat, now=now)
             peer.connection.ping(now)
+            self._neighbours.met(peer.connection.peer.incarnation)
 
     # closing
 
@@ -295,8 +306,9 @@ class Server:
         self.carry_out()
 
     def watch(self) -> None:
-        """Twice a second: heartbeats and acknowledgements of the connections to other nodes."""
+        """Twice a second: whether this machine slept, and heartbeats of the connections to other nodes."""
         now = time.monotonic()
+        self.core.members.slept(system.slept(), now)
         for peer in list(self.peers.values()):
             if peer.connection.opened and peer.connection.heartbeat is not None:
                 for event in peer.connection.tick(now):
@@ -309,7 +321,7 @@ class Server:
             self._starter.reap()
         self.core.tick(now)
         self.carry_out()
-        self.loop.call_later(0.5, self.watch)
+        self.loop.call_later(min(0.5, self._beat / 4), self.watch)
 
     def drain(self, worker: int) -> None:
         """Pass on what a worker (0: the evaluator) printed before what it answers."""
@@ -351,6 +363,10 @@ class Server:
             self._starter = Starter(self)
         self._starter.start(action)
 
+    def _probe(self, action: actions.Probe) -> None:
+        if self._neighbours.gone(action.incarnation, action.name):
+            self.core.members.gone(action.incarnation, time.monotonic())
+
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
             self.runners.evaluator.start()
@@ -378,6 +394,7 @@ class Server:
         actions.Close: _close,
         actions.Dial: _dial,
         actions.Start: _start,
+        actions.Probe: _probe,
         actions.Prepare: _prepare,
         actions.Attended: _attended,
         actions.Stop: _stop,

@@ -47,6 +47,13 @@ class Start(NamedTuple):
     hostkey: str = ""
 
 
+class Probe(NamedTuple):
+    """Look whether the node `name` still lives, if it is on this machine; report `gone` if it does not."""
+
+    incarnation: bytes
+    name: str
+
+
 class ForkWorker(NamedTuple):
     """Have the fork server make worker `worker`."""
 
@@ -105,6 +112,19 @@ class Stop(NamedTuple):
 
 
 Action = (
-    Write | Close | Dial | Start | ForkWorker | Signal | Pause | Type | Resize | Interrupt | Prepare | Attended | Stop
+    Write
+    | Close
+    | Dial
+    | Start
+    | Probe
+    | ForkWorker
+    | Signal
+    | Pause
+    | Type
+    | Resize
+    | Interrupt
+    | Prepare
+    | Attended
+    | Stop
 )
 Meta = dict[str, Any]

@@ -5,22 +5,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-GRACE = 60.0
-"""Seconds for which a starter may be gone before its node looks whether it is still needed."""
-
 
 class Attachment:
     """Watches the node with the incarnation `starter`; nobody, if that is empty.
 
-    When that stops on purpose, this node stops. When it is lost for longer than `grace` seconds, this node
-    stops as soon as nothing runs on it and nobody has a result to fetch.
+    When that stops on purpose, this node stops. When it is down for longer than this node's grace, it stops
+    as soon as nothing runs on it and nobody has a result to fetch.
     """
 
-    def __init__(self, node: "Node", starter: bytes, grace: float) -> None:
+    def __init__(self, node: "Node", starter: bytes) -> None:
         self._node = node
         self._starter = starter
-        self._grace = grace
-        self._lost_at = 0.0
+        self._looks_at = 0.0
 
     def lost(self, incarnation: bytes, reason: str) -> None:
         """A node is not connected any more; `shutdown` is the reason of one that stopped on purpose."""
@@ -29,13 +25,16 @@ class Attachment:
         if reason == "shutdown":
             self._node.stop("who started it has stopped")
         else:
-            self._lost_at = self._node.now
-            self._node.later(self._grace, self._look)
+            self._look_in(self._node.grace)
+
+    def _look_in(self, seconds: float) -> None:
+        self._looks_at = self._node.now + seconds
+        self._node.later(seconds, self._look)
 
     def _look(self) -> None:
-        if self._starter in self._node.peers or self._node.now < self._lost_at + self._grace:
+        if self._starter in self._node.peers or self._node.now < self._looks_at:
             return  # it is back, or was back and is lost anew: that has a timer of its own
         if self._node.reasons_to_stay():
-            self._node.later(max(1.0, self._grace), self._look)
+            self._look_in(max(1.0, self._node.grace))
         else:
             self._node.stop("who started it is gone, and nothing runs here")

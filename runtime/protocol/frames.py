@@ -30,7 +30,7 @@ HOPS = 16
 class Kind:
     """What a frame is. Below 16: between two neighbours, in no session, never forwarded."""
 
-    PING, PONG, ACK, BYE, WELCOME, NODES = range(1, 7)
+    PING, PONG, ACK, BYE, WELCOME, NODES, RESUME, ABOUT = range(1, 9)
     SPAWN, STAGE, RESULT, FETCHED, CANCEL, SEND, OUTPUT, CREDIT, REQUEST, REPLY = range(16, 26)
     BLOCKED, UNBLOCKED, RETURNED, PUBLISH = range(32, 36)
     CELL, DONE, INPUT, RESIZE, INTERRUPT, SCREEN, NOTICE = range(48, 55)

@@ -1,62 +1,59 @@
 """The open connections of a node, one `Link` each, and what is known of who is at the other end."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol.actions import Meta
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.session import Session
 from pysh.runtime.protocol.terms import Pid
 
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.member import Member
+
 
 class Link:
-    """A neighbour: another node, one of our runners, or a terminal."""
+    """A connection with a neighbour: another node, one of our runners, or a terminal.
+
+    `dial` counts the dials of whoever dialled it, as far as that is known: of two the higher is the later.
+    """
 
     __slots__ = (
         "acknowledging",
         "address",
-        "aliases",
+        "dial",
         "dialled",
+        "greeted",
         "hello",
-        "load",
+        "member",
         "number",
         "process",
         "rtt",
         "session",
-        "suspect",
+        "told",
         "worker",
     )
 
     def __init__(
-        self, number: int, hello: Hello, process: int, *, dialled: bool, address: str = "", worker: int = 0
+        self, number: int, hello: Hello, process: int, *, dial: int = 0, address: str = "", worker: int = 0
     ) -> None:
         self.number = number
         self.hello = hello
         self.process = process
-        self.dialled = dialled
+        self.dial = dial
+        self.dialled = dial > 0
         self.address = address
         self.worker = worker
-        self.aliases: list[str] = []
-        self.session = Session(hello.incarnation) if hello.role == "node" else None
+        self.member: Member | None = None
+        self.session: Session | None = None
+        self.greeted = False  # whether we said which session we have
+        self.told: Meta = {}  # what whoever asked for it is told of how it came about
         self.rtt: float | None = None
-        self.load = 0
-        self.suspect = False
         self.acknowledging = False
 
     @property
     def role(self) -> str:
         """`node`, `evaluator`, `worker`, `program` or `terminal`."""
         return self.hello.role
-
-    def view(self) -> dict[str, Any]:
-        """What runners are told of a node."""
-        return {
-            "name": self.hello.name,
-            "incarnation": self.hello.incarnation,
-            "state": "suspect" if self.suspect else "up",
-            "python": self.hello.python,
-            "aliases": self.aliases,
-            "load": self.load,
-            "rtt": self.rtt,
-        }
 
 
 def first_wins(ours: tuple[str, bytes], theirs: tuple[str, bytes], *, dialled: bool) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pysh.runtime.protocol import requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
-from pysh.runtime.protocol.attachment import GRACE, Attachment
+from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.frames import (
@@ -36,6 +36,7 @@ from pysh.runtime.protocol.frames import (
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
 from pysh.runtime.protocol.work import Work
@@ -49,12 +50,17 @@ INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.
 
 
 class Node:
-    """One node. `facts()` adds to `info` what only the process around knows."""
+    """One node. `facts()` adds to `info` what only the process around knows.
+
+    `grace` is how long it waits for another without a connection, and how long while it has a terminal;
+    `jitter()` is a number between 0 and 1, so that not all dial again at once.
+    """
 
     def __init__(
         self, name: str, incarnation: bytes, *, python: str, cores: int, facts: Callable[[], dict[str, Any]] = dict,
         persistent: bool = False, linger: float = LINGER, limit: int = MAX_VALUE,
-        starter: bytes = b"", grace: float = GRACE,
+        starter: bytes = b"",
+        grace: tuple[float, float] = GRACE, jitter: Callable[[], float] = lambda: 1.0,
     ) -> None:  # fmt: skip
         self.name = name
         self.incarnation = incarnation
@@ -62,6 +68,8 @@ class Node:
         self.facts = facts
         self.persistent = persistent
         self.linger = linger
+        self.jitter = jitter
+        self._grace = grace
         self.alone_since = -inf  # when the last terminal was lost
         self.me = Pid(incarnation, HUB)
         self.links: dict[int, Link] = {}
@@ -79,7 +87,7 @@ class Node:
         self.members = Members(self)
         self.peers = self.members.peers
         self.drain = Drain(self)
-        self.attachment = Attachment(self, starter, grace)
+        self.attachment = Attachment(self, starter)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             **self.work.handlers, **self.console.handlers,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
@@ -106,6 +114,11 @@ class Node:
         """Call `do` in a `tick` that far from now."""
         heapq.heappush(self._timers, (self.now + seconds, next(self._timer_ids), do))
 
+    @property
+    def grace(self) -> float:
+        """Seconds that this node waits for another without a connection."""
+        return self._grace[self.console.terminal is not None]
+
     def next_number(self) -> int:
         """A process number that this incarnation never used."""
         return next(self._numbers)
@@ -122,7 +135,7 @@ class Node:
         """
         self.now = now
         process = 0 if worker else self.next_number()
-        link = Link(number, hello, process, dialled=bool(token), address=address, worker=worker)
+        link = Link(number, hello, process, dial=token, address=address, worker=worker)
         if hello.role == "node":
             self.members.joined(link, token, alias, told or {})
             return
@@ -148,7 +161,10 @@ class Node:
         self.processes.pop(link.process, None)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
-            if self.console.terminal_gone(link) and not self.persistent:
+            if not self.console.terminal_gone(link):
+                return
+            self.members.tell_grace()
+            if not self.persistent:
                 self.alone_since = now
                 self.later(self.linger, self._stop_if_idle)
         elif link.role == "program":
@@ -176,7 +192,9 @@ class Node:
                 self._mine(link, parse(raw))
             else:
                 self._forward(kind, raw)
-        self._acknowledge_soon(link)
+        if link.member is not None:
+            self.acknowledge_soon(link)
+            self.members.relieved(link.member)
 
     def _conversed(self, link: Link, kind: int, raw: Raw) -> None:
         """A frame came in a session with another node. The commonest, a result, is passed on unread."""
@@ -195,7 +213,8 @@ class Node:
             self.elsewhere.discard(Ref(Pid(link.hello.incarnation, route.number), route.ref))
         self.actions.append(Write(runner.number, [raw.header, raw.body]))
 
-    def _acknowledge_soon(self, link: Link) -> None:
+    def acknowledge_soon(self, link: Link) -> None:
+        """Send an ACK for what came on `link`, once that is due, unless something else carries it before."""
         session = link.session
         if session is None or link.number not in self.links:
             return
@@ -207,17 +226,22 @@ class Node:
 
     def _acknowledge(self, link: Link) -> None:
         link.acknowledging = False
-        self._acknowledge_soon(link)
+        self.acknowledge_soon(link)
 
     def _neighbourly(self, link: Link, frame: Frame) -> None:
         if frame.kind == Kind.ACK and link.session is not None:
             link.session.acked(frame.ack)
+        elif frame.kind == Kind.RESUME:
+            self.members.resumed(link, Resume(frame.options()))
+        elif frame.kind == Kind.ABOUT:
+            self.members.told(link, frame.options())
         elif frame.kind == Kind.BYE:
             reason = str(frame.options().get("reason", "closed"))
-            if reason == "shutdown":
-                self.work.cancel_of(lambda owner: owner.incarnation == link.hello.incarnation)
-            self.actions.append(Close(link.number))
-            self.closed(link.number, reason, self.now)
+            if link.role == "node":
+                self.members.said_bye(link, reason)
+            else:
+                self.actions.append(Close(link.number))
+                self.closed(link.number, reason, self.now)
 
     def _mine(self, link: Link | None, frame: Frame) -> None:
         handler = self._handlers.get(frame.kind) if frame.dest.number == HUB or frame.kind in INTERCEPTED else None
@@ -229,7 +253,7 @@ class Node:
     def _forward(self, kind: int, raw: Raw) -> None:
         peer = self.peers.get(dest_of(raw))
         if peer is None:
-            self._undeliverable(parse(raw))
+            self.undeliverable(parse(raw))
             return
         if kind == Kind.SPAWN:
             frame = parse(raw)
@@ -239,10 +263,10 @@ class Node:
             self.console.answered(parse(raw))
         self._put(peer, raw)
 
-    def _undeliverable(self, frame: Frame) -> None:
-        """The node it is for is not connected: whoever waits is told, and told that nothing ran."""
-        node = frame.dest.incarnation.hex()[:8]
-        lost = {"error": "NodeDown", "node": node, "reason": "noconnection", "executed": "no"}
+    def undeliverable(self, frame: Frame, node: str = "", reason: str = "noconnection") -> None:
+        """It never went to the node it is for: whoever waits is told, and told that nothing ran."""
+        node = node or frame.dest.incarnation.hex()[:8]
+        lost = {"error": "NodeDown", "node": node, "reason": reason, "executed": "no"}
         if frame.kind == Kind.SPAWN and not frame.flags & Flag.MORE:
             self.post(frame.source, Kind.RESULT, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
         elif frame.kind == Kind.REQUEST:
@@ -296,10 +320,13 @@ class Node:
             else:
                 self._put(peer, Raw(head, body[0] if body else b""))
 
-    def _put(self, peer: Link, raw: Raw) -> None:
-        assert peer.session is not None
-        stamped = peer.session.stamp(raw)
-        self.actions.append(Write(peer.number, [stamped.header, stamped.body]))
+    def _put(self, member: Member, raw: Raw) -> None:
+        session = member.session
+        stamped = session.stamp(raw)
+        if member.wire:
+            self.actions.append(Write(member.wire, [stamped.header, stamped.body]))
+        if session.unacked_bytes > FULL and not member.full:
+            self.members.filled(member)
 
     def write(self, link: Link, frame: Frame) -> None:
         """Send a frame to a neighbour, outside any session."""
@@ -312,7 +339,7 @@ class Node:
     # leaving
 
     def part(self, link: Link, reason: str) -> None:
-        """Leave one neighbour, saying so."""
+        """Leave a terminal or a runner, saying so."""
         self.write(link, Frame(Kind.BYE, LOCAL, LOCAL, meta=pack({"reason": reason})))
         self.actions.append(Close(link.number))
         self.closed(link.number, reason, self.now)
@@ -348,8 +375,8 @@ class Node:
         if self.stopping:
             return
         self.stopping = True
-        for link in list(self.peers.values()):
-            self.part(link, "shutdown")
+        for member in list(self.peers.values()):
+            self.members.part(member, "shutdown")
         self.console.notice(f"{self.name} stops: {reason}")
         for job in self.work.jobs:
             self.work.cancel(job, STOP_GRACE, "owner")

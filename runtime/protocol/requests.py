@@ -74,8 +74,7 @@ def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
 
 def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     """Whoever asks is answered as for a `connect`."""
-    token = next(node.members.tokens)
-    node.members.dialling[token] = frame
+    token = node.members.expect(frame)
     texts = {field: str(asked.get(field) or "") for field in ("name", "host", "python", "cwd", "setup", "hostkey")}
     env = {str(name): str(value) for name, value in (asked.get("env") or {}).items()}
     node.actions.append(Start(token, env=env, persist=bool(asked.get("persist")), **texts))
@@ -83,8 +82,8 @@ def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
 
 def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     for peer in list(node.peers.values()):
-        if asked["name"] in (peer.hello.name, *peer.aliases):
-            node.part(peer, "disconnected")
+        if peer.met and peer.goes_by(asked["name"]):
+            node.members.part(peer, "disconnected")
             return {"ok": True}
     return {"error": "NodeDown", "node": asked["name"], "reason": "not connected", "executed": "no"}
 
@@ -117,7 +116,9 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
             text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
             return {"error": "PyshError", "text": text, "executed": "no"}
         node.part(node.processes[console.terminal], TAKEN_OVER)
-    return {"ok": console.attach(link, asked)}
+    told = console.attach(link, asked)
+    node.members.tell_grace()
+    return {"ok": told}
 
 
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

@@ -34,7 +34,7 @@ class Session:
         self._received = 0
         self._duplicates = 0
         self._unacked: deque[Raw] = deque()  # those from `_sent` back, without a hole
-        self._unacked_bytes = 0
+        self.unacked_bytes = 0
         self._owed_bytes = 0  # received since an ack last went out
         self._owed_since = 0.0
 
@@ -47,7 +47,7 @@ class Session:
         self._sent += 1
         self._owed_bytes = 0
         self._unacked.append(stamped)
-        self._unacked_bytes += _size(stamped)
+        self.unacked_bytes += _size(stamped)
         return stamped
 
     def receive(self, seq: int, ack: int, size: int, now: float) -> str:
@@ -72,7 +72,7 @@ class Session:
         if ack > self._sent:
             raise FrameError(f"frame {ack} of a session is acknowledged, {self._sent} were sent")
         for _ in range(ack - self._sent + len(self._unacked)):
-            self._unacked_bytes -= _size(self._unacked.popleft())
+            self.unacked_bytes -= _size(self._unacked.popleft())
 
     def ack_due(self, now: float) -> int | None:
         """What an ACK frame is to carry, if one is due at `now`; it then counts as sent."""
@@ -93,7 +93,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """What went through so far."""
-        return SessionStatistics(self._sent, self._received, self._duplicates, len(self._unacked), self._unacked_bytes)
+        return SessionStatistics(self._sent, self._received, self._duplicates, len(self._unacked), self.unacked_bytes)
 
     def __repr__(self) -> str:
         return (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         disconnect,
         leave,
         me,
+        monitor_nodes,
         node,
         nodes,
         ping,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
         VersionSkew,
         WorkerDied,
     )
-    from pysh.runtime.node import Node, all_nodes
+    from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Process
     from pysh.runtime.program import start
     from pysh.runtime.results import Results
@@ -54,16 +55,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockingCall", "CodeSkew", "ConnectError", "LargeCapture", "MailboxFull", "NoProcess", "Node",
-    "NodeDown", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
+    "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
     "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed",
-    "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes", "ping", "receive",
+    "call", "call_all", "connect", "disconnect", "leave", "me", "monitor_nodes", "node", "nodes", "ping", "receive",
     "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node", "task", "task_all", "tasks",
     "wait",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Node": "node", "all_nodes": "node", "Process": "process", "Results": "results", "Task": "task",
-    "start": "program", "aio": "",
+    "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Results": "results",
+    "Task": "task", "start": "program", "aio": "",
 }  # fmt: skip
 
 

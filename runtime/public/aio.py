@@ -8,6 +8,7 @@ from pysh.runtime.aio import (
     disconnect,
     leave,
     me,
+    monitor_nodes,
     node,
     nodes,
     ping,
@@ -26,7 +27,7 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "node", "nodes",
+    "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "monitor_nodes", "node", "nodes",
     "ping", "receive", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node", "task",
     "task_all", "tasks", "wait",
 ]  # fmt: skip

@@ -17,6 +17,8 @@ from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
 
 UNSEEN = 100
+Watcher = Callable[[str, str, str], object]
+"""What is told of a node: its name, `up` or `down`, and why."""
 
 
 class Tracked(Protocol):
@@ -58,6 +60,7 @@ class Client(Wire):
         self._refs = count(1)
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}
+        self._watchers: dict[int, Watcher] = {}
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
             Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
@@ -202,8 +205,10 @@ class Client(Wire):
     def _on_nodes(self, frame: Frame) -> None:
         told = frame.options()
         self.view.update(told["nodes"])
-        reason = (told.get("event") or {}).get("reason") or "noconnection"
+        event = told.get("event") or {}
+        reason = event.get("reason") or "noconnection"
         known = {info.incarnation for info in self.view.nodes}
+        self._full = frozenset(info.incarnation for info in self.view.nodes if info.full)
 
         def gone(incarnation: bytes) -> bool:
             return incarnation not in known
@@ -211,6 +216,13 @@ class Client(Wire):
         self._outbox.drop(lambda stream: gone(stream.dest.incarnation))
         self._chunks.drop(gone)
         self._fail(gone, reason)
+        watcher = self._watchers.get(self._pid.number)
+        if event and watcher is not None:
+            watcher(event["name"], event["state"], event["reason"])
+
+    def watch_nodes(self, watcher: Watcher | None) -> None:
+        """Call `watcher` for each node that goes up or down, until the process that runs here ends; None ends it."""
+        self._watchers = {self._pid.number: watcher} if watcher is not None else {}
 
     def _fail(self, gone: Callable[[bytes], bool], reason: str) -> None:
         """Answer everybody who waits for a node that is gone."""

@@ -16,8 +16,9 @@ class _Message:
 
     __slots__ = ("_payload", "_value")
 
-    def __init__(self, payload: Buffer) -> None:
-        self._payload: Buffer | None = payload
+    def __init__(self, payload: Buffer | None, value: Any = None) -> None:
+        self._payload = payload
+        self._value = value
 
     def value(self) -> Any:
         if self._payload is not None:
@@ -45,7 +46,14 @@ class Mailbox:
 
     def put(self, payload: Buffer) -> None:
         """A message came."""
-        self._messages[self._next] = _Message(payload)
+        self._add(_Message(payload))
+
+    def put_record(self, record: Any) -> None:
+        """The system has a message of its own."""
+        self._add(_Message(None, record))
+
+    def _add(self, message: _Message) -> None:
+        self._messages[self._next] = message
         self._next += 1
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:

@@ -8,7 +8,10 @@ from pysh.runtime.protocol.terms import HUB, Pid
 
 
 class NodeInfo(NamedTuple):
-    """One node; `state` is `self`, `up` or `suspect`, `rtt` in seconds."""
+    """One node; `state` is `self`, `up` or `suspect`, `rtt` in seconds.
+
+    `full` tells that so much is on its way there that whoever sends more has to wait.
+    """
 
     name: str
     incarnation: bytes
@@ -17,6 +20,7 @@ class NodeInfo(NamedTuple):
     aliases: tuple[str, ...] = ()
     load: float = 0
     rtt: float | None = None
+    full: bool = False
 
     @property
     def hub(self) -> Pid:

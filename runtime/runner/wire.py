@@ -26,6 +26,9 @@ SOON = 0.0002
 ROW = 8
 """So many frames, each within `SOON` seconds of the last, show that their sender is not waiting for any."""
 
+SLOWED = frozenset((Kind.SPAWN, Kind.SEND))
+"""What waits while too much is on its way to a node. All else is little, or an answer that makes room."""
+
 Handler = Callable[[Frame], object]
 Meta = dict[str, Any] | bytes
 
@@ -49,6 +52,8 @@ class Wire:
         self.on_blocked: list[Callable[[], object]] = []
         """Called in a worker when its job waits, after the hub was told so."""
         self._pid = LOCAL
+        self._full: frozenset[bytes] = frozenset()
+        """The incarnations to which nothing more can be sent for now."""
         self._process = os.getpid()
         self._tells_blocked = tells_blocked
         self._blocked = 0
@@ -99,8 +104,8 @@ class Wire:
 
         A payload of several chunks goes on as its receiver grants credit, and is waited for where no
         thread reads; so is room, where too much is on its way. Where many are posted `in_a_row` some go
-        in one write, which the reading thread sees to. Raises `NodeDown` if the hub is gone, and
-        `NotSendable` for a meta that would end the connection.
+        in one write, which the reading thread sees to. Raises `NodeDown` if the hub is gone, or the node that
+        room was waited for, and `NotSendable` for a meta that would end the connection.
         """
         packed = meta if isinstance(meta, bytes) else pack(meta) if meta else b""
         if len(packed) > MAX_META:
@@ -112,6 +117,9 @@ class Wire:
         if outbox.size > ROOM and reading.may_wait:
             reading.ring()
             reading.drive(lambda: outbox.size <= ROOM, None)
+        if self._full and dest.incarnation in self._full and kind in SLOWED and reading.may_wait:
+            reading.drive(lambda: dest.incarnation not in self._full, None)
+            self.check_known(dest.incarnation)
         if self.lost:
             raise self._down("no")
         try:
@@ -263,6 +271,9 @@ class Wire:
         handler = self.handlers.get(whole.kind)
         if handler is not None:
             handler(whole)
+
+    def check_known(self, incarnation: bytes) -> None:
+        """Raise `NodeDown` if nothing can be sent to that node."""
 
     # the end
 

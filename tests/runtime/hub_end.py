@@ -127,6 +127,11 @@ class HubEnd:
         event = {"event": {"reason": reason}} if reason else {}
         self.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": list(nodes), **event})
 
+    def ping(self) -> None:
+        """Wait until the client has taken all that was sent to it."""
+        self.send(Kind.PING, source=LOCAL, dest=LOCAL)
+        self.expect(Kind.PONG)
+
     # receiving
 
     def expect(self, kind: int) -> Frame:

@@ -10,9 +10,9 @@ import pysh
 from pysh import aio
 from pysh.runtime import api
 from pysh.runtime.errors import NodeDown, TaskTimeout
-from pysh.runtime.node import Node
-from pysh.runtime.protocol.frames import Kind
-from tests.runtime.hub_end import DEADLINE, N1, N2, HubEnd, hub_end
+from pysh.runtime.node import Node, NodeEvent
+from pysh.runtime.protocol.frames import LOCAL, Kind
+from tests.runtime.hub_end import DEADLINE, N1, N2, THERE, HubEnd, hub_end
 
 
 @pytest_asyncio.fixture
@@ -52,6 +52,14 @@ async def test_code_runs_while_the_loop_does(hub: HubEnd) -> None:
     done, pending = await aio.wait(await aio.task_all(len, ""))
     assert len(done) == 2 and not pending
     assert {t async for t in aio.as_completed(done)} == set(done)
+
+
+async def test_nodes_that_go_are_told_to_a_coroutine_as_well(hub: HubEnd) -> None:
+    await aio.monitor_nodes()
+    event = {"name": "n2@there", "incarnation": THERE, "state": "down", "reason": "restarted"}
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N1], "event": event})
+    told = await aio.receive(NodeEvent, timeout=DEADLINE)
+    assert told == (Node("n2@there"), "down", "restarted")
 
 
 async def test_a_call_that_is_late_leaves_its_task_behind(hub: HubEnd) -> None:

@@ -11,8 +11,10 @@ import pytest
 import pysh
 from pysh.runtime import api
 from pysh.runtime.errors import BlockingCall, ConnectError, NodeDown, TaskTimeout, VersionSkew
-from pysh.runtime.node import Node
-from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.node import Node, NodeEvent
+from pysh.runtime.process import Process
+from pysh.runtime.protocol.frames import LOCAL, Kind
+from pysh.runtime.protocol.terms import Pid
 from tests.runtime.hub_end import DEADLINE, HERE, N1, N2, THERE, HubEnd, hub_end
 
 
@@ -65,6 +67,44 @@ def test_leaving_ends_the_connections_to_all_others(hub: HubEnd) -> None:
     api.leave()
     api.disconnect("n2")
     assert left == ["n2@there", "n2"]
+
+
+def test_nodes_that_come_and_go_are_told_to_the_mailbox_that_asked(hub: HubEnd) -> None:
+    api.monitor_nodes()
+    event = {"name": "n2@there", "incarnation": THERE, "state": "down", "reason": "restarted"}
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N1]})  # no event
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N1], "event": event})
+    told = api.receive(NodeEvent, timeout=DEADLINE)
+    assert told == NodeEvent(Node("n2@there"), "down", "restarted") == (Node("n2@there"), "down", "restarted")
+    api.monitor_nodes(on=False)
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N1, N2], "event": event | {"state": "up"}})
+    hub.message("last")
+    assert api.receive(timeout=DEADLINE) == "last"
+
+
+def test_whoever_sends_to_a_node_that_is_full_waits_for_room(hub: HubEnd) -> None:
+    hub.tell_nodes(N1, N2 | {"full": True})
+    hub.ping()
+    sending = threading.Thread(target=api.send, args=(Process(Pid(THERE, 7), "n2@there"), "hello"), daemon=True)
+    sending.start()
+    api.send(Process(Pid(HERE, 7), "n1@here"), "to another")
+    assert hub.expect(Kind.SEND).dest == Pid(HERE, 7)
+    assert sending.is_alive()
+    hub.tell_nodes(N1, N2)
+    assert hub.expect(Kind.SEND).dest == Pid(THERE, 7)
+    sending.join(DEADLINE)
+    assert not sending.is_alive()
+
+
+def test_whoever_waits_for_room_learns_that_the_node_is_down(hub: HubEnd) -> None:
+    hub.tell_nodes(N1, N2 | {"full": True})
+    hub.ping()
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(api.send, Process(Pid(THERE, 7), "n2@there"), "hello")
+        hub.tell_nodes(N1)
+        with pytest.raises(NodeDown) as caught:
+            sending.result(DEADLINE)
+    assert caught.value.executed == "no"
 
 
 def test_ping_is_timed_here_and_needs_a_known_node(hub: HubEnd) -> None:

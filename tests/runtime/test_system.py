@@ -161,6 +161,12 @@ def test_a_worker_is_the_first_to_go_when_memory_runs_out(fallbacks: str) -> Non
     assert int(run(script, fallbacks)) == (before if fallbacks else 500)
 
 
+@BOTH
+def test_the_sleep_of_the_machine_does_not_grow_while_it_is_awake(fallbacks: str) -> None:
+    script = "before = system.slept(); time.sleep(0.2); print(abs(system.slept() - before) < 0.1)"
+    assert run(script, fallbacks) == "True\n"
+
+
 def test_a_signal_to_nobody_is_no_error() -> None:
     child = started("print(flush=True)")
     child.communicate()

@@ -30,9 +30,10 @@ def test_a_node_that_is_not_connected_is_reported_at_once_and_nothing_ran() -> N
 
 def test_two_nodes_that_dial_each_other_at_once_keep_one_connection() -> None:
     cluster = Cluster("a", "b")
-    cluster.join("a", "b")
-    cluster.join("b", "a")
     program = cluster["a"].program()
+    cluster["a"].dial("b")
+    cluster["b"].dial("a")
+    cluster.run(1)
     ref = program.task(cluster["b"], b"1")
     cluster.run(1)
     assert len(cluster["a"].core.peers) == len(cluster["b"].core.peers) == 1

@@ -1,0 +1,293 @@
+"""Two nodes and a bad connection between them: an outage is a pause, and nothing is lost or doubled."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from tests.proxy import BACK, THERE, Proxy
+from tests.sshd import Place, place
+from tests.system.conftest import PYSH, Home, until
+
+START = """
+import json, sys
+from pysh.runtime import config, launch
+asked = json.loads(sys.argv[1])
+asked |= {"cookie": config.read_cookie(None, None).hex(), "python": sys.executable, "persistent": True,
+          "role": "headless", "python_version": "%d.%d" % sys.version_info[:2]}
+told = launch.status(launch.start_hub(asked))
+print(json.dumps(told))
+"""
+
+
+def start(home: Home, name: str, **settings: Any) -> dict[str, Any]:
+    """Start a headless node with settings that no option has: `grace` (two numbers) and `beat`, in seconds."""
+    asked = {"name": f"{name}@localhost", "cwd": str(home.folder), **settings}
+    done = home.run([PYSH[0], "-c", START, json.dumps(asked)])
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+class Pair:
+    """n1 and n2, connected through a proxy."""
+
+    def __init__(self, home: Home, **settings: Any) -> None:
+        self.home = home
+        self.n1 = start(home, "n1", **settings)
+        self.n2 = start(home, "n2", **settings)
+        self.proxy = Proxy(home.folder / "proxy", self.n2["socket"])
+        assert self.on_n1(f"connect({self.proxy.address!r}).name") == "'n2@localhost'"
+
+    def on_n1(self, source: str) -> str:
+        """What `source` gives in the shell of n1."""
+        done = self.home.pysh("rpc", "n1", "-c", source, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def state(self, node: str = "n1") -> str:
+        """What `node` thinks of the other."""
+        done = self.home.pysh("rpc", node, "-c", "[n.state for n in nodes()][1:]")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def pair(home: Home) -> Iterator[Pair]:
+    made = Pair(home, beat=0.2)
+    with made.proxy:
+        yield made
+
+
+LOAD = """
+import os, random, sys, threading, time
+
+PROXY, STOP = sys.argv[1:]
+SIZES = [100] * 60 + [1000] * 30 + [30_000] * 8 + [1 << 20]
+main = me()
+n2 = connect(PROXY)
+
+def source(main):
+    "Sends numbered messages until it is told to stop; then how many there were."
+    number = 0
+    while True:
+        send(main, ("far", number, bytes(random.choice(SIZES))))
+        number += 1
+        try:
+            receive("stop", timeout=0)
+        except TimeoutError:
+            continue
+        send(main, ("end", number, b""))
+        return
+
+def sink(main):
+    "Checks the numbers of what comes, until the end; then how many there were."
+    expected = 0
+    while True:
+        what, number, payload = receive()
+        if what == "end":
+            send(main, ("sunk", expected, number))
+            return
+        assert number == expected, (number, expected)
+        expected += 1
+
+far_source, far_sink = spawn(source, main, on=n2), spawn(sink, main, on=n2)
+
+def sending():
+    number = 0
+    while not os.path.exists(STOP):
+        send(far_sink, ("near", number, bytes(random.choice(SIZES))))
+        number += 1
+        if number % 50 == 0:
+            time.sleep(0.02)
+    send(far_sink, ("end", number, b""))
+    send(far_source, "stop")
+
+thread = threading.Thread(target=sending)
+thread.start()
+print("loaded", flush=True)
+expected = sunk = ended = None
+expected = 0
+while sunk is None or ended is None:
+    what, number, payload = receive(timeout=60)
+    if what == "far":
+        assert number == expected, (number, expected)
+        expected += 1
+    elif what == "end":
+        ended = number
+    else:
+        sunk, sent = number, payload
+print(expected == ended, sunk == sent, expected, sunk, flush=True)
+"""
+
+
+class Load:
+    """A program that sends numbered messages both ways to the node at `address` and back, and checks them."""
+
+    def __init__(self, home: Home, address: str) -> None:
+        file, self.stop = home.folder / "load.pysh", home.folder / "stop"
+        file.write_text(LOAD)
+        self.process = subprocess.Popen(
+            [*PYSH, str(file), address, str(self.stop)], env=home.environ, cwd=home.folder, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "loaded\n"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> list[str]:
+        """Stop it; what it found: whether all came, each way, and how many."""
+        self.stop.touch()
+        out, err = self.process.communicate(timeout=90)
+        assert self.process.returncode == 0, err
+        return out.split()
+
+
+def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
+    home: Home, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    times = request.config.getoption("soak")
+    cuts, longest = (max(10, 100 // times), 12.0) if times > 1 else (20, 0.5)
+    n2 = start(home, "n2")
+    draw = random.Random(request.node.name)
+    with Proxy(tmp_path / "proxy", n2["socket"]) as proxy, Load(home, proxy.address) as load:
+        for number in range(cuts):
+            seconds = draw.uniform(longest / 120, longest)
+            if number % 2:
+                proxy.tear(draw.choice((THERE, BACK)), seconds)
+            else:
+                proxy.cut(seconds)
+            until(lambda: proxy.connected, "another connection")
+            time.sleep(draw.uniform(0, 0.2))
+        *whole, far, near = load.end()
+        assert whole == ["True", "True"]
+        assert min(int(far), int(near)) > 10 * cuts
+        assert proxy.connections > cuts
+
+
+class Tunnel:
+    """An ssh that forwards the Unix socket `here` to the one at `there`, started anew whenever it ends."""
+
+    def __init__(self, place: Place, here: Path, there: str) -> None:
+        self.starts = 0
+        self._command = [
+            "ssh", "-F", str(place.home.config), "-N", "-o", "StreamLocalBindUnlink=yes",
+            "-o", "ExitOnForwardFailure=yes", "-L", f"{here}:{there}", "db1",
+        ]  # fmt: skip
+        self._over = False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        until(here.exists, "the tunnel")
+
+    def _run(self) -> None:
+        while not self._over:
+            self.starts += 1
+            self._ssh = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+            self._ssh.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._ssh.kill()
+        self._thread.join()
+
+
+def test_P2_a_bit_that_changed_on_the_way_ends_the_connection_and_reaches_nobody(home: Home, tmp_path: Path) -> None:
+    n2, near = start(home, "n2"), tmp_path / "tunnel"
+    with place(tmp_path / "ssh") as there:
+        server = there.sshd()
+        with Proxy(None, server.port) as proxy:
+            there.home.host("db1", {"Port": proxy.port, "HostKeyAlias": server.name})
+            with Tunnel(there, near, n2["socket"]) as tunnel, Load(home, f"unix:{near}") as load:
+                for way in (THERE, BACK, THERE, BACK):
+                    starts = tunnel.starts
+                    proxy.flip(way)
+                    until(lambda starts=starts: tunnel.starts > starts, "the end of the connection")
+                assert load.end()[:2] == ["True", "True"]
+
+
+def test_P2_a_task_outlives_the_connection_and_its_output_is_shown_once(pair: Pair) -> None:
+    code = "import time\ndef work():\n    for i in range(10): print('line', i); time.sleep(0.1)\n    return 7\n"
+    pair.on_n1(code)
+    pair.on_n1("t = task(work, on='n2')")
+    pair.proxy.cut(0.5)
+    assert pair.on_n1("t.result(timeout=20)") == "7"
+    assert pair.on_n1("t.output").count("line") == 10
+
+
+def test_a_black_hole_is_suspect_in_time_given_up_and_dialled_anew(pair: Pair) -> None:
+    until(lambda: pair.state() == "['up']", "n2 to be up")
+    before = pair.proxy.connections
+    for way in (THERE, BACK):
+        pair.proxy.stall(way)
+        until(lambda: pair.state() == "['suspect']", "n2 to be suspect", 5)
+        until(lambda: pair.proxy.connections > before, "another attempt", 10)
+        pair.proxy.stall(way, on=False)
+        until(lambda: pair.state() == "['up']", "n2 to be back", 25)
+    assert pair.on_n1("call(lambda: 6 * 7, on='n2')") == "42"
+
+
+MONITOR = "monitor_nodes(); t = task(__import__('time').sleep, 60, on='n2')"
+EVENT = "(lambda e: (str(e.node), e.state, e.reason))(receive(pysh.NodeEvent, timeout=20))"
+
+
+def test_P3_P5_a_node_that_is_killed_is_down_at_once_and_once(pair: Pair) -> None:
+    pair.on_n1(f"import pysh; {MONITOR}")
+    began = time.monotonic()
+    os.kill(pair.n2["pid"], signal.SIGKILL)
+    assert pair.on_n1(EVENT) == "('n2@localhost', 'down', 'ended')"
+    assert time.monotonic() - began < 5
+    assert pair.on_n1("type(t.exception(timeout=5)).__name__") == "'NodeDown'"
+    assert pair.on_n1("t.executed") in ("'maybe'", "'yes'")
+    assert pair.on_n1("len([1 for _ in [0] if not pysh.nodes()[1:]])") == "1"
+
+
+def test_P2_past_the_grace_a_node_is_down_on_both_sides(home: Home) -> None:
+    pair = Pair(home, beat=0.2, grace=[1.0, 1.0])
+    with pair.proxy as proxy:
+        pair.on_n1(f"import pysh; {MONITOR}")
+        proxy.cut(3.0)
+        told = pair.on_n1(EVENT)
+        assert told.startswith("('n2@localhost', 'down', 'unreachable for 1 s')")
+        until(lambda: pair.state("n2") == "[]", "n1 to be down at n2")
+        assert pair.on_n1("t.exception(timeout=5).executed") in ("'maybe'", "'yes'")
+        assert pair.on_n1(f"connect({proxy.address!r}).name") == "'n2@localhost'"
+        assert pair.on_n1(EVENT) == "('n2@localhost', 'up', '')"
+        assert pair.on_n1("call(lambda: 6 * 7, on='n2')") == "42"
+
+
+def test_P2_a_hub_that_is_stopped_for_long_is_waited_for(pair: Pair, request: pytest.FixtureRequest) -> None:
+    seconds = 20.0
+    pair.on_n1("t = task(lambda: 'done', on='n2')")
+    os.kill(pair.n2["pid"], signal.SIGSTOP)
+    try:
+        later = pair.on_n1("u = task(lambda: 'later', on='n2'); u.status")
+        until(lambda: pair.state() == "['suspect']", "n2 to be suspect", 5)
+        time.sleep(seconds)  # what is tested is this long absence
+    finally:
+        os.kill(pair.n2["pid"], signal.SIGCONT)
+    assert later
+    assert pair.on_n1("t.result(timeout=30), u.result(timeout=30)") == "('done', 'later')"
+
+
+def test_leave_ends_the_connections_and_is_no_outage(pair: Pair) -> None:
+    pair.on_n1("leave()")
+    assert pair.state() == "[]"
+    until(lambda: pair.state("n2") == "[]", "n1 to have left n2")
+    assert pair.on_n1(f"connect({pair.proxy.address!r}).state") == "'up'"
