@@ -149,6 +149,11 @@ class Load:
         self.process.kill()
         self.process.communicate()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it ended, which it does by itself only when something is wrong."""
+        return self.process.poll() is not None
+
     def end(self) -> list[str]:
         """Stop it; what it found: whether all came, each way, and how many."""
         self.stop.touch()
@@ -171,7 +176,8 @@ def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
                 proxy.tear(draw.choice((THERE, BACK)), seconds)
             else:
                 proxy.cut(seconds)
-            until(lambda: proxy.connected, "another connection")
+            until(lambda: proxy.connected or load.ended, "another connection")
+            assert not load.ended, load.process.communicate()
             time.sleep(draw.uniform(0, 0.2))
         *whole, far, near = load.end()
         assert whole == ["True", "True"]
