@@ -20,7 +20,8 @@ STOP_SECONDS = 5.0
 
 def ask(node: Reached, cookie: bytes) -> Client:
     """A connection to a node, with its answers read in a thread."""
-    client = Client(node.connect(), Hello("terminal", "", os.urandom(16), os.urandom(32), pid=os.getpid()), cookie)
+    hello = Hello("terminal", "", os.urandom(16), os.urandom(32), pid=os.getpid())
+    client = Client(node.connect(), hello, cookie, **node.proof())
     client.start_thread()
     return client
 
@@ -63,7 +64,7 @@ def tasks(asked: argparse.Namespace) -> int:
     """The tasks that the nodes here, or one node anywhere, run or keep results of."""
     cookie = cookie_of(asked)
     if asked.node:
-        with reached(asked.node) as node:
+        with reached(asked.node, cookie) as node:
             rows = _tasks_of(node, cookie)
     else:
         rows = [row for entry in discovery.found() for row in _tasks_of(Reached(entry), cookie)]
@@ -99,9 +100,10 @@ def _pages(client: Client) -> Iterator[dict[str, Any]]:
 
 def stop(asked: argparse.Namespace) -> int:
     """End a node, and wait until it is gone."""
-    with reached(asked.node) as node:
+    cookie = cookie_of(asked)
+    with reached(asked.node, cookie) as node:
         name, pid = node.entry.name, node.entry.pid
-        ask(node, cookie_of(asked)).ask("stop", timeout=STOP_SECONDS, drain=asked.drain)
+        ask(node, cookie).ask("stop", timeout=STOP_SECONDS, drain=asked.drain)
         seconds = STOP_SECONDS + (asked.drain or 0.0)
         until = time.monotonic() + seconds
         while node.is_alive():
@@ -115,8 +117,9 @@ def stop(asked: argparse.Namespace) -> int:
 
 def rpc(asked: argparse.Namespace) -> int:
     """Run code in the shell of a node: what it prints and its value here, 1 if it raised."""
-    with reached(asked.node) as node:
-        return _rpc(asked, node.entry.name, ask(node, cookie_of(asked)))
+    cookie = cookie_of(asked)
+    with reached(asked.node, cookie) as node:
+        return _rpc(asked, node.entry.name, ask(node, cookie))
 
 
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:

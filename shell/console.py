@@ -13,9 +13,10 @@ from typing import Any
 
 from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind, encode, pack, parse
-from pysh.runtime.protocol.handshake import Handshake
+from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, TAKEN_OVER, Pid
+from pysh.runtime.runner.greet import Compute
 
 ANSWER_SECONDS = 10.0
 """How long a hub may take to answer; it never runs user code, so it is quick or broken."""
@@ -32,15 +33,22 @@ class Refused(Exception):
 
 
 class Console:
-    """A terminal's connection to the node behind `sock`, proved with `cookie`."""
+    """A terminal's connection to the node behind `sock`, proved with `cookie`; by SPAKE2, which `compute`
+    does, over a host key whose SHA-256 is given because nobody vouches for it."""
 
-    def __init__(self, sock: socket.socket, cookie: bytes) -> None:
+    def __init__(
+        self, sock: socket.socket, cookie: bytes, *, host_key: bytes = b"", compute: Compute | None = None
+    ) -> None:
         sock.setblocking(False)
         now = time.monotonic()
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
         self._sock = sock
-        shake = Handshake(hello, cookie, dialling=True, now=now)
+        self._compute = compute
+        shake = Handshake(
+            hello._replace(suite=SPAKE2 if host_key else HMAC), cookie, dialling=True, now=now,
+            binding=host_key, entropy=os.urandom(32),
+        )  # fmt: skip
         self._connection = Connection(shake, now=now, heartbeat=None)
         self._unsent = b""
         self._frames: deque[Frame] = deque()
@@ -55,12 +63,21 @@ class Console:
 
     def open(self) -> None:
         """Prove the cookie and learn who we are. Raises `HandshakeError` or `HubLost`."""
+        self._work()
         self._flush()
         while self._self is None:
             self.wait((), min(ANSWER_SECONDS, max(0.0, self._connection.next_deadline() - time.monotonic())))
             self._connection.tick(time.monotonic())
             if self._connection.error is not None:
                 raise self._connection.error
+            self._work()
+
+    def _work(self) -> None:
+        """Have done what the handshake waits for, if anything."""
+        if (work := self._connection.take_work()) is not None:
+            assert self._compute is not None
+            self._connection.work_done(*self._compute(work), time.monotonic())
+            self._flush()
 
     def close(self) -> None:
         """End the connection; the node lives on."""

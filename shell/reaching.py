@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pysh.runtime.hub.probe import Machine
     from pysh.runtime.hub.starting import Asked, Started
+    from pysh.runtime.protocol.handshake import Work
     from pysh.transports.control import Ran
 
 
@@ -34,6 +35,10 @@ class Reached:
         """Whether it still runs."""
         return discovery.alive(self.entry.name)
 
+    def proof(self) -> dict[str, Any]:
+        """What a proof of the cookie takes there, besides the cookie."""
+        return {}
+
 
 class Far(Reached):
     """A node that runs on another machine."""
@@ -46,13 +51,17 @@ class Far(Reached):
         return self._other.connect(self.entry.socket)
 
     def is_alive(self) -> bool:
-        return self.entry.name in (entry.name for entry in self._other.survey().nodes)
+        return self._other.has(self.entry)
+
+    def proof(self) -> dict[str, Any]:
+        return self._other.proof()
 
 
 class OtherMachine:
-    """An SSH connection to another machine, by a carrier of our own; `close` ends both."""
+    """An SSH connection to another machine, or to a node that listens there by itself, by a carrier of our own;
+    `close` ends both. Without a `cookie` to be proved somebody has to vouch for the host key."""
 
-    def __init__(self, destination: str, trace: Trace) -> None:
+    def __init__(self, destination: str, trace: Trace, cookie: bytes = b"") -> None:
         self.destination = destination
         # Only who goes to another machine pays for the import of these.
         import asyncio
@@ -66,13 +75,41 @@ class OtherMachine:
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
         try:
-            connecting = self._carrier.connect(destination, ask=sys.stdin.isatty())
+            connecting = self._carrier.connect(destination, ask=sys.stdin.isatty(), secret=cookie)
             self._ssh = self._runner.run(connecting)
             trace.connected(self._ssh.facts, shared=False)
-            check_vouched(self._ssh.facts, destination)
+            if not cookie:
+                check_vouched(self._ssh.facts, destination)
         except BaseException:
             self.close()
             raise
+
+    def find(self, node: str) -> Entry:
+        """The node that is meant. Raises `TransportError`, or `NoSuchNode` with who runs there."""
+        from pysh.transports.means import EMBEDDED, SERVICE
+
+        if self._ssh.facts.server == EMBEDDED:
+            return Entry(f"{node}@{self.destination}", SERVICE, 0)
+        return self.survey().find(node, self.destination)
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the node still runs there."""
+        import asyncio
+
+        if entry.pid:
+            return entry.name in (entry.name for entry in self.survey().nodes)
+        self._runner.run(asyncio.sleep(0))  # so that the end of the connection, which is the node's, is noticed
+        return not self._ssh.lost.done()
+
+    def proof(self) -> dict[str, Any]:
+        """What a proof of the cookie takes: SPAKE2 over the host key that was seen, where nobody vouches for it."""
+        from pysh.runtime.hub.trust import host_key_to_bind
+
+        host_key = host_key_to_bind(self._ssh.facts)
+        return {"host_key": host_key, "compute": self._compute} if host_key else {}
+
+    def _compute(self, work: "Work") -> tuple[bytes, bytes]:
+        return self._runner.run(self._carrier.spake2(*work))
 
     def survey(self) -> "Machine":
         """Who runs there now. Raises `TransportError`."""
@@ -121,7 +158,7 @@ async def _within(seconds: float, ended: "asyncio.Future[Any]") -> None:
 
 
 @contextmanager
-def other_machine(destination: str, trace: Trace | None = None) -> Iterator[OtherMachine]:
+def other_machine(destination: str, trace: Trace | None = None, cookie: bytes = b"") -> Iterator[OtherMachine]:
     """A machine for as long as a command needs it; `trace` is told of the way there.
 
     Raises `TransportError` or `BadName`.
@@ -129,7 +166,7 @@ def other_machine(destination: str, trace: Trace | None = None) -> Iterator[Othe
     from pysh.runtime.protocol.addresses import check_destination
 
     check_destination(destination)
-    made = OtherMachine(destination, trace or Trace())
+    made = OtherMachine(destination, trace or Trace(), cookie)
     try:
         yield made
     finally:
@@ -137,12 +174,15 @@ def other_machine(destination: str, trace: Trace | None = None) -> Iterator[Othe
 
 
 @contextmanager
-def reached(text: str) -> Iterator[Reached]:
-    """The node that `text` names. Raises `TransportError`, `NoSuchNode` with who runs there, or `BadName`."""
+def reached(text: str, cookie: bytes) -> Iterator[Reached]:
+    """The node that `text` names, to be proved the `cookie`.
+
+    Raises `TransportError`, `NoSuchNode` with who runs there, or `BadName`.
+    """
     match discovery.meant(text):
         case There(node, destination, _):
-            with other_machine(destination) as other:
-                yield Far(other.survey().find(node, destination), other)
+            with other_machine(destination, cookie=cookie) as other:
+                yield Far(other.find(node), other)
         case Here(_, written):
             yield Reached(discovery.find(written))
         case Socket(path):

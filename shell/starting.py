@@ -74,21 +74,23 @@ def attach(asked: argparse.Namespace) -> int:
     """This terminal on the shell of a node that runs."""
     from pysh.shell.reaching import reached
 
-    with reached(asked.node) as node:
+    cookie = config.read_cookie(asked.cookie, asked.cookie_file)
+    with reached(asked.node, cookie) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
-        cookie = config.read_cookie(asked.cookie, asked.cookie_file)
-        return _terminal(asked, tty, cookie, node.connect, force=asked.force)
+        return _terminal(asked, tty, cookie, node.connect, force=asked.force, **node.proof())
 
 
-def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False) -> int:
+def _terminal(
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False, **proof: Any
+) -> int:
     if tty is None:
         from pysh.shell import plain
 
-        return plain.run_plain(connect, cookie, force=force)
+        return plain.run_plain(connect, cookie, force=force, **proof)
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours)
+    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, **proof)
 
 
 def history_file() -> Any:

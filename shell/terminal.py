@@ -46,12 +46,14 @@ def run_terminal(
     history: Path | None = None,
     force: bool = False,
     colours: bool | None = None,
+    **proof: Any,
 ) -> int:
     """Be the terminal of a node's shell until the user leaves; the exit code.
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
     once, and may wait for the node to start. `history` is the file of what was typed, `force` takes the
-    shell over from another terminal, `colours` overrides the environment.
+    shell over from another terminal, `colours` overrides the environment. `proof` is what
+    `Console` takes where nobody vouches for a host key.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
@@ -60,7 +62,7 @@ def run_terminal(
     session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
     try:
         session.prepare()
-        return session.run(Console(connect(), cookie), force=force)
+        return session.run(Console(connect(), cookie, **proof), force=force)
     finally:
         session.close()
         tty.restore()

@@ -34,6 +34,7 @@ REFUSALS = {
     "suite": "hostkey",
     "channel_binding": "hostkey",
     "no_spake2": "hostkey",
+    "another_node": "find",
 }
 """Which stage of `ConnectError` a refusal of the handshake belongs to; any other is `ready`."""
 
@@ -106,7 +107,7 @@ class Dialler:
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
         tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
-        await self.greet(attempt, tunnel.sock, tunnel)
+        await self.greet(attempt, tunnel.sock, tunnel, there.node)
 
     def far(self) -> "Far":
         """What leads to other machines. Raises `TransportError` where nothing does."""
@@ -120,12 +121,14 @@ class Dialler:
             self._far = Far(LOG, self._server.cookie)
         return self._far
 
-    async def greet(self, attempt: Attempt, sock: socket.socket, tunnel: "Tunnel | None" = None) -> None:
-        """Connect to the node behind `sock`; its outcome is reported as that of a dialling is."""
+    async def greet(
+        self, attempt: Attempt, sock: socket.socket, tunnel: "Tunnel | None" = None, node: str = ""
+    ) -> None:
+        """Connect to the node behind `sock`, to be called `node`; its outcome is reported as that of a dialling is."""
         from pysh.runtime.hub.server import Peer
 
         server, now = self._server, time.monotonic()
-        shake = dialling(server.hello(), server.cookie, host_key=tunnel.host_key if tunnel else b"")
+        shake = dialling(server.hello(), server.cookie, host_key=tunnel.host_key if tunnel else b"", node=node)
         connection = Connection(shake, now=now, heartbeat=None)
         sock.setblocking(False)
         alias = "" if attempt.address.startswith("unix:") else attempt.address

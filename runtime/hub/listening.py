@@ -8,7 +8,7 @@ the host key that he saw: to a hub all that come are equal, and a key alone open
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.places import state_dir
@@ -35,6 +35,7 @@ class Port:
         self._prover = Prover(log, self._lend)
         self._key_hash = b""
         self._keeping: asyncio.Task[None] | None = None
+        self._taking: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> str:
         """Listen; where, as HOST:PORT. Raises `TransportError`: one of `resolve tcp hostkey`."""
@@ -90,4 +91,6 @@ class Port:
         peer = self._server.expecting(
             suites=(SPAKE2,), host_keys=lambda: (self._key_hash,), prover=self._prover, source=source
         )
-        self._server.loop.create_task(self._server.loop.create_unix_connection(lambda: peer, sock=sock))
+        taking = self._server.loop.create_task(self._server.loop.create_unix_connection(lambda: peer, sock=sock))
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)

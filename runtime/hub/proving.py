@@ -29,11 +29,19 @@ CODES = {"hostkey": "no_spake2", "busy": "busy", "malformed": "malformed"}
 """What a handshake that cannot go on says, for each stage of the carrier's error."""
 
 
-def dialling(hello: Hello, cookie: bytes, *, host_key: bytes = b"") -> Handshake:
-    """The handshake of who dials; with SPAKE2 where `host_key`, the SHA-256 of the one that was seen, is given."""
+def dialling(hello: Hello, cookie: bytes, *, host_key: bytes = b"", node: str = "") -> Handshake:
+    """The handshake of who dials; with SPAKE2 where `host_key`, the SHA-256 of the one that was seen, is given.
+
+    It fails for a peer that is not called `node`, where that is told: what stands before the `@`.
+    """
+
+    def check(peer: Hello) -> str | None:
+        right = not node or peer.name.partition("@")[0] == node
+        return None if right else f"another_node: {peer.name} answers there, and no {node}"
+
     hello = hello._replace(suite=SPAKE2 if host_key else HMAC)
     entropy = os.urandom(32) if host_key else b""
-    return Handshake(hello, cookie, dialling=True, now=time.monotonic(), binding=host_key, entropy=entropy)
+    return Handshake(hello, cookie, dialling=True, now=time.monotonic(), binding=host_key, entropy=entropy, check=check)
 
 
 def machine_keys() -> tuple[bytes, ...]:

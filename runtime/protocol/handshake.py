@@ -104,8 +104,8 @@ class Handshake:
     `hello` is this end's own, `secret` what both must hold, `binding` what the channel ties them to (each
     end its own value). The suite is the dialler's: its hello names it, and an acceptor takes those in
     `suites`. With SPAKE2 `entropy` is 32 fresh bytes, `binding` the SHA-256 of the host key that the
-    dialler saw, and `host_keys()` those that the acceptor's machine has. `check`, for an acceptor, is
-    asked about a peer that has proved itself and may refuse it by returning `"code: text"`. Raises
+    dialler saw, and `host_keys()` those that the acceptor's machine has. `check` is asked
+    about a peer that has proved itself and may refuse it by returning `"code: text"`. Raises
     `ValueError` for a secret or a hello that cannot do.
     """
 
@@ -313,8 +313,8 @@ class Handshake:
         if not fitting:
             raise HandshakeError("bad_cookie", BAD_KEY if guarded else BAD_COOKIE)
         self._binding = fitting[0]
+        self._admit(self._claimed)
         if not self._dialling:
-            self._admit(self._claimed)
             self._transcript.update(message)
             self._prove()
         self.peer = self._claimed

@@ -1,42 +1,34 @@
-"""Over whose host key the cookie is proved."""
+"""Over whose host key the cookie is proved, and how."""
 
 import pytest
 
-from pysh.runtime.hub.trust import check_vouched, suite_over
-from pysh.runtime.protocol.handshake import HMAC
+from pysh.runtime.hub.trust import check_vouched, host_key_to_bind
 from pysh.transports.base import TransportError
 from pysh.transports.control import Facts, Verified
 
 
-def facts(verified: Verified) -> Facts:
-    return Facts("10.0.0.3", 22, "bob", "10.0.0.3", "asyncssh", verified, "ssh-ed25519", "SHA256:abc", {})
+def facts(verified: Verified, server: str = "OpenSSH_9.2") -> Facts:
+    return Facts("10.0.0.3", 22, "bob", "10.0.0.3", "asyncssh", verified, "ssh-ed25519", "SHA256:abcd", {}, server)
 
 
 @pytest.mark.parametrize("verified", ["known_hosts", "accepted-new"])
 def test_a_host_that_known_hosts_vouches_for_is_private_enough(verified: Verified) -> None:
-    assert suite_over(facts(verified), "db1") == HMAC
+    check_vouched(facts(verified), "db1")
+    assert host_key_to_bind(facts(verified)) == b""
 
 
 @pytest.mark.parametrize(
-    ("destination", "address", "hint"),
-    [
-        ("db1", "w1@db1", 'ssh db1, or have it written down: connect("w1@db1", hostkey="accept-new")'),
-        ("bob@db1:22", "w1@bob@db1:22", "ssh ssh://bob@db1:22, or"),
-        ("db1", "", "ssh db1"),
-    ],
+    ("verified", "server"), [("provisional", "OpenSSH_9.2"), ("provisional", "pysh"), ("known_hosts", "pysh")]
 )
-def test_over_any_other_nothing_is_proved(destination: str, address: str, hint: str) -> None:
+def test_a_proof_is_bound_to_an_unknown_key_and_to_that_of_a_node_that_listens(verified: Verified, server: str) -> None:
+    assert host_key_to_bind(facts(verified, server)) == facts(verified).key_hash != b""
+
+
+@pytest.mark.parametrize(("destination", "hint"), [("db1", "ssh db1;"), ("bob@db1:22", "ssh ssh://bob@db1:22;")])
+def test_over_an_unknown_key_neither_code_nor_a_secret_goes(destination: str, hint: str) -> None:
     with pytest.raises(TransportError) as caught:
-        suite_over(facts("provisional"), destination, address)
+        check_vouched(facts("provisional"), destination)
     assert caught.value.stage == "hostkey"
-    assert "ssh-ed25519 SHA256:abc" in caught.value.evidence
+    assert "ssh-ed25519 SHA256:abcd" in caught.value.evidence
     assert hint in caught.value.hint
-
-
-def test_code_and_cookies_go_only_where_somebody_vouches_for_the_host() -> None:
-    check_vouched(facts("known_hosts"), "db1")
-    check_vouched(facts("accepted-new"), "db1")
-    with pytest.raises(TransportError, match="SHA256:abc") as caught:
-        check_vouched(facts("provisional"), "db1")
-    assert caught.value.stage == "hostkey"
     assert 'hostkey="accept-new"' in caught.value.hint

@@ -20,7 +20,7 @@ from pysh.transports.base import TransportError
 from pysh.transports.means import SERVICE
 from pysh.transports.pake import compute
 from pysh.transports.tunnels import Carrier, Connection
-from tests.system.conftest import PYSH, Home, until
+from tests.system.conftest import PYSH, Home, Machines, until
 
 
 def listening(home: Home, *words: str) -> int:
@@ -159,3 +159,41 @@ def test_a_killed_hub_leaves_no_server_behind(home: Home) -> None:
     until(lambda: not carriers(home), "the carrier's end")
     with socket.socket() as sock:
         assert sock.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_nodes_of_two_machines_meet_at_the_port_of_one_without_an_sshd(both: Machines) -> None:
+    port = listening(both.there)
+    place = f"127.0.0.1:{port}"
+    done = both.here.script(f"""
+n = connect("n1@{place}", trace=True)
+print(call(lambda: 6 * 7, on=n), call(lambda: node().name.partition("@")[0], on="n1"))
+disconnect(n)
+print(call(lambda: 1, on=connect("n1@{place}")))
+try:
+    connect("n2@{place}")
+except ConnectError as error:
+    print(error)
+""")
+    assert done.returncode == 0, done.stderr
+    assert "42 n1\n1\n[find] n1@" in done.stdout.replace("\r", "")
+    assert "answers there, and no n2" in done.stdout
+    key = (both.place.home.path / "state" / "pysh" / "known_hosts").read_text()
+    assert key.startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")
+
+
+def test_a_node_with_another_cookie_is_told_at_the_port(both: Machines) -> None:
+    port = listening(both.there)
+    done = both.here.pysh("--cookie", "another", "-c", f"connect('n1@127.0.0.1:{port}')")
+    assert done.returncode == 1
+    assert "ConnectError: [cookie] the cookies differ" in done.stderr
+    assert "Nothing ran." in done.stderr
+
+
+def test_a_listening_node_is_asked_attached_to_and_stopped_from_another_machine(both: Machines) -> None:
+    place = f"n1@127.0.0.1:{listening(both.there)}"
+    assert both.here.pysh("rpc", place, "-c", "6 * 7").stdout == "42\n"
+    done = both.here.pysh("attach", "--plain", place, stdin="print(6 * 8)\n")
+    assert done.returncode == 0
+    assert "48" in done.stdout
+    assert both.here.pysh("stop", place).returncode == 0
+    assert both.there.nodes() == []

@@ -31,13 +31,14 @@ class Listening:
         self.there, self.carrier = there, carrier
         self.came: list[tuple[socket.socket, str, str]] = []
         self.near: list[socket.socket] = []
+        self.closed = False
         self.key = there.folder / "own" / "host_ed25519"
         self.authorized = there.home.ssh / "authorized_keys"
 
     async def start(self, secret: bytes = SECRET) -> None:
         self.listener = await self.carrier.listen(
             "127.0.0.1", 0, key=str(self.key), authorized=str(self.authorized), secret=secret,
-            came=lambda *who: self.came.append(who),
+            came=self._take,
         )  # fmt: skip
         self.port = self.listener.port
 
@@ -49,7 +50,13 @@ class Listening:
         await until(lambda: self.came)
         return near, self.came[-1][0]
 
+    def _take(self, *who: Any) -> None:
+        self.came.append(who)
+        if self.closed:
+            who[0].close()
+
     def close(self) -> None:
+        self.closed = True
         for sock in (*self.near, *(sock for sock, *_ in self.came)):
             sock.close()
 
