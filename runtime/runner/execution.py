@@ -20,7 +20,7 @@ from types import CoroutineType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
-from pysh.runtime.payload import dumps, dumps_error, loads, loads_call, loads_function
+from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.terms import Buffer
 from pysh.runtime.runner.client import Client
@@ -73,7 +73,7 @@ class Execution:
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
-        return Answer(0, took, payload) if error is None else self._failed(error, took)
+        return Answer(0, took, payload) if error is None else self._failed(error, took, _is_process(options))
 
     def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Buffer:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
@@ -84,7 +84,7 @@ class Execution:
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
-        payload = dumps(value)
+        payload = b"" if _is_process(options) else dumps(value)
         flush()
         return payload
 
@@ -101,11 +101,12 @@ class Execution:
                 self._task = None
             return task.result()  # asked here, an error comes without the loop's own frames
 
-    def _failed(self, error: BaseException, took: bytes) -> Answer:
+    def _failed(self, error: BaseException, took: bytes, untold: bool) -> Answer:
+        """The answer for `error`. `untold`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
         if not self._is_cancel(error):
             try:
-                return Answer(Flag.ERROR, took, self._describe(error, executed))
+                return Answer(Flag.ERROR, took, self._describe(error, executed, untold))
             except BaseException as worse:
                 if not self._is_cancel(worse):
                     return _untold(error, worse, executed)
@@ -115,9 +116,13 @@ class Execution:
         ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
         return ended and self._slot.cancelled
 
-    def _describe(self, error: BaseException, executed: str) -> bytes:
-        """The pickle of an error, which runs code of the user's once more."""
-        payload = dumps_error(error, executed)
+    def _describe(self, error: BaseException, executed: str, untold: bool) -> bytes:
+        """The pickle of an error, or where nobody waits its traceback on stderr; it runs code of the user's."""
+        payload = b""
+        if not untold:
+            payload = dumps_error(error, executed)
+        elif not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
+            print(format_traceback(error), end="", file=sys.stderr)
         flush()
         return payload
 
@@ -155,6 +160,11 @@ def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer
     kind = type(error).__name__
     text = f"it could not be told, because that raised {type(worse).__name__}"
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
+
+
+def _is_process(options: Mapping[str, Any]) -> bool:
+    """Whether it was spawned: nobody waits for what comes of it."""
+    return options.get("kind") == "process"
 
 
 def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:

@@ -63,6 +63,35 @@ def test_a_result_that_cannot_travel_is_an_error_of_code_that_ran(worker: Worker
     assert error.executed == "yes"
 
 
+@pytest.mark.parametrize("victim", [lambda: [].pop(), victims.fail])
+def test_a_process_that_raises_prints_the_frames_of_the_user(worker: Worker, victim: Any) -> None:
+    worker.result(worker.begin(victim, kind="process"))
+    worker.see("IndexError: pop from empty list" if victim is not victims.fail else "LookupError: async")
+    assert worker.output.startswith(b"Traceback (most recent call last):\n")
+    assert b"/pysh/" not in worker.output
+    assert b"asyncio" not in worker.output
+    worker.output = b""
+
+
+@pytest.mark.parametrize("victim", [victims.sleep, victims.nap])
+def test_a_process_that_is_cancelled_or_exits_prints_nothing(worker: Worker, victim: Any) -> None:
+    worker.output = b""
+    job = worker.begin(victim, kind="process")
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    worker.result(worker.begin(victims.call_exit, 3, kind="process"))
+    assert worker.call(print, "next") is None
+    worker.see("next")
+    assert worker.output == b"asleep\nnext\n"
+    worker.output = b""
+
+
+def test_what_a_process_returns_is_not_sent(worker: Worker) -> None:
+    result = worker.result(worker.begin(threading.Lock, kind="process"))
+    assert (result.flags, bytes(result.payload)) == (0, b"")
+
+
 def test_an_error_that_cannot_even_be_looked_at_is_told(worker: Worker) -> None:
     told = worker.failure(worker.begin(victims.raise_untellable))
     assert (told["error"], told["type"], told["executed"]) == ("RemoteError", "Untellable", "yes")
