@@ -211,9 +211,9 @@ class Console:
             self._node.actions.append(Pause(EVALUATOR, on=False))
 
     def output_shown(self, frame: Frame) -> None:
-        """The terminal has shown output of a task; its node may send more."""
+        """A CREDIT passes: if it is the terminal's for output of a task, that was shown."""
         key = frame.dest, frame.ref
-        if (unshown := self._tasks.get(key)) is not None:
+        if frame.options() == Kind.OUTPUT and (unshown := self._tasks.get(key)) is not None:
             unshown.shown(frame.credit)
             if not unshown.size:
                 del self._tasks[key]
