@@ -143,13 +143,18 @@ class Printer:
         self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
-        """Print an OUTPUT, and grant its sender as much again."""
-        stream = self._streams.setdefault(frame.source, _Stream(frame.options().get("label", "?")))
-        _write(stream.feed(bytes(frame.payload)))
+        """Print an OUTPUT, and grant its sender as much again; the last one ends the line it is in."""
+        told, size = frame.options(), len(frame.payload)
+        stream = self._streams.setdefault(frame.source, _Stream(told.get("label", "?")))
+        text = stream.feed(bytes(frame.payload))
+        if told.get("end") and not stream.at_rest:
+            text += stream.feed(b"\n")
+        _write(text)
         if stream.at_rest:
             del self._streams[frame.source]
-        meta, size = pack(Kind.OUTPUT), len(frame.payload)
-        self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
+        if size:
+            meta = pack(Kind.OUTPUT)
+            self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""

@@ -190,8 +190,7 @@ class Plain:
                 self._print(self._text(bytes(frame.payload)))
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
-                label = str(frame.options().get("label", "?"))
-                self._output.feed((frame.source, frame.ref), label, bytes(frame.payload), time.monotonic())
+                self._output.take_frame(frame, time.monotonic())
             elif frame.kind == Kind.NOTICE:
                 print(self._display.notice(frame.options()), file=sys.stderr)
         self._show(self._output.take(time.monotonic()))

@@ -284,10 +284,7 @@ class Session:
         """Sort a frame that belongs to no cell."""
         now = time.monotonic()
         if frame.kind == Kind.OUTPUT:
-            told, key = frame.options(), (frame.source, frame.ref)
-            self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
-            if told.get("end"):
-                self._output.end(key)
+            self._output.take_frame(frame, now)
         elif frame.kind == Kind.SCREEN:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:

@@ -222,21 +222,24 @@ class Console:
         owner = self._node.processes.get(frame.dest.number)
         role = owner.role if owner is not None else ""
         if owner is not None and role == "program":
-            self._node.write(
-                owner, frame._replace(meta=pack({"label": self._node.members.label(frame.source.incarnation)}))
-            )
+            self._node.write(owner, self._labelled(frame))
         elif role == "evaluator" and self.terminal is not None:
             self._show(frame)
-        else:
+        elif frame.payload:
             if role == "evaluator":
                 self._miss(frame.source, bytes(frame.payload))
             self._grant(frame.source, frame.ref, len(frame.payload))
 
     def _show(self, frame: Frame) -> None:
-        self._tasks.setdefault((frame.source, frame.ref), Unshown()).sent(bytes(frame.payload))
-        label = {"label": self._node.members.label(frame.source.incarnation)}
+        if frame.payload:
+            self._tasks.setdefault((frame.source, frame.ref), Unshown()).sent(bytes(frame.payload))
         assert self.terminal is not None
-        self._node.to_process(self.terminal, frame._replace(meta=pack(label)))
+        self._node.to_process(self.terminal, self._labelled(frame))
+
+    def _labelled(self, frame: Frame) -> Frame:
+        """An OUTPUT with the label of its node beside what it says: `end`, if nothing more comes."""
+        label = self._node.members.label(frame.source.incarnation)
+        return frame._replace(meta=pack({**frame.options(), "label": label}))
 
     def _grant(self, source: Pid, ref: int, size: int) -> None:
         self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)

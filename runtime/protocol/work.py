@@ -238,6 +238,9 @@ class Work:
         job.state = DONE
         job.chunks = []
         self._node.processes.pop(job.number, None)
+        if job.output:
+            end = pack({"end": True})  # its last line may have no end of its own
+            self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta=end, source=self.pid(job))
         if job.is_process or not job.wanted:
             self.jobs.remove(job)
             if not job.flags or not job.wanted:

@@ -118,6 +118,10 @@ def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
             len(data),
         )
     hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=b"no end")
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2", "end": True})
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2", "end": True})
+    hub.send(Kind.OUTPUT, ref=5, meta={"label": "n2"}, payload=b"cut")
+    hub.expect(Kind.CREDIT)
     hub.expect(Kind.CREDIT)
     printer.finish()
-    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\nn2 | no end\n"
+    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\nn2 | no end\nn2 | cut\n"

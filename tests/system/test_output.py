@@ -54,6 +54,13 @@ def test_a_process_that_raises_is_seen_on_the_terminal_of_its_owner(shell: Termi
     )
 
 
+def test_a_line_without_an_end_is_final_once_its_task_is(shell: Terminal) -> None:
+    shell.type('await task(lambda: print("no end", end=""), on="n2")\r')
+    shell.wait_for("n2 | no end", "n1@localhost[3]>")
+    shell.type("6 * 7\r")  # below which a live line would be painted again
+    shell.wait_for("n2 | no end", "n1@localhost[3]> 6 * 7", "42", "n1@localhost[4]>")
+
+
 def test_output_leaves_a_half_typed_line_as_it_is(shell: Terminal) -> None:
     shell.type('t = task(lambda: time.sleep(0.3) or print("late"), on="n2")\r')
     shell.wait_for_end("n1@localhost[3]>")
