@@ -20,6 +20,7 @@ from types import CoroutineType, FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
+from pysh.runtime.errors import NotSendable, describe
 from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.terms import Buffer
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 
 class Cancelled(KeyboardInterrupt):
     """Raised in code that is to end; what catches `Exception` lets it pass."""
+
+
+class _Withheld(Exception):
+    """The job came to its end, and what it returned cannot travel. No frame of the user's is to blame."""
+
+    def __init__(self, reason: NotSendable) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Answer(NamedTuple):
@@ -84,7 +93,7 @@ class Execution:
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
-        payload = b"" if _is_process(options) else dumps(value)
+        payload = b"" if _is_process(options) else _dumps_result(value)
         flush()
         return payload
 
@@ -104,6 +113,8 @@ class Execution:
     def _failed(self, error: BaseException, took: bytes, untold: bool) -> Answer:
         """The answer for `error`. `untold`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
+        if isinstance(error, _Withheld):
+            return Answer(Flag.FAILED, pack({**describe(error.reason), "executed": executed}))
         if not self._is_cancel(error):
             try:
                 return Answer(Flag.ERROR, took, self._describe(error, executed, untold))
@@ -160,6 +171,13 @@ def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer
     kind = type(error).__name__
     text = f"it could not be told, because that raised {type(worse).__name__}"
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
+
+
+def _dumps_result(value: Any) -> bytes:
+    try:
+        return dumps(value)
+    except NotSendable as error:
+        raise _Withheld(error) from None
 
 
 def _is_process(options: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.errors import NotSendable, RemoteError
+from pysh.runtime.errors import NotSendable, RemoteError, rebuild
 from tests.runtime import victims
 from tests.runtime.forking import Node, Worker
 
@@ -57,10 +57,13 @@ def test_a_job_that_interrupts_itself_was_not_cancelled(worker: Worker, victim: 
     assert error.type.endswith(name)
 
 
-def test_a_result_that_cannot_travel_is_an_error_of_code_that_ran(worker: Worker) -> None:
-    error = worker.error(worker.begin(lambda: __import__("threading").Lock()))
+def test_a_result_that_cannot_travel_is_one_error_of_code_that_ran(worker: Worker) -> None:
+    told = worker.failure(worker.begin(lambda: {"a": [threading.Lock()]}))
+    error = rebuild(told)
     assert isinstance(error, NotSendable)
+    assert error.path == "value['a'][0]"
     assert error.executed == "yes"
+    assert "Nothing ran" not in str(error)
 
 
 @pytest.mark.parametrize("victim", [lambda: [].pop(), victims.fail])
