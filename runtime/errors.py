@@ -169,8 +169,8 @@ class WorkerDied(PyshError):
             return f" of signal {self.signal}"
 
     def __str__(self) -> str:
-        tail = f"\nIts last output:\n{self.tail.rstrip()}" if self.tail.strip() else ""
-        return super().__str__() + tail
+        # Not the tail itself: its owner's terminal has shown it.
+        return super().__str__() + (" What it printed last is in .tail." if self.tail.strip() else "")
 
 
 class NotSendable(PyshError):

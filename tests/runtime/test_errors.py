@@ -120,7 +120,7 @@ def test_a_text_says_what_happened_and_whether_anything_ran() -> None:
         "[cookie] cannot connect to n2. Nothing ran. Try: pysh cookie copy n2"
     )
     assert str(WorkerDied(status=3, tail="oops\n")) == (
-        "the worker died with exit status 3. The code may have run.\nIts last output:\noops"
+        "the worker died with exit status 3. The code may have run. What it printed last is in .tail."
     )
 
 
