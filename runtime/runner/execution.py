@@ -14,9 +14,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from importlib import import_module
 from time import perf_counter
-from types import CoroutineType, FrameType
+from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
@@ -78,7 +77,7 @@ class Execution:
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = raised
+            error = raised.with_traceback(_of_users(raised.__traceback__))
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
@@ -129,6 +128,8 @@ class Execution:
 
     def _describe(self, error: BaseException, executed: str, untold: bool) -> bytes:
         """The pickle of an error, or where nobody waits its traceback on stderr; it runs code of the user's."""
+        if isinstance(error, ModuleNotFoundError):
+            error.add_note(_where(self._client.name))
         payload = b""
         if not untold:
             payload = dumps_error(error, executed)
@@ -185,6 +186,26 @@ def _is_process(options: Mapping[str, Any]) -> bool:
     return options.get("kind") == "process"
 
 
+_LEADING = frozenset((Execution.run.__code__.co_filename, loads_call.__code__.co_filename))
+"""The files whose frames only lead to the code, or to what keeps it from being found."""
+
+
+def _of_users(trace: TracebackType | None) -> TracebackType | None:
+    """`trace` from the first frame on that is not ours."""
+    while trace is not None and trace.tb_frame.f_code.co_filename in _LEADING:
+        trace = trace.tb_next
+    return trace
+
+
+def _where(node: str) -> str:
+    """What explains that a module is not found which is there elsewhere."""
+    try:
+        folder = os.getcwd()  # noqa: PTH109
+    except OSError:
+        folder = "a folder that was removed"
+    return f"{node} runs in {folder}, with {sys.executable}: a node takes the folder it was started in"
+
+
 def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function that a SPAWN means, and what to call it with."""
     name = options.get("fn")
@@ -197,7 +218,8 @@ def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[...,
         return loads_function(view[:size]), args, kwargs
     args, kwargs = loads(payload)
     module, _, path = name.partition(":")
-    found: Any = import_module(module)
+    __import__(module)  # unlike importlib's own, it leaves the frames of the import out of an error
+    found: Any = sys.modules[module]
     for part in path.split("."):
         found = getattr(found, part)
     return found, args, kwargs

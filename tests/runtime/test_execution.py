@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ import pytest
 
 from pysh.runtime.errors import NotSendable, RemoteError, rebuild
 from tests.runtime import victims
-from tests.runtime.forking import Node, Worker
+from tests.runtime.forking import NAME, Node, Worker
 
 YES = {"error": "TaskCancelled", "reason": "cancel", "executed": "yes"}
 NO = {**YES, "executed": "no"}
@@ -30,6 +31,28 @@ def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> 
     text = str(error.__cause__)
     assert "<lambda>" in text
     assert "runner" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "line"),
+    [
+        ("json:nope", (), "AttributeError: module 'json' has no attribute 'nope'"),
+        ("math:sqrt", (), "TypeError: math.sqrt() takes exactly one argument (0 given)"),
+        ("no_module:f", (), "ModuleNotFoundError: No module named 'no_module'"),
+    ],
+)
+def test_what_cannot_even_be_called_is_told_without_frames_of_ours(
+    worker: Worker, name: str, args: tuple[Any, ...], line: str
+) -> None:
+    told = str(worker.error(worker.begin_named(name, *args)).__cause__)
+    assert told.splitlines()[:2] == [f"on {NAME}:", line]
+
+
+def test_a_missing_module_is_told_with_where_it_was_looked_for(worker: Worker, node: Node) -> None:
+    error = worker.error(worker.begin_named("no_module:f"))
+    assert f"with {sys.executable}: a node takes the folder it was started in" in error.__notes__[0]
+    called = worker.error(worker.begin(lambda: __import__("no_module")))
+    assert called.__notes__ == error.__notes__
 
 
 def test_a_coroutine_runs_in_a_loop(worker: Worker) -> None:
