@@ -124,6 +124,12 @@ def test_a_text_says_what_happened_and_whether_anything_ran() -> None:
     )
 
 
+def test_sentences_stand_apart() -> None:
+    text = "no function 'f' in the shell of n2; it has: compute"
+    assert str(RemoteError("NameError", text, executed="no")) == f"NameError: {text}. Nothing ran."
+    assert str(ConnectError("find", text="nobody", hint="pysh ls", executed="")) == "[find] nobody. Try: pysh ls"
+
+
 def test_a_blocking_call_names_the_form_to_await() -> None:
     assert "await pysh.aio.connect(...)" in str(BlockingCall("connect"))
     assert "await t" in str(BlockingCall("result", "await t"))
