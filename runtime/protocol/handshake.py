@@ -41,7 +41,7 @@ HEAD = 3  # bytes before a body: its type and its length
 MAX_BODY = 4096
 SECONDS = 10.0  # for the whole handshake, whatever arrives in between
 
-BAD_COOKIE = "the cookies differ: start both with the same --cookie (`pysh cookie show` tells which it is)"
+BAD_COOKIE = "the cookies of {} and {} differ: give both the same, by --cookie-file or --cookie"
 
 
 class State:
@@ -205,12 +205,12 @@ class Handshake:
         self.version = version
 
     def _take_proof(self, message: bytes) -> None:
+        assert self._claimed is not None  # a PROOF is only read after a HELLO
         expected = self._proof(dialler=not self._dialling)
         if len(message) != len(expected):
             raise HandshakeError("malformed", f"a PROOF of {len(message) - HEAD} bytes")
         if not hmac.compare_digest(message, expected):
-            raise HandshakeError("bad_cookie", BAD_COOKIE)
-        assert self._claimed is not None  # a PROOF is only read after a HELLO
+            raise HandshakeError("bad_cookie", BAD_COOKIE.format(_who(self._hello), _who(self._claimed)))
         if not self._dialling:
             self._admit(self._claimed)
             self._transcript.update(message)
