@@ -112,13 +112,13 @@ def _started(name: str, cookie: bytes) -> "Printer":
     return printer
 
 
-def finish() -> tuple[list[Task], list[Task]]:
-    """End the node at the end of a script: the tasks that failed unseen, and those it cancels by ending."""
+def finish() -> tuple[list[Task], list[str]]:
+    """End the node at the end of a script: the tasks that failed unseen, and what it cancelled, as it was before."""
     client = Client.current
     if client is None or client.role != "program" or client.lost:
         return [], []
     failed: list[Task] = list(client.unseen.values())
-    unfinished = [task for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
+    unfinished = [str(task) for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
     _leave(_printers[client])
     return failed, unfinished
 
