@@ -32,13 +32,14 @@ class Refused(Exception):
 
 
 class Console:
-    """A terminal's connection to the node behind `sock`, proved with `cookie`."""
+    """A terminal's connection to the node behind `sock`, proved with `cookie`; `given` if by the command line."""
 
-    def __init__(self, sock: socket.socket, cookie: bytes) -> None:
+    def __init__(self, sock: socket.socket, cookie: bytes, *, given: bool = False) -> None:
         sock.setblocking(False)
         now = time.monotonic()
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
+        self.given = given
         self._sock = sock
         shake = Handshake(hello, cookie, dialling=True, now=now)
         self._connection = Connection(shake, now=now, heartbeat=None)
@@ -61,6 +62,10 @@ class Console:
             self._connection.tick(time.monotonic())
             if self._connection.error is not None:
                 raise self._connection.error
+
+    def again(self, command: str) -> str:
+        """`command`, which connects to this node again, and what else it takes to do so."""
+        return f"{command} (with the same --cookie)" if self.given else command
 
     def close(self) -> None:
         """End the connection; the node lives on."""
@@ -189,7 +194,7 @@ class Console:
     def _gone(self) -> HubLost | Refused:
         """Why the hub closed the connection."""
         if self._reason == TAKEN_OVER:
-            back = f"take it back: pysh attach --force {self.name}"
+            back = f"take it back: {self.again(f'pysh attach --force {self.name}')}"
             return Refused(f"another terminal took over the shell of {self.name}; {back}")
         return HubLost(self._reason or "its hub is gone")
 

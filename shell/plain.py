@@ -27,12 +27,12 @@ KEYBOARD = 0
 END_OF_FILE = b"\x04"
 
 
-def run_plain(connect: Callable[[], socket], cookie: bytes, *, force: bool = False) -> int:
+def run_plain(connect: Callable[[], socket], cookie: bytes, *, given: bool = False, force: bool = False) -> int:
     """Be the terminal of a node's shell on standard input and output; the exit code.
 
     The arguments are those of `terminal.run_terminal`.
     """
-    session = Plain(Console(connect(), cookie))
+    session = Plain(Console(connect(), cookie, given=given))
     try:
         return session.run(force=force)
     except HubLost as lost:

@@ -79,14 +79,15 @@ def attach(asked: argparse.Namespace) -> int:
 
 
 def _terminal(asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False) -> int:
+    given = bool(asked.cookie or asked.cookie_file)
     if tty is None:
         from pysh.shell import plain
 
-        return plain.run_plain(connect, cookie, force=force)
+        return plain.run_plain(connect, cookie, given=given, force=force)
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours)
+    return run_terminal(connect, cookie, given=given, tty=tty, history=history_file(), force=force, colours=colours)
 
 
 def history_file() -> Any:

@@ -43,6 +43,7 @@ def run_terminal(
     cookie: bytes,
     *,
     tty: Tty,
+    given: bool = False,
     history: Path | None = None,
     force: bool = False,
     colours: bool | None = None,
@@ -50,8 +51,9 @@ def run_terminal(
     """Be the terminal of a node's shell until the user leaves; the exit code.
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
-    once, and may wait for the node to start. `history` is the file of what was typed, `force` takes the
-    shell over from another terminal, `colours` overrides the environment.
+    once, and may wait for the node to start. `given` tells that the cookie came by the command line.
+    `history` is the file of what was typed, `force` takes the shell over from another terminal, `colours`
+    overrides the environment.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
@@ -60,7 +62,7 @@ def run_terminal(
     session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
     try:
         session.prepare()
-        return session.run(Console(connect(), cookie), force=force)
+        return session.run(Console(connect(), cookie, given=given), force=force)
     finally:
         session.close()
         tty.restore()
