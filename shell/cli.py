@@ -68,9 +68,7 @@ def hide(secret: str) -> None:
 
 def _explain(error: Exception) -> int:
     """Print an error of ours in one line; others keep their traceback."""
-    stage = getattr(error, "stage", "")
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
     print(f"pysh: {error}", file=sys.stderr)
-    refused = stage in ("cookie", "sshauth") or getattr(error, "code", "") == "bad_cookie"
-    return codes.REFUSED if refused or type(error).__name__ == "CookieError" else codes.CANNOT_CONNECT
+    return codes.of(error)

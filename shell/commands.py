@@ -61,16 +61,30 @@ def tasks(asked: argparse.Namespace) -> int:
     cookie = _cookie_of(asked)
     if asked.node:
         with reached(asked.node) as node:
-            rows = _tasks_of(node, cookie)
+            rows, code = _tasks_of(node, cookie), codes.OK
     else:
-        rows = [row for entry in discovery.found() for row in _tasks_of(Reached(entry), cookie)]
+        rows, code = _tasks_here(cookie)
     if asked.json:
         print(json.dumps(rows))
     elif rows:
         _table(rows)
-    else:
+    elif code == codes.OK:
         print("no tasks")
-    return codes.OK
+    return code
+
+
+def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The tasks of every node here that answers; those that do not are named. The code is theirs if none does."""
+    rows: list[dict[str, Any]] = []
+    answered, code = False, codes.OK
+    for entry in discovery.found():
+        try:
+            rows += _tasks_of(Reached(entry), cookie)
+            answered = True
+        except Exception as error:
+            print(f"pysh: {entry.name} did not answer: {error}", file=sys.stderr)
+            code = code or codes.of(error)
+    return rows, codes.OK if answered else code
 
 
 def _tasks_of(node: Reached, cookie: bytes) -> list[dict[str, Any]]:

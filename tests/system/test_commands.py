@@ -73,6 +73,20 @@ def test_nodes_are_listed_asked_and_stopped(home: Home) -> None:
     assert home.nodes() == []
 
 
+def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: Home) -> None:
+    home.node("n1@localhost")
+    home.node("n2@localhost", "--cookie", "another")
+    done = home.pysh("tasks")
+    assert (done.returncode, done.stdout) == (0, "no tasks\n")
+    assert "n2@localhost did not answer" in done.stderr
+    assert "the cookies of n2@localhost and the terminal differ" in done.stderr
+    assert "n1@localhost" not in done.stderr
+    home.pysh("stop", "n1")
+    done = home.pysh("tasks", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (4, [])
+    assert home.pysh("stop", "n2", "--cookie", "another").returncode == 0
+
+
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
     shown = home.pysh("cookie", "show").stdout
     assert shown == home.pysh("cookie", "show").stdout
