@@ -161,9 +161,20 @@ def cookie(asked: argparse.Namespace) -> int:
     """Make a new cookie file, or print the cookie."""
     if asked.what == "new":
         print(config.new_cookie())
+        _tell_who_keeps_the_old_one()
     else:
         print(_cookie_of(asked).decode())
     return codes.OK
+
+
+def _tell_who_keeps_the_old_one() -> None:
+    """What runs keeps the cookie that it was started with, and the old file is gone."""
+    if running := [entry.name for entry in discovery.found()]:
+        text = f"""\
+pysh: what runs here keeps the cookie it was started with: {", ".join(running)}
+      With that in a file: pysh attach|stop N --cookie-file FILE. Without it: pysh ls shows their pids.
+      The next time, stop them first: pysh stop N"""
+        print(text, file=sys.stderr)
 
 
 def _age(seconds: float) -> str:

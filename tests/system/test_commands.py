@@ -87,6 +87,20 @@ def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: H
     assert home.pysh("stop", "n2", "--cookie", "another").returncode == 0
 
 
+def test_who_keeps_the_old_cookie_is_said(home: Home) -> None:
+    home.pysh("cookie", "new")
+    old = home.folder / "old"
+    old.touch(0o600)
+    old.write_text(home.pysh("cookie", "show").stdout)
+    home.node("n1@localhost")
+    done = home.pysh("cookie", "new")
+    assert done.returncode == 0
+    assert "keeps the cookie it was started with: n1@localhost" in done.stderr
+    assert home.pysh("stop", "n1").returncode == 4
+    assert home.pysh("stop", "n1", "--cookie-file", str(old)).returncode == 0
+    assert home.pysh("cookie", "new").stderr == ""
+
+
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
     shown = home.pysh("cookie", "show").stdout
     assert shown == home.pysh("cookie", "show").stdout
