@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
 from pysh.runtime.protocol.terms import split_name
-from pysh.shell import boot, codes
+from pysh.shell import boot, codes, options
 from pysh.transports import unix
 
 
@@ -99,6 +99,8 @@ def history_file() -> Any:
 
 def node(asked: argparse.Namespace) -> int:
     """A node without a terminal: in the foreground until told to end, or in the background."""
+    if asked.detach and asked.timeout:
+        options.parser("node").error("--timeout ends a node in the foreground, and --detach leaves it")
     name = full_name(asked.name)
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     hub = launch.start_hub(settings(asked, name, "headless", cookie))
@@ -106,7 +108,10 @@ def node(asked: argparse.Namespace) -> int:
     hub.close()
     if asked.detach:
         return codes.OK
-    return _foreground(name, told["pid"])
+    return _foreground(name, told["pid"], asked.timeout or 0.0)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
 class _Told(Exception):
@@ -117,25 +122,29 @@ class _Told(Exception):
         self.number = number
 
 
-def _foreground(name: str, pid: int) -> int:
-    """Live as long as the node; end it when told to."""
+def _foreground(name: str, pid: int, timeout: float) -> int:
+    """Live as long as the node; end it when told to, or after `timeout` seconds (0: never)."""
     from pysh.runtime.hub import discovery
 
     def told(number: int, _frame: FrameType | None) -> NoReturn:
         raise _Told(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, told)
     try:
+        signal.setitimer(signal.ITIMER_REAL, timeout)
         print(f"{name} is up; Ctrl-C ends it", flush=True)
         while discovery.alive(name):
             time.sleep(0.1)
         print(f"{name} has ended", file=sys.stderr)
         return codes.OK
     except _Told as asked:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
         os.kill(pid, signal.SIGTERM)
         while discovery.alive(name):
             time.sleep(0.01)
+        if asked.number == signal.SIGALRM:
+            print(f"pysh: {timeout:g} s are over; {name} has ended", file=sys.stderr)
+            return codes.TIMED_OUT
         return 128 + asked.number

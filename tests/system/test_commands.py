@@ -101,6 +101,14 @@ def test_who_keeps_the_old_cookie_is_said(home: Home) -> None:
     assert home.pysh("cookie", "new").stderr == ""
 
 
+def test_a_node_in_the_foreground_ends_when_its_time_is_over(home: Home) -> None:
+    done = home.pysh("node", "--name", "n1@localhost", "--timeout", "0.5")
+    assert done.returncode == 124
+    assert "0.5 s are over; n1@localhost has ended" in done.stderr
+    assert home.nodes() == []
+    assert home.pysh("node", "--name", "n1", "--timeout", "1", "--detach").returncode == 2
+
+
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
     shown = home.pysh("cookie", "show").stdout
     assert shown == home.pysh("cookie", "show").stdout
