@@ -38,6 +38,8 @@ def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
     if script:
         if script[0] == "-c" and len(script) < 2:
             options.parser().error("-c needs CODE")
+        if script[0].isidentifier() and not os.path.lexists(script[0]):
+            options.parser().error(f"{script[0]!r} is neither a command nor a file here")
         from pysh.shell import scripting
 
         return scripting.run(asked, script)

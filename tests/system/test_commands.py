@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -101,12 +102,31 @@ def test_who_keeps_the_old_cookie_is_said(home: Home) -> None:
     assert home.pysh("cookie", "new").stderr == ""
 
 
+def test_the_version_is_told(home: Home) -> None:
+    done = home.pysh("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "pysh")
+
+
+@pytest.mark.parametrize("word", ["version", "help"])
+def test_a_word_that_is_neither_a_command_nor_a_file_is_a_usage_error(home: Home, word: str) -> None:
+    done = home.pysh(word)
+    assert done.returncode == 2
+    assert f"{word!r} is neither a command nor a file here; nothing was run" in done.stderr
+    (home.folder / word).write_text("print('a script')")
+    assert home.pysh(word).stdout == "a script\n"
+
+
 def test_a_node_in_the_foreground_ends_when_its_time_is_over(home: Home) -> None:
     done = home.pysh("node", "--name", "n1@localhost", "--timeout", "0.5")
     assert done.returncode == 124
     assert "0.5 s are over; n1@localhost has ended" in done.stderr
     assert home.nodes() == []
     assert home.pysh("node", "--name", "n1", "--timeout", "1", "--detach").returncode == 2
+
+
+def test_what_a_script_cancels_is_told_as_it_was_before(home: Home) -> None:
+    done = home.pysh("-c", "import time; t = task(time.sleep, 60)\nwhile t.status == 'sent': pass")
+    assert re.search(r"cancelled, being unfinished: <Task \d+ on \w+ running [\d.]+s>", done.stderr)
 
 
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
