@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from pysh.runtime import config
@@ -116,31 +117,37 @@ def stop(asked: argparse.Namespace) -> int:
 
 
 def rpc(asked: argparse.Namespace) -> int:
-    """Run code in the shell of a node: what it prints and its value here, 1 if it raised."""
+    """Run code in the shell of a node: what it prints and its value here, 1 if it raised.
+
+    Ctrl-C ends the code there too, as far as it is what runs.
+    """
     with reached(asked.node) as node:
         return _rpc(asked, node.entry.name, ask(node, _cookie_of(asked)))
 
 
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
-    error: Any = None
     try:
-        told = client.ask("eval", timeout=asked.timeout, source=asked.code)
+        told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc")
     except TimeoutError:
         print(
             f"pysh: {name} gave no answer within {asked.timeout:g} s; the code may still run there",
             file=sys.stderr,
         )
         return codes.TIMED_OUT
-    except Exception as raised:
-        error = raised
-        told = {"output": getattr(raised, "output", ""), "text": ""}
+    except KeyboardInterrupt:
+        with suppress(Exception):  # the node is gone, or too old to know of it
+            client.ask("interrupt", timeout=STOP_SECONDS)
+        return codes.INTERRUPTED
+    except Exception as error:
+        print(f"pysh: {error}", file=sys.stderr)
+        return codes.FAILED
     print(told.get("output", ""), end="")
-    if error is not None:
-        print(str(error).rstrip("\n"), file=sys.stderr)
+    if told.get("kind") == "error":
+        print(told["text"], end="", file=sys.stderr)
         return codes.FAILED
     if text := told.get("text", ""):
         print(text)
-    return codes.OK
+    return int(told.get("exit", codes.OK))
 
 
 def attach(asked: argparse.Namespace) -> int:

@@ -68,10 +68,29 @@ def test_nodes_are_listed_asked_and_stopped(home: Home) -> None:
     assert (done.stdout, done.returncode) == ("hello\n40\n", 0)
     failed = home.pysh("rpc", "n1", "-c", "1/0")
     assert failed.returncode == 1
-    assert "ZeroDivisionError" in failed.stderr
+    assert failed.stderr.startswith("Traceback (most recent call last):\n")
+    assert failed.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert home.pysh("rpc", "n1", "-c", "import sys; sys.exit(4)").returncode == 4
+    asking = home.pysh("rpc", "n1", "-c", "print('x'); input('name? ')")
+    assert (asking.returncode, asking.stdout) == (1, "x\nname? ")
+    assert "EOFError: this code has no terminal" in asking.stderr
     assert json.loads(home.pysh("tasks", "--json").stdout) == []
     assert home.pysh("stop", "n1").returncode == 0
     assert home.nodes() == []
+
+
+def test_ctrl_c_on_an_rpc_ends_what_it_runs(home: Home) -> None:
+    home.node("n1@localhost")
+    flag = home.folder / "running"
+    code = f"import pathlib, time; pathlib.Path({str(flag)!r}).touch()\ntry: time.sleep(60)\nfinally: ended = True"
+    rpc = subprocess.Popen([*PYSH, "rpc", "n1", "-c", code], env=home.environ, cwd=home.folder)
+    until(flag.exists, "the start of the code")
+    busy = home.pysh("rpc", "n1", "-c", "1")
+    assert busy.returncode == 1
+    assert re.search(r"busy for [\d.]+ s with <n1@localhost:eval 1>, asked by rpc", busy.stderr)
+    rpc.send_signal(signal.SIGINT)
+    assert rpc.wait(10) == 130
+    until(lambda: home.pysh("rpc", "n1", "-c", "ended").stdout == "True\n", "the end of the code")
 
 
 def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: Home) -> None:
