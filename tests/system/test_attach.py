@@ -143,4 +143,4 @@ def test_what_another_node_printed_and_was_shown_is_not_shown_to_the_next(home: 
     second.wait_for_end("n1@localhost[8]>")
     assert second.lines == ["n1@localhost[8]>"]
     (home.folder / "go").touch()
-    second.wait_for("n2 | from a task", "n1@localhost[8]>")
+    second.wait(lambda: "n2 | from a task" in second.lines, "the output of the task")
