@@ -77,7 +77,7 @@ class Execution:
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = raised.with_traceback(_of_users(raised.__traceback__))
+            error = BaseException.with_traceback(raised, _of_users(raised.__traceback__))
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
