@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks import erlang, memory, starts
+from benchmarks import erlang, memory, ssh, starts
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.rows import ROWS, Measured
 from benchmarks.table import table
@@ -87,6 +87,10 @@ def measure() -> Iterator[Measured]:
             running = {name: stack.enter_context(contestant(name)) for name in names}
             for work, wanted in ASKED.items():
                 yield interleaved(work, {name: partial(running[name], work) for name in wanted if name in names})
+    if ssh.there():
+        with ssh.takes() as rows:
+            for work, takes in rows.items():
+                yield interleaved(work, takes)
 
 
 def main() -> None:

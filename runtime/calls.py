@@ -29,7 +29,7 @@ class Call:
     """One function with its arguments, pickled once for however many nodes it goes to.
 
     `options` are the verb's own keywords, which no parameter of `fn` may be called like. Raises
-    `TypeError` for such a function, and `NotSendable` for what cannot travel.
+    `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
     __slots__ = ("by_value", "label", "payload", "spec")
@@ -41,6 +41,8 @@ class Call:
             self.payload = dumps((args, kwargs))
             self.by_value = False
             self.spec = (fn, False)
+        elif not callable(fn):
+            raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
         else:
             _check_options(fn, options)
             self.label = _label(fn)

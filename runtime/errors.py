@@ -33,6 +33,12 @@ STAGES = ("resolve", "tcp", "hostkey", "sshauth", "launch", "find", "version", "
 _RAN = {"no": "Nothing ran.", "maybe": "The code may have run.", "yes": "The code ran."}
 
 
+def _sentences(*parts: str) -> str:
+    """Those of `parts` that say something, each but the last with an end."""
+    *before, last = [part for part in parts if part] or [""]
+    return " ".join([*(part if part[-1] in ".!?" else f"{part}." for part in before), last])
+
+
 class PyshError(Exception):
     """The base of all errors that are pysh's own and not the user's code's.
 
@@ -50,11 +56,7 @@ class PyshError(Exception):
         return ""
 
     def __str__(self) -> str:
-        said = self.text or self.what()
-        ran = _RAN.get(self.executed, "")
-        if not said or not ran:
-            return said or ran
-        return f"{said}{'' if said[-1] in '.!?' else '.'} {ran}"
+        return _sentences(self.text or self.what(), _RAN.get(self.executed, ""))
 
     def __reduce__(self) -> Any:
         if KINDS.get(type(self).__name__) is not type(self):
@@ -83,8 +85,7 @@ class ConnectError(PyshError):
         return f"cannot connect to {self.address or 'the node'}"
 
     def __str__(self) -> str:
-        hint = f" Try: {self.hint}" if self.hint else ""
-        return f"[{self.stage}] {super().__str__()}{hint}"
+        return f"[{self.stage}] {_sentences(super().__str__(), self.hint and f'Try: {self.hint}')}"
 
 
 def traced(rows: Iterable[Sequence[Any]]) -> str:
@@ -174,8 +175,8 @@ class WorkerDied(PyshError):
             return f" of signal {self.signal}"
 
     def __str__(self) -> str:
-        tail = f"\nIts last output:\n{self.tail.rstrip()}" if self.tail.strip() else ""
-        return super().__str__() + tail
+        # Not the tail itself: its owner's terminal has shown it.
+        return _sentences(super().__str__(), "What it printed last is in .tail." if self.tail.strip() else "")
 
 
 class NotSendable(PyshError):
@@ -313,8 +314,7 @@ class RemoteError(PyshError):
     def __str__(self) -> str:
         raised = f"{self.type}: {self.text}" if self.type and self.text else self.type or self.text
         where = f" (on {self.node})" if self.node else ""
-        ran = "" if self.executed == "yes" else " " + _RAN.get(self.executed, "")
-        return f"{raised}{where}{ran}".rstrip()
+        return _sentences(f"{raised}{where}", "" if self.executed == "yes" else _RAN.get(self.executed, ""))
 
 
 class Remote(NamedTuple):

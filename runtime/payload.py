@@ -125,6 +125,13 @@ def dumps_error(error: BaseException, executed: str = "yes") -> bytes:
     return raised.dumps(error, limit, executed)
 
 
+def format_traceback(error: BaseException) -> str:
+    """The traceback of `error` as it travels: without the frames of pysh that led to the code."""
+    from pysh.runtime import raised
+
+    return raised.format_traceback(error)
+
+
 def loads_error(data: Buffer, node: str) -> Exception:
     """The exception to raise here for what the code on `node` raised, with the frames there as its cause.
 

@@ -114,13 +114,13 @@ def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
     return printer
 
 
-def finish() -> tuple[list[Task], list[Task]]:
-    """End the node at the end of a script: the tasks that failed unseen, and those it cancels by ending."""
+def finish() -> tuple[list[Task], list[str]]:
+    """End the node at the end of a script: the tasks that failed unseen, and what it cancelled, as it was before."""
     client = Client.current
     if client is None or client.role != "program" or client.lost:
         return [], []
     failed: list[Task] = list(client.unseen.values())
-    unfinished = [task for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
+    unfinished = [str(task) for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
     _leave(_printers[client])
     return failed, unfinished
 
@@ -145,13 +145,16 @@ class Printer:
         self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
-        """Print an OUTPUT, and grant its sender as much again."""
-        told = frame.options()
+        """Print an OUTPUT, and grant its sender as much again; the last one ends the line it is in."""
+        told, size = frame.options(), len(frame.payload)
         stream = self._streams.setdefault(frame.source, _Stream(told.get("label", "?")))
-        _write(stream.feed(b"\n" if told.get("end") else bytes(frame.payload)))
+        text = stream.feed(bytes(frame.payload))
+        if told.get("end") and not stream.at_rest:
+            text += stream.feed(b"\n")
+        _write(text)
         if stream.at_rest:
             del self._streams[frame.source]
-        if size := len(frame.payload):
+        if size:
             meta = pack(Kind.OUTPUT)
             self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
 

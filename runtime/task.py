@@ -116,7 +116,9 @@ class Task:
     def _get(self) -> Any:
         error = self.outcome()
         if error is not None:
-            raise error
+            # Each wait has a traceback of its own; how it came about there is its cause. Asked of the base: its
+            # class may be the user's.
+            raise BaseException.with_traceback(error, None)
         return self._value
 
     def __await__(self) -> Generator[Any, None, Any]:

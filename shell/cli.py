@@ -38,6 +38,8 @@ def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
     if script:
         if script[0] == "-c" and len(script) < 2:
             options.parser().error("-c needs CODE")
+        if script[0].isidentifier() and not os.path.lexists(script[0]):
+            options.parser().error(f"{script[0]!r} is neither a command nor a file here")
         from pysh.shell import scripting
 
         return scripting.run(asked, script)
@@ -68,9 +70,7 @@ def hide(secret: str) -> None:
 
 def _explain(error: Exception) -> int:
     """Print an error of ours in one line; others keep their traceback."""
-    stage = getattr(error, "stage", "")
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
     print(f"pysh: {error}", file=sys.stderr)
-    refused = stage in ("cookie", "sshauth") or getattr(error, "code", "") == "bad_cookie"
-    return codes.REFUSED if refused or type(error).__name__ == "CookieError" else codes.CANNOT_CONNECT
+    return codes.of(error)

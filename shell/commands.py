@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pysh.runtime import config
@@ -65,16 +66,30 @@ def tasks(asked: argparse.Namespace) -> int:
     cookie = cookie_of(asked)
     if asked.node:
         with reached(asked.node, cookie) as node:
-            rows = _tasks_of(node, cookie)
+            rows, code = _tasks_of(node, cookie), codes.OK
     else:
-        rows = [row for entry in discovery.found() for row in _tasks_of(Reached(entry), cookie)]
+        rows, code = _tasks_here(cookie)
     if asked.json:
         print(json.dumps(rows))
     elif rows:
         _table(rows)
-    else:
+    elif code == codes.OK:
         print("no tasks")
-    return codes.OK
+    return code
+
+
+def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The tasks of every node here that answers; those that do not are named. The code is theirs if none does."""
+    rows: list[dict[str, Any]] = []
+    answered, code = False, codes.OK
+    for entry in discovery.found():
+        try:
+            rows += _tasks_of(Reached(entry), cookie)
+            answered = True
+        except Exception as error:
+            print(f"pysh: {entry.name} did not answer: {error}", file=sys.stderr)
+            code = code or codes.of(error)
+    return rows, codes.OK if answered else code
 
 
 def _tasks_of(node: Reached, cookie: bytes) -> list[dict[str, Any]]:
@@ -116,32 +131,38 @@ def stop(asked: argparse.Namespace) -> int:
 
 
 def rpc(asked: argparse.Namespace) -> int:
-    """Run code in the shell of a node: what it prints and its value here, 1 if it raised."""
+    """Run code in the shell of a node: what it prints and its value here, 1 if it raised.
+
+    Ctrl-C ends the code there too, as far as it is what runs.
+    """
     cookie = cookie_of(asked)
     with reached(asked.node, cookie) as node:
         return _rpc(asked, node.entry.name, ask(node, cookie))
 
 
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
-    error: Any = None
     try:
-        told = client.ask("eval", timeout=asked.timeout, source=asked.code)
+        told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc")
     except TimeoutError:
         print(
             f"pysh: {name} gave no answer within {asked.timeout:g} s; the code may still run there",
             file=sys.stderr,
         )
         return codes.TIMED_OUT
-    except Exception as raised:
-        error = raised
-        told = {"output": getattr(raised, "output", ""), "text": ""}
+    except KeyboardInterrupt:
+        with suppress(Exception):  # the node is gone, or too old to know of it
+            client.ask("interrupt", timeout=STOP_SECONDS)
+        return codes.INTERRUPTED
+    except Exception as error:
+        print(f"pysh: {error}", file=sys.stderr)
+        return codes.FAILED
     print(told.get("output", ""), end="")
-    if error is not None:
-        print(str(error).rstrip("\n"), file=sys.stderr)
+    if told.get("kind") == "error":
+        print(told["text"], end="", file=sys.stderr)
         return codes.FAILED
     if text := told.get("text", ""):
         print(text)
-    return codes.OK
+    return int(told.get("exit", codes.OK))
 
 
 def attach(asked: argparse.Namespace) -> int:
@@ -175,6 +196,7 @@ def cookie(asked: argparse.Namespace) -> int:
         return elsewhere.copy_cookie(asked, cookie_of(asked))
     if asked.what == "new":
         print(config.new_cookie())
+        _tell_who_keeps_the_old_one()
     else:
         print(cookie_of(asked).decode())
     return codes.OK
@@ -186,6 +208,16 @@ def logs(asked: argparse.Namespace) -> int:
 
     print(elsewhere.log_of(asked.node), end="")
     return codes.OK
+
+
+def _tell_who_keeps_the_old_one() -> None:
+    """What runs keeps the cookie that it was started with, and the old file is gone."""
+    if running := [entry.name for entry in discovery.found()]:
+        text = f"""\
+pysh: what runs here keeps the cookie it was started with: {", ".join(running)}
+      With that in a file: pysh attach|stop N --cookie-file FILE. Without it: pysh ls shows their pids.
+      The next time, stop them first: pysh stop N"""
+        print(text, file=sys.stderr)
 
 
 def _age(seconds: float) -> str:

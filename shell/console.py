@@ -33,16 +33,20 @@ class Refused(Exception):
 
 
 class Console:
-    """A terminal's connection to the node behind `sock`, proved with `cookie`; by SPAKE2, which `compute`
-    does, over a host key whose SHA-256 is given because nobody vouches for it."""
+    """A terminal's connection to the node behind `sock`, proved with `cookie`; `given` if by the command line.
+
+    Over a host key that nobody vouches for it is proved by SPAKE2, which `compute` does: its SHA-256 is given then.
+    """
 
     def __init__(
-        self, sock: socket.socket, cookie: bytes, *, host_key: bytes = b"", compute: Compute | None = None
-    ) -> None:
+        self, sock: socket.socket, cookie: bytes, *, given: bool = False, host_key: bytes = b"",
+        compute: Compute | None = None,
+    ) -> None:  # fmt: skip
         sock.setblocking(False)
         now = time.monotonic()
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
+        self.given = given
         self._sock = sock
         self._compute = compute
         shake = Handshake(
@@ -78,6 +82,10 @@ class Console:
             assert self._compute is not None
             self._connection.work_done(*self._compute(work), time.monotonic())
             self._flush()
+
+    def again(self, command: str) -> str:
+        """`command`, which connects to this node again, and what else it takes to do so."""
+        return f"{command} (with the same --cookie)" if self.given else command
 
     def close(self) -> None:
         """End the connection; the node lives on."""
@@ -208,7 +216,7 @@ class Console:
     def _gone(self) -> HubLost | Refused:
         """Why the hub closed the connection."""
         if self._reason == TAKEN_OVER:
-            back = f"take it back: pysh attach --force {self.name}"
+            back = f"take it back: {self.again(f'pysh attach --force {self.name}')}"
             return Refused(f"another terminal took over the shell of {self.name}; {back}")
         return HubLost(self._reason or "its hub is gone")
 

@@ -4,6 +4,8 @@ import argparse
 import secrets
 import select
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from pysh.runtime import config
 from pysh.runtime.hub import discovery, logs
@@ -64,7 +66,8 @@ def node(asked: argparse.Namespace) -> int:
             other.wait(ended, LAST_SECONDS)
 
         # Nothing more is said over the stream: it is readable when it has ended.
-        return until_told(name, lambda: select.select([started.passage.sock], [], []) and None, end)
+        live: Callable[[], object] = partial(select.select, [started.passage.sock], [], [])
+        return until_told(name, live, end, asked.timeout or 0.0)
 
 
 def log_of(text: str) -> str:

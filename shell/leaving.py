@@ -14,7 +14,8 @@ def may_leave(console: Console, say: Callable[[str], None], key: Callable[[], by
     to stay, is left without a question.
     """
     told = console.ask("leave")
-    back = f"back to it with: pysh attach {console.name.partition('@')[0]}"
+    short = console.name.partition("@")[0]
+    back = f"back to it with: {console.again(f'pysh attach {short}')}"
     if told["stop"]:
         return True
     if told.get("persistent") or not told["reasons"]:

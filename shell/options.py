@@ -41,6 +41,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(codes.USAGE, f"pysh: {message}; nothing was run. See: pysh --help\n")
 
 
+class _Version(argparse.Action):
+    """`--version`, which is looked up only if it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        import sys
+        from importlib.metadata import version
+
+        print(f"pysh {version('pysh-mesh')} on Python {sys.version.split()[0]}")
+        parser.exit()
+
+
 def parser(command: str = "") -> Parser:
     """The parser of `command`, or of the shell and scripts where it is empty."""
     made = Parser(prog=f"pysh {command}".strip(), usage=USAGE_TEXT if not command else None, allow_abbrev=False)
@@ -60,6 +71,7 @@ def parser(command: str = "") -> Parser:
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
     add("--norc", action="store_true", help="read no start-up file")
+    add("--version", action=_Version, nargs=0, help="print pysh's version")
     add("--rm", action="store_true", help="end the node as soon as its terminal is gone")
     _OWN.get(command, lambda _: None)(made)
     return made

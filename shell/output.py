@@ -11,6 +11,8 @@ from collections.abc import Hashable
 from math import inf
 from typing import NamedTuple
 
+from pysh.runtime.protocol.frames import Frame
+
 GATHER = 0.03
 """Seconds between two batches of lines."""
 REPAINT = 0.1
@@ -134,6 +136,14 @@ class Output:
         self._credit[key] = self._credit.get(key, 0) + len(data)
         for text in source.feed(data, now):
             self._put(Tagged(source.label, text))
+
+    def take_frame(self, frame: Frame, now: float) -> None:
+        """Take an OUTPUT; the one that ends its task ends the line it is in too."""
+        told, key = frame.options(), (frame.source, frame.ref)
+        if frame.payload:
+            self.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
+        if told.get("end"):
+            self.end(key)
 
     def end(self, key: Hashable) -> None:
         """The process is gone: its last line is finished."""

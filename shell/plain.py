@@ -27,12 +27,14 @@ KEYBOARD = 0
 END_OF_FILE = b"\x04"
 
 
-def run_plain(connect: Callable[[], socket], cookie: bytes, *, force: bool = False, **proof: Any) -> int:
+def run_plain(
+    connect: Callable[[], socket], cookie: bytes, *, given: bool = False, force: bool = False, **proof: Any
+) -> int:
     """Be the terminal of a node's shell on standard input and output; the exit code.
 
     The arguments are those of `terminal.run_terminal`.
     """
-    session = Plain(Console(connect(), cookie, **proof))
+    session = Plain(Console(connect(), cookie, given=given, **proof))
     try:
         return session.run(force=force)
     except HubLost as lost:
@@ -190,11 +192,7 @@ class Plain:
                 self._print(self._text(bytes(frame.payload)))
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
-                told, key = frame.options(), (frame.source, frame.ref)
-                if told.get("end"):
-                    self._output.end(key)
-                else:
-                    self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), time.monotonic())
+                self._output.take_frame(frame, time.monotonic())
             elif frame.kind == Kind.NOTICE:
                 print(self._display.notice(frame.options()), file=sys.stderr)
         self._show(self._output.take(time.monotonic()))

@@ -10,7 +10,6 @@ loop is made only for code that awaits there, and a node starts only with the fi
 import os
 import sys
 from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
-from collections.abc import Iterable
 from types import CodeType
 from typing import Any
 
@@ -144,7 +143,6 @@ def _report_tasks(code: int) -> int:
     return code or (FAILED if failed else 0)
 
 
-def _listed(tasks: Iterable[object], limit: int = 10) -> str:
-    shown = [str(task) for task in tasks]
-    more = [f"{len(shown) - limit} more"] if len(shown) > limit else []
-    return ", ".join(shown[:limit] + more)
+def _listed(tasks: list[str], limit: int = 10) -> str:
+    more = [f"{len(tasks) - limit} more"] if len(tasks) > limit else []
+    return ", ".join(tasks[:limit] + more)

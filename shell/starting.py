@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
 from pysh.runtime.protocol.terms import split_name
-from pysh.shell import boot, codes
+from pysh.shell import boot, codes, options
 from pysh.transports import unix
 
 
@@ -83,6 +83,7 @@ def attach(asked: argparse.Namespace) -> int:
 def _terminal(
     asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False, **proof: Any
 ) -> int:
+    proof["given"] = bool(asked.cookie or asked.cookie_file)
     if tty is None:
         from pysh.shell import plain
 
@@ -102,6 +103,8 @@ def history_file() -> Any:
 
 def node(asked: argparse.Namespace) -> int:
     """A node without a terminal: in the foreground until told to end, or in the background."""
+    if asked.detach and asked.timeout:
+        options.parser("node").error("--timeout ends a node in the foreground, and --detach leaves it")
     if asked.on:
         from pysh.shell import elsewhere
 
@@ -113,7 +116,10 @@ def node(asked: argparse.Namespace) -> int:
     hub.close()
     if asked.detach:
         return codes.OK
-    return _foreground(name, told["pid"], told.get("listen", ""))
+    return _foreground(name, told["pid"], told.get("listen", ""), asked.timeout or 0.0)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
 class _Told(Exception):
@@ -124,8 +130,8 @@ class _Told(Exception):
         self.number = number
 
 
-def _foreground(name: str, pid: int, listens: str) -> int:
-    """Live as long as the node; end it when told to."""
+def _foreground(name: str, pid: int, listens: str, timeout: float) -> int:
+    """Live as long as the node; end it when told to, or after `timeout` seconds (0: never)."""
     from pysh.runtime.hub import discovery
 
     def live() -> None:
@@ -137,27 +143,33 @@ def _foreground(name: str, pid: int, listens: str) -> int:
         while discovery.alive(name):
             time.sleep(0.01)
 
-    return until_told(name, live, end, f" and listens at {listens}" if listens else "")
+    return until_told(name, live, end, timeout, f" and listens at {listens}" if listens else "")
 
 
-def until_told(name: str, live: Callable[[], None], end: Callable[[], None], more: str = "") -> int:
+def until_told(
+    name: str, live: Callable[[], object], end: Callable[[], None], timeout: float = 0.0, more: str = ""
+) -> int:
     """Be the foreground of node `name` while `live` does not return, and `end` it when a signal says so.
 
-    It is said to be up, and `more`.
+    So does the end of `timeout` seconds, if there is one. The node is said to be up, and `more`.
     """
 
     def told(number: int, _frame: FrameType | None) -> NoReturn:
         raise _Told(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, told)
     try:
+        signal.setitimer(signal.ITIMER_REAL, timeout)
         print(f"{name} is up{more}; Ctrl-C ends it", flush=True)
         live()
         print(f"{name} has ended", file=sys.stderr)
         return codes.OK
     except _Told as asked:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
         end()
+        if asked.number == signal.SIGALRM:
+            print(f"pysh: {timeout:g} s are over; {name} has ended", file=sys.stderr)
+            return codes.TIMED_OUT
         return 128 + asked.number

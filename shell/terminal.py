@@ -43,6 +43,7 @@ def run_terminal(
     cookie: bytes,
     *,
     tty: Tty,
+    given: bool = False,
     history: Path | None = None,
     force: bool = False,
     colours: bool | None = None,
@@ -51,9 +52,9 @@ def run_terminal(
     """Be the terminal of a node's shell until the user leaves; the exit code.
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
-    once, and may wait for the node to start. `history` is the file of what was typed, `force` takes the
-    shell over from another terminal, `colours` overrides the environment. `proof` is what
-    `Console` takes where nobody vouches for a host key.
+    once, and may wait for the node to start. `given` tells that the cookie came by the command line.
+    `history` is the file of what was typed, `force` takes the shell over from another terminal, `colours`
+    overrides the environment. `proof` is what `Console` takes where nobody vouches for a host key.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
@@ -62,7 +63,7 @@ def run_terminal(
     session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
     try:
         session.prepare()
-        return session.run(Console(connect(), cookie, **proof), force=force)
+        return session.run(Console(connect(), cookie, given=given, **proof), force=force)
     finally:
         session.close()
         tty.restore()
@@ -286,11 +287,7 @@ class Session:
         """Sort a frame that belongs to no cell."""
         now = time.monotonic()
         if frame.kind == Kind.OUTPUT:
-            told, key = frame.options(), (frame.source, frame.ref)
-            if told.get("end"):
-                self._output.end(key)
-            else:
-                self._output.feed(key, str(told.get("label", "?")), bytes(frame.payload), now)
+            self._output.take_frame(frame, now)
         elif frame.kind == Kind.SCREEN:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:

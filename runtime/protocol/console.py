@@ -211,9 +211,9 @@ class Console:
             self._node.actions.append(Pause(EVALUATOR, on=False))
 
     def output_shown(self, frame: Frame) -> None:
-        """The terminal has shown output of a task; its node may send more."""
+        """A CREDIT passes: if it is the terminal's for output of a task, that was shown."""
         key = frame.dest, frame.ref
-        if (unshown := self._tasks.get(key)) is not None:
+        if frame.options() == Kind.OUTPUT and (unshown := self._tasks.get(key)) is not None:
             unshown.shown(frame.credit)
             if not unshown.size:
                 del self._tasks[key]
@@ -225,11 +225,10 @@ class Console:
             self._node.write(owner, self._labelled(frame))
         elif role == "evaluator" and self.terminal is not None:
             self._show(frame)
-        else:
+        elif frame.payload:
             if role == "evaluator":
                 self._miss(frame.source, bytes(frame.payload))
-            if frame.payload:
-                self._grant(frame.source, frame.ref, len(frame.payload))
+            self._grant(frame.source, frame.ref, len(frame.payload))
 
     def _show(self, frame: Frame) -> None:
         if frame.payload:
@@ -238,7 +237,7 @@ class Console:
         self._node.to_process(self.terminal, self._labelled(frame))
 
     def _labelled(self, frame: Frame) -> Frame:
-        """`frame` with the tag of the node it comes from."""
+        """An OUTPUT with the label of its node beside what it says: `end`, if nothing more comes."""
         label = self._node.members.label(frame.source.incarnation)
         return frame._replace(meta=pack({**frame.options(), "label": label}))
 

@@ -54,8 +54,8 @@ PROOF_BYTES = 34  # an HMAC of 32, as msgpack
 ENTROPY_BYTES = 32
 SECONDS = 10.0  # for the whole handshake, whatever arrives in between
 
-BAD_COOKIE = "the cookies differ: start both with the same --cookie (`pysh cookie show` tells which it is)"
-BAD_KEY = f"{BAD_COOKIE}; or somebody is in between: the host key that was seen there is none of that machine"
+BAD_COOKIE = "the cookies of {} and {} differ: give both the same, by --cookie-file or --cookie"
+BETWEEN = "; or somebody is in between: the host key that was seen there is none of that machine"
 NO_HOST_KEY = "the acceptor does not know its machine's host keys, and the one that was seen proves nothing"
 
 
@@ -311,7 +311,8 @@ class Handshake:
         bindings = self._host_keys() if guarded and not self._dialling else (self._binding,)
         fitting = [one for one in bindings if hmac.compare_digest(message, self._proof(one, not self._dialling))]
         if not fitting:
-            raise HandshakeError("bad_cookie", BAD_KEY if guarded else BAD_COOKIE)
+            text = BAD_COOKIE.format(_who(self._hello), _who(self._claimed))
+            raise HandshakeError("bad_cookie", text + BETWEEN * guarded)
         self._binding = fitting[0]
         self._admit(self._claimed)
         if not self._dialling:

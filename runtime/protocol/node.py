@@ -251,6 +251,8 @@ class Node:
             self.to_process(frame.dest.number, frame)
 
     def _forward(self, kind: int, raw: Raw) -> None:
+        if kind == Kind.CREDIT:
+            self.console.output_shown(parse(raw))
         peer = self.peers.get(dest_of(raw))
         if peer is None:
             self.undeliverable(parse(raw))
@@ -292,8 +294,7 @@ class Node:
         if kind == Kind.SCREEN:
             self.console.screen_shown(frame.credit)
             return
-        if kind == Kind.OUTPUT and link is not None and link.role == "terminal":
-            self.console.output_shown(frame)
+        self.console.output_shown(frame)
         if kind in (Kind.OUTPUT, Kind.RESULT) and frame.dest.incarnation == self.incarnation:
             self.work.credited(frame, kind)
         else:

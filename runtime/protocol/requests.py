@@ -162,5 +162,5 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "disconnect": _disconnect,
     "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave, "stop": _stop, "cancel": _cancel,
-    "prepare": _prepare, "paths": _paths, "eval": _eval,
+    "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
 }  # fmt: skip

@@ -12,6 +12,8 @@ ITEMS = 1000
 """How many items of one container, and rows of one table, are shown."""
 TEXT = 32 * 1024
 """How many bytes of UTF-8 one value or error may take, so that the frame has room for the rest."""
+CLOSING = 64
+"""How many bytes more may follow the beginning of a long text: the count of what is left out, and brackets."""
 FIELD = 200
 """How many characters one field of a table may take."""
 
@@ -46,15 +48,15 @@ def text_of(value: object, limit: int = TEXT) -> str:
     pieces: list[str] = []
     size = 0
     try:
-        for piece in _pieces(value, ()):
+        for piece in _pieces(value, (), limit):
             pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                pieces.append(" …")
-                break
+            size += len(piece.encode("utf-8", "backslashreplace"))
+            if size > limit + CLOSING:
+                # How much is left out nobody knows: the rest was not made.
+                return _cut("".join(pieces), limit) + " …"
     except Exception as error:
         return bounded(f"<{type(value).__qualname__}: its repr raised {_line(error)}>", limit)
-    return bounded("".join(pieces), limit)
+    return bounded("".join(pieces), limit + CLOSING)
 
 
 def bounded(text: str, limit: int, *, tail: int = 0) -> str:
@@ -63,15 +65,28 @@ def bounded(text: str, limit: int, *, tail: int = 0) -> str:
     if len(data) <= limit:
         return data.decode()
     left_out = f" … {len(data) - limit:,} more bytes"
-    head, end = data[: limit - tail].decode(errors="ignore"), data[len(data) - tail :].decode(errors="ignore")
+    head, end = _cut(text, limit - tail), data[len(data) - tail :].decode(errors="ignore")
     return f"{head}{left_out} … {end}" if tail else head + left_out
 
 
-def _pieces(value: Any, around: tuple[int, ...]) -> Iterator[str]:
+def _cut(text: str, limit: int) -> str:
+    """As much of `text` as takes at most `limit` bytes of UTF-8."""
+    return text.encode("utf-8", "backslashreplace")[:limit].decode(errors="ignore")
+
+
+def _beginning(value: Any, limit: int) -> str:
+    """The repr of the beginning of a text or of bytes, in `limit` bytes of UTF-8, and how much is left out."""
+    shown = value[:limit]
+    while (size := len(repr(shown).encode("utf-8", "backslashreplace"))) > limit:
+        shown = shown[: len(shown) * limit // size]
+    return f"{shown!r} … {len(value) - len(shown):,} more {'characters' if type(value) is str else 'bytes'}"
+
+
+def _pieces(value: Any, around: tuple[int, ...], limit: int) -> Iterator[str]:
     """What `repr` gives, piece by piece; of plain containers at most `ITEMS` items each."""
     kind: type[Any] = type(value)
-    if kind in (str, bytes, bytearray) and len(value) > TEXT:
-        yield f"{value[:TEXT]!r} … {len(value) - TEXT:,} more"
+    if kind in (str, bytes, bytearray) and len(value) > limit:
+        yield _beginning(value, limit)
     elif kind not in _BRACKETS or not value:
         yield repr(value)
     else:
@@ -80,23 +95,23 @@ def _pieces(value: Any, around: tuple[int, ...]) -> Iterator[str]:
         if id(value) in around:
             yield "..."
         else:
-            yield from _items(value, (*around, id(value)))
+            yield from _items(value, (*around, id(value)), limit)
             if kind is tuple and len(value) == 1:
                 yield ","
         yield closing
 
 
-def _items(values: Any, around: tuple[int, ...]) -> Iterator[str]:
+def _items(values: Any, around: tuple[int, ...], limit: int) -> Iterator[str]:
     for index, item in enumerate(values):
         if index:
             yield ", "
         if index == ITEMS:
             yield f"… {len(values) - ITEMS:,} more"
             return
-        yield from _pieces(item, around)
+        yield from _pieces(item, around, limit)
         if type(values) is dict:
             yield ": "
-            yield from _pieces(values[item], around)
+            yield from _pieces(values[item], around, limit)
 
 
 def _table(columns: Any, rows: Any) -> dict[str, Any]:

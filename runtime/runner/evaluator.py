@@ -9,6 +9,7 @@ import builtins
 import contextvars
 import faulthandler
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -130,13 +131,23 @@ class Evaluator:
     def request(self, frame: Frame) -> None:
         """Answer a request, at once where the main thread is not needed or not free."""
         verb, running = frame.options().get("verb"), self._running
-        if verb != "eval":
+        if verb == "interrupt":
+            self._interrupt(frame)
+        elif verb != "eval":
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
-            busy = f"has been busy for {running.took:.1f} s with {running.filename}"
+            busy = f"has been busy for {running.took:.1f} s with {running}"
             self._refuse(frame, f"{self._name} {busy}")
         else:
             self.deliver(frame)
+
+    def _interrupt(self, frame: Frame) -> None:
+        """Ctrl-C for the eval that its asker wants to end, if that is what runs."""
+        running = self._running
+        hit = running is not None and running.captured is not None and running.frame.source == frame.source
+        if hit:
+            os.kill(os.getpid(), signal.SIGINT)
+        self._reply(frame, {"ok": hit})
 
     def return_input(self, _frame: Frame) -> None:
         """Return what was typed to cells that are over."""
@@ -170,8 +181,9 @@ class Evaluator:
             number, self._cell = self._cell, self._cell + 1
             return Job(frame, bytes(frame.payload).decode("utf-8", "replace"), f"<{self._name}:{number}>")
         self._evals += 1
-        source = str(frame.options().get("source"))
-        return Job(frame, source, f"<{self._name}:eval {self._evals}>", Captured())
+        asked = frame.options()
+        filename = f"<{self._name}:eval {self._evals}>"
+        return Job(frame, str(asked.get("source")), filename, Captured(), str(asked.get("by", "")))
 
     def _end(self, task: "asyncio.Task[Outcome]") -> None:
         """Tell what came of the cell. What is still the user's code (a repr, a pickle) Ctrl-C can stop."""
@@ -190,7 +202,7 @@ class Evaluator:
         # Free from here on: whoever reads the answer may ask the next thing at once.
         self._running = self._task = None
         if job.captured is not None:
-            self._answer(job.frame, outcome, meta | {"output": job.captured.release()})
+            self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
             self._namespace.remember(outcome.value)
             meta |= {"cell": self._cell, "took": took}
@@ -204,12 +216,12 @@ class Evaluator:
         except BaseException:
             return None
 
-    def _answer(self, frame: Frame, outcome: Outcome, meta: dict[str, Any]) -> None:
-        if meta["kind"] == "error":
+    def _answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
+        if meta["kind"] == "error" and not job.by:
             error = outcome.error or KeyboardInterrupt()
-            self._reply(frame, {**refused(error, meta, self._name), "output": meta["output"]})
-        else:
-            self._reply(frame, {"ok": {"text": "", **meta}})
+            self._reply(job.frame, {**refused(error, meta, self._name), "output": meta["output"]})
+        else:  # a command shows an error as a prompt does
+            self._reply(job.frame, {"ok": {"text": "", **meta}})
 
     def _publish(self) -> None:
         if self._publisher is None:

@@ -14,13 +14,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
-from importlib import import_module
 from time import perf_counter
-from types import CoroutineType, FrameType
+from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
-from pysh.runtime.payload import dumps, dumps_error, loads, loads_call, loads_function
+from pysh.runtime.errors import NotSendable, describe
+from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.terms import Buffer
 from pysh.runtime.runner.client import Client
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 
 class Cancelled(KeyboardInterrupt):
     """Raised in code that is to end; what catches `Exception` lets it pass."""
+
+
+class _Withheld(Exception):
+    """The job came to its end, and what it returned cannot travel. No frame of the user's is to blame."""
+
+    def __init__(self, reason: NotSendable) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Answer(NamedTuple):
@@ -69,11 +77,11 @@ class Execution:
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = raised
+            error = BaseException.with_traceback(raised, _of_users(raised.__traceback__))
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
-        return Answer(0, took, payload) if error is None else self._failed(error, took)
+        return Answer(0, took, payload) if error is None else self._failed(error, took, _is_process(options))
 
     def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Buffer:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
@@ -84,7 +92,7 @@ class Execution:
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
-        payload = dumps(value)
+        payload = b"" if _is_process(options) else _dumps_result(value)
         flush()
         return payload
 
@@ -101,11 +109,14 @@ class Execution:
                 self._task = None
             return task.result()  # asked here, an error comes without the loop's own frames
 
-    def _failed(self, error: BaseException, took: bytes) -> Answer:
+    def _failed(self, error: BaseException, took: bytes, untold: bool) -> Answer:
+        """The answer for `error`. `untold`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
+        if isinstance(error, _Withheld):
+            return Answer(Flag.FAILED, pack({**describe(error.reason), "executed": executed}))
         if not self._is_cancel(error):
             try:
-                return Answer(Flag.ERROR, took, self._describe(error, executed))
+                return Answer(Flag.ERROR, took, self._describe(error, executed, untold))
             except BaseException as worse:
                 if not self._is_cancel(worse):
                     return _untold(error, worse, executed)
@@ -115,9 +126,15 @@ class Execution:
         ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
         return ended and self._slot.cancelled
 
-    def _describe(self, error: BaseException, executed: str) -> bytes:
-        """The pickle of an error, which runs code of the user's once more."""
-        payload = dumps_error(error, executed)
+    def _describe(self, error: BaseException, executed: str, untold: bool) -> bytes:
+        """The pickle of an error, or where nobody waits its traceback on stderr; it runs code of the user's."""
+        if isinstance(error, ModuleNotFoundError):
+            error.add_note(_where(self._client.name))
+        payload = b""
+        if not untold:
+            payload = dumps_error(error, executed)
+        elif not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
+            print(format_traceback(error), end="", file=sys.stderr)
         flush()
         return payload
 
@@ -157,6 +174,38 @@ def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
+def _dumps_result(value: Any) -> bytes:
+    try:
+        return dumps(value)
+    except NotSendable as error:
+        raise _Withheld(error) from None
+
+
+def _is_process(options: Mapping[str, Any]) -> bool:
+    """Whether it was spawned: nobody waits for what comes of it."""
+    return options.get("kind") == "process"
+
+
+_LEADING = frozenset((Execution.run.__code__.co_filename, loads_call.__code__.co_filename))
+"""The files whose frames only lead to the code, or to what keeps it from being found."""
+
+
+def _of_users(trace: TracebackType | None) -> TracebackType | None:
+    """`trace` from the first frame on that is not ours."""
+    while trace is not None and trace.tb_frame.f_code.co_filename in _LEADING:
+        trace = trace.tb_next
+    return trace
+
+
+def _where(node: str) -> str:
+    """What explains that a module is not found which is there elsewhere."""
+    try:
+        folder = os.getcwd()  # noqa: PTH109
+    except OSError:
+        folder = "a folder that was removed"
+    return f"{node} runs in {folder}, with {sys.executable}: a node takes the folder it was started in"
+
+
 def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function that a SPAWN means, and what to call it with."""
     name = options.get("fn")
@@ -169,7 +218,8 @@ def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[...,
         return loads_function(view[:size]), args, kwargs
     args, kwargs = loads(payload)
     module, _, path = name.partition(":")
-    found: Any = import_module(module)
+    __import__(module)  # unlike importlib's own, it leaves the frames of the import out of an error
+    found: Any = sys.modules[module]
     for part in path.split("."):
         found = getattr(found, part)
     return found, args, kwargs

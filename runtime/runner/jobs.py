@@ -4,7 +4,7 @@ import os
 import sys
 from io import TextIOBase
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.runner.cells import Outcome, exit_code
@@ -18,14 +18,20 @@ OUTPUT = 24 * 1024
 
 
 class Job:
-    """Source on its way through the evaluator; `captured` is where an eval prints to."""
+    """Source on its way through the evaluator; `captured` is where an eval prints to, `by` the command it is of."""
 
-    def __init__(self, frame: Frame, source: str, filename: str, captured: "Captured | None" = None) -> None:
+    def __init__(
+        self, frame: Frame, source: str, filename: str, captured: "Captured | None" = None, by: str = ""
+    ) -> None:
         self.frame = frame
+        self.by = by
         self.source = source
         self.filename = filename
         self.captured = captured
         self.started = perf_counter()
+
+    def __str__(self) -> str:
+        return f"{self.filename}, asked by {self.by}" if self.by else self.filename
 
     @property
     def took(self) -> float:
@@ -34,15 +40,15 @@ class Job:
 
 
 class Captured(TextIOBase):
-    """Stands in for stdout and stderr and keeps the beginning of what is printed."""
+    """Stands in for stdout and stderr and keeps the beginning of what is printed; and for stdin, where nobody is."""
 
     encoding = "utf-8"
 
     def __init__(self) -> None:
         self._kept = b""
         self._size = 0
-        self._replaced = sys.stdout, sys.stderr
-        sys.stdout = sys.stderr = self
+        self._replaced = sys.stdout, sys.stderr, sys.stdin
+        sys.stdout = sys.stderr = sys.stdin = self
 
     def writable(self) -> bool:
         """It is."""
@@ -55,12 +61,27 @@ class Captured(TextIOBase):
         self._size += len(data)
         return len(text)
 
+    def readable(self) -> bool:
+        """Python asks before it reads."""
+        return True
+
+    def read(self, _size: int | None = -1, /) -> NoReturn:
+        """Say what to do instead; waiting would last for ever."""
+        raise EOFError(
+            "this code has no terminal, so nobody can be asked: put the answer into it, "
+            "or run it at a prompt (pysh attach)"
+        )
+
+    readline = read  # which input() calls
+
     def release(self) -> str:
-        """Give stdout and stderr back; the text that was printed."""
+        """Give the three back; the text that was printed."""
         if sys.stdout is self:
             sys.stdout = self._replaced[0]
         if sys.stderr is self:
             sys.stderr = self._replaced[1]
+        if sys.stdin is self:
+            sys.stdin = self._replaced[2]
         more = self._size - len(self._kept)
         return self._kept.decode(errors="ignore") + (f" … {more:,} more bytes" if more else "")
 

@@ -107,7 +107,7 @@ class Worker:
 
     # what a hub does
 
-    def send(self, kind: int, job: int, ref: int, payload: bytes = b"", **meta: Any) -> None:
+    def send(self, kind: int, job: int, ref: int, payload: bytes = b"", /, **meta: Any) -> None:
         """Send a frame for `job`, in chunks if it is long."""
         frame = Frame(kind, ASKER, Pid(INCARNATION, job), ref, 0, pack(meta) if meta else b"")
         for start in range(0, len(payload) or 1, CHUNK):

@@ -33,6 +33,11 @@ def test_a_function_named_by_text_sends_its_arguments_alone() -> None:
     assert unpack(named.meta(None, "")) == {"label": "math:gcd", "fn": "math:gcd"}
 
 
+def test_what_is_no_function_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="not 'int'"):
+        call(1)
+
+
 async def waits() -> None:
     """A coroutine function."""
 

@@ -51,6 +51,20 @@ def test_nothing_is_longer_than_its_bound(value: object) -> None:
     assert len(text_of(value).encode()) <= TEXT + 100
 
 
+@pytest.mark.parametrize(
+    ("value", "unit"), [("x" * 10**7, "characters"), ("é\n" * 10**6, "characters"), (b"\xff" * 10**6, "bytes")]
+)
+def test_a_cut_text_says_how_much_of_it_is_left_out(value: Any, unit: str) -> None:
+    for shown in (text_of(value), text_of([value])[1:-1]):
+        beginning, _, rest = shown.rpartition(" … ")
+        left_out = len(value) - len(eval(beginning))
+        assert rest == f"{left_out:,} more {unit}"
+
+
+def test_of_what_was_not_made_no_amount_is_said() -> None:
+    assert text_of([["y" * 50] * 900] * 900).endswith("yy …")
+
+
 class Broken:
     def __repr__(self) -> str:
         raise ValueError("no")

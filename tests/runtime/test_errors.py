@@ -120,8 +120,14 @@ def test_a_text_says_what_happened_and_whether_anything_ran() -> None:
         "[cookie] cannot connect to n2. Nothing ran. Try: pysh cookie copy n2"
     )
     assert str(WorkerDied(status=3, tail="oops\n")) == (
-        "the worker died with exit status 3. The code may have run.\nIts last output:\noops"
+        "the worker died with exit status 3. The code may have run. What it printed last is in .tail."
     )
+
+
+def test_sentences_stand_apart() -> None:
+    text = "no function 'f' in the shell of n2; it has: compute"
+    assert str(RemoteError("NameError", text, executed="no")) == f"NameError: {text}. Nothing ran."
+    assert str(ConnectError("find", text="nobody", hint="pysh ls", executed="")) == "[find] nobody. Try: pysh ls"
 
 
 def test_a_blocking_call_names_the_form_to_await() -> None:

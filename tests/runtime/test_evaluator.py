@@ -221,6 +221,41 @@ def test_an_eval_that_prints_without_end_is_cut(shell: Shell) -> None:
     assert output.endswith("more bytes")
 
 
+def test_an_eval_has_nobody_to_ask_and_a_cell_after_it_has(shell: Shell) -> None:
+    answer = shell.ask("eval", source="print('so'); input('name? ')")
+    assert (answer["type"], answer["output"]) == ("EOFError", "so\nname? ")
+    assert "pysh attach" in answer["text"]
+    ref = shell.begin("input('name? ')")
+    shell.see("name? ")
+    shell.type(b"you\n")
+    assert shell.done(ref)["text"] == "'you'"
+
+
+def test_a_command_is_shown_an_error_as_a_prompt_is(shell: Shell) -> None:
+    told = shell.ask("eval", source="print('before')\n1/0", by="rpc")["ok"]
+    assert (told["kind"], told["output"]) == ("error", "before\n")
+    assert told["text"].startswith("Traceback (most recent call last):\n")
+    assert told["text"].endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_an_interrupt_ends_the_eval_of_its_asker_and_no_cell(shell: Shell, tmp_path: Path) -> None:
+    running = tmp_path / "running"
+    code = f"import pathlib\npathlib.Path({str(running)!r}).touch()\nwhile True: pass"
+    assert shell.ask("interrupt") == {"ok": False}
+    ref = shell.send(Kind.REQUEST, meta={"verb": "eval", "source": code, "by": "rpc"})
+    shell.wait(running.exists)
+    busy = shell.ask("eval", source="1")
+    assert "eval" in busy["text"] and busy["text"].endswith(">, asked by rpc")
+    assert shell.ask("interrupt") == {"ok": True}
+    assert shell.answer(Kind.REPLY, ref)["ok"]["error"] == "KeyboardInterrupt"
+    running.unlink()
+    cell = shell.begin(code)
+    shell.wait(running.exists)
+    assert shell.ask("interrupt") == {"ok": False}
+    shell.interrupt()
+    assert shell.done(cell)["error"] == "KeyboardInterrupt"
+
+
 def test_a_busy_evaluator_says_so_at_once(shell: Shell, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     ref = shell.begin(f"import os\nprint('go')\nwhile not os.path.exists({str(flag)!r}): pass")

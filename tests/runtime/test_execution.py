@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -5,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.errors import NotSendable, RemoteError
+from pysh.runtime.errors import NotSendable, RemoteError, rebuild
 from tests.runtime import victims
-from tests.runtime.forking import Node, Worker
+from tests.runtime.forking import NAME, Node, Worker
 
 YES = {"error": "TaskCancelled", "reason": "cancel", "executed": "yes"}
 NO = {**YES, "executed": "no"}
@@ -30,6 +31,28 @@ def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> 
     text = str(error.__cause__)
     assert "<lambda>" in text
     assert "runner" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "line"),
+    [
+        ("json:nope", (), "AttributeError: module 'json' has no attribute 'nope'"),
+        ("math:sqrt", (), "TypeError: math.sqrt() takes exactly one argument (0 given)"),
+        ("no_module:f", (), "ModuleNotFoundError: No module named 'no_module'"),
+    ],
+)
+def test_what_cannot_even_be_called_is_told_without_frames_of_ours(
+    worker: Worker, name: str, args: tuple[Any, ...], line: str
+) -> None:
+    told = str(worker.error(worker.begin_named(name, *args)).__cause__)
+    assert told.splitlines()[:2] == [f"on {NAME}:", line]
+
+
+def test_a_missing_module_is_told_with_where_it_was_looked_for(worker: Worker, node: Node) -> None:
+    error = worker.error(worker.begin_named("no_module:f"))
+    assert f"with {sys.executable}: a node takes the folder it was started in" in error.__notes__[0]
+    called = worker.error(worker.begin(lambda: __import__("no_module")))
+    assert called.__notes__ == error.__notes__
 
 
 def test_a_coroutine_runs_in_a_loop(worker: Worker) -> None:
@@ -57,10 +80,42 @@ def test_a_job_that_interrupts_itself_was_not_cancelled(worker: Worker, victim: 
     assert error.type.endswith(name)
 
 
-def test_a_result_that_cannot_travel_is_an_error_of_code_that_ran(worker: Worker) -> None:
-    error = worker.error(worker.begin(lambda: __import__("threading").Lock()))
+def test_a_result_that_cannot_travel_is_one_error_of_code_that_ran(worker: Worker) -> None:
+    told = worker.failure(worker.begin(lambda: {"a": [threading.Lock()]}))
+    error = rebuild(told)
     assert isinstance(error, NotSendable)
+    assert error.path == "value['a'][0]"
     assert error.executed == "yes"
+    assert "Nothing ran" not in str(error)
+
+
+@pytest.mark.parametrize("victim", [lambda: [].pop(), victims.fail])
+def test_a_process_that_raises_prints_the_frames_of_the_user(worker: Worker, victim: Any) -> None:
+    worker.result(worker.begin(victim, kind="process"))
+    worker.see("IndexError: pop from empty list" if victim is not victims.fail else "LookupError: async")
+    assert worker.output.startswith(b"Traceback (most recent call last):\n")
+    assert b"/pysh/" not in worker.output
+    assert b"asyncio" not in worker.output
+    worker.output = b""
+
+
+@pytest.mark.parametrize("victim", [victims.sleep, victims.nap])
+def test_a_process_that_is_cancelled_or_exits_prints_nothing(worker: Worker, victim: Any) -> None:
+    worker.output = b""
+    job = worker.begin(victim, kind="process")
+    worker.see("asleep")
+    worker.cancel(job)
+    assert worker.failure(job) == YES
+    worker.result(worker.begin(victims.call_exit, 3, kind="process"))
+    assert worker.call(print, "next") is None
+    worker.see("next")
+    assert worker.output == b"asleep\nnext\n"
+    worker.output = b""
+
+
+def test_what_a_process_returns_is_not_sent(worker: Worker) -> None:
+    result = worker.result(worker.begin(threading.Lock, kind="process"))
+    assert (result.flags, bytes(result.payload)) == (0, b"")
 
 
 def test_an_error_that_cannot_even_be_looked_at_is_told(worker: Worker) -> None:

@@ -117,11 +117,11 @@ def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
             Kind.OUTPUT,
             len(data),
         )
-    for _ in range(2):
-        hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=b"no end")
-        hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2", "end": True})
-        hub.expect(Kind.CREDIT)
-    hub.send(Kind.OUTPUT, ref=5, meta={"label": "n2"}, payload=b"no end")
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=b"no end")
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2", "end": True})
+    hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2", "end": True})
+    hub.send(Kind.OUTPUT, ref=5, meta={"label": "n2"}, payload=b"cut")
+    hub.expect(Kind.CREDIT)
     hub.expect(Kind.CREDIT)
     printer.finish()
-    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\n" + "n2 | no end\n" * 3
+    assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\nn2 | no end\nn2 | cut\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime import api
-from pysh.runtime.errors import BlockingCall, NodeDown, TaskCancelled, TaskTimeout, WorkerDied
+from pysh.runtime.errors import BlockingCall, NodeDown, RemoteTraceback, TaskCancelled, TaskTimeout, WorkerDied
 from pysh.runtime.payload import dumps
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
@@ -54,12 +54,24 @@ def test_what_its_code_raised_is_raised_as_often_as_asked(hub: HubEnd) -> None:
     assert (task.status, task.executed) == ("failed", "yes")
 
 
+def test_each_wait_raises_with_a_traceback_of_its_own_and_the_frames_there_as_cause(hub: HubEnd) -> None:
+    task, spawn = started(hub)
+    hub.error(spawn, KeyError("k"))
+    depths = set()
+    for _ in range(3):
+        with pytest.raises(KeyError) as caught:
+            task.result(DEADLINE)
+        depths.add(len(caught.traceback))
+        assert isinstance(caught.value.__cause__, RemoteTraceback)
+    assert len(depths) == 1
+
+
 def test_what_the_infrastructure_says_is_raised_with_whether_it_ran(hub: HubEnd) -> None:
     task, spawn = started(hub)
     hub.fail(spawn, error="WorkerDied", signal=9, tail="last words", executed="yes")
-    with pytest.raises(WorkerDied, match="last words") as caught:
+    with pytest.raises(WorkerDied) as caught:
         task.result(DEADLINE)
-    assert caught.value.signal == 9
+    assert (caught.value.signal, caught.value.tail) == (9, "last words")
     assert (task.status, task.executed) == ("failed", "yes")
 
 

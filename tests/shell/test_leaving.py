@@ -17,6 +17,9 @@ class Asked:
         self.answer = {"stop": False, "reasons": [], **answer}
         self.stopped = False
 
+    def again(self, command: str) -> str:
+        return f"{command} (again)"
+
     def ask(self, verb: str, *, stop: bool = False) -> dict[str, Any]:
         assert verb == "leave"
         self.stopped = self.stopped or stop

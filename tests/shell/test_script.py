@@ -193,7 +193,7 @@ def test_a_failed_task_that_nobody_looked_at_is_shown_and_fails_the_script(scrip
 
 
 def test_unfinished_tasks_are_named(script: Runner) -> None:
-    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([], [Task(n) for n in range(12)])")
+    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([], [f'<Task {n}>' for n in range(12)])")
     assert code == 0
     assert err.startswith("pysh: cancelled, being unfinished: <Task 0>, <Task 1>, ")
     assert "2 more" in err

@@ -334,8 +334,8 @@ def test_a_refused_attach_says_why(open_shell: Open) -> None:
 def test_another_cookie_is_refused_and_the_terminal_restored(open_shell: Open) -> None:
     shell = open_shell(cookie=b"another")
     assert shell.wait_exit() == 1
-    assert "the cookies differ" in shell.raw.decode()
-    assert NAME not in "".join(shell.lines)
+    assert "the cookies of node1@localhost and the terminal differ" in shell.raw.decode()
+    assert f"{NAME}[1]>" not in "".join(shell.lines)
     assert shell.modes == shell.found
 
 

@@ -120,3 +120,27 @@ def test_what_became_of_a_cell_whose_terminal_was_lost_is_shown_to_the_next(home
     assert second.lines.count("printed") == 1
     second.type("\x04")
     assert second.wait_exit() == 0
+
+
+def test_what_another_node_printed_and_was_shown_is_not_shown_to_the_next(home: Home, screens: Screens) -> None:
+    home.node("n2@localhost")
+    first = screens.open("--name", "n1@localhost", "--connect", "n2@localhost")
+    prepare(first, home.folder)  # with a task that keeps the node
+    first.paste("def flood(lines):\n for n in range(lines): print(str(n) * 20)\n\n")
+    first.type("\r")
+    first.wait_for_end("n1@localhost[6]>")
+    first.type("call(flood, 2000, on='n2')\r")
+    first.wait_for_end("n1@localhost[7]>")
+    first.type("f = task(flood, 2, on='n2')\r")
+    first.wait_for_end("n2 | " + "1" * 20, "n1@localhost[8]>")
+    first.settle(0.1)
+    first.type("\x04")
+    first.wait_for_end("s: stop it, l: leave it running, any other key: stay here")
+    first.type("l")
+    assert first.wait_exit() == 0
+
+    second = screens.open("attach", "n1")
+    second.wait_for_end("n1@localhost[8]>")
+    assert second.lines == ["n1@localhost[8]>"]
+    (home.folder / "go").touch()
+    second.wait(lambda: "n2 | from a task" in second.lines, "the output of the task")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,10 +68,84 @@ def test_nodes_are_listed_asked_and_stopped(home: Home) -> None:
     assert (done.stdout, done.returncode) == ("hello\n40\n", 0)
     failed = home.pysh("rpc", "n1", "-c", "1/0")
     assert failed.returncode == 1
-    assert "ZeroDivisionError" in failed.stderr
+    assert failed.stderr.startswith("Traceback (most recent call last):\n")
+    assert failed.stderr.endswith("ZeroDivisionError: division by zero\n")
+    assert home.pysh("rpc", "n1", "-c", "import sys; sys.exit(4)").returncode == 4
+    asking = home.pysh("rpc", "n1", "-c", "print('x'); input('name? ')")
+    assert (asking.returncode, asking.stdout) == (1, "x\nname? ")
+    assert "EOFError: this code has no terminal" in asking.stderr
     assert json.loads(home.pysh("tasks", "--json").stdout) == []
     assert home.pysh("stop", "n1").returncode == 0
     assert home.nodes() == []
+
+
+def test_ctrl_c_on_an_rpc_ends_what_it_runs(home: Home) -> None:
+    home.node("n1@localhost")
+    flag = home.folder / "running"
+    code = f"import pathlib, time; pathlib.Path({str(flag)!r}).touch()\ntry: time.sleep(60)\nfinally: ended = True"
+    rpc = subprocess.Popen([*PYSH, "rpc", "n1", "-c", code], env=home.environ, cwd=home.folder)
+    until(flag.exists, "the start of the code")
+    busy = home.pysh("rpc", "n1", "-c", "1")
+    assert busy.returncode == 1
+    assert re.search(r"busy for [\d.]+ s with <n1@localhost:eval 1>, asked by rpc", busy.stderr)
+    rpc.send_signal(signal.SIGINT)
+    assert rpc.wait(10) == 130
+    until(lambda: home.pysh("rpc", "n1", "-c", "ended").stdout == "True\n", "the end of the code")
+
+
+def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: Home) -> None:
+    home.node("n1@localhost")
+    home.node("n2@localhost", "--cookie", "another")
+    done = home.pysh("tasks")
+    assert (done.returncode, done.stdout) == (0, "no tasks\n")
+    assert "n2@localhost did not answer" in done.stderr
+    assert "the cookies of n2@localhost and the terminal differ" in done.stderr
+    assert "n1@localhost" not in done.stderr
+    home.pysh("stop", "n1")
+    done = home.pysh("tasks", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (4, [])
+    assert home.pysh("stop", "n2", "--cookie", "another").returncode == 0
+
+
+def test_who_keeps_the_old_cookie_is_said(home: Home) -> None:
+    home.pysh("cookie", "new")
+    old = home.folder / "old"
+    old.touch(0o600)
+    old.write_text(home.pysh("cookie", "show").stdout)
+    home.node("n1@localhost")
+    done = home.pysh("cookie", "new")
+    assert done.returncode == 0
+    assert "keeps the cookie it was started with: n1@localhost" in done.stderr
+    assert home.pysh("stop", "n1").returncode == 4
+    assert home.pysh("stop", "n1", "--cookie-file", str(old)).returncode == 0
+    assert home.pysh("cookie", "new").stderr == ""
+
+
+def test_the_version_is_told(home: Home) -> None:
+    done = home.pysh("--version")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "pysh")
+
+
+@pytest.mark.parametrize("word", ["version", "help"])
+def test_a_word_that_is_neither_a_command_nor_a_file_is_a_usage_error(home: Home, word: str) -> None:
+    done = home.pysh(word)
+    assert done.returncode == 2
+    assert f"{word!r} is neither a command nor a file here; nothing was run" in done.stderr
+    (home.folder / word).write_text("print('a script')")
+    assert home.pysh(word).stdout == "a script\n"
+
+
+def test_a_node_in_the_foreground_ends_when_its_time_is_over(home: Home) -> None:
+    done = home.pysh("node", "--name", "n1@localhost", "--timeout", "0.5")
+    assert done.returncode == 124
+    assert "0.5 s are over; n1@localhost has ended" in done.stderr
+    assert home.nodes() == []
+    assert home.pysh("node", "--name", "n1", "--timeout", "1", "--detach").returncode == 2
+
+
+def test_what_a_script_cancels_is_told_as_it_was_before(home: Home) -> None:
+    done = home.pysh("-c", "import time; t = task(time.sleep, 60)\nwhile t.status == 'sent': pass")
+    assert re.search(r"cancelled, being unfinished: <Task \d+ on \w+ running [\d.]+s>", done.stderr)
 
 
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:

@@ -41,6 +41,26 @@ def test_output_comes_before_the_result(shell: Terminal) -> None:
     shell.wait_for("n2 | out", "5", "n1@localhost[3]>")
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_process_that_raises_is_seen_on_the_terminal_of_its_owner(shell: Terminal, kind: str) -> None:
+    shell.type(f"{kind} fails():\r raise ValueError('no way')\r\r\r")
+    shell.wait_for_end("n1@localhost[3]>")
+    shell.type("p = spawn(fails, on='n2')\r")
+    shell.wait_for(
+        "n2 | Traceback (most recent call last):",
+        'n2 |   File "<n1@localhost:2>", line 2, in fails',
+        "n2 |     raise ValueError('no way')",
+        "n2 | ValueError: no way",
+    )
+
+
+def test_a_line_without_an_end_is_final_once_its_task_is(shell: Terminal) -> None:
+    shell.type('await task(lambda: print("no end", end=""), on="n2")\r')
+    shell.wait_for("n2 | no end", "n1@localhost[3]>")
+    shell.type("6 * 7\r")  # below which a live line would be painted again
+    shell.wait_for("n2 | no end", "n1@localhost[3]> 6 * 7", "42", "n1@localhost[4]>")
+
+
 def test_output_leaves_a_half_typed_line_as_it_is(shell: Terminal) -> None:
     shell.type('t = task(lambda: time.sleep(0.3) or print("late"), on="n2")\r')
     shell.wait_for_end("n1@localhost[3]>")

@@ -295,7 +295,7 @@ def test_a_forced_command_is_named_as_what_it_is(both: Machines) -> None:
 def test_another_cookie_is_refused_there(both: Machines) -> None:
     both.sshd()
     both.there.node("w1@db1", "--cookie", "another")
-    refused(both.here, connecting("w1@db1"), "cookie", "the cookies differ")
+    refused(both.here, connecting("w1@db1"), "cookie", "differ: give both the same")
     both.there.pysh("stop", "w1", "--cookie", "another")
 
 

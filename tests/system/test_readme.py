@@ -1,0 +1,28 @@
+"""The file and the program that the README shows."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import Home
+
+FILE, PROGRAM = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("cookie", [[], ["--cookie", "my_secret_cookie"]])
+def test_the_file_runs_with_the_cookie_of_its_node(home: Home, cookie: list[str]) -> None:
+    home.node("node2@localhost", *cookie)
+    done = home.script(FILE, *cookie)
+    assert (done.stdout, done.stderr) == ("45\n", "")
+    assert home.pysh("stop", "node2@localhost", *cookie).returncode == 0
+
+
+def test_the_program_runs(home: Home) -> None:
+    home.node("node2@localhost")
+    done = home.run([sys.executable, "-c", PROGRAM])
+    assert (done.stdout, done.stderr) == ("42\n", "")
+    given = PROGRAM.replace("start()", 'start(cookie="my_secret_cookie")')
+    refused = home.run([sys.executable, "-c", given])
+    assert "differ: give both the same" in refused.stderr
