@@ -9,6 +9,7 @@ function says what is lost with its own.
 
 import _signal  # type: ignore[import-not-found]  # it has no stub
 import os
+import resource
 import signal
 import sys
 import time
@@ -68,6 +69,12 @@ def slept() -> float:
     if not hasattr(time, "CLOCK_BOOTTIME") or fallbacks_forced():
         return time.time() - time.monotonic()
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process ever had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def memory_file(name: str, size: int) -> int:

@@ -28,6 +28,8 @@ from pysh.runtime.runner.output import Output
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import Waiter
 
+JOBS, GROWTH = 10_000, 512 * 1024 * 1024
+"""So many jobs, or so many bytes more than at its start, and a worker ends: what they left goes with it."""
 AT_ONCE = 0.001
 """Seconds within which bytes that have arrived are surely read."""
 
@@ -81,6 +83,8 @@ class Worker:
         self._output = output
         self._execution = Execution(client, slot)
         self._queue: deque[Frame] = deque()
+        self._left = JOBS
+        self._most = system.peak_memory() + GROWTH
         self._arrived = Waiter(client)
         self._poll = poll()
         self._poll.register(sock, POLLIN)
@@ -117,10 +121,14 @@ class Worker:
         self._client.pid = frame.dest
         self._client.owner = Pid(*owner) if owner else frame.source
         self._answer(frame, self._execution.run(frame, options))
-        if _threads_left():
-            _vanish()  # or they would run on beside other people's jobs
+        if _threads_left() or self._is_worn():
+            _vanish()  # threads would run on beside other people's jobs; those that wait here go elsewhere
         self._slot.running = 0
         self._tidy()
+
+    def _is_worn(self) -> bool:
+        self._left -= 1
+        return self._left <= 0 or system.peak_memory() > self._most
 
     def _answer(self, frame: Frame, answer: Answer) -> None:
         self._client.post(

@@ -69,3 +69,18 @@ done, pending = wait(short, timeout=1.5)
 print(len(done), long.done())
 """
     assert ok(home.script(CONNECT + code)) == "20 False\n"
+
+
+def test_a_worker_that_has_run_many_jobs_or_grown_large_is_replaced(home: Home) -> None:
+    code = """
+import os, time
+def large(): return len(bytearray(600 << 20)) and os.getpid()
+def gone(pid):
+    until = time.monotonic() + 5
+    while os.path.exists(f'/proc/{pid}') and time.monotonic() < until:
+        time.sleep(0.01)
+    return not os.path.exists(f'/proc/{pid}')
+pids = {t.result() for t in [task(os.getpid, on=n2) for _ in range(25_000)]}
+print(len(pids) > os.cpu_count(), gone(call(large, on=n2)))
+"""
+    assert ok(home.script(CONNECT + code)) == "True True\n"
