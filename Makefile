@@ -24,10 +24,10 @@ run: .venv/installed
 test: .venv/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 soak: .venv/tested
-	$(BIN)/python -m pytest --soak $(SOAK) $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --soak $(SOAK) $(PYTEST)
 
 lint: .venv/tested
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

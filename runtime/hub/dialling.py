@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.core_zip import running_from
-from pysh.runtime.hub.discovery import NoSuchNode
+from pysh.runtime.hub.discovery import NoSuchNode, SeveralNodes
 from pysh.runtime.hub.proving import dialling
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
@@ -85,12 +85,14 @@ class Dialler:
         if done.cancelled() or (error := done.exception()) is None:
             return
         stage = "resolve" if isinstance(error, BadName) else getattr(error, "stage", "find")
-        self._fail(attempt, stage if stage in STAGES else "find", str(error))
+        gone = isinstance(error, NoSuchNode) and not isinstance(error, SeveralNodes)
+        self._fail(attempt, stage if stage in STAGES else "find", str(error), gone=gone)
 
-    def _fail(self, attempt: Attempt, stage: str, text: str) -> None:
+    def _fail(self, attempt: Attempt, stage: str, text: str, *, gone: bool = False) -> None:
+        """Report it; `gone` if its machine was reached, and no such node runs there."""
         meta: dict[str, Any] = {
             "error": "ConnectError", "stage": stage, "address": attempt.address, "text": text, "executed": "no",
-            "trace": attempt.trace.rows,
+            "trace": attempt.trace.rows, "gone": gone,
         }  # fmt: skip
         self._server.core.members.dial_failed(attempt.token, meta)
         self._server.carry_out()
@@ -192,4 +194,4 @@ async def _find_here(address: Here) -> str:
         if "@" in address.written or not await is_ssh_host(address.node):
             raise
         hint = f"{address.node} is an ssh host; see who runs there: pysh ls {address.node}"
-        raise NoSuchNode(error.stage, error.what, error.evidence, hint) from error
+        raise type(error)(error.stage, error.what, error.evidence, hint) from error

@@ -57,7 +57,11 @@ class NameTaken(ConfigError):
 
 
 class NoSuchNode(TransportError):
-    """No node here is meant by this name, or more than one is."""
+    """No node is meant by this name."""
+
+
+class SeveralNodes(NoSuchNode):
+    """More than one node is meant by this name."""
 
 
 class Claim:
@@ -196,7 +200,7 @@ def find(text: str) -> Entry:
         return matching[0]
     if matching:
         names = ", ".join(entry.name for entry in matching)
-        raise NoSuchNode("find", f"{printable(text)} may mean several nodes", names, "give the full name")
+        raise SeveralNodes("find", f"{printable(text)} may mean several nodes", names, "give the full name")
     running = ", ".join(f"{entry.name} (pid {entry.pid})" for entry in here) or "no node"
     hint = f"start it: pysh --name {short}" if local and _may_name(short) else "see who runs here: pysh ls"
     raise NoSuchNode("find", f"no node {printable(text)} runs on this machine", f"here runs {running}", hint)

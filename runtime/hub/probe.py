@@ -8,7 +8,7 @@ import socket
 from typing import Any, NamedTuple
 
 from pysh.runtime.hub import bootstrap
-from pysh.runtime.hub.discovery import Entry, NoSuchNode
+from pysh.runtime.hub.discovery import Entry, NoSuchNode, SeveralNodes
 from pysh.runtime.protocol.terms import printable, split_name
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Ran
@@ -44,7 +44,7 @@ class Machine(NamedTuple):
             return matching[0]
         if matching:
             names = ", ".join(entry.name for entry in matching)
-            raise NoSuchNode("find", f"{node} may mean several nodes on {host}", names, "stop or rename one of them")
+            raise SeveralNodes("find", f"{node} may mean several nodes on {host}", names, "stop or rename one of them")
         running = ", ".join(f"{entry.name} (pid {entry.pid})" for entry in self.nodes)
         evidence = f"there runs {running}" if running else f"no node runs there; looked in {' and '.join(self.looked)}"
         raise NoSuchNode("find", f"no node {node} runs on {host}", evidence, f"see who runs there: pysh ls {host}")

@@ -79,6 +79,8 @@ class Members:
             if member.dialling == token:
                 member.dialling = 0
                 member.refused = error.get("stage") in FINAL
+            if error.get("gone") and member.link is None and not member.ended:
+                self.end(member, "ended")
         elif (asked := self._asked.pop(token, None)) is not None:
             self._node.reply(asked, error)
         else:
@@ -127,6 +129,8 @@ class Members:
             member.address, member.refused = link.address, False
             if alias and not member.goes_by(alias):
                 member.aliases.append(alias)
+                if member.met:
+                    self._tell()
         if token or hello.incarnation not in self._parted:  # else it speaks first, and may be told goodbye
             self._say_resume(link, member)
 

@@ -25,7 +25,7 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
 
 @pytest.fixture
 async def ssh(server: Sshd) -> AsyncIterator[Carriers]:
-    made = Carriers(log=2)
+    made = Carriers(2, b"cookie")
     yield made
     await made.close()
     await until(lambda: not carriers_of_this_process())
