@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.system.conftest import until
 from tests.system.lab import Host, Lab, lab_in
 
 
@@ -81,3 +82,18 @@ def test_a_host_that_is_silent_is_given_up_and_said_so(pair: tuple[Host, Host], 
     assert "Nothing ran." in done.stderr
     assert time.monotonic() - begun < 20
     server.plug("office")
+
+
+def test_a_cable_that_is_out_for_a_while_is_a_pause(pair: tuple[Host, Host]) -> None:
+    laptop, server = pair
+    laptop.home.node("n1@laptop")
+
+    def ask(code: str) -> str:
+        return laptop.home.pysh("rpc", "n1", "-c", code).stdout.strip()
+
+    ask("import pysh, time; n = pysh.connect('w1@db1'); t = pysh.task(lambda: time.sleep(4) or 42, on=n)")
+    server.unplug("office")
+    until(lambda: ask("n.state") == "'suspect'", "the silence to be noticed", 8)
+    server.plug("office")
+    assert ask("t.result(20)") == "42"
+    until(lambda: ask("n.state") == "'up'", "its return")

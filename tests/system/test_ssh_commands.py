@@ -80,7 +80,7 @@ def test_the_doctor_shows_each_stage_of_the_way_and_which_node_takes_the_cookie(
     assert "w1@db1 (pid " in done.stdout
     done = both.here.pysh("doctor", "db1", "--cookie", "another")
     assert done.returncode == 4
-    assert "the cookies differ" in done.stdout
+    assert "the cookies of w1@db1 and the terminal differ" in done.stdout
     both.place.home.known_hosts.write_text("")
     done = both.here.pysh("doctor", "db1")
     assert done.returncode == 3
