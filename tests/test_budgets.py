@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.budgets import FUZZ, SHELL, SIMULATOR, SYSTEM, UNIT, over, part_of, table
+from tests.budgets import FUZZ, SHELL, SIMULATOR, SLACK, SYSTEM, UNIT, over, part_of, table
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ def test_a_test_counts_for_the_part_of_its_folder(test: str, part: str) -> None:
 def test_a_part_that_takes_longer_than_it_may_is_named() -> None:
     seconds = Counter({UNIT: 12.3, SYSTEM: 240.1})
     assert over(seconds) == [SYSTEM]
+    assert over(seconds, SLACK) == []
+    assert over(Counter({SYSTEM: 240 * SLACK + 1}), SLACK) == [SYSTEM]
     assert table(seconds, Counter({UNIT: 700, SYSTEM: 9})) == [
         "unit and property   700 tests    12.3 of 90 s",
         "system                9 tests   240.1 of 240 s OVER",

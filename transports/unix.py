@@ -28,8 +28,6 @@ CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a listener that is there and does not accept."""
 
 BACKLOG = 128
-ROOM = 1 << 20
-"""Bytes that may lie in a socket on their way: a few of the largest frames, so that both ends can work at once."""
 _RETRY = 0.01
 
 
@@ -161,12 +159,6 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
-
-
-def make_room(fd: int) -> None:
-    """Let the socket `fd` take `ROOM` bytes before a writer waits, or as much as the system allows."""
-    with socket.socket(fileno=os.dup(fd)) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
 
 
 def check_peer(sock: socket.socket, path: str) -> int | None:

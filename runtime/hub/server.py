@@ -77,7 +77,6 @@ class Peer(asyncio.Protocol):
             except TransportError:
                 cast(asyncio.Transport, transport).abort()
                 return
-        unix.make_room(transport.get_extra_info("socket").fileno())
         self._server.peers[self.number] = self
         self.go_on()
 
@@ -278,11 +277,17 @@ class Server:
                         self._unsent.setdefault(action.link, []).extend(action.buffers)
                     else:
                         self._send()
-                        self._DO[type(action)](self, action)
+                        self._do(action)
             self._send()
         finally:
             self._carrying = False
         self._arm()
+
+    def _do(self, action: actions.Action) -> None:
+        try:
+            self._DO[type(action)](self, action)
+        except Exception:
+            sys.excepthook(*sys.exc_info())  # into the log; one that fails must not take the others along
 
     def _send(self) -> None:
         """Write what was gathered, in one go a connection."""

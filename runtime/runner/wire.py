@@ -15,7 +15,6 @@ from pysh.runtime.runner.chunks import Chunks
 from pysh.runtime.runner.outbox import ROOM, Outbox, Stream
 from pysh.runtime.runner.reading import Reading
 from pysh.runtime.runner.waiting import Waiter
-from pysh.transports.unix import make_room
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,7 +41,6 @@ class Wire:
 
     def __init__(self, sock: socket, rest: bytes, *, tells_blocked: bool) -> None:
         sock.setblocking(False)
-        make_room(sock.fileno())
         self.name = ""
         """The node's name, once the hub has told it."""
         self.lost = ""
