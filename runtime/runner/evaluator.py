@@ -52,6 +52,7 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     """
     interrupts = Interrupts(cells.run.__code__)
     interrupts.install()
+    interrupts.heed_finalizers()
     terminal = Terminal()
     terminal.own()
     faulthandler.enable()

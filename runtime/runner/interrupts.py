@@ -11,6 +11,8 @@ a background task, in ours. The handler looks where it landed and does one of fo
 """
 
 import signal
+import sys
+import threading
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+AGAIN = 0.005
+"""Seconds after which a press is repeated that Python dropped."""
 
 
 class Shield(Protocol):
@@ -54,6 +60,24 @@ class Interrupts:
     def expect(self) -> None:
         """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""
         self._early = False
+
+    def heed_finalizers(self) -> None:
+        """Let no press be lost that lands in a finalizer or a weak reference's callback, where Python drops it."""
+        sys.unraisablehook = self._dropped
+
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
+        task = self._task
+        if task is None or told.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(told)
+            return
+        # Not from here, where it would be dropped once more.
+        timer = threading.Timer(AGAIN, self._press_again, (task, threading.get_ident()))
+        timer.daemon = True
+        timer.start()
+
+    def _press_again(self, task: "asyncio.Task[Any]", main: int) -> None:
+        if self._task is task:
+            signal.pthread_kill(main, signal.SIGINT)
 
     def begin(self, task: "asyncio.Task[Any]") -> None:
         """A cell runs from now on, as `task`."""

@@ -92,3 +92,13 @@ def test_the_prompt_is_back_and_nothing_else_is_gone(shell: Shell, seed: int) ->
         shell.enter(f"alive({n})")
         shell.wait_for(f"({n}, (1, 42), False, False, 2)")
         shell.prompted()
+
+
+def test_a_press_that_lands_in_a_finalizer_is_not_lost(shell: Shell) -> None:
+    spin = "until = time.monotonic() + 0.3\n        while time.monotonic() < until: pass"
+    shell.enter(f"class Slow:\n    def __del__(self):\n        print('in')\n        {spin}\n")
+    shell.prompted()
+    shell.enter("Slow(); any(n < 0 for n in itertools.count())")
+    shell.wait(lambda: "in" in shell.lines, "the finalizer")
+    shell.type(CTRL_C)
+    shell.prompted(WITHIN)
