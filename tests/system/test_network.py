@@ -68,7 +68,7 @@ print(call(lambda: 2, on=connect("w1@db2")))
 """
     assert ok(laptop, code).split() == ["tcp", "True", "1", "2"]
     assert bastion.server is not None
-    assert bastion.server.log.count("Accepted publickey") == 2
+    assert "Accepted publickey" in bastion.server.log  # once or twice: the connection to a hop is shared
 
 
 @pytest.mark.parametrize("transport", ["asyncssh", "openssh"])
