@@ -48,7 +48,7 @@ class Sink(io.BytesIO):
         self.limit = limit
         self.size = 0
 
-    def write(self, data: Buffer, /) -> int:  # type: ignore[override]
+    def write(self, data: Buffer, /) -> int:  # type: ignore[override]  # named otherwise there
         count = data.nbytes if isinstance(data, memoryview) else len(data)
         self.size += count
         if self.size <= self.limit:
@@ -59,7 +59,7 @@ class Sink(io.BytesIO):
         return count
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     """Pickles one value into `sink`. A pickle of a call (`calling`) renews the classes it carries.
 
     Afterwards `captured` holds each function that went by value with the globals that went with it,
@@ -133,7 +133,7 @@ def function(code: CodeType, names: Any, name: Any, defaults: Any, closure: Any,
     """A function that came by value; the state that cloudpickle sets follows."""
     if source is not None:
         sources.install(source)
-    return cloudpickle._make_function(code, names, name, defaults, closure)  # type: ignore[no-any-return]
+    return cloudpickle._make_function(code, names, name, defaults, closure)  # type: ignore[no-any-return]  # no types
 
 
 def code(python: int, filename: str, *args: Any) -> CodeType:

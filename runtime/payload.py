@@ -94,7 +94,7 @@ def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 def loads_call(data: Buffer) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function and arguments of a call. Every function by value is new, with globals of its own."""
     if data[0] != _TAG:
-        return pickle.loads(data)  # type: ignore[no-any-return]
+        return pickle.loads(data)  # type: ignore[no-any-return]  # as `dumps_call` made it
     _, size = _HEAD.unpack_from(data)
     view = memoryview(data)
     end = _HEAD.size + size

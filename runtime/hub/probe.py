@@ -142,7 +142,7 @@ def _answer(line: bytes) -> dict[str, Any]:
         raise _nonsense(error) from error
     if failure:
         raise TransportError("find", "the other machine could not do what we asked", cleaned(str(failure)))
-    return told  # type: ignore[no-any-return]
+    return told  # type: ignore[no-any-return]  # it came as JSON
 
 
 def _machine(told: dict[str, Any]) -> Machine:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid
-from pysh.runtime.vendor import msgpack  # type: ignore[attr-defined]
+from pysh.runtime.vendor import msgpack  # type: ignore[attr-defined]  # found at run time
 
 # length of the body, kind, flags, class, hop limit | connection seq, session seq, session ack,
 # credit, length of the meta | source | destination | ref
@@ -100,7 +100,7 @@ LOCAL = Pid(NOWHERE, HUB)
 
 def pack(value: Any) -> bytes:
     """`value` (None, bool, int, float, str, bytes, list, dict) as msgpack."""
-    return msgpack.packb(value)  # type: ignore[no-any-return]
+    return msgpack.packb(value)  # type: ignore[no-any-return]  # no types
 
 
 def unpack(data: Buffer) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.terms import INCARNATION_BYTES, BadName, printable, split_name
-from pysh.runtime.vendor import msgpack  # type: ignore[attr-defined]
+from pysh.runtime.vendor import msgpack  # type: ignore[attr-defined]  # found at run time
 
 NONCE_BYTES = 32
 MAX_TEXT = 256

@@ -90,7 +90,7 @@ class Evaluator:
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, for ever."""
-        builtins.exit = builtins.quit = Exit()  # type: ignore[assignment]
+        builtins.exit = builtins.quit = Exit()  # type: ignore[assignment]  # as Python's
         sys.ps1, sys.ps2 = ">>> ", "... "  # where libraries look to see whether somebody types
         self._client.handlers[Kind.CELL] = self.deliver
         self._client.handlers[Kind.REQUEST] = self.request

@@ -12,7 +12,7 @@ class Output:
 
     def __init__(self) -> None:
         builtins.input = _nobody
-        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # type: ignore[misc]  # noqa: SIM115
+        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # type: ignore[misc]  # noqa: SIM115 - final by typeshed
         self._streams: tuple[TextIOWrapper, ...] = ()
         self.restore()
 
@@ -26,7 +26,7 @@ class Output:
         """Put the streams back where a job replaced or closed them."""
         if not self._streams or any(stream.closed for stream in self._streams):
             self._streams = _printer(1), _printer(2)
-            sys.__stdout__, sys.__stderr__ = self._streams  # type: ignore[misc]
+            sys.__stdout__, sys.__stderr__ = self._streams  # type: ignore[misc]  # final by typeshed
         sys.stdout, sys.stderr = self._streams
 
 
