@@ -96,10 +96,14 @@ def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
     sock = start_hub(asked)
     try:
         status(sock)
-    except HubFailed as failed:
+    except BaseException as error:
+        # Also one whose time was up while the hub started leaves none behind.
         sock.close()
-        stage = {"NameTaken": "name"}.get(failed.kind, failed.kind if failed.kind in STAGES else "launch")
-        raise ConnectError(stage, name, text=str(failed)) from None
+        wait(LAST_SECONDS)
+        if not isinstance(error, HubFailed):
+            raise
+        stage = {"NameTaken": "name"}.get(error.kind, error.kind if error.kind in STAGES else "launch")
+        raise ConnectError(stage, name, text=str(error)) from None
     hello = Hello("program", name, os.urandom(16), os.urandom(32), python, pid=os.getpid())
     client = Client(sock, hello, secret)
     printer = Printer(client)

@@ -18,14 +18,15 @@ def main() -> None:
 
 def execute(settings: dict[str, Any], script: list[str]) -> int:
     """Run `script` in this process, its node configured, for as long as `timeout` allows."""
-    from pysh.shell.script import run as run_script
+    from pysh.shell import script as scripts
 
     if any(settings[key] for key in ("name", "cookie", "cookie_file", "listen", "connect")):
         _prepare(settings)
-    limits = Limits(settings["timeout"])
-    with limits:
-        code = run_script(script)
-    return limits.code or code
+    with Limits(settings["timeout"]) as limits:
+        code = scripts.run(script)
+    code = scripts.finish(limits.code or code)
+    limits.rearm()
+    return code
 
 
 def _prepare(settings: dict[str, Any]) -> None:
@@ -47,7 +48,8 @@ class Ended(SystemExit):
 class Limits:
     """Ends the script after `timeout` seconds (exit code 124) and at SIGTERM (143).
 
-    Its tasks are cancelled then as at any end. Code that catches even that is ended a second later.
+    Its tasks are cancelled then as at any end. Code that catches even that is ended a second later, and so
+    are threads that go on once the node has ended; the node's own end, which has its bounds, is not cut short.
     """
 
     PATIENCE = 1.0
@@ -80,3 +82,10 @@ class Limits:
         import signal
 
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def rearm(self) -> None:
+        """Let what is left of a script whose time is up have a second more, and no longer."""
+        import signal
+
+        if self.code:
+            signal.setitimer(signal.ITIMER_REAL, self.PATIENCE)

@@ -23,8 +23,8 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 def run(argv: list[str]) -> int:
     """Run what `argv` names as `python` would: FILE, `-c` CODE or `-` for stdin, each with its arguments.
 
-    The exit code: 0, that of a `SystemExit`, 1 after any other error (its traceback is on stderr) or
-    after a task failed that nobody looked at, 2 if there is no such file, 130 after Ctrl-C.
+    The exit code: 0, that of a `SystemExit`, 1 after any other error (its traceback is on stderr), 2 if
+    there is no such file, 130 after Ctrl-C. `finish` is to follow.
     """
     try:
         source, filename = _read(argv)
@@ -35,10 +35,30 @@ def run(argv: list[str]) -> int:
     if argv[0] not in ("-c", "-"):
         names["__file__"] = filename
     try:
-        code = _report(_execute(source, filename, names))
-        return _report_tasks(code)
+        return _report(_execute(source, filename, names))
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def finish(code: int) -> int:
+    """End the node, if one was started, and tell of the tasks that the script forgot.
+
+    The exit code: `code`, or 1 instead of 0 after a task failed that nobody looked at; 130 after Ctrl-C.
+    """
+    program = sys.modules.get("pysh.runtime.program")
+    if program is None:
+        return code
+    try:
+        failed, cancelled = program.finish()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    for task in failed:
+        print(f"pysh: {task} failed, and nobody looked at it:", file=sys.stderr)
+        _print_error(task.exception())
+    if cancelled:
+        print(f"pysh: cancelled, being unfinished: {_listed(cancelled)}", file=sys.stderr)
+        print("      (wait for a task before the end, or start it with detach=True)", file=sys.stderr)
+    return code or (FAILED if failed else 0)
 
 
 def _read(argv: list[str]) -> tuple[bytes, str]:
@@ -126,21 +146,6 @@ def _print_error(error: BaseException) -> None:
     from pysh.runtime.runner.display import failure
 
     print(failure(error), end="", file=sys.stderr)
-
-
-def _report_tasks(code: int) -> int:
-    """End the node, if one was started, and tell of the tasks that the script forgot."""
-    program = sys.modules.get("pysh.runtime.program")
-    if program is None:
-        return code
-    failed, cancelled = program.finish()
-    for task in failed:
-        print(f"pysh: {task} failed, and nobody looked at it:", file=sys.stderr)
-        _print_error(task.exception())
-    if cancelled:
-        print(f"pysh: cancelled, being unfinished: {_listed(cancelled)}", file=sys.stderr)
-        print("      (wait for a task before the end, or start it with detach=True)", file=sys.stderr)
-    return code or (FAILED if failed else 0)
 
 
 def _listed(tasks: list[str], limit: int = 10) -> str:

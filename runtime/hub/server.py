@@ -55,9 +55,10 @@ class Peer(asyncio.Protocol):
 
     def __init__(
         self, server: "Server", connection: Connection, *, checked: bool = False, source: str = "",
-        prover: Prover | None = None, **opening: Any,
+        prover: Prover | None = None, vital: bool = False, **opening: Any,
     ) -> None:  # fmt: skip
         self.checked = checked
+        self.vital = vital  # the node is for this peer alone: it ends if nothing comes of the connection
         self.prover = prover or server.prover
         self.source = source  # who made us accept it; empty for what we dialled
         self.number = next(server.link_numbers)
@@ -261,6 +262,8 @@ class Server:
         self.dialler.lost(peer)
         if peer.connection.opened:
             self.core.closed(peer.number, "connection lost", time.monotonic())
+        elif peer.vital:
+            self.core.stop("who started it went away")
         self.carry_out()
 
     # carrying out

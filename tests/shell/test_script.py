@@ -9,7 +9,7 @@ import pytest
 import pysh
 
 PYSH = str(Path(pysh.__file__).absolute().parent.parent)
-RUN = "import sys; from pysh.shell.script import run; sys.exit(run(sys.argv[1:]))"
+RUN = "import sys; from pysh.shell.script import finish, run; sys.exit(finish(run(sys.argv[1:])))"
 
 
 class Runner:

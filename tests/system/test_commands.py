@@ -205,6 +205,20 @@ def test_a_time_limit_ends_everything_with_124(home: Home) -> None:
     assert home.nodes() == []
 
 
+@pytest.mark.parametrize("limit", ["0.02", "0.05", "0.1", "0.15", "0.2", "0.3"])
+def test_a_time_limit_that_ends_while_the_node_starts_leaves_no_node(home: Home, limit: str) -> None:
+    assert home.pysh("--timeout", limit, "-c", "import time; call(time.sleep, 60)").returncode == 124
+    until(lambda: home.nodes() == [], "its hub has ended")
+
+
+def test_threads_do_not_outlive_the_time_limit(home: Home) -> None:
+    begun = time.monotonic()
+    code = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); call(time.sleep, 60)"
+    assert home.pysh("--timeout", "0.5", "-c", code).returncode == 124
+    assert time.monotonic() - begun < 10
+    assert home.nodes() == []
+
+
 def test_a_failed_task_nobody_looked_at_is_printed_and_makes_exit_1(home: Home) -> None:
     done = home.pysh("-c", "t = task(lambda: 1/0); wait([t])")
     assert done.returncode == 1
