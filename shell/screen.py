@@ -1,13 +1,16 @@
 """The terminal while a cell runs: what the cell writes goes through as it is, tagged lines in between.
 
 Live lines stand below the cursor's line and go away before anything else is written. They are only drawn
-where the program's cursor stands at the beginning of a line, as it is put back there.
+where the program's cursor stands at the beginning of a line, as it is put back there. While some stand there,
+what is to be written gathers until they may be painted again.
 """
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from pysh.shell.boot import Tty
+from pysh.shell.output import REPAINT
 
 _INVISIBLE_END = re.compile(rb"(?:\r|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[78=>])+\Z")
 _ALTERNATE = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
@@ -20,14 +23,27 @@ SANE = b"\x1b[m\x1b[?25h\x1b>\x1b[?1l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006
 class Screen:
     """Where the cursor is, as far as it matters, and how many live lines stand below it."""
 
-    def __init__(self, tty: Tty) -> None:
+    def __init__(self, tty: Tty, clock: Callable[[], float] = time.monotonic) -> None:
         self.fresh = True  # the cursor is at the beginning of an empty line
         self.full = False  # a full-screen program has the terminal: nothing else may be written
         self._tty = tty
+        self._clock = clock
         self._escapes = False
         self._live: Sequence[str] = ()
         self._drawn = 0
+        self._waiting: bytes | None = None  # to be written when the live lines are painted again
+        self._repaint_at = 0.0
         self._end = b""
+
+    @property
+    def due(self) -> float | None:
+        """When to call `take_turn`; None if nothing waits."""
+        return None if self._waiting is None else self._repaint_at
+
+    def take_turn(self) -> None:
+        """Write what waits, if it is time."""
+        if self._waiting is not None and self._clock() >= self._repaint_at:
+            self._paint()
 
     def program(self, data: bytes) -> None:
         """Write what the cell wrote."""
@@ -56,7 +72,8 @@ class Screen:
             data += b"\r\n"
         self.full = self._escapes = False
         self.fresh, self._end = True, b""
-        self._write(data)
+        self._waiting = (self._waiting or b"") + data
+        self._paint()
 
     def _look(self, data: bytes) -> None:
         """Learn from `data` where it leaves the cursor."""
@@ -70,7 +87,13 @@ class Screen:
             self.fresh = data.endswith(b"\n")
 
     def _write(self, data: bytes) -> None:
-        """Write `data` where the live lines stand, and those below it, all at once."""
+        self._waiting = (self._waiting or b"") + data
+        if not self._drawn or self._clock() >= self._repaint_at:
+            self._paint()
+
+    def _paint(self) -> None:
+        """Write what waits where the live lines stand, and those below it, all at once."""
+        data, self._waiting = self._waiting or b"", None
         if self._drawn:
             data = b"\x1b[%dA\x1b[J" % self._drawn + data
             self._drawn = 0
@@ -79,6 +102,7 @@ class Screen:
             live = self._live[-max(1, rows - 2) :]
             data += "".join(f"{_cut(line, columns - 1)}\r\n" for line in live).encode("utf-8", "replace")
             self._drawn = len(live)
+            self._repaint_at = self._clock() + REPAINT
         if data:
             self._tty.write(data)
 

@@ -85,6 +85,7 @@ class Session:
         self._console: Console | None = None
         self._cell = 1
         self._size = (0, 0)
+        self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
 
     def prepare(self) -> None:
@@ -252,13 +253,14 @@ class Session:
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
+        self._pay(console)
         self._tty.quiet()
         return done
 
     def _patience(self, due: float | None) -> float | None:
         """How long nothing has to be done until `due`, if nothing comes."""
         shown = None if self._screen.full else self._output.due()
-        times = [when for when in (due, shown) if when is not None]
+        times = [when for when in (due, shown, self._screen.due) if when is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass(self, console: Console, ref: int) -> Frame | None:
@@ -269,12 +271,20 @@ class Session:
                 done = frame
             elif frame.kind == Kind.SCREEN and done is None:
                 self._screen.program(bytes(frame.payload))
-                console.shown(Kind.SCREEN, len(frame.payload))
+                self._unpaid += len(frame.payload)
             else:
                 self._take(frame)
         if not self._screen.full:
             self._show(self._output.take(time.monotonic()), self._screen)
+        self._screen.take_turn()
+        self._pay(console)
         return done
+
+    def _pay(self, console: Console) -> None:
+        """Acknowledge what the cell printed, once it is on the screen."""
+        if self._unpaid and self._screen.due is None:
+            console.shown(Kind.SCREEN, self._unpaid)
+            self._unpaid = 0
 
     def _resized(self, console: Console) -> None:
         if (size := self._tty.size()) != self._size:

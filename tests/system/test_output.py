@@ -87,7 +87,14 @@ def bar(name):
 """
 
 
-@pytest.mark.parametrize("at", ["the prompt", "a cell"])
+AT = {
+    "the prompt": "typed",
+    "a cell": "[await t for t in ts]\r",
+    "a cell that prints": "while not all(t.done() for t in ts): print('own'); time.sleep(0.002)\r\r",
+}
+
+
+@pytest.mark.parametrize("at", AT)
 def test_bars_of_four_nodes_are_four_bars_repainted_ten_times_a_second(shell: Terminal, home: Home, at: str) -> None:
     others = [home.node(f"b{n}@localhost") for n in range(4)]
     shell.type(f"bs = [connect(name) for name in {others}]\r")
@@ -96,8 +103,8 @@ def test_bars_of_four_nodes_are_four_bars_repainted_ten_times_a_second(shell: Te
     shell.type("\r")
     shell.wait_for_end("n1@localhost[4]>")
     shell.type("ts = [task(bar, f'<{n}>', on=b) for n, b in enumerate(bs)]\r")
-    end = "n1@localhost[5]> typed" if at == "the prompt" else "n1@localhost[5]> [await t for t in ts]"
-    shell.type(end.partition("> ")[2] + ("\r" if at == "a cell" else ""))
+    shell.type(AT[at])
+    end = "own" if at == "a cell that prints" else f"n1@localhost[5]> {AT[at].rstrip()}"
     shell.wait(lambda: len(bars(shell)) == 4, "four bars")
     before, began = len(shell.raw), time.monotonic()
     while (took := time.monotonic() - began) < 1.5:
