@@ -14,12 +14,13 @@ class Channel:
     """Notes what the pump asks of it."""
 
     def __init__(self) -> None:
-        self.written = b""
+        self.written = self.refused = b""
         self.reading = True
         self.closed = self.broken = False
 
     def write(self, data: bytes) -> None:
         if self.broken:
+            self.refused += data
             raise BrokenPipeError
         self.written += data
 
@@ -132,6 +133,6 @@ async def test_what_goes_to_a_channel_that_is_closing_is_dropped(joined: Joined)
     await joined.connect()
     joined.channel.broken = True
     joined.hub.send(b"too late")
-    await asyncio.sleep(0.01)
+    await until(lambda: joined.channel.refused == b"too late")
     joined.pump.channel_lost()
     await until(lambda: joined.channel.closed)
