@@ -144,14 +144,14 @@ class Plain:
 
     def _run(self, source: str) -> dict[str, Any]:
         """Run a cell and show its result; its DONE."""
-        ref = self._console.cell(source.encode("utf-8", "surrogateescape"))
         if self._person:
             self._tty.echo(False)  # the cell's own terminal echoes
-        else:
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"))
+        if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
         while done is None:
-            data, pressed = self._wait(reading=self._person and self._console.accepts(ref))
+            data, pressed = self._wait(reading=self._person and self._console.accepts(ref) and not self._console.full)
             interrupted |= pressed
             done = self._pass(ref)
             if interrupted and self._console.accepts(ref):
