@@ -20,6 +20,8 @@ from pysh.runtime.runner.greet import Compute
 
 ANSWER_SECONDS = 10.0
 """How long a hub may take to answer; it never runs user code, so it is quick or broken."""
+TYPED_AHEAD = 1024 * 1024
+"""How many bytes may be typed to a cell that does not read them."""
 RETURN_SECONDS = 1.0
 """How long a prompt waits for what the last cell left unread; if it comes later it comes to that prompt."""
 
@@ -64,6 +66,7 @@ class Console:
         self._unread = b""  # what was typed to a cell and came back
         self._heard = 0  # the newest ref of an INPUT that came back
         self._typed = False  # anything, to the last cell
+        self._ahead = 0  # bytes typed to it that are not in its pty yet
 
     def open(self) -> None:
         """Prove the cookie and learn who we are. Raises `HandshakeError` or `HubLost`."""
@@ -97,8 +100,8 @@ class Console:
 
     @property
     def full(self) -> bool:
-        """Whether the hub is behind with reading what was sent: nobody should type on."""
-        return bool(self._unsent)
+        """Whether the hub or the cell is behind with reading what was sent: nobody should type on."""
+        return bool(self._unsent) or self._ahead >= TYPED_AHEAD
 
     def wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
         """Wait until there is something to `take`, or one of the files `others` can be read; those that can."""
@@ -164,11 +167,12 @@ class Console:
     def type(self, data: bytes) -> None:
         """Pass on what was typed to the program that runs."""
         self._typed = True
+        self._ahead += len(data)
         self._post(Kind.INPUT, payload=data)
 
     def take_back(self) -> bytes:
         """What was typed to cells that are over and they did not read. Call it when a cell is done."""
-        typed, self._typed = self._typed, False
+        typed, self._typed, self._ahead = self._typed, False, 0
         last = self._post(Kind.INPUT) if typed else 0  # nothing comes behind this one
         until = time.monotonic() + RETURN_SECONDS
         while self._heard < last and (left := until - time.monotonic()) > 0:
@@ -208,6 +212,8 @@ class Console:
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._heard = max(self._heard, frame.ref)
+        elif frame.kind == Kind.CREDIT:
+            self._ahead = max(0, self._ahead - frame.credit)
         elif frame.kind == Kind.BYE:
             self._reason = str(frame.options().get("reason", ""))
         elif frame.kind != Kind.NODES:

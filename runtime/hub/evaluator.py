@@ -128,12 +128,17 @@ class Evaluator:
     def _type_on(self) -> None:
         assert self._server is not None
         self._server.loop.remove_writer(self._master)
+        size = 0
         try:
-            del self._typed[: os.write(self._master, self._typed)]
+            size = os.write(self._master, self._typed)
         except BlockingIOError:
             pass
         except OSError:
-            self._typed.clear()
+            size = len(self._typed)  # nobody will read it
+        if size:
+            del self._typed[:size]
+            self._server.core.console.taken(size)
+            self._server.carry_out()
         if self._typed:
             self._server.loop.add_writer(self._master, self._type_on)
 

@@ -10,7 +10,8 @@ What is typed to a cell is never lost, whenever the cell ends:
    types from then on: a Ctrl-C that came before the cell would find nothing to interrupt.
 2. While the cell runs INPUT goes into its pty, read or not.
 3. The cell is DONE. If anything was typed the evaluator is asked, with an empty INPUT, to read what
-   nobody read; it answers until nothing is left, and the terminal gets the bytes back.
+   nobody read; it answers until nothing is left, and the terminal gets the bytes back. As long as they
+   do not fit into the pty the terminal has no CREDIT for more.
 4. INPUT that was on its way meanwhile waits for that, and goes back behind it. The terminal sends one
    last, empty INPUT: when that is back, so is everything before it.
 """
@@ -182,6 +183,10 @@ class Console:
             self._late.append(frame)
         else:  # the cell it was typed to has ended meanwhile: it belongs to the next prompt
             self._tell(Kind.INPUT, ref=frame.ref, payload=frame.payload)
+
+    def taken(self, size: int) -> None:
+        """`size` bytes of what was typed are in the pty: as many more may be typed."""
+        self._tell(Kind.CREDIT, meta=pack(Kind.INPUT), credit=size)
 
     def _resized(self, link: Link | None, frame: Frame) -> None:
         size = frame.options()

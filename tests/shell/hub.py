@@ -78,10 +78,13 @@ class Hub:
         """Die."""
         self._sock.close()
 
-    def send(self, kind: int, meta: Any = None, payload: bytes = b"", *, source: Pid = OWN, ref: int = 0) -> None:
+    def send(
+        self, kind: int, meta: Any = None, payload: bytes = b"", *, source: Pid = OWN, ref: int = 0, credit: int = 0
+    ) -> None:  # fmt: skip
         """Send one frame to the terminal."""
         packed = b"" if meta is None else pack(meta)
-        self._connection.send(encode(Frame(kind, source, TERMINAL, ref, meta=packed, payload=payload)))
+        frame = Frame(kind, source, TERMINAL, ref, meta=packed, payload=payload, credit=credit)
+        self._connection.send(encode(frame))
         self._flush()
 
     def done(self, text: str = "", **told: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pysh.runtime.protocol.frames import Kind, pack
 from pysh.runtime.protocol.handshake import HandshakeError
-from pysh.shell.console import Console, HubLost, Refused
+from pysh.shell.console import TYPED_AHEAD, Console, HubLost, Refused
 from tests.shell.hub import COOKIE, INCARNATION, NAME, TERMINAL, Hub
 
 
@@ -132,6 +132,25 @@ def test_a_hub_that_does_not_read_stops_nobody() -> None:
     assert not console.full
     console.close()
     hub.close()
+
+
+def test_who_types_waits_while_the_cell_does_not_read(pair: Pair) -> None:
+    pair.hub.answers["info"] = {}
+    for _ in range(TYPED_AHEAD // 65536 - 1):
+        pair.console.type(b"x" * 65536)
+    pair.console.ask("info")  # so that all of it is sent
+    assert not pair.console.full
+    pair.console.type(b"x" * 65536)
+    pair.console.ask("info")
+    assert pair.console.full
+    pair.hub.send(Kind.CREDIT, int(Kind.INPUT), credit=2)
+    pair.console.ask("info")
+    assert not pair.console.full
+    pair.console.type(b"xx")
+    pair.console.ask("info")
+    assert pair.console.full
+    pair.console.take_back()  # that cell is over, read or not
+    assert not pair.console.full
 
 
 def test_a_hub_that_ended_with_something_unread_is_gone_all_the_same(pair: Pair) -> None:
