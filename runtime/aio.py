@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from pysh.runtime import api, verbs
+from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn
 from pysh.runtime.errors import TaskTimeout
+from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
-from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import drive
 from pysh.runtime.task import Task
@@ -125,14 +125,20 @@ async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | N
     return verbs.gathered(tasks, timeout)
 
 
-async def spawn(fn: Fn, /, *args: Any, on: On = None, **kwargs: Any) -> Process:
+async def spawn(
+    fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
+    **kwargs: Any,
+) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox."""
-    return await drive(verbs.spawn(fn, args, kwargs, on))
+    return await drive(verbs.spawn(fn, args, kwargs, on, api.ties(name, link, monitor)))
 
 
-async def spawn_all(fn: Fn, /, *args: Any, on: On = all_nodes, **kwargs: Any) -> Results:
+async def spawn_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
+    **kwargs: Any,
+) -> Results:  # fmt: skip
     """Like `spawn`, once on each node."""
-    return await drive(verbs.spawn_all(fn, args, kwargs, on))
+    return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor)))
 
 
 async def tasks(on: On = None) -> Rows:
@@ -157,14 +163,67 @@ async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
         yield ended
 
 
-async def send(dest: Process | Pid, message: Any) -> None:
+async def send(dest: Dest, message: Any) -> None:
     """Put `message` into the mailbox of a process."""
-    verbs.send(dest, message)
+    messages.send(dest, message)
 
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:
     """The first message that matches."""
-    return await drive(verbs.receive(match), timeout)
+    return await drive(messages.receive(match), timeout)
+
+
+async def flush() -> list[Any]:
+    """The messages that have come and were not received."""
+    return messages.flush()
+
+
+async def link(p: Process) -> None:
+    """Tie the process that runs here to `p`."""
+    await drive(messages.link(p))
+
+
+async def unlink(p: Process) -> None:
+    """Undo `link`."""
+    await drive(messages.unlink(p))
+
+
+async def monitor(p: Process) -> int:
+    """Watch `p`: a `Down` comes when it ends."""
+    return await drive(messages.monitor(p))
+
+
+async def demonitor(ref: int) -> None:
+    """Undo `monitor`."""
+    await drive(messages.demonitor(ref))
+
+
+async def trap_exits(on: bool = True) -> None:
+    """Let exit signals come as messages."""
+    await drive(messages.trap_exits(on))
+
+
+async def stop(p: Process, reason: str = "shutdown") -> None:
+    """Send `p` an exit signal."""
+    await drive(messages.exit_signal(p, reason))
+
+
+async def kill(p: Process) -> None:
+    """End `p` whatever it does."""
+    await drive(messages.exit_signal(p, "kill"))
+
+
+async def register(name: str, p: Process | None = None) -> None:
+    """Call `p`, or the process that runs here, `name` on its node."""
+    await drive(messages.register(name, p))
+
+
+async def whereis(name: str, on: On = None) -> Process | None:
+    """The process that is registered as `name` on a node."""
+    return await drive(messages.whereis(name, on))
+
+
+pid = api.pid
 
 
 async def start(name: str | None = None, cookie: str | None = None, listen: str | None = None) -> Any:

@@ -6,11 +6,11 @@ Each is its twin in `aio`, run to its end in this thread.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pysh.runtime import verbs
-from pysh.runtime.calls import Fn
+from pysh.runtime import messages, verbs
+from pysh.runtime.calls import Fn, Ties
+from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
-from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
@@ -159,14 +159,30 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
         raise
 
 
-def spawn(fn: Fn, /, *args: Any, on: On = None, **kwargs: Any) -> Process:
-    """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it."""
-    return _run("spawn", verbs.spawn(fn, args, kwargs, on))
+def spawn(
+    fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
+    **kwargs: Any,
+) -> Process:  # fmt: skip
+    """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
+
+    It is registered there as `name`, linked to the process that runs here with `link`, and watched with
+    `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
+    terminal of its owner. Raises `PyshError` where the name is taken; nothing runs then.
+    """
+    return _run("spawn", verbs.spawn(fn, args, kwargs, on, ties(name, link, monitor)))
 
 
-def spawn_all(fn: Fn, /, *args: Any, on: On = all_nodes, **kwargs: Any) -> Results:
+def spawn_all(
+    fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
+    **kwargs: Any,
+) -> Results:  # fmt: skip
     """Like `spawn`, once on each node: node to `Process`, or to why there is none."""
-    return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on))
+    return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on, ties(name, link, monitor)))
+
+
+def ties(name: str | None, link: bool, monitor: bool) -> Ties:
+    """What `spawn` says of a process besides what it runs. Raises `TypeError` or `ValueError`."""
+    return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 
 def tasks(on: On = None) -> Rows:
@@ -194,16 +210,17 @@ def as_completed(ts: Iterable[Task] | Results) -> Iterator[Task]:
 
 def me() -> Process:
     """The process that runs this code: what others can `send` to."""
-    return verbs.me()
+    return messages.me()
 
 
-def send(dest: Process | Pid, message: Any) -> None:
+def send(dest: Dest, message: Any) -> None:
     """Put `message` into the mailbox of a process; does not wait for it to be received.
 
-    Messages from one process to another arrive in the order sent. Raises `NodeDown` if its node is not
-    connected, and `NotSendable`.
+    `dest` is a process, the name of one here, or `(name, node)`. Messages from one process to another
+    arrive in the order sent; one that nobody is there for is told on this one's terminal. Raises `NodeDown`
+    if its node is not connected, and `NotSendable`.
     """
-    verbs.send(dest, message)
+    messages.send(dest, message)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:
@@ -212,4 +229,75 @@ def receive(match: Any = None, timeout: float | None = None) -> Any:
     `match` is a type, a predicate, a value, or a tuple of such and `...` held against a tuple part by
     part; None takes any. Raises `TimeoutError` after `timeout` seconds.
     """
-    return _run("receive", verbs.receive(match), timeout)
+    return _run("receive", messages.receive(match), timeout)
+
+
+def flush() -> list[Any]:
+    """The messages that have come and were not received; the mailbox is empty then."""
+    return messages.flush()
+
+
+def link(p: Process) -> None:
+    """Tie the process that runs here to `p`: each gets an exit signal when the other ends.
+
+    One with another reason than `normal` ends a process that does not `trap_exits`; at a prompt it is
+    shown. The end of one that is gone already comes as `noproc`, that of an unreachable node as
+    `noconnection`. Two processes have one link at most.
+    """
+    _run("link", messages.link(p))
+
+
+def unlink(p: Process) -> None:
+    """Undo `link`: nothing of the end of `p` reaches the process that runs here from now on."""
+    _run("unlink", messages.unlink(p))
+
+
+def monitor(p: Process) -> int:
+    """Watch `p`: a `Down(ref, pid, reason)` comes into this mailbox when it ends, once; the ref.
+
+    `reason` is `normal`, `shutdown`, `killed`, `runner_killed`, what it raised as text, `noproc` if it was
+    gone already, or `noconnection`.
+    """
+    return _run("monitor", messages.monitor(p))
+
+
+def demonitor(ref: int) -> None:
+    """Undo `monitor`: no `Down` with `ref` comes from now on, nor is one left in the mailbox."""
+    _run("demonitor", messages.demonitor(ref))
+
+
+def trap_exits(on: bool = True) -> None:
+    """Let exit signals come as messages `Exit(pid, reason)` to the process that runs here; `kill` does not."""
+    _run("trap_exits", messages.trap_exits(on))
+
+
+def stop(p: Process, reason: str = "shutdown") -> None:
+    """Send `p` an exit signal: it ends with `reason`, unless it traps exits or `reason` is `normal`.
+
+    Synchronous code has 2 s from its Ctrl-C on. Does not wait for the end: `monitor` tells of that. Raises
+    `NodeDown` if its node is not connected.
+    """
+    _run("stop", messages.exit_signal(p, reason))
+
+
+def kill(p: Process) -> None:
+    """End `p` whatever it does, within a second; those who watch it are told `killed`."""
+    _run("kill", messages.exit_signal(p, "kill"))
+
+
+def register(name: str, p: Process | None = None) -> None:
+    """Call `p`, or the process that runs here, `name` on its node until it ends.
+
+    Raises `PyshError` if another one there is called so, and `NoProcess` if it is gone.
+    """
+    _run("register", messages.register(name, p))
+
+
+def whereis(name: str, on: On = None) -> Process | None:
+    """The process that is registered as `name` on a node (default: this one); the first found on several."""
+    return _run("whereis", messages.whereis(name, on))
+
+
+def pid(text: str) -> Process:
+    """The process that is printed as `text`: `pid("n2.17")`. Raises `ValueError` and `ConnectError`."""
+    return messages.process_of(text)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import dumps, dumps_call
@@ -21,6 +21,17 @@ Fn = Callable[..., Any] | str
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
+
+
+class Ties(NamedTuple):
+    """What ties a process to whoever spawns it, and what it is called, from its first moment."""
+
+    name: str = ""
+    link: bool = False
+    monitor: bool = False
+
+
+NO_TIES = Ties()
 
 _metas: dict[tuple[Any, ...], bytes] = {}
 
@@ -62,17 +73,19 @@ class Call:
                 'function by text: "module:function"',
             )
 
-    def meta(self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False) -> bytes:
+    def meta(
+        self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
+    ) -> bytes:  # fmt: skip
         """The meta of its SPAWN. Most calls have one that was packed before."""
-        key = (self.label, self.spec, owner, kind, limit, detach)
+        key = (self.label, self.spec, owner, kind, limit, detach, ties)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
                 _metas.clear()
-            packed = _metas[key] = self._packed(owner, kind, limit, detach)
+            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties)
         return packed
 
-    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool) -> bytes:
+    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties) -> bytes:
         fn, is_async = self.spec
         meta: dict[str, object] = {
             "label": self.label[:100],
@@ -81,6 +94,7 @@ class Call:
             "owner": owner and list(owner),
             "kind": kind,
             "detach": detach,
+            **ties._asdict(),
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:

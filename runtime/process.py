@@ -1,23 +1,26 @@
 """Processes: what `spawn` makes, what `me()` is, and what messages go to."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Buffer, Pid
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
 
 
 class Process:
     """One process on one incarnation of a node; it can be sent anywhere, and messages to it from anywhere."""
 
-    __slots__ = ("_node", "pid")
+    __slots__ = ("_node", "pid", "ref")
 
-    def __init__(self, pid: Pid, node: str) -> None:
+    def __init__(self, pid: Pid, node: str, ref: int = 0) -> None:
         self.pid = pid
         self._node = node
+        self.ref = ref
+        """That of its monitor, where `spawn(..., monitor=True)` made it; else 0."""
 
     @property
     def node(self) -> Node:
@@ -47,11 +50,34 @@ def _process(incarnation: bytes, number: int, node: str) -> Process:
     return Process(Pid(incarnation, number), node)
 
 
+class Down(NamedTuple):
+    """The message that a monitor ends with: `pid` is gone, for `reason`."""
+
+    ref: int
+    pid: Process
+    reason: str
+
+
+class Exit(NamedTuple):
+    """An exit signal of `pid`, as a message for a process that traps them."""
+
+    pid: Process
+    reason: str
+
+
+def record(frame: Frame, view: View) -> Down | Exit:
+    """The message that a DOWN or an EXIT stands for."""
+    source, reason = frame.source, str(frame.options().get("reason", ""))
+    process = Process(source, view.name_of(source.incarnation))
+    return Down(frame.ref, process, reason) if frame.kind == Kind.DOWN else Exit(process, reason)
+
+
 class Spawning:
     """A process on its way: `waiter` gets it once its node has accepted it, or why it has not."""
 
-    def __init__(self, client: Client, dest: Pid) -> None:
+    def __init__(self, client: Client, dest: Pid, *, monitored: bool = False) -> None:
         self.dest = dest
+        self._monitored = monitored
         self.waiter = Waiter(client)
         self._client = client
         self._ref = client.next_ref()
@@ -69,7 +95,8 @@ class Spawning:
         """It was accepted, and lives from now on."""
         pid = Pid(self.dest.incarnation, frame.options().get("pid", HUB))
         self._client.forget(self._ref)
-        self.waiter.set(Process(pid, self._client.view.name_of(pid.incarnation)))
+        ref = self._ref if self._monitored else 0
+        self.waiter.set(Process(pid, self._client.view.name_of(pid.incarnation), ref))
 
     def arrived(self, frame: Frame) -> None:
         """It was refused."""

@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 from codecs import getincrementaldecoder
+from contextlib import suppress
 from threading import Lock
 from typing import Self
 
@@ -108,6 +109,7 @@ def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
     client = Client(sock, hello, secret)
     printer = Printer(client)
     client.handlers[Kind.OUTPUT] = printer.show
+    client.handlers[Kind.NOTICE] = printer.notice
     client.start_thread()
     # Workers import from where this program does.
     client.ask_later("paths", cwd=asked["cwd"], sys_path=[os.path.abspath(place) for place in sys.path])  # noqa: PTH100
@@ -161,6 +163,11 @@ class Printer:
         if size:
             meta = pack(Kind.OUTPUT)
             self.client.post(Kind.CREDIT, frame.source, ref=frame.ref, meta=meta, credit=size, source=frame.dest)
+
+    def notice(self, frame: Frame) -> None:
+        """Print what the node has to say, on stderr."""
+        with suppress(OSError, ValueError):
+            print(f"pysh: {frame.options().get('text', '')}", file=sys.stderr)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""

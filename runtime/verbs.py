@@ -5,23 +5,24 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Args, Call, Fn, Kwargs, owner_of
+from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
-from pysh.runtime.protocol.terms import HUB, BadName, Pid, check_node, split_name
+from pysh.runtime.protocol.terms import BadName, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.mailbox import MISSING, matcher
+from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps, Waiter
+from pysh.runtime.started import current
 from pysh.runtime.task import Task
 
 TASK_OPTIONS = frozenset(("on", "limit", "detach"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
-SPAWN_OPTIONS = frozenset(("on",))
+SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
@@ -32,18 +33,6 @@ class Waited(NamedTuple):
 
     done: list[Task]
     pending: list[Task]
-
-
-def current() -> Client:
-    """This process's connection to its node; a program that has none yet starts one."""
-    client = Client.current
-    if client is not None:
-        return client
-    from pysh.runtime.program import start
-
-    start()
-    assert Client.current is not None
-    return Client.current
 
 
 # nodes
@@ -256,19 +245,17 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
     return results
 
 
-def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On) -> Steps[Process]:
+def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
     client = current()
     info = choose(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)
     call.check(info)
-    spawning = Spawning(client, info.hub)
-    spawning.submit(call.meta(owner_of(client), "process"), call.payload)
-    process: Process = yield spawning.waiter
+    process: Process = yield _spawned(client, info, call, ties)
     return process
 
 
-def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On) -> Steps[Results]:
+def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Results]:
     """A process on each node, pickled once."""
     client = current()
     infos = resolve(client, on)
@@ -277,17 +264,21 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On) -> Steps[Results]:
     for info in infos:
         try:
             call.check(info)
-            spawning = started[info.name] = Spawning(client, info.hub)
-            spawning.submit(call.meta(owner_of(client), "process"), call.payload)
+            started[info.name] = _spawned(client, info, call, ties)
         except Exception as error:
-            started.pop(info.name, None)
             results[Node(info.name)] = error
-    for name, spawning in started.items():
+    for name, waiter in started.items():
         try:
-            results[Node(name)] = yield spawning.waiter
+            results[Node(name)] = yield waiter
         except Exception as error:
             results[Node(name)] = error
     return results
+
+
+def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
+    spawning = Spawning(client, info.hub, monitored=ties.monitor)
+    spawning.submit(call.meta(owner_of(client), "process", ties=ties), call.payload)
+    return spawning.waiter
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:
@@ -336,43 +327,3 @@ class Arrivals:
                 yield bell
         self._left -= 1
         return self._ended.pop(0)
-
-
-# messages
-
-
-def send(dest: Process | Pid, message: Any) -> None:
-    """Post `message` to a process."""
-    from pysh.runtime.payload import dumps
-    from pysh.runtime.protocol.frames import Kind
-
-    pid = dest.pid if isinstance(dest, Process) else dest
-    if not isinstance(pid, Pid) or pid.number == HUB:
-        raise TypeError(f"send() takes a process, as spawn() and me() return, not {dest!r}")
-    client = current()
-    client.check_known(pid.incarnation)
-    client.post(Kind.SEND, pid, ref=client.next_ref(), payload=dumps(message))
-
-
-def receive(match: Any) -> Steps[Any]:
-    """The next message that matches, once there is one."""
-    client = current()
-    mailbox, matches, start = client.mailbox, matcher(match), 0
-    while True:
-        waiter = Waiter(client)
-        # Announced before the look, so that no message comes unseen between the two.
-        mailbox.announce(waiter)
-        try:
-            message, start = mailbox.take(matches, start)
-            if message is not MISSING:
-                return message
-            client.check_open()
-            yield waiter
-        finally:
-            mailbox.renounce(waiter)
-
-
-def me() -> Process:
-    """The process that runs this code."""
-    client = current()
-    return Process(client.pid, client.name)

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED, Outflow
-from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.frames import Flag, Frame, unpack
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
+NORMAL, SHUTDOWN, KILLED, RUNNER_KILLED = "normal", "shutdown", "killed", "runner_killed"
+"""Exit reasons; that of a process which raised is what it raised, as text."""
 KEPT_OUTPUT = 64 * 1024
 REMEMBERED = 256
 """Jobs that printed something and are over whose output is still known."""
@@ -23,6 +25,7 @@ class Job:
         "chunks",
         "complete",
         "credit",
+        "exit",
         "flags",
         "function",
         "kept",
@@ -66,6 +69,7 @@ class Job:
         self.wanted = True
         self.cancel: float | None = None
         self.reason = "cancel"
+        self.exit = ""  # the reason of the exit signal that ends it
         self.output: deque[bytes] = deque()
         self.kept = 0
         self.credit = PRINTED
@@ -78,6 +82,18 @@ class Job:
     def is_process(self) -> bool:
         """Whether `spawn` made it, not `task`."""
         return self.options.get("kind") == "process"
+
+    @property
+    def exit_reason(self) -> str:
+        """Why it ended, now that it has."""
+        told = unpack(self.result_meta) if self.flags & Flag.FAILED else {}
+        if not self.flags:
+            return NORMAL
+        if self.exit:
+            return self.exit
+        if self.flags & Flag.ERROR:
+            return bytes(self.result[0]).decode("utf-8", "replace") if self.is_process else "error"
+        return {"TaskCancelled": SHUTDOWN, "WorkerDied": RUNNER_KILLED}.get(str(told.get("error")), "error")
 
     def keep_output(self, data: bytes) -> None:
         """Remember the last `KEPT_OUTPUT` bytes of what it printed."""

@@ -34,18 +34,24 @@ from pysh.runtime.protocol.frames import (
     route_of,
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.jobs import DONE
+from pysh.runtime.protocol.jobs import DONE, KILLED, NORMAL
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
+from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
+from pysh.runtime.protocol.undelivered import Undelivered
 from pysh.runtime.protocol.work import Work
 
 LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
 STOP_GRACE = 0.5
-INTERCEPTED = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY})
+INTERCEPTED = frozenset({
+    Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
+    Kind.LINK, Kind.UNLINK, Kind.UNLINKED, Kind.EXIT, Kind.MONITOR, Kind.MONITORED, Kind.DEMONITOR, Kind.DOWN,
+    Kind.LOST,
+})  # fmt: skip
 """Kinds that a hub sees to also when they are for one of its processes."""
 
 
@@ -88,8 +94,11 @@ class Node:
         self.peers = self.members.peers
         self.drain = Drain(self)
         self.attachment = Attachment(self, starter)
+        self.relations = Relations(self)
+        self.undelivered = Undelivered(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            **self.work.handlers, **self.console.handlers,
+            **self.work.handlers, **self.console.handlers, **self.relations.handlers, Kind.SEND: self._named,
+            Kind.LOST: self.undelivered.lost,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
         }  # fmt: skip
 
@@ -159,6 +168,7 @@ class Node:
             self.members.lost(link, reason)
             return
         self.processes.pop(link.process, None)
+        self.relations.ended(link.process, NORMAL)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
             if not self.console.terminal_gone(link):
@@ -283,6 +293,40 @@ class Node:
         elif frame.kind == Kind.REQUEST:
             text = f"{self.name} has no process {number}"
             self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
+        elif frame.kind == Kind.SEND:
+            self.undelivered.returned(frame)
+
+    def _named(self, link: Link | None, frame: Frame) -> None:
+        """A message for whoever has a name here."""
+        name = str(frame.options().get("to", ""))
+        if number := self.relations.whereis(name):
+            self.to_process(number, frame._replace(dest=Pid(self.incarnation, number), meta=b""))
+        else:
+            self.undelivered.returned(frame, name)
+
+    def lives(self, number: int) -> bool:
+        """Whether there is such a process here."""
+        return number in self.processes or self.work.lives(number)
+
+    def reaches(self, incarnation: bytes) -> bool:
+        """Whether frames can go there."""
+        return incarnation == self.incarnation or incarnation in self.peers
+
+    def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
+        """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
+        if (link := self.processes.get(number)) is not None and not link.worker:
+            if by is not None:
+                self.tell(number, f"exit signal from <{self.members.label(by.incarnation)}.{by.number}>: {reason}")
+        else:
+            self.work.exit(number, reason, patient=reason != KILLED)
+
+    def tell(self, number: int, text: str) -> None:
+        """Show `text` to whoever sits at the shell or the program `number`."""
+        link = self.processes.get(number)
+        if link is not None and link.role == "evaluator":
+            self.console.notice(text, "warn")
+        elif link is not None and link.role == "program":
+            self.write(link, Frame(Kind.NOTICE, self.me, Pid(self.incarnation, number), meta=pack({"text": text})))
 
     def _result(self, link: Link | None, frame: Frame) -> None:
         if not frame.flags & Flag.MORE:

@@ -22,6 +22,10 @@ TELL_AFTER = 0.02
 """Seconds a task runs before its requester is told that it started; most end sooner."""
 LIMIT_GRACE = 2.0
 STOP_GRACE = 0.5
+EXIT_GRACE = 2.0
+"""Seconds that an exit signal leaves to synchronous code."""
+HELD = frozenset((Kind.SEND, Kind.EXIT, Kind.DOWN))
+"""What waits for a process that has no worker yet."""
 PREFETCHED = 64 * 1024
 """Bytes: a task with larger arguments waits for a worker of its own."""
 TAIL = 2048
@@ -125,11 +129,15 @@ class Work:
             small = job.complete and job.size < PREFETCHED
             self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
+        if (taken := self._node.relations.named(job.number, str(job.options.get("name") or ""))) is not None:
+            self._fail(job, {**taken, "executed": "no"})
+            return
         try:
             steps = self.pool.submit_own(job.number)
         except Full as full:
             self._fail(job, {"error": "PyshError", "text": f"{self._node.name}: {full}", "executed": "no"})
             return
+        self._node.relations.born(self.pid(job), job.key, job.options)
         stage = {"stage": "accepted", "pid": job.number}
         self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
         self.follow(steps)
@@ -171,7 +179,7 @@ class Work:
     def hold(self, number: int, frame: Frame) -> bool:
         """Keep a message for a process that has no worker yet; whether there is such a process."""
         job = self.jobs.get(number)
-        if job is None or job.state != QUEUED or frame.kind != Kind.SEND:
+        if job is None or job.state != QUEUED or frame.kind not in HELD:
             return False
         job.messages.append(frame)
         return True
@@ -258,6 +266,7 @@ class Work:
     def _finish(self, job: Job) -> None:
         job.state = DONE
         job.chunks = []
+        self._node.relations.ended(job.number, job)
         self._limits.pop(job.number, None)
         if job.output and not job.output[-1].endswith(b"\n"):
             # Its last line is finished as it is; whoever shows it need not wait for more.
@@ -331,6 +340,23 @@ class Work:
             self._climb(job, grace)
         elif (link := self.workers.get(job.worker or 0)) is not None:
             self._node.write(link, Frame(Kind.CANCEL, self._node.me, self.pid(job), job.key.number))
+
+    def owner(self, number: int) -> Pid | None:
+        """Who owns process `number`, if it is a job; its own pid is nobody's to tell."""
+        job = self.jobs.get(number)
+        return job.owner if job is not None and job.owner != self.pid(job) else None
+
+    def lives(self, number: int) -> bool:
+        """Whether process `number` has not ended."""
+        job = self.jobs.get(number)
+        return job is not None and job.state != DONE
+
+    def exit(self, number: int, reason: str, *, patient: bool) -> None:
+        """An exit signal ends a process: synchronous code has its grace, if `patient`."""
+        job = self.jobs.get(number)
+        if job is not None and job.state != DONE:
+            job.exit = job.exit or reason
+            self.cancel(job, EXIT_GRACE if patient else 0.0, "exit")
 
     def _climb(self, job: Job, grace: float) -> None:
         for seconds, signal, group in ladder(grace):

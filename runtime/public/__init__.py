@@ -12,24 +12,35 @@ if TYPE_CHECKING:
         call,
         call_all,
         connect,
+        demonitor,
         disconnect,
+        flush,
+        kill,
         leave,
+        link,
         me,
+        monitor,
         monitor_nodes,
         node,
         nodes,
+        pid,
         ping,
         receive,
+        register,
         send,
         spawn,
         spawn_all,
         start_node,
         start_nodes,
+        stop,
         stop_node,
         task,
         task_all,
         tasks,
+        trap_exits,
+        unlink,
         wait,
+        whereis,
     )
     from pysh.runtime.errors import (
         BlockingCall,
@@ -48,23 +59,24 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.node import Node, NodeEvent, all_nodes
-    from pysh.runtime.process import Process
+    from pysh.runtime.process import Down, Exit, Process
     from pysh.runtime.program import start
     from pysh.runtime.results import Results
     from pysh.runtime.task import Task
 
 __all__ = [
-    "BlockingCall", "CodeSkew", "ConnectError", "LargeCapture", "MailboxFull", "NoProcess", "Node",
-    "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
-    "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed",
-    "call", "call_all", "connect", "disconnect", "leave", "me", "monitor_nodes", "node", "nodes", "ping", "receive",
-    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node", "task", "task_all", "tasks",
-    "wait",
+    "BlockingCall", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull", "NoProcess",
+    "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
+    "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed", "call",
+    "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link", "me", "monitor",
+    "monitor_nodes", "node", "nodes", "pid", "ping", "receive", "register", "send", "spawn", "spawn_all", "start",
+    "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks", "trap_exits", "unlink", "wait",
+    "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Results": "results",
-    "Task": "task", "start": "program", "aio": "",
+    "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Down": "process",
+    "Exit": "process", "Results": "results", "Task": "task", "start": "program", "aio": "",
 }  # fmt: skip
 
 

@@ -64,7 +64,8 @@ class Client(Wire):
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
             Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
-            Kind.SEND: self._on_send, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
+            Kind.SEND: self._on_send, Kind.EXIT: self._on_signal, Kind.DOWN: self._on_signal,
+            Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
             Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
             Kind.BYE: lambda _: self._lose("its hub stopped"),
         }  # fmt: skip
@@ -179,6 +180,11 @@ class Client(Wire):
 
     def _on_send(self, frame: Frame) -> None:
         self._mailboxes.setdefault(frame.dest.number, Mailbox()).put(frame.payload)
+
+    def _on_signal(self, frame: Frame) -> None:
+        from pysh.runtime.process import record  # most processes never get one
+
+        self._mailboxes.setdefault(frame.dest.number, Mailbox()).put_record(record(frame, self.view))
 
     def _on_credit(self, frame: Frame) -> None:
         self._outbox.grant(frame.options(), frame.ref, frame.source, frame.credit)

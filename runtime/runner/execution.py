@@ -22,6 +22,7 @@ from pysh.runtime import system
 from pysh.runtime.errors import NotSendable, describe
 from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
+from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.terms import Buffer
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.output import flush
@@ -29,6 +30,10 @@ from pysh.runtime.runner.slot import Slot
 
 if TYPE_CHECKING:
     import asyncio
+
+
+REASON = 1000
+"""How many characters an exit reason has at most."""
 
 
 class Cancelled(KeyboardInterrupt):
@@ -127,14 +132,19 @@ class Execution:
         return ended and self._slot.cancelled
 
     def _describe(self, error: BaseException, executed: str, untold: bool) -> bytes:
-        """The pickle of an error, or where nobody waits its traceback on stderr; it runs code of the user's."""
+        """The pickle of an error; where nobody waits, its traceback goes to stderr, and the exit reason is given.
+
+        It runs code of the user's.
+        """
         if isinstance(error, ModuleNotFoundError):
             error.add_note(_where(self._client.name))
         payload = b""
         if not untold:
             payload = dumps_error(error, executed)
-        elif not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
-            print(format_traceback(error), end="", file=sys.stderr)
+        else:
+            if not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
+                print(format_traceback(error), end="", file=sys.stderr)
+            payload = _exit_reason(error)
         flush()
         return payload
 
@@ -166,6 +176,13 @@ _USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
 def cancelled(executed: str) -> Answer:
     """The answer for a job that was cancelled."""
     return Answer(Flag.FAILED, pack({"error": "TaskCancelled", "reason": "cancel", "executed": executed}))
+
+
+def _exit_reason(error: BaseException) -> bytes:
+    """What those are told who watch a process that raised."""
+    if isinstance(error, SystemExit) and not error.code:
+        return NORMAL.encode()
+    return f"{type(error).__name__}: {error}".rstrip(": ")[:REASON].encode("utf-8", "replace")
 
 
 def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer:

@@ -14,11 +14,11 @@ MISSING: Any = object()
 class _Message:
     """One message, unpickled when somebody looks at it: that runs code of the user's."""
 
-    __slots__ = ("_payload", "_value")
+    __slots__ = ("_payload", "_value", "record")
 
-    def __init__(self, payload: Buffer | None, value: Any = None) -> None:
+    def __init__(self, payload: Buffer | None, record: Any = None) -> None:
         self._payload = payload
-        self._value = value
+        self._value = self.record = record
 
     def value(self) -> Any:
         if self._payload is not None:
@@ -82,6 +82,20 @@ class Mailbox:
         """
         with self._lock:
             return self._look(matches, start, self._next)
+
+    def drop(self, matches: Callable[[Any], bool]) -> None:
+        """Remove the records of the system's that match; messages are not looked at."""
+        with self._lock:
+            for number, message in list(self._messages.items()):
+                if message.record is not None and matches(message.record):
+                    del self._messages[number]
+
+    def take_all(self) -> list[Any]:
+        """Remove and return every message."""
+        messages = []
+        while (message := self.take(lambda _: True)[0]) is not MISSING:
+            messages.append(message)
+        return messages
 
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
         for number in range(start, end) if start else list(self._messages):

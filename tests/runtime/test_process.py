@@ -22,9 +22,10 @@ def test_spawn_returns_once_its_node_has_accepted_it() -> None:
 
 def test_spawn_raises_why_it_was_refused() -> None:
     with hub_end() as hub:
+        from pysh.runtime.calls import NO_TIES
         from pysh.runtime.verbs import spawn
 
-        steps = spawn(print, (), {}, "n2")
+        steps = spawn(print, (), {}, "n2", NO_TIES)
         waiter = next(steps)
         sent = hub.expect(Kind.SPAWN)
         assert sent.options() == {"label": "print", "kind": "process"}
@@ -66,4 +67,4 @@ def test_nothing_is_sent_to_a_node_that_is_not_connected() -> None:
 
 def test_what_is_no_process_is_refused() -> None:
     with hub_end(), pytest.raises(TypeError, match="send\\(\\) takes a process"):
-        api.send("n2", "hello")  # type: ignore[arg-type]
+        api.send(7, "hello")  # type: ignore[arg-type]

@@ -1,0 +1,149 @@
+"""The verbs between processes: messages, links, monitors, exit signals and names."""
+
+from typing import Any
+
+from pysh.runtime.node import Node, On, find, here, resolve
+from pysh.runtime.process import Down, Exit, Process
+from pysh.runtime.protocol.frames import Kind, pack
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.mailbox import MISSING, matcher
+from pysh.runtime.runner.waiting import Steps, Waiter
+from pysh.runtime.started import current
+
+Dest = Process | Pid | str | tuple[str, str | Node]
+"""Where a message goes: a process, or the name of one, here or `("name", node)`."""
+
+
+def me() -> Process:
+    """The process that runs this code."""
+    client = current()
+    return Process(client.pid, client.name)
+
+
+def send(dest: Dest, message: Any) -> None:
+    """Post `message` to a process."""
+    from pysh.runtime.payload import dumps
+
+    client = current()
+    pid, meta = _addressed(client, dest)
+    client.check_known(pid.incarnation)
+    client.post(Kind.SEND, pid, ref=client.next_ref(), meta=meta, payload=dumps(message))
+
+
+def _addressed(client: Client, dest: Dest) -> tuple[Pid, bytes]:
+    """The process, or the hub that knows it by its name."""
+    if isinstance(dest, Process) or (isinstance(dest, Pid) and dest.number != HUB):
+        return pid_of(dest), b""
+    if isinstance(dest, str):
+        return client.hub, pack({"to": dest})
+    if isinstance(dest, tuple) and not isinstance(dest, Pid) and len(dest) == 2 and isinstance(dest[0], str):
+        return find(client, str(dest[1])).hub, pack({"to": dest[0]})
+    raise TypeError(f"send() takes a process, a name or (name, node), not {dest!r}; nothing was sent")
+
+
+def pid_of(process: Any) -> Pid:
+    """The pid of a process, as users have it. Raises `TypeError`."""
+    pid = process.pid if isinstance(process, Process) else process
+    if not isinstance(pid, Pid) or pid.number == HUB:
+        raise TypeError(f"a process is meant, as spawn() and me() return, not {process!r}; nothing was done")
+    return pid
+
+
+def receive(match: Any) -> Steps[Any]:
+    """The next message that matches, once there is one."""
+    client = current()
+    mailbox, matches, start = client.mailbox, matcher(match), 0
+    while True:
+        waiter = Waiter(client)
+        # Announced before the look, so that no message comes unseen between the two.
+        mailbox.announce(waiter)
+        try:
+            message, start = mailbox.take(matches, start)
+            if message is not MISSING:
+                return message
+            client.check_open()
+            yield waiter
+        finally:
+            mailbox.renounce(waiter)
+
+
+def flush() -> list[Any]:
+    """Every message that has come and was not received."""
+    return current().mailbox.take_all()
+
+
+def link(process: Process) -> Steps[None]:
+    """Tie the process that runs here to another."""
+    yield current().ask_later("link", pid=list(pid_of(process)))
+
+
+def unlink(process: Process) -> Steps[None]:
+    """Undo `link`; what came of it and was not received is dropped."""
+    client, pid = current(), pid_of(process)
+    yield client.ask_later("unlink", pid=list(pid))
+    client.mailbox.drop(lambda record: isinstance(record, Exit) and record.pid.pid == pid)
+
+
+def monitor(process: Process) -> Steps[int]:
+    """A `Down` when the process ends; its ref."""
+    client = current()
+    ref = client.next_ref()
+    yield client.ask_later("monitor", pid=list(pid_of(process)), ref=ref)
+    return ref
+
+
+def demonitor(ref: int) -> Steps[None]:
+    """Undo `monitor`; a `Down` that came and was not received is dropped."""
+    client = current()
+    yield client.ask_later("demonitor", ref=ref)
+    client.mailbox.drop(lambda record: isinstance(record, Down) and record.ref == ref)
+
+
+def trap_exits(on: bool) -> Steps[None]:
+    """Whether exit signals come as messages to the process that runs here."""
+    yield current().ask_later("trap", on=on)
+
+
+def exit_signal(process: Process, reason: str) -> Steps[None]:
+    """Send an exit signal. Raises `NodeDown` if its node is not connected."""
+    client, pid = current(), pid_of(process)
+    client.check_known(pid.incarnation)
+    yield client.ask_later("exit", pid=list(pid), reason=str(reason))
+
+
+def register(name: str, process: Process | None) -> Steps[None]:
+    """Give a process a name on its node."""
+    client = current()
+    pid = pid_of(process) if process is not None else client.pid
+    client.check_known(pid.incarnation)
+    yield client.ask_later("register", dest=Pid(pid.incarnation, HUB), name=check_registered(name), number=pid.number)
+
+
+def check_registered(name: object) -> str:
+    """`name` if a process can be called so. Raises `TypeError` or `ValueError`."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name is text, not {name!r}; nothing was done")
+    if not 0 < len(name) <= 255 or not name.isprintable():
+        raise ValueError(f"{name[:80]!r} is no name: 1 to 255 characters that can be printed; nothing was done")
+    return name
+
+
+def whereis(name: str, on: On) -> Steps[Process | None]:
+    """The process of that name, on the first of the nodes that has one."""
+    client = current()
+    infos = resolve(client, on)
+    for info, waiter in [(info, client.ask_later("whereis", dest=info.hub, name=str(name))) for info in infos]:
+        if number := (yield waiter):
+            return Process(Pid(info.incarnation, number), info.name)
+    return None
+
+
+def process_of(text: str) -> Process:
+    """The process that is printed as `text`: `<n2.17>` or `n2.17`. Raises `ValueError` or `ConnectError`."""
+    name, _, number = text.strip().removeprefix("<").removesuffix(">").rpartition(".")
+    if not number.isdecimal() or int(number) == HUB:
+        raise ValueError(f"{text!r} is no pid: one is printed as <n2.17>")
+    client = current()
+    info = find(client, name) if name else here(client)
+    return Process(Pid(info.incarnation, int(number)), info.name)

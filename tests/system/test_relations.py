@@ -1,0 +1,169 @@
+"""Processes that watch each other, across nodes: links, monitors, names, and ends of every kind."""
+
+import re
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.system.conftest import Home
+from tests.system.test_calls import CONNECT, ok
+
+LOOP = (
+    CONNECT
+    + """
+import os, time
+boss = me()
+def loop():
+    while (message := receive()) != "quit":
+        if message == "raise": raise ValueError("bad")
+        if message == "die": os._exit(3)
+        if message == "link":
+            link(receive())
+            send(boss, "linked")
+        if message == "hang":
+            while True: pass
+def down(of): return receive(lambda m: isinstance(m, Down) and m.pid == of, timeout=10).reason
+"""
+)
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """A home where node n2 runs."""
+    home.node("n2@localhost")
+    return home
+
+
+def own(done: "CompletedProcess[str]") -> list[str]:
+    """The lines that a script printed itself."""
+    return [line for line in ok(done).splitlines() if not re.match(r"\S+ \| ", line)]
+
+
+def test_a_monitor_tells_once_how_a_process_ended(home: Home) -> None:
+    code = """
+for message in ("quit", "raise", "die"):
+    p = spawn(loop, on=n2, monitor=True)
+    ref = monitor(p)
+    send(p, message)
+    first, second = receive(Down, timeout=10), receive(Down, timeout=10)
+    print(sorted([first.ref, second.ref]) == sorted([p.ref, ref]), first.pid == second.pid == p, first.reason)
+    print(down(p) if monitor(p) else "")
+kept = spawn(loop, on=n2)
+gone = monitor(kept)
+demonitor(gone)
+send(kept, "quit")
+p = spawn(loop, on=n2, monitor=True); stop(p); print(down(p))
+p = spawn(loop, on=n2, monitor=True); send(p, "hang"); t = time.monotonic(); kill(p)
+print(down(p), time.monotonic() - t < 1.5, flush())
+"""
+    assert own(home.script(LOOP + code)) == [
+        "True True normal", "noproc", "True True ValueError: bad", "noproc", "True True runner_killed", "noproc",
+        "shutdown", "killed True []",
+    ]  # fmt: skip
+
+
+def test_linked_processes_end_together_and_one_that_traps_is_told(home: Home) -> None:
+    code = """
+a, b = spawn(loop, monitor=True), spawn(loop, on=n2, monitor=True)
+send(a, "link"); send(a, b); receive("linked")
+send(b, "quit"); print(down(b)); send(a, "raise"); print(down(a))
+
+a, b = spawn(loop, monitor=True), spawn(loop, on=n2, monitor=True)
+send(a, "link"); send(a, b); receive("linked")
+send(b, "raise"); print(down(b), down(a), sep=" / ")
+
+trap_exits()
+c = spawn(loop, on=n2, link=True)
+send(c, "raise"); print(receive(Exit, timeout=10))
+link(c); print(receive(Exit, timeout=10).reason)
+d = spawn(loop, on=n2); link(d); unlink(d); send(d, "quit")
+monitor(d); print(down(d), flush())
+"""
+    lines = own(home.script(LOOP + code))
+    assert lines[:3] == [
+        "normal", "ValueError: bad", "ValueError: bad / ValueError: bad",
+    ]  # fmt: skip
+    assert re.fullmatch(r"Exit\(pid=<n2\.\d+>, reason='ValueError: bad'\)", lines[-3])
+    assert lines[-2:] == ["noproc", "normal []"]
+
+
+def test_a_lost_node_ends_what_was_tied_to_its_processes(home: Home) -> None:
+    code = """
+trap_exits()
+p = spawn(loop, on=n2, link=True, monitor=True)
+stop_node(n2)
+print(sorted([receive(timeout=10), receive(timeout=10)], key=len) == [Exit(p, "noconnection"), Down(p.ref, p, "noconnection")])
+try: stop(p)
+except NodeDown as error: print(error.reason)
+"""  # noqa: E501
+    assert ok(home.script(LOOP + code)) == "True\nnoconnection\n"
+
+
+def test_a_process_is_known_by_its_name_on_its_node_until_it_ends(home: Home) -> None:
+    code = """
+p = spawn(loop, on=n2, name="w", monitor=True)
+print(whereis("w", on=n2) == p, whereis("w"), pid(str(p)) == p)
+for taken in (lambda: spawn(loop, on=n2, name="w"), lambda: register("w", spawn(loop, on=n2, name="x"))):
+    try: taken()
+    except PyshError as error: print(error)
+send(("w", n2), "quit"); print(down(p), whereis("w", on=n2))
+register("me"); send("me", 7); print(receive(), call(lambda: whereis("me", on=all_nodes)) == me())
+try: register("w", p)
+except NoProcess as error: print(type(error).__name__)
+"""
+    taken = "the name 'w' is taken on n2@localhost, by process"
+    lines = ok(home.script(LOOP + code)).splitlines()
+    assert lines[0] == "True None True"
+    assert lines[1].startswith(taken)
+    assert lines[2].startswith(taken)
+    assert lines[3:] == ["normal None", "7 True", "NoProcess"]
+
+
+def test_a_message_that_nobody_is_there_for_is_told_once_and_counted(home: Home) -> None:
+    code = """
+p = spawn(loop, on=n2, monitor=True); send(p, "quit"); down(p)
+for number in range(100): send(p, number)
+send(("nobody", n2), 1)
+def elsewhere(): send("nobody", 1); time.sleep(0.3)
+call(elsewhere)
+time.sleep(5.2)  # after which they are counted
+"""
+    done = home.script(LOOP + code)
+    assert ok(done) == ""
+    told = [re.sub(r"<n2\.\d+>", "<p>", line) for line in done.stderr.splitlines()]
+    here = told[2].split(" on ")[1].split(" ")[0]
+    assert told == [
+        "pysh: a message to <p> was not delivered: there is no such process",
+        "pysh: a message to 'nobody' on n2 was not delivered: there is no such process",
+        f"pysh: a message to 'nobody' on {here} was not delivered: there is no such process",
+        "pysh: 99 more messages were not delivered to <p>: there is no such process",
+    ]
+
+
+def test_the_end_of_a_linked_process_is_shown_and_ends_no_program(home: Home) -> None:
+    done = home.script(LOOP + "p = spawn(loop, on=n2, link=True, monitor=True); stop(p, 'bored'); print(down(p))")
+    assert ok(done) == "bored\n"
+    assert re.fullmatch(r"pysh: exit signal from <n2\.\d+>: bored\n", done.stderr)
+
+
+SENSELESS = {
+    "link(7)": "TypeError: a process is meant, as spawn() and me() return, not 7; nothing was done",
+    "send(7, 1)": "TypeError: send() takes a process, a name or (name, node), not 7; nothing was sent",
+    "register('a\\nb')": "ValueError: 'a\\nb' is no name: 1 to 255 characters that can be printed; nothing was done",
+    "spawn(print, name='')": "ValueError: '' is no name: 1 to 255 characters that can be printed; nothing was done",
+    "register(7)": "TypeError: a name is text, not 7; nothing was done",
+    "pid('n2')": "ValueError: 'n2' is no pid: one is printed as <n2.17>",
+    "pid('n3.17')": "ConnectError: [find] n3 is not connected; known here:",
+    "send(('x', 'n3'), 1)": "ConnectError: [find] n3 is not connected; known here:",
+    "whereis('x', on='n3')": "ConnectError: [find] n3 is not connected; known here:",
+}
+
+
+def test_what_makes_no_sense_says_so_and_does_nothing(home: Home) -> None:
+    code = f"""
+for code in {list(SENSELESS)!r}:
+    try: eval(code)
+    except Exception as error: print(type(error).__name__, error, sep=": ")
+"""
+    told = ok(home.script(CONNECT + code)).splitlines()
+    assert [line.startswith(text) for line, text in zip(told, SENSELESS.values(), strict=True)] == [True] * 9
