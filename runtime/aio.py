@@ -165,7 +165,12 @@ async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
 
 async def send(dest: Dest, message: Any) -> None:
     """Put `message` into the mailbox of a process."""
-    messages.send(dest, message)
+    for room in messages.send(dest, message):
+        try:
+            async with asyncio.timeout(messages.ROOM_SECONDS):
+                await room.future()
+        except TimeoutError:
+            raise messages.full(dest) from None
 
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:

@@ -12,7 +12,7 @@ from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
 from pysh.runtime.results import Nodes, Results, Rows
-from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
+from pysh.runtime.runner.waiting import Steps, T, block, may_block, refuse_to_block
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
 
@@ -218,9 +218,16 @@ def send(dest: Dest, message: Any) -> None:
 
     `dest` is a process, the name of one here, or `(name, node)`. Messages from one process to another
     arrive in the order sent; one that nobody is there for is told on this one's terminal. Raises `NodeDown`
-    if its node is not connected, and `NotSendable`.
+    if its node is not connected, and `NotSendable`. Where 10,000 messages or 64 MiB wait there already it
+    waits, and raises `MailboxFull` once none was received for 5 s; in an `async def`, where it must not wait,
+    at once.
     """
-    messages.send(dest, message)
+    steps = messages.send(dest, message)
+    for room in steps:
+        if not may_block():
+            raise messages.full(dest, 0)
+        if not room.wait(messages.ROOM_SECONDS):
+            raise messages.full(dest)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:

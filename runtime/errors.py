@@ -228,16 +228,16 @@ class NoProcess(PyshError):
 
 
 class MailboxFull(PyshError):
-    """The mailbox of `pid` holds `limit` bytes that it has not received; the message was not delivered."""
+    """The mailbox of `pid` is full, and had no room for `seconds`; the message was not sent."""
 
-    def __init__(self, pid: str | int = "", limit: int | None = None, *, text: str = "", executed: str = "") -> None:
+    def __init__(self, pid: str = "", seconds: float = 0, *, text: str = "", executed: str = "") -> None:
         super().__init__(text, executed=executed)
         self.pid = pid
-        self.limit = limit
+        self.seconds = seconds
 
     def what(self) -> str:
-        bound = "" if self.limit is None else f" (it holds {self.limit:,} bytes)"
-        return f"the mailbox of {self.pid or 'the process'} is full{bound}; the message was not delivered"
+        waited = f", and had no room for {self.seconds:g} s" if self.seconds else ""
+        return f"the mailbox of {self.pid or 'the process'} is full{waited}; the message was not sent"
 
 
 class BlockingCall(PyshError):

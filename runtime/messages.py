@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pysh.runtime.errors import MailboxFull
 from pysh.runtime.node import Node, On, find, here, resolve
 from pysh.runtime.process import Down, Exit, Process
 from pysh.runtime.protocol.frames import Kind, pack
@@ -21,24 +22,36 @@ def me() -> Process:
     return Process(client.pid, client.name)
 
 
-def send(dest: Dest, message: Any) -> None:
-    """Post `message` to a process."""
+ROOM_SECONDS = 5.0
+"""How long a full mailbox is waited for whose process receives nothing."""
+
+
+def send(dest: Dest, message: Any) -> Steps[None]:
+    """Post `message` to a process, once its mailbox has room."""
     from pysh.runtime.payload import dumps
 
     client = current()
-    pid, meta = _addressed(client, dest)
+    pid, name = _addressed(client, dest)
+    payload = dumps(message)
+    while (room := client.room(pid, name)) is not None:
+        yield room
     client.check_known(pid.incarnation)
-    client.post(Kind.SEND, pid, ref=client.next_ref(), meta=meta, payload=dumps(message))
+    client.post(Kind.SEND, pid, ref=client.next_ref(), meta=pack({"to": name}) if name else None, payload=payload)
 
 
-def _addressed(client: Client, dest: Dest) -> tuple[Pid, bytes]:
-    """The process, or the hub that knows it by its name."""
+def full(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
+    """What is raised where no room came in time."""
+    return MailboxFull(str(dest), seconds)
+
+
+def _addressed(client: Client, dest: Dest) -> tuple[Pid, str]:
+    """The process, or the hub that knows it by its name, and that name."""
     if isinstance(dest, Process) or (isinstance(dest, Pid) and dest.number != HUB):
-        return pid_of(dest), b""
+        return pid_of(dest), ""
     if isinstance(dest, str):
-        return client.hub, pack({"to": dest})
+        return client.hub, check_registered(dest)
     if isinstance(dest, tuple) and not isinstance(dest, Pid) and len(dest) == 2 and isinstance(dest[0], str):
-        return find(client, str(dest[1])).hub, pack({"to": dest[0]})
+        return find(client, str(dest[1])).hub, check_registered(dest[0])
     raise TypeError(f"send() takes a process, a name or (name, node), not {dest!r}; nothing was sent")
 
 
@@ -61,6 +74,7 @@ def receive(match: Any) -> Steps[Any]:
         try:
             message, start = mailbox.take(matches, start)
             if message is not MISSING:
+                client.received()
                 return message
             client.check_open()
             yield waiter
@@ -70,7 +84,10 @@ def receive(match: Any) -> Steps[Any]:
 
 def flush() -> list[Any]:
     """Every message that has come and was not received."""
-    return current().mailbox.take_all()
+    client = current()
+    messages = client.mailbox.take_all()
+    client.received()
+    return messages
 
 
 def link(process: Process) -> Steps[None]:

@@ -34,8 +34,9 @@ from pysh.runtime.protocol.frames import (
     route_of,
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.jobs import DONE, KILLED, NORMAL
+from pysh.runtime.protocol.jobs import DONE, KILLED, NORMAL, Job
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.mailboxes import Mailboxes
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.relations import Relations
@@ -96,6 +97,7 @@ class Node:
         self.attachment = Attachment(self, starter)
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
+        self.mailboxes = Mailboxes(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             **self.work.handlers, **self.console.handlers, **self.relations.handlers, Kind.SEND: self._named,
             Kind.LOST: self.undelivered.lost,
@@ -168,7 +170,7 @@ class Node:
             self.members.lost(link, reason)
             return
         self.processes.pop(link.process, None)
-        self.relations.ended(link.process, NORMAL)
+        self.ended(link.process, NORMAL)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
             if not self.console.terminal_gone(link):
@@ -284,12 +286,15 @@ class Node:
         elif frame.kind == Kind.REQUEST:
             self.post(frame.source, Kind.REPLY, ref=frame.ref, meta=lost, source=frame.dest)
 
-    def to_process(self, number: int, frame: Frame) -> None:
-        """Hand a frame to a process of this node."""
+    def to_process(self, number: int, frame: Frame, name: str = "") -> None:
+        """Hand a frame to a process of this node; `name` is what the sender of a message calls it."""
         if (local := self.processes.get(number)) is not None:
             self.write(local, frame)
+            if frame.kind == Kind.SEND:
+                self.mailboxes.arrives(frame, name)
         elif self.work.hold(number, frame):
-            pass
+            if frame.kind == Kind.SEND:
+                self.mailboxes.arrives(frame, name)
         elif frame.kind == Kind.REQUEST:
             text = f"{self.name} has no process {number}"
             self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
@@ -300,7 +305,7 @@ class Node:
         """A message for whoever has a name here."""
         name = str(frame.options().get("to", ""))
         if number := self.relations.whereis(name):
-            self.to_process(number, frame._replace(dest=Pid(self.incarnation, number), meta=b""))
+            self.to_process(number, frame._replace(dest=Pid(self.incarnation, number), meta=b""), name)
         else:
             self.undelivered.returned(frame, name)
 
@@ -311,6 +316,11 @@ class Node:
     def reaches(self, incarnation: bytes) -> bool:
         """Whether frames can go there."""
         return incarnation == self.incarnation or incarnation in self.peers
+
+    def ended(self, number: int, reason: str | Job) -> None:
+        """A process of this node is gone; a job knows itself why."""
+        self.relations.ended(number, reason)
+        self.mailboxes.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
@@ -337,6 +347,9 @@ class Node:
         kind = frame.options()
         if kind == Kind.SCREEN:
             self.console.screen_shown(frame.credit)
+            return
+        if kind == Kind.SEND:
+            self.mailboxes.received(frame.source.number, frame.ref, frame.credit)
             return
         self.console.output_shown(frame)
         if kind in (Kind.OUTPUT, Kind.RESULT) and frame.dest.incarnation == self.incarnation:

@@ -266,7 +266,7 @@ class Work:
     def _finish(self, job: Job) -> None:
         job.state = DONE
         job.chunks = []
-        self._node.relations.ended(job.number, job)
+        self._node.ended(job.number, job)
         self._limits.pop(job.number, None)
         if job.output and not job.output[-1].endswith(b"\n"):
             # Its last line is finished as it is; whoever shows it need not wait for more.

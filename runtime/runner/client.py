@@ -7,7 +7,7 @@ from socket import socket
 from typing import Any, ClassVar, Protocol
 
 from pysh.runtime.errors import NodeDown, rebuild
-from pysh.runtime.protocol.frames import Frame, Kind, parse
+from pysh.runtime.protocol.frames import Frame, Kind, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.greet import greet
@@ -61,11 +61,12 @@ class Client(Wire):
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}
         self._watchers: dict[int, Watcher] = {}
+        self._filled: dict[tuple[Pid, str], Waiter] = {}
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
             Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
             Kind.SEND: self._on_send, Kind.EXIT: self._on_signal, Kind.DOWN: self._on_signal,
-            Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
+            Kind.FULL: self._on_full, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
             Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
             Kind.BYE: lambda _: self._lose("its hub stopped"),
         }  # fmt: skip
@@ -101,6 +102,7 @@ class Client(Wire):
     def pid(self, pid: Pid) -> None:
         if pid != self._pid:
             self._mailboxes.pop(self._pid.number, None)
+            self._filled.clear()
             self._pid, self._blocked = pid, 0
 
     @property
@@ -186,6 +188,28 @@ class Client(Wire):
 
         self._mailboxes.setdefault(frame.dest.number, Mailbox()).put_record(record(frame, self.view))
 
+    def _on_full(self, frame: Frame) -> None:
+        told = frame.options()
+        name = str(told.get("to", ""))
+        key = (Pid(frame.source.incarnation, HUB) if name else frame.source), name
+        waiter = self._filled.pop(key, None)
+        if told.get("full"):
+            self._filled[key] = Waiter(self)
+        if waiter is not None:
+            waiter.set()  # there is room, or a reason to go on waiting
+
+    def room(self, pid: Pid, name: str = "") -> Waiter | None:
+        """What to wait for before anything is sent to a process whose mailbox is full; None if it is not."""
+        return self._filled.get((pid, name)) if self._filled else None
+
+    def received(self) -> None:
+        """Something was taken from the mailbox of the process that runs here: let its hub know in time."""
+        messages, size = self.mailbox.taken()
+        if messages:
+            meta = pack(Kind.SEND)
+            frame = Frame(Kind.CREDIT, self._pid, self.hub, messages, meta=meta, credit=size)
+            self._outbox.put(frame, hold=True)
+
     def _on_credit(self, frame: Frame) -> None:
         self._outbox.grant(frame.options(), frame.ref, frame.source, frame.credit)
 
@@ -222,6 +246,8 @@ class Client(Wire):
         self._outbox.drop(lambda stream: gone(stream.dest.incarnation))
         self._chunks.drop(gone)
         self._fail(gone, reason)
+        for key in [key for key in self._filled if gone(key[0].incarnation)]:
+            self._filled.pop(key).set()
         watcher = self._watchers.get(self._pid.number)
         if event and watcher is not None:
             watcher(event["name"], event["state"], event["reason"])

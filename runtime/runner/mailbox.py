@@ -11,12 +11,18 @@ MISSING: Any = object()
 """What `Mailbox.take` returns where nothing matches."""
 
 
+TOLD, TOLD_BYTES = 100, 256 * 1024
+"""The hub is told of so many received messages at once, or bytes, while more of them wait."""
+
+
 class _Message:
     """One message, unpickled when somebody looks at it: that runs code of the user's."""
 
-    __slots__ = ("_payload", "_value", "record")
+    __slots__ = ("_payload", "_value", "record", "size")
 
     def __init__(self, payload: Buffer | None, record: Any = None) -> None:
+        self.size = len(payload) if payload is not None else -1
+        """Bytes of a message; -1 for a record, which does not count."""
         self._payload = payload
         self._value = self.record = record
 
@@ -35,6 +41,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
         self._next = 0
+        self._taken = self._taken_bytes = 0
         self._waiting: list[Waiter] = []
         self._lock = RLock()
 
@@ -97,6 +104,20 @@ class Mailbox:
             messages.append(message)
         return messages
 
+    def taken(self) -> tuple[int, int]:
+        """How many messages were received since the last time, and their bytes, once it is worth telling."""
+        if not self._taken or (self._messages and self._taken < TOLD and self._taken_bytes < TOLD_BYTES):
+            return 0, 0
+        told = self._taken, self._taken_bytes
+        self._taken = self._taken_bytes = 0
+        return told
+
+    def _remove(self, number: int) -> None:
+        size = self._messages.pop(number).size
+        if size >= 0:
+            self._taken += 1
+            self._taken_bytes += size
+
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
         for number in range(start, end) if start else list(self._messages):
             message = self._messages.get(number)
@@ -105,10 +126,10 @@ class Mailbox:
             try:
                 value = message.value()
             except Exception:
-                del self._messages[number]
+                self._remove(number)
                 raise
             if matches(value):
-                del self._messages[number]
+                self._remove(number)
                 return value, start
         return MISSING, end
 

@@ -161,15 +161,22 @@ def refuse_to_block(verb: str, instead: str = "") -> None:
     The body of a cell or file counts as synchronous also where it awaits, or where a loop runs around
     it (Jupyter): so it is an `async def` between here and the nearest `<module>` that counts.
     """
+    if not may_block():
+        from pysh.runtime.errors import BlockingCall
+
+        raise BlockingCall(verb, instead)
+
+
+def may_block() -> bool:
+    """Whether the code that called us may wait, as `refuse_to_block` has it."""
     if running_loop() is None:
-        return
+        return True
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not frame.f_code.co_name.startswith(_BODY):
         if frame.f_code.co_flags & _COROUTINE:
-            from pysh.runtime.errors import BlockingCall
-
-            raise BlockingCall(verb, instead)
+            return False
         frame = frame.f_back
+    return True
 
 
 def running_loop() -> "asyncio.AbstractEventLoop | None":

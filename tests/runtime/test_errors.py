@@ -36,7 +36,7 @@ EXAMPLES = [
     WorkerDied(11, "Segmentation fault\n", node="n2@db1", executed="yes"),
     NotSendable("f.<closure cfg>.lock", "_thread.lock", "cannot pickle it", hint="make it there", size=9, limit=5),
     NoProcess("<n2.7>"),
-    MailboxFull("<n2.7>", 1024),
+    MailboxFull("<n2.7>", 5.0),
     BlockingCall("connect"),
     CodeSkew("compute", "12ab", "34cd", "n2@db1"),
     VersionSkew("3.11", "3.13", "n2@db1"),

@@ -76,8 +76,8 @@ trap_exits()
 c = spawn(loop, on=n2, link=True)
 send(c, "raise"); print(receive(Exit, timeout=10))
 link(c); print(receive(Exit, timeout=10).reason)
-d = spawn(loop, on=n2); link(d); unlink(d); send(d, "quit")
-monitor(d); print(down(d), flush())
+d = spawn(loop, on=n2); link(d); unlink(d)
+monitor(d); send(d, "quit"); print(down(d), flush())
 """
     lines = own(home.script(LOOP + code))
     assert lines[:3] == [
@@ -138,6 +138,34 @@ time.sleep(5.2)  # after which they are counted
         f"pysh: a message to 'nobody' on {here} was not delivered: there is no such process",
         "pysh: 99 more messages were not delivered to <p>: there is no such process",
     ]
+
+
+def test_a_full_mailbox_stops_whoever_sends_to_it_and_nothing_is_lost(home: Home) -> None:
+    code = """
+def late():
+    receive("go")
+    for expected in range(20_000):
+        assert receive()[0] == expected
+    send(boss, "all of it")
+def never(): time.sleep(60)
+for on in (n2, None):
+    p, stuck = spawn(late, on=on), spawn(never, on=on)
+    go = task(lambda: time.sleep(1) or send(p, "go"))
+    for number in range(20_000): send(p, (number, "x" * 1000))
+    print(receive(str, timeout=20))
+begun, number = time.monotonic(), 0
+try:
+    while True: send(stuck, number); number += 1
+except MailboxFull as error: print(error)
+print(number < 200_000, 5 < time.monotonic() - begun < 20)
+kill(stuck)
+"""
+    lines = own(home.script(LOOP + code, timeout=60))
+    assert lines[:2] == ["all of it"] * 2
+    assert re.fullmatch(
+        r"the mailbox of <\w+\.\d+> is full, and had no room for 5 s; the message was not sent", lines[2]
+    )
+    assert lines[3:] == ["True True"]
 
 
 def test_the_end_of_a_linked_process_is_shown_and_ends_no_program(home: Home) -> None:

@@ -1,0 +1,79 @@
+"""When senders are told to wait for a mailbox, and when to go on."""
+
+from typing import Any, cast
+
+import pytest
+
+from pysh.runtime.protocol.frames import Flag, Frame, Kind
+from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES, STEP, Mailboxes
+from pysh.runtime.protocol.node import Node
+from pysh.runtime.protocol.terms import Pid
+
+HERE, THERE = b"h" * 16, b"t" * 16
+BOX, SENDER, OTHER = Pid(HERE, 7), Pid(THERE, 3), Pid(HERE, 4)
+
+
+class Told(list[tuple[Pid, bool, str]]):
+    """Stands for the node: who was told what."""
+
+    incarnation = HERE
+
+    def post(self, dest: Pid, kind: int, *, meta: dict[str, Any], source: Pid) -> None:
+        assert (kind, source) == (Kind.FULL, BOX)
+        self.append((dest, meta["full"], meta["to"]))
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def boxes(told: Told) -> Mailboxes:
+    return Mailboxes(cast(Node, told))
+
+
+def message(source: Pid = SENDER, size: int = 1, flags: int = 0) -> Frame:
+    return Frame(Kind.SEND, source, BOX, 1, flags, payload=b"x" * size)
+
+
+def fill(boxes: Mailboxes, count: int = MESSAGES - 1) -> None:
+    for _ in range(count):
+        boxes.arrives(message())
+
+
+def test_who_sends_to_a_full_mailbox_is_told_once_while_it_moves_and_when_half_is_free(
+    boxes: Mailboxes, told: Told
+) -> None:  # fmt: skip
+    fill(boxes)
+    assert told == []
+    boxes.arrives(message())
+    boxes.arrives(message())
+    boxes.arrives(message(OTHER), "db")
+    assert told == [(SENDER, True, ""), (OTHER, True, "db")]
+    assert boxes.waiting(7) == MESSAGES + 2
+    boxes.received(7, STEP - 1, STEP - 1)
+    assert len(told) == 2
+    boxes.received(7, 1, 1)
+    assert told[2:] == [(SENDER, True, ""), (OTHER, True, "db")]
+    boxes.received(7, MESSAGES // 2 + 2 - STEP, MESSAGES // 2 + 2 - STEP)
+    assert told[4:] == [(SENDER, False, ""), (OTHER, False, "db")]
+    fill(boxes, MESSAGES // 2)
+    assert told[6:] == [(SENDER, True, "")]
+
+
+def test_bytes_fill_a_mailbox_too_and_a_message_in_pieces_is_one(boxes: Mailboxes, told: Told) -> None:
+    piece = BYTES // 4
+    for _ in range(3):
+        boxes.arrives(message(size=piece, flags=Flag.MORE))
+    assert (boxes.waiting(7), told) == (0, [])
+    boxes.arrives(message(size=piece))
+    assert (boxes.waiting(7), told) == (1, [(SENDER, True, "")])
+
+
+def test_nobody_waits_for_a_process_that_has_ended(boxes: Mailboxes, told: Told) -> None:
+    fill(boxes, MESSAGES)
+    boxes.ended(7)
+    assert told == [(SENDER, True, ""), (SENDER, False, "")]
+    assert boxes.waiting(7) == 0
+    boxes.received(7, 1, 1)  # said before it ended
