@@ -119,6 +119,7 @@ class Member:
             "load": self.load,
             "rtt": None if self.link is None else self.link.rtt,
             "full": self.full,
+            "number": self.number,
         }
 
     def goes_by(self, text: str) -> bool:
