@@ -187,14 +187,16 @@ class Server:
         self, secret: bytes, *, suites: Sequence[int] = (HMAC,),
         host_keys: Callable[[], Sequence[bytes]] = machine_keys, **opening: Any,
     ) -> Peer:  # fmt: skip
-        """The protocol for a connection that the other end opens."""
+        """The protocol for a connection that the other end opens, and ends if that proves nothing in time."""
         now = time.monotonic()
         check = self._check if secret == self.cookie else None
         shake = Handshake(
             self.hello(), secret, dialling=False, now=now, check=check,
             suites=suites, entropy=os.urandom(32), host_keys=host_keys,
         )  # fmt: skip
-        return Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
+        peer = Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
+        self.loop.call_later(shake.deadline - now + 0.01, self._expire, peer)
+        return peer
 
     def _check(self, hello: Hello) -> str | None:
         if hello.role not in ("node", "terminal"):
@@ -213,15 +215,15 @@ class Server:
         unproven = sum(not peer.connection.opened for peer in self.peers.values())
         if unproven >= UNPROVEN:
             return _Refused()
-        peer = self.accepting(self.cookie, **options)
-        self.loop.call_later(peer.connection.next_deadline() - time.monotonic() + 0.01, self._expire, peer)
-        return peer
+        return self.accepting(self.cookie, **options)
 
     def _expire(self, peer: Peer) -> None:
         if not peer.connection.opened:
             peer.connection.tick(time.monotonic())
             peer.send(peer.connection.data_to_send())
-            self.drop(peer, "it did not prove the cookie in time")
+            self.drop(peer, "it did not prove the secret in time")
+            if peer.worker:
+                self.runners.workers.overdue(peer.worker)
 
     async def adopt(self, sock: socket.socket, secret: bytes, **opening: Any) -> Peer:
         """Serve a runner of our own on `sock`."""
