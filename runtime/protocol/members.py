@@ -78,7 +78,7 @@ class Members:
         if (member := self._redials.pop(token, None)) is not None:
             if member.dialling == token:
                 member.dialling = 0
-                member.refused = error.get("stage") in FINAL
+                member.refused = error.get("stage") in FINAL and not error.get("passing")
             if error.get("gone") and member.link is None and not member.ended:
                 self.end(member, "ended")
         elif (asked := self._asked.pop(token, None)) is not None:

@@ -139,6 +139,19 @@ def test_nobody_dials_again_who_was_refused_for_good() -> None:
     assert there.refused and there.suspect and len(cluster.lines) == 1
 
 
+def test_a_login_that_broke_is_no_refusal_and_is_tried_again() -> None:
+    cluster = pair(one_machine=False)
+    a, b = cluster["a"], cluster["b"]
+    cluster.run(2)
+    part(cluster)
+    cluster.run(0.0015)
+    there = member(a, b)
+    a.core.members.dial_failed(there.dialling, {"stage": "sshauth", "text": "it broke", "passing": True})
+    cluster.unreachable.clear()
+    cluster.run(10)
+    assert not there.suspect and len(cluster.lines) == 2
+
+
 def test_another_node_at_the_same_address_proves_that_the_first_is_gone() -> None:
     cluster = pair(one_machine=False)
     program = cluster["a"].program()
