@@ -41,6 +41,10 @@ ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 MILLISECOND = 0.001
 """What uvloop's timers may come too early; a timer that does would be set again and again."""
 SMALL = 16 * 1024
+UNREAD = 64 * 1024 * 1024
+"""Bytes that may wait for a terminal; what it shows is far less, as it says how much of it."""
+LAST_WORDS = 5.0
+"""Seconds that what was written to a connection has to leave once that is closed."""
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 BEAT = 2.0
@@ -84,6 +88,17 @@ class Peer(asyncio.Protocol):
         """Write `buffers` in order."""
         if buffers and self.transport is not None and not self.transport.is_closing():
             self.transport.writelines(buffers)
+            if self.transport.get_write_buffer_size() > UNREAD and self._is_terminal():
+                self.transport.abort()
+
+    def _is_terminal(self) -> bool:
+        return self.connection.peer is not None and self.connection.peer.role == "terminal"
+
+    def close(self) -> None:
+        """End the connection, after what was written, if that leaves in time."""
+        if self.transport is not None:
+            self.transport.close()
+            self._server.loop.call_later(LAST_WORDS, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         server, now = self._server, time.monotonic()
@@ -246,8 +261,7 @@ class Server:
         """End a connection that cannot be trusted or is not wanted."""
         if peer.connection.opened:
             self.core.closed(peer.number, reason, time.monotonic())
-        if peer.transport is not None:
-            peer.transport.close()
+        peer.close()
         self.carry_out()
 
     def lost(self, peer: Peer) -> None:
@@ -357,8 +371,8 @@ class Server:
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:
-        if (peer := self.peers.get(action.link)) is not None and peer.transport is not None:
-            peer.transport.close()
+        if (peer := self.peers.get(action.link)) is not None:
+            peer.close()
 
     def _dial(self, action: actions.Dial) -> None:
         self.dialler.start(*action)

@@ -341,6 +341,9 @@ class Node:
         if len(packed) > MAX_META:
             text = f"the answer takes {len(packed):,} bytes; the limit is {MAX_META:,}"
             packed = pack({"error": "PyshError", "text": text})
+        if (member := self.peers.get(asked.source.incarnation)) is not None and member.answered(len(packed)):
+            self.members.part(member, "it asks and takes no answers")
+            return
         self.post(asked.source, Kind.REPLY, ref=asked.ref, meta=packed, source=asked.dest)
 
     # leaving
