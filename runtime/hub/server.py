@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.listening import Port
     from pysh.runtime.hub.starter import Starter
 
+HELD_UP = 1.0
+"""Seconds that a timer is late when this process did not run for a while."""
 UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
 ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
@@ -210,7 +212,8 @@ class Server:
             suites=suites, entropy=os.urandom(32), host_keys=host_keys,
         )  # fmt: skip
         peer = Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
-        self.loop.call_later(shake.deadline - now + 0.01, self._expire, peer)
+        due = shake.deadline + 0.01
+        self.loop.call_later(due - now, self._expire, peer, due)
         return peer
 
     def _check(self, hello: Hello) -> str | None:
@@ -232,9 +235,14 @@ class Server:
             return _Refused()
         return self.accepting(self.cookie, **options)
 
-    def _expire(self, peer: Peer) -> None:
-        if not peer.connection.opened:
-            peer.connection.tick(time.monotonic())
+    def _expire(self, peer: Peer, due: float, again: bool = False) -> None:
+        now = time.monotonic()
+        if now < due:  # a loop that was held up has timers come too early
+            self.loop.call_later(due - now, self._expire, peer, due)
+        elif now > due + HELD_UP and not again:  # we were stopped: what came meanwhile is read first
+            self.loop.call_later(HELD_UP, self._expire, peer, due, True)
+        elif not peer.connection.opened:
+            peer.connection.tick(now)
             peer.send(peer.connection.data_to_send())
             self.drop(peer, "it did not prove the secret in time")
             if peer.worker:
