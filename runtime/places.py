@@ -12,6 +12,7 @@ import os
 from pysh.transports import system
 from pysh.transports.base import explained
 
+_CHOOSE = "choose another: export PYSH_RUNTIME_DIR=~/.pysh-run"
 _TMP = "/tmp"  # not $TMPDIR, which differs between sessions that should find each other
 
 
@@ -59,22 +60,65 @@ def runtime_dir() -> str:
     """The directory of the sockets of the nodes here, made if it is missing and checked each time.
 
     `$PYSH_RUNTIME_DIR`, else `/run/user/UID/pysh` where the system keeps such a directory for us, else
-    `/tmp/pysh-UID`. Raises `ConfigError` if anybody else could enter it.
+    `/tmp/pysh-UID`. Of one that was named, and that another machine used first, a folder in it that is ours.
+    Raises `ConfigError` if anybody else could enter it.
     """
     path = _runtime_places()[0]
-    choose = "choose another: export PYSH_RUNTIME_DIR=~/.pysh-run"
     try:
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
-        reason = system.why_not_private(path)
+        _make(path)
+        if os.environ.get("PYSH_RUNTIME_DIR") and (own := _own_part(path)) != path:
+            path = own
+            _make(path)
     except OSError as error:
-        raise ConfigError("the runtime directory cannot be made", f"{path}: {error.strerror}", choose) from error
-    if reason:
-        hint = f"close it: chmod 700 {path}" if "mode" in reason else choose
-        raise ConfigError("the runtime directory is not ours alone", f"{path}: {reason}", hint)
+        raise ConfigError("the runtime directory cannot be made", f"{path}: {error.strerror}", _CHOOSE) from error
     return path
+
+
+def _make(path: str) -> None:
+    """Have the directory `path`, for us alone. Raises `OSError`, or `ConfigError` where others may enter it."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    if reason := system.why_not_private(path):
+        hint = f"close it: chmod 700 {path}" if "mode" in reason else _CHOOSE
+        raise ConfigError("the runtime directory is not ours alone", f"{path}: {reason}", hint)
+
+
+def _own_part(path: str) -> str:
+    """What of the runtime directory `path` is for this machine: all of it, if no other one was there before.
+
+    A home may be shared by several machines. There a lock, a socket or a pid of another one means nothing, so
+    the first of them writes into the lock of the directory which one it is.
+    """
+    ours, mark = _machine(), f"{path}/.lock"
+    first = b""
+    while not first:
+        try:
+            with open(mark, "r+b") as file:
+                first = file.read(1024)
+                if not first:
+                    file.write(ours)
+        except FileNotFoundError:
+            try:
+                write_private(mark, ours, replace=False)
+            except FileExistsError:
+                pass  # another was faster
+    if first == ours:
+        return path
+    from binascii import crc32
+
+    return f"{path}/{crc32(ours):08x}"
+
+
+def _machine() -> bytes:
+    """Which machine this is: its name, and its number where the system gives it one."""
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            number = file.read(64).strip()
+    except OSError:
+        number = b""
+    return b" ".join([os.fsencode(os.uname().nodename), number])
 
 
 def runtime_dirs() -> list[str]:

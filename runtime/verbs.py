@@ -163,7 +163,12 @@ def ping(node: str | Node) -> Steps[float]:
 
 def nodes() -> Steps[Nodes]:
     """All nodes, with what the hub knows of them now."""
-    rows = yield current().ask_later("nodes")
+    client, last = current(), -1
+    rows = page = yield client.ask_later("nodes")
+    while page and page[-1].get("number", last) > last:
+        last = page[-1]["number"]
+        page = yield client.ask_later("nodes", after=last)
+        rows += page
     return Nodes(rows)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.budgets import SHELL, SLACK, SYSTEM, over, part_of, table
+from tests.budgets import BUDGETS, FUZZ, SHELL, SLACK, SYSTEM, over, part_of, table
 
 SECONDS: Counter[str] = Counter()
 TESTS: Counter[str] = Counter()
@@ -35,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     examples = hypothesis.settings.default.max_examples * config.getoption("soak")
     hypothesis.settings.register_profile("soak", max_examples=examples)
     hypothesis.settings.load_profile("soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    times: int = config.getoption("soak")
+    for item in items:
+        if times > 1 and part_of(item.nodeid) == FUZZ:  # which does N times as much in one test
+            item.add_marker(pytest.mark.timeout(2 * BUDGETS[FUZZ] * times))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,6 +1,7 @@
 """A relay between two nodes that does to their connections what networks do: cuts them, stalls them, bends bytes."""
 
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
@@ -27,9 +28,11 @@ class Proxy:
         self.connections = 0
         self.latency = 0.0
         """Seconds that each piece is held up."""
+        self.rate = 0.0
+        """Bytes a second that pass each way; 0 for as many as there are."""
         self._there = there
         self._open = [threading.Event(), threading.Event()]
-        self._passable = True
+        self._passable = self._goodbye = True
         self._torn: int | None = None
         self._bent: int | None = None
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -59,9 +62,15 @@ class Proxy:
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
-            _break(pair)
+            self._break(pair)
         time.sleep(seconds)
         self._passable = True
+
+    def reset(self) -> None:
+        """Break every connection without a goodbye: both ends are told that it was reset."""
+        self._goodbye = False
+        self.cut()
+        self._goodbye = True
 
     def tear(self, way: int, seconds: float = 0.0, patience: float = 1.0) -> None:
         """The same, but in the middle of what is under way: half of the next piece that way still arrives."""
@@ -97,7 +106,7 @@ class Proxy:
                     raise ConnectionResetError
                 far.connect(self._there if isinstance(self._there, str) else ("127.0.0.1", self._there))
             except OSError:
-                _break(pair)
+                self._break(pair)
                 continue
             with self._lock:
                 self._pairs.append(pair)
@@ -108,8 +117,8 @@ class Proxy:
         with suppress(OSError):
             while piece := source.recv(PIECE):
                 self._open[way].wait()
-                if self.latency:
-                    time.sleep(self.latency)
+                if pause := self.latency + (len(piece) / self.rate if self.rate else 0.0):
+                    time.sleep(pause)
                 if self._bent == way:
                     piece = bent(piece)
                     self._bent = None
@@ -118,7 +127,15 @@ class Proxy:
                     self._torn = None
                     break
                 drain.sendall(piece)
-        _break(pair)
+        self._break(pair)
+
+    def _break(self, pair: tuple[socket.socket, ...]) -> None:
+        for sock in pair:
+            with suppress(OSError):
+                if not self._goodbye:  # closed with this set, and nothing said before, it is reset
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.shutdown(socket.SHUT_RDWR if self._goodbye else socket.SHUT_RD)
+            sock.close()
 
 
 def bent(piece: bytes) -> bytes:
@@ -126,10 +143,3 @@ def bent(piece: bytes) -> bytes:
     changed = bytearray(piece)
     changed[len(piece) // 2] ^= 1
     return bytes(changed)
-
-
-def _break(pair: tuple[socket.socket, ...]) -> None:
-    for sock in pair:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        sock.close()

@@ -18,6 +18,11 @@ AES_GCM = "aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """The ciphers that are asked for first: ten times less work a packet than chacha20 in Python."""
 DROPPED = "the server ended before it showed its host key"
 """What happened, in an error, when a server lets nobody more in at the moment (MaxStartups): later it may."""
+BROKE = "the connection broke before the server let us in"
+"""The same where it had shown its host key: that we may not come in nobody said."""
+NO_SSH = "it speaks no SSH with us"
+PASSING = frozenset((DROPPED, BROKE, NO_SSH))
+"""What may go better at another time, whatever stage was not reached."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
 SERVICE = "pysh-node"

@@ -18,6 +18,7 @@ from pysh.transports.control import Facts, Ran, Verified
 from pysh.transports.interactive import METHOD, WRONG, Client, Compute
 from pysh.transports.means import (
     AES_GCM,
+    BROKE,
     DROPPED,
     EMBEDDED,
     KEEPALIVE,
@@ -172,6 +173,8 @@ class Login(asyncssh.SSHClient):
             return TransportError("cookie", WRONG, evidence, "start both with the same --cookie")
         if isinstance(error, TimeoutError):
             text = f"no answer within {LOGIN_TIMEOUT:g} s"
+        if "hostkey" in self.watch.milliseconds and isinstance(error, asyncssh.ConnectionLost | OSError):
+            return TransportError("sshauth", BROKE, f"{name}: {text}", f"see: ssh -v {name}")
         if isinstance(error, asyncssh.PermissionDenied) or "hostkey" in self.watch.milliseconds:
             return self._refused_us(text)
         if isinstance(error, asyncssh.HostKeyNotVerifiable):

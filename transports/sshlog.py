@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from pysh.transports.base import TransportError, cleaned
-from pysh.transports.means import DROPPED
+from pysh.transports.means import BROKE, DROPPED, NO_SSH
 from pysh.transports.sshconfig import Stopwatch
 
 PROGRESS = (
@@ -22,7 +22,7 @@ FAILURES = (
     ("hostkey", r"requested strict checking", "the host key is unknown", 'accept it: hostkey="accept-new"'),
     ("hostkey", r"key verification failed", "the host key cannot be trusted", "see: ssh -v {name}"),
     ("hostkey", r"kex_exchange_identification: .*(closed|reset)", DROPPED, "does it let more in (MaxStartups)?"),
-    ("hostkey", r"banner exchange|kex_exchange|Unable to negotiate", "it speaks no SSH with us", "see: ssh -v {name}"),
+    ("hostkey", r"banner exchange|kex_exchange|Unable to negotiate", NO_SSH, "see: ssh -v {name}"),
     ("tcp", r"connect to host .+ port \d+: ", "the connection failed", "is sshd running there, is the port right?"),
     ("sshauth", r"Permission denied|Too many authentication", "the server does not let us in", "see: ssh -v {name}"),
 )
@@ -54,7 +54,7 @@ class Log:
             self._complaints = [*self._complaints, cleaned(line)][-COMPLAINTS:]
 
     def failure(self, otherwise: str) -> TransportError:
-        """Why the login failed; `otherwise` says it where no line does."""
+        """Why the login failed; where no line says it, `otherwise` is how it ended."""
         text = "\n".join(self._complaints)
         for stage, pattern, what, hint in FAILURES:
             if found := re.search(pattern, text):
@@ -63,7 +63,9 @@ class Log:
                 return TransportError(stage, what, self._evidence(stage, line), hint.format(name=self._name))
         reached = [stage in self.watch.milliseconds for stage in STAGES]
         stage = STAGES[reached.index(False)] if False in reached else "sshauth"
-        return TransportError(stage, otherwise, cleaned(text) or "it said nothing", f"see: ssh -v {self._name}")
+        what, said = {"hostkey": DROPPED, "sshauth": BROKE}.get(stage, otherwise), cleaned(text) or "it said nothing"
+        evidence = said if what == otherwise else f"{otherwise}; {said}"
+        return TransportError(stage, what, evidence, f"see: ssh -v {self._name}")
 
     def _evidence(self, stage: str, line: str) -> str:
         """The line itself; for a host key both fingerprints, which the line lacks."""

@@ -17,6 +17,7 @@ from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.terms import BadName, printable
 from pysh.transports import unix
 from pysh.transports.base import TransportError
+from pysh.transports.means import PASSING
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.far import Far, Tunnel
@@ -86,13 +87,14 @@ class Dialler:
             return
         stage = "resolve" if isinstance(error, BadName) else getattr(error, "stage", "find")
         gone = isinstance(error, NoSuchNode) and not isinstance(error, SeveralNodes)
-        self._fail(attempt, stage if stage in STAGES else "find", str(error), gone=gone)
+        passing = getattr(error, "what", "") in PASSING
+        self._fail(attempt, stage if stage in STAGES else "find", str(error), gone=gone, passing=passing)
 
-    def _fail(self, attempt: Attempt, stage: str, text: str, *, gone: bool = False) -> None:
-        """Report it; `gone` if its machine was reached, and no such node runs there."""
+    def _fail(self, attempt: Attempt, stage: str, text: str, *, gone: bool = False, passing: bool = False) -> None:
+        """Report it; `gone` if no such node runs on its machine any more, `passing` if it may go better later."""
         meta: dict[str, Any] = {
             "error": "ConnectError", "stage": stage, "address": attempt.address, "text": text, "executed": "no",
-            "trace": attempt.trace.rows, "gone": gone,
+            "trace": attempt.trace.rows, "gone": gone, "passing": passing,
         }  # fmt: skip
         self._server.core.members.dial_failed(attempt.token, meta)
         self._server.carry_out()

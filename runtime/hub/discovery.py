@@ -264,6 +264,9 @@ def _try_lock(fd: int) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        what, hint = "the runtime directory is where nothing can be locked", "choose another: export PYSH_RUNTIME_DIR"
+        raise ConfigError(what, str(error), f"{hint}=/tmp/mine") from error
     return True
 
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.listening import Port
     from pysh.runtime.hub.starter import Starter
 
+HELD_UP = 1.0
+"""Seconds that a timer is late when this process did not run for a while."""
 UNPROVEN = 64
 """How many connections may be open whose peer has proved nothing yet."""
 ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
@@ -41,6 +43,10 @@ ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
 MILLISECOND = 0.001
 """What uvloop's timers may come too early; a timer that does would be set again and again."""
 SMALL = 16 * 1024
+UNREAD = 64 * 1024 * 1024
+"""Bytes that may wait for a terminal; what it shows is far less, as it says how much of it."""
+LAST_WORDS = 5.0
+"""Seconds that what was written to a connection has to leave once that is closed."""
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 BEAT = 2.0
@@ -85,6 +91,17 @@ class Peer(asyncio.Protocol):
         """Write `buffers` in order."""
         if buffers and self.transport is not None and not self.transport.is_closing():
             self.transport.writelines(buffers)
+            if self.transport.get_write_buffer_size() > UNREAD and self._is_terminal():
+                self.transport.abort()
+
+    def _is_terminal(self) -> bool:
+        return self.connection.peer is not None and self.connection.peer.role == "terminal"
+
+    def close(self) -> None:
+        """End the connection, after what was written, if that leaves in time."""
+        if self.transport is not None:
+            self.transport.close()
+            self._server.loop.call_later(LAST_WORDS, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         server, now = self._server, time.monotonic()
@@ -188,14 +205,17 @@ class Server:
         self, secret: bytes, *, suites: Sequence[int] = (HMAC,),
         host_keys: Callable[[], Sequence[bytes]] = machine_keys, **opening: Any,
     ) -> Peer:  # fmt: skip
-        """The protocol for a connection that the other end opens."""
+        """The protocol for a connection that the other end opens, and ends if that proves nothing in time."""
         now = time.monotonic()
         check = self._check if secret == self.cookie else None
         shake = Handshake(
             self.hello(), secret, dialling=False, now=now, check=check,
             suites=suites, entropy=os.urandom(32), host_keys=host_keys,
         )  # fmt: skip
-        return Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
+        peer = Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
+        due = shake.deadline + 0.01
+        self.loop.call_later(due - now, self._expire, peer, due)
+        return peer
 
     def _check(self, hello: Hello) -> str | None:
         if hello.role not in ("node", "terminal"):
@@ -214,15 +234,20 @@ class Server:
         unproven = sum(not peer.connection.opened for peer in self.peers.values())
         if unproven >= UNPROVEN:
             return _Refused()
-        peer = self.accepting(self.cookie, **options)
-        self.loop.call_later(peer.connection.next_deadline() - time.monotonic() + 0.01, self._expire, peer)
-        return peer
+        return self.accepting(self.cookie, **options)
 
-    def _expire(self, peer: Peer) -> None:
-        if not peer.connection.opened:
-            peer.connection.tick(time.monotonic())
+    def _expire(self, peer: Peer, due: float, again: bool = False) -> None:
+        now = time.monotonic()
+        if now < due:  # a loop that was held up has timers come too early
+            self.loop.call_later(due - now, self._expire, peer, due)
+        elif now > due + HELD_UP and not again:  # we were stopped: what came meanwhile is read first
+            self.loop.call_later(HELD_UP, self._expire, peer, due, True)
+        elif not peer.connection.opened:
+            peer.connection.tick(now)
             peer.send(peer.connection.data_to_send())
-            self.drop(peer, "it did not prove the cookie in time")
+            self.drop(peer, "it did not prove the secret in time")
+            if peer.worker:
+                self.runners.workers.overdue(peer.worker)
 
     async def adopt(self, sock: socket.socket, secret: bytes, **opening: Any) -> Peer:
         """Serve a runner of our own on `sock`."""
@@ -245,8 +270,7 @@ class Server:
         """End a connection that cannot be trusted or is not wanted."""
         if peer.connection.opened:
             self.core.closed(peer.number, reason, time.monotonic())
-        if peer.transport is not None:
-            peer.transport.close()
+        peer.close()
         self.carry_out()
 
     def lost(self, peer: Peer) -> None:
@@ -358,8 +382,8 @@ class Server:
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:
-        if (peer := self.peers.get(action.link)) is not None and peer.transport is not None:
-            peer.transport.close()
+        if (peer := self.peers.get(action.link)) is not None:
+            peer.close()
 
     def _dial(self, action: actions.Dial) -> None:
         self.dialler.start(*action)

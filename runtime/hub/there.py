@@ -17,6 +17,7 @@ import stat
 import sys
 import threading
 import time
+from binascii import crc32
 
 PATIENCE = 2.0  # seconds to wait for the lock of a directory, as the nodes there do themselves
 PIECE = 256 * 1024
@@ -81,8 +82,24 @@ def places() -> list[str]:
     """The runtime directories that nodes of ours may be in."""
     named = os.environ.get("PYSH_RUNTIME_DIR")
     if named:
-        return [os.path.abspath(named)]
+        return [own_part(os.path.abspath(named))]
     return [f"/run/user/{os.geteuid()}/pysh", f"/tmp/pysh-{os.geteuid()}"]
+
+
+def own_part(folder: str) -> str:
+    """What of a runtime directory is this machine's, where another one may have been the first to use it."""
+    machine = os.fsencode(os.uname().nodename) + b" "
+    try:
+        with open("/etc/machine-id", "rb") as file:
+            machine += file.read(64).strip()
+    except OSError:
+        pass
+    try:
+        with open(f"{folder}/.lock", "rb") as file:
+            first = file.read(1024)
+    except OSError:
+        first = b""
+    return folder if first in (b"", machine) else f"{folder}/{crc32(machine):08x}"
 
 
 def is_private(folder: str) -> bool:

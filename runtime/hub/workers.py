@@ -207,6 +207,16 @@ class Workers:
                 self._slots.cancel(worker.slot, job)
             self._tell({"signal": number, "sig": int(signal.Signals[name]), "group": group})
 
+    def overdue(self, number: int) -> None:
+        """A worker did not say in time who it is: it hangs, or the fork server that was to make it does."""
+        worker = self._workers.get(number)
+        if worker is None or self._child is None:
+            return
+        if worker.pid:
+            self.signal(number, "SIGKILL", True, 0)
+        else:
+            self._child.popen.kill()
+
     def lost(self, number: int) -> None:
         """A worker's socket ended, so everything it said was heard; how it ended the fork server says."""
         if (worker := self._workers.get(number)) is not None:

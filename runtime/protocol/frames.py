@@ -10,7 +10,7 @@ re-stamped there; no object is made of it.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid
@@ -22,6 +22,8 @@ HEADER = struct.Struct(">IBBBBQQQII16sQ16sQQ")
 CHUNK = 256 * 1024
 MAX_BODY = CHUNK + 64 * 1024
 MAX_META = 64 * 1024
+ROOM = 48 * 1024
+"""How many bytes of a meta the rows of a list may take."""
 VIEWED = 4096
 """Bytes from which a body is a view into what was read. A smaller one is cheaper to copy, and keeps less alive."""
 HOPS = 16
@@ -112,11 +114,30 @@ def unpack(data: Buffer) -> Any:
         raise FrameError(f"malformed meta: {error}") from error
 
 
+def pages(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    """`rows` in lists that a meta has room for; one that is empty where there are none."""
+    page: list[Any] = []
+    room = ROOM
+    for row in rows:
+        size = len(pack(row))
+        if page and size > room:
+            yield page
+            page, room = [], ROOM
+        page.append(row)
+        room -= size
+    yield page
+
+
 def encode(frame: Frame) -> list[Buffer]:
-    """The buffers that put `frame` on the wire: its header with the meta, and its payload."""
+    """The buffers that put `frame` on the wire: its header with the meta, and its payload.
+
+    Raises `FrameError` for one that its receiver would refuse, and the connection with it.
+    """
     payload = frame.payload
     size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
     meta = frame.meta
+    if len(meta) > MAX_META or size + len(meta) > MAX_BODY:
+        raise FrameError(f"a {frame} with a meta of {len(meta)} bytes: {_LIMITS}")
     header = HEADER.pack(
         size + len(meta), frame.kind, frame.flags, frame.cls, frame.hops,
         frame.conn_seq, frame.seq, frame.ack, frame.credit, len(meta),
@@ -139,6 +160,7 @@ def parse(raw: Raw) -> Frame:
     ))  # fmt: skip
 
 
+_LIMITS = f"the limits are {MAX_BODY} and {MAX_META}"
 _new = tuple.__new__  # a named tuple's own is written in Python, and takes three times as long
 _SIZES = struct.Struct(">I32xI")
 _ROUTE = struct.Struct(">16xQQ32x16sQQ")
@@ -216,8 +238,7 @@ class Decoder:
         while end - start >= HEADER.size:
             length, meta = _SIZES.unpack_from(data, start)
             if length > MAX_BODY or meta > MAX_META:
-                limits = f"the limits are {MAX_BODY} and {MAX_META}"
-                raise FrameError(f"a frame of {length} bytes with a meta of {meta}: {limits}")
+                raise FrameError(f"a frame of {length} bytes with a meta of {meta}: {_LIMITS}")
             after = start + HEADER.size + length
             if after > end:
                 self._need = after - start

@@ -357,6 +357,8 @@ class Handshake:
             body = pack({"code": error.code, "text": error.text[:MAX_TEXT]})
             # A preface goes out with the first message, which may be this one.
             self._out += (b"" if self._greeted else PREFACE) + _message(FAIL, body)
+        # Where it was raised leads back to us: what a stranger sent would be kept until the next collection.
+        error.__traceback__ = error.__context__ = None
         self.error = error
         self._state = State.FAILED
         self._buffer = b""

@@ -20,6 +20,8 @@ FLAPPING = 3
 """Of the attempts before it so many count, at most, against one that stood for less."""
 FULL = 16 * 1024 * 1024
 """Bytes kept for it, from which its senders wait until half of them are gone."""
+OWED = 2 * FULL
+"""Bytes of answers that wait for it, from which it is left: nobody who reads lets so many wait."""
 FINAL = frozenset(("hostkey", "sshauth", "cookie", "version"))
 """Stages of `ConnectError` that no second attempt gets past, and that a server may punish."""
 
@@ -60,6 +62,7 @@ class Member:
         "met",
         "noticed",
         "number",
+        "owed",
         "refused",
         "resumed_at",
         "session",
@@ -86,6 +89,7 @@ class Member:
         self.silent = False  # nothing comes, though the connection stands
         self.noticed = False  # whoever sits here was told that it is suspect
         self.full = False
+        self.owed = 0  # bytes of answers to it that it may not have received yet
         self.lost_at = self.resumed_at = 0.0
         self.dialling = 0  # the token of the dial that is under way
         self.attempts = 0
@@ -119,7 +123,13 @@ class Member:
             "load": self.load,
             "rtt": None if self.link is None else self.link.rtt,
             "full": self.full,
+            "number": self.number,
         }
+
+    def answered(self, size: int) -> bool:
+        """Count an answer of `size` bytes; whether it asks on and on, and receives nothing of what it asks for."""
+        self.owed = min(self.owed, self.session.unacked_bytes) + size
+        return self.owed > OWED
 
     def goes_by(self, text: str) -> bool:
         """Whether `text` is its name or an alias."""

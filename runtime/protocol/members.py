@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, Dial, Meta, Probe, Write
 from pysh.runtime.protocol.addresses import Way
-from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, parse
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, pages, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
 from pysh.runtime.protocol.member import FINAL, FLAPPING, FULL, STEADY, Member, Resume
@@ -78,7 +78,7 @@ class Members:
         if (member := self._redials.pop(token, None)) is not None:
             if member.dialling == token:
                 member.dialling = 0
-                member.refused = error.get("stage") in FINAL
+                member.refused = error.get("stage") in FINAL and not error.get("passing")
             if error.get("gone") and member.link is None and not member.ended:
                 self.end(member, "ended")
         elif (asked := self._asked.pop(token, None)) is not None:
@@ -388,14 +388,26 @@ class Members:
 
     # telling
 
-    def view(self) -> list[dict[str, Any]]:
-        """This node first, then the others."""
+    def view(self, after: int = -1) -> list[dict[str, Any]]:
+        """This node first, which has the number 0, then the others; those with a number `after` that one."""
         me = self._node
         myself = {
             "name": me.name, "incarnation": me.incarnation, "state": "self", "python": me.python,
-            "aliases": [], "load": me.work.jobs.load(), "rtt": None,
+            "aliases": [], "load": me.work.jobs.load(), "rtt": None, "number": 0,
         }  # fmt: skip
-        return [myself, *(member.view() for member in self.peers.values() if member.met)]
+        others = (member.view() for member in self.peers.values() if member.met and member.number > after)
+        return [*([myself] if after < 0 else []), *others]
+
+    def introductions(self, kind: int, meta: Meta) -> list[Frame]:
+        """`meta`, and all the nodes there are: a frame of `kind`, and more where one has no room for them.
+
+        All of them but the last say that there is `more`.
+        """
+        *most, last = pages(self.view())
+        metas: list[Meta] = [*({"nodes": page, "more": True} for page in most), {"nodes": last}]
+        metas[0] |= meta
+        kinds = [kind, *[Kind.NODES] * len(most)]
+        return [Frame(kind, LOCAL, LOCAL, meta=pack(meta)) for kind, meta in zip(kinds, metas, strict=True)]
 
     def label(self, incarnation: bytes) -> str:
         """How output of a node is tagged: the part of its name before `@`, while that is unique."""
@@ -407,13 +419,15 @@ class Members:
 
     def _tell(self, event: tuple[Member, str, str] | None = None) -> None:
         """Tell our runners who is there, and what changed."""
-        meta: dict[str, Any] = {"nodes": self.view()}
+        meta: Meta = {}
         if event is not None:
             about, state, reason = event
             meta["event"] = {"name": about.name, "incarnation": about.incarnation, "state": state, "reason": reason}
+        frames = self.introductions(Kind.NODES, meta)
         for link in list(self._node.links.values()):
             if link.role in ("evaluator", "program", "worker"):
-                self._node.write(link, Frame(Kind.NODES, LOCAL, LOCAL, meta=pack(meta)))
+                for frame in frames:
+                    self._node.write(link, frame)
 
     def _say(self, member: Member) -> None:
         """Tell whoever sits here that a node is suspect, or is back; a short absence is not worth a word."""

@@ -20,6 +20,7 @@ from pysh.runtime.protocol.frames import (
     HEADER,
     LINK_KINDS,
     LOCAL,
+    MAX_META,
     Class,
     Flag,
     Frame,
@@ -153,8 +154,9 @@ class Node:
         self.links[number] = link
         if process:
             self.processes[process] = link
-        meta = {"number": process, "name": self.name, "incarnation": self.incarnation, "nodes": self.members.view()}
-        self.write(link, Frame(Kind.WELCOME, LOCAL, LOCAL, meta=pack(meta)))
+        meta = {"number": process, "name": self.name, "incarnation": self.incarnation}
+        for frame in self.members.introductions(Kind.WELCOME, meta):
+            self.write(link, frame)
         if worker:
             self.work.worker_up(worker, link)
         elif hello.role == "evaluator":
@@ -392,7 +394,14 @@ class Node:
 
     def reply(self, asked: Frame, meta: dict[str, Any]) -> None:
         """Answer a REQUEST: `{"ok": value}`, or an error as `errors.describe` has it."""
-        self.post(asked.source, Kind.REPLY, ref=asked.ref, meta=meta, source=asked.dest)
+        packed = pack(meta)
+        if len(packed) > MAX_META:
+            text = f"the answer takes {len(packed):,} bytes; the limit is {MAX_META:,}"
+            packed = pack({"error": "PyshError", "text": text})
+        if (member := self.peers.get(asked.source.incarnation)) is not None and member.answered(len(packed)):
+            self.members.part(member, "it asks and takes no answers")
+            return
+        self.post(asked.source, Kind.REPLY, ref=asked.ref, meta=packed, source=asked.dest)
 
     # leaving
 

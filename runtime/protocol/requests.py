@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
-from pysh.runtime.protocol.frames import Frame, pack
+from pysh.runtime.protocol.frames import ROOM, Frame, pages
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import TAKEN_OVER, Ref
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 Meta = dict[str, Any]
-SHOWN = 48 * 1024
-"""How many bytes of what a node has to tell an answer has room for."""
 
 
 def answer(node: "Node", link: Link | None, frame: Frame) -> None:
@@ -50,13 +48,15 @@ def _info(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Those after number `after`, as many as an answer has room for."""
     tasks = dict.fromkeys(node.peers, 0)
     for ref in node.elsewhere:
         if ref.owner.incarnation in tasks:
             tasks[ref.owner.incarnation] += 1
     mine = sum(job.state != DONE and not job.is_process for job in node.work.jobs)
-    first, *others = node.members.view()
-    return {"ok": [{**first, "tasks": mine}, *({**view, "tasks": tasks[view["incarnation"]]} for view in others)]}
+    tasks[node.incarnation] = mine
+    rows = ({**view, "tasks": tasks[view["incarnation"]]} for view in node.members.view(asked.get("after", -1)))
+    return {"ok": next(pages(rows))}
 
 
 def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -90,21 +90,14 @@ def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> M
 
 def _tasks(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Those after number `after`, as many as an answer has room for."""
-    rows: list[Meta] = []
-    room = SHOWN
-    for job in node.work.jobs:
-        if job.number > asked.get("after", 0):
-            rows.append({**job.described(node.now), "node": node.name})
-            room -= len(pack(rows[-1]))
-            if room < 0:
-                break
-    return {"ok": rows}
+    jobs = (job for job in node.work.jobs if job.number > asked.get("after", 0))
+    return {"ok": next(pages({**job.described(node.now), "node": node.name} for job in jobs))}
 
 
 def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     printed = node.work.jobs.printed(Ref(addressed(asked["owner"]), asked["ref"])) or b""
     # What is no UTF-8 takes more room as text than it did as bytes.
-    return {"ok": {"text": printed.decode("utf-8", "replace").encode()[-SHOWN:].decode("utf-8", "ignore")}}
+    return {"ok": {"text": printed.decode("utf-8", "replace").encode()[-ROOM:].decode("utf-8", "ignore")}}
 
 
 def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

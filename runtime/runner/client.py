@@ -62,6 +62,7 @@ class Client(Wire):
         self._mailboxes: dict[int, Mailbox] = {}
         self._watchers: dict[int, Watcher] = {}
         self._filled: dict[tuple[Pid, str], Waiter] = {}
+        self._told: dict[str, Any] = {}  # of the nodes, by frames that more will follow
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
             Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
@@ -77,15 +78,25 @@ class Client(Wire):
         Client.current = self
 
     def _welcomed(self, data: bytes | None) -> None:
-        """Read the first frame. What came behind it waits until there are handlers for it."""
+        """Read who we are and who is there. What came behind that waits until there are handlers for it."""
         if data is not None:
             self._take(data)
-        if self._raws and not self.name:
-            told = parse(self._raws.popleft()).options()
-            self.name, self.incarnation = told["name"], told["incarnation"]
-            self._pid = Pid(self.incarnation, told["number"])
-            self.view.update(told["nodes"])
-            self._reading.received = self._received
+        while self._raws and not self.name:
+            told = self._learnt(parse(self._raws.popleft()))
+            if told is not None:
+                self.name, self.incarnation = told["name"], told["incarnation"]
+                self._pid = Pid(self.incarnation, told["number"])
+                self._reading.received = self._received
+
+    def _learnt(self, frame: Frame) -> dict[str, Any] | None:
+        """What the frames that tell of the nodes say, with the last of them; None before that."""
+        told = frame.options()
+        self._told = {**self._told, **told, "nodes": self._told.get("nodes", []) + told["nodes"]}
+        if told.get("more"):
+            return None
+        told, self._told = self._told, {}
+        self.view.update(told["nodes"])
+        return told
 
     def __repr__(self) -> str:
         state = f", lost: {self.lost}" if self.lost else ""
@@ -233,8 +244,8 @@ class Client(Wire):
             self.unseen[task.ref] = task
 
     def _on_nodes(self, frame: Frame) -> None:
-        told = frame.options()
-        self.view.update(told["nodes"])
+        if (told := self._learnt(frame)) is None:
+            return
         event = told.get("event") or {}
         reason = event.get("reason") or "noconnection"
         known = {info.incarnation for info in self.view.nodes}

@@ -14,6 +14,7 @@ from pysh.runtime.protocol.frames import (
     LOCAL,
     MAX_BODY,
     MAX_META,
+    ROOM,
     Decoder,
     Flag,
     Frame,
@@ -24,6 +25,7 @@ from pysh.runtime.protocol.frames import (
     encode,
     kind_of,
     pack,
+    pages,
     parse,
     restamp,
     unpack,
@@ -76,12 +78,31 @@ def test_the_largest_frame_passes_and_one_byte_more_does_not() -> None:
     assert len(decoded(wire(Frame(Kind.SEND, A, B, payload=bytes(MAX_BODY))))) == 1
     assert CHUNK + MAX_META <= MAX_BODY
     with pytest.raises(FrameError, match="limits"):
-        decoded(wire(Frame(Kind.SEND, A, B, payload=bytes(MAX_BODY + 1)))[: HEADER.size])
+        decoded(header_of(MAX_BODY + 1, 0))
 
 
 def test_a_meta_past_its_limit_is_refused_by_the_header_alone() -> None:
     with pytest.raises(FrameError, match="limits"):
-        decoded(wire(Frame(Kind.SEND, A, B, meta=bytes(MAX_META + 1)))[: HEADER.size])
+        decoded(header_of(MAX_META + 1, MAX_META + 1))
+
+
+def header_of(length: int, meta: int) -> bytes:
+    """The header of a frame with a body of `length` bytes."""
+    return HEADER.pack(length, Kind.SEND, 0, 0, 0, 0, 0, 0, 0, meta, *A, *B, 0)
+
+
+@pytest.mark.parametrize("part", [{"meta": bytes(MAX_META + 1)}, {"payload": bytes(MAX_BODY + 1)}])
+def test_what_a_receiver_would_refuse_is_not_sent(part: dict[str, bytes]) -> None:
+    with pytest.raises(FrameError, match="limits"):
+        encode(Frame(Kind.SEND, A, B, **part))  # type: ignore[arg-type]  # bytes alone
+
+
+@given(st.lists(st.binary(max_size=ROOM + 5), max_size=12))
+def test_the_pages_of_a_list_each_have_room_in_a_meta_and_hold_it_all(rows: list[bytes]) -> None:
+    made = list(pages(rows))
+    assert [row for page in made for row in page] == rows
+    assert all(len(pack(page)) < MAX_META for page in made)
+    assert all(made) or made == [[]]
 
 
 def test_a_meta_that_overruns_its_body_is_refused_when_it_is_read() -> None:

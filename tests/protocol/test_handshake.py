@@ -1,8 +1,10 @@
 """The handshake as a dialogue: who ends up trusting whom, and what everybody else is told."""
 
+import gc
 import hashlib
 import hmac
 import tracemalloc
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -443,6 +445,20 @@ def test_random_bytes_raise_nothing_and_open_nothing(start: bytes, data: list[by
             work(end)
         assert not end.done
         assert (end.peer, end.rest) == (None, b"")
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\n", PREFACE + message(1, b"\xc1"), PREFACE + message(2, b"")])
+def test_a_failed_handshake_goes_with_the_last_who_holds_it(sent: bytes) -> None:
+    end = acceptor()
+    gone = weakref.ref(end)
+    gc.disable()
+    try:
+        end.receive_data(sent, 0.0)
+        assert end.error is not None
+        del end
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_length_field_allocates_nothing_and_a_flood_is_not_kept() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from pysh.runtime.protocol import members, node
 from pysh.runtime.protocol.frames import FrameError
+from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.member import FIRST, FLAPPING, LONGEST, Member, Resume
 from tests.sim.cluster import Cluster, Machine
 
@@ -137,6 +138,36 @@ def test_nobody_dials_again_who_was_refused_for_good() -> None:
     cluster.unreachable.clear()
     cluster.run(30)
     assert there.refused and there.suspect and len(cluster.lines) == 1
+
+
+def test_a_login_that_broke_is_no_refusal_and_is_tried_again() -> None:
+    cluster = pair(one_machine=False)
+    a, b = cluster["a"], cluster["b"]
+    cluster.run(2)
+    part(cluster)
+    cluster.run(0.0015)
+    there = member(a, b)
+    a.core.members.dial_failed(there.dialling, {"stage": "sshauth", "text": "it broke", "passing": True})
+    cluster.unreachable.clear()
+    cluster.run(10)
+    assert not there.suspect and len(cluster.lines) == 2
+
+
+def test_a_name_that_is_up_is_nobody_elses_and_one_that_is_away_is_free_for_its_next_start() -> None:
+    cluster = pair()
+    a, b = cluster["a"], cluster["b"]
+    other = b.hello()._replace(incarnation=b"another start of b"[:16])
+
+    def refused(hello: Hello) -> str:
+        return (a.core.members.refuse(hello) or "").partition(":")[0]
+
+    assert refused(other) == "name_taken"
+    assert refused(other._replace(name=a.name)) == "name_taken"
+    assert refused(a.hello()) == "self_connect"
+    assert not refused(b.hello())
+    part(cluster)
+    cluster.run(0.0015)
+    assert not refused(other)
 
 
 def test_another_node_at_the_same_address_proves_that_the_first_is_gone() -> None:

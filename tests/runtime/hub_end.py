@@ -21,6 +21,7 @@ from pysh.runtime.protocol.frames import (
     Kind,
     encode,
     pack,
+    pages,
     parse,
 )
 from pysh.runtime.protocol.handshake import Handshake
@@ -63,8 +64,11 @@ class HubEnd:
         while not handshake.done:
             handshake.receive_data(self.sock.recv(65536), time.monotonic())
             self.sock.sendall(handshake.data_to_send())
-        meta = {"number": ME.number, "name": "n1@here", "incarnation": HERE, "nodes": nodes}
-        self.sock.sendall(b"".join(encode(Frame(Kind.WELCOME, LOCAL, LOCAL, meta=pack(meta)))))
+        first, *rest = pages(nodes)
+        meta = {"number": ME.number, "name": "n1@here", "incarnation": HERE, "nodes": first, "more": bool(rest)}
+        self.send(Kind.WELCOME, source=LOCAL, dest=LOCAL, meta=meta)
+        for number, page in enumerate(rest, 1):
+            self.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": page, "more": number < len(rest)})
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter
-from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, SECRET, THERE, WORKER, HubEnd, entry, hub_end, hub_of
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, SECRET, THERE, WORKER, HubEnd, entry, hub_end, hub_of
 
 BIG = bytes(range(256)) * 8192 + b"end"
 
@@ -386,6 +386,23 @@ def test_a_node_that_is_gone_ends_the_waits_for_it_and_no_others(hub: HubEnd) ->
     assert there.wait(DEADLINE) and not here.done
     with pytest.raises(NodeDown, match=r"n2@there is down \(restarted\)"):
         there.get()
+
+
+def test_a_list_of_nodes_that_comes_in_parts_counts_when_it_is_whole(hub: HubEnd) -> None:
+    waiter = hub.client.ask_later("tasks", dest=hub_of(THERE))
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N1], "event": {"reason": "x"}, "more": True})
+    hub.ping()
+    assert not waiter.done
+    hub.send(Kind.NODES, source=LOCAL, dest=LOCAL, meta={"nodes": [N2]})
+    hub.ping()
+    assert not waiter.done and [info.name for info in hub.client.view.nodes] == ["n1@here", "n2@there"]
+
+
+def test_who_comes_knows_all_nodes_before_anything_else_however_many_there_are() -> None:
+    others = [{**N2, "name": f"{'n' * 63}@h{number}", "incarnation": number.to_bytes(16)} for number in range(1000)]
+    with HubEnd(nodes=(N1, *others)) as hub:
+        assert len(hub.client.view.nodes) == 1001
+        assert (hub.client.name, hub.client.pid) == ("n1@here", ME)
 
 
 def test_a_stream_to_a_node_that_is_gone_is_dropped(hub: HubEnd) -> None:

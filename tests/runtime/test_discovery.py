@@ -1,5 +1,7 @@
 """The directory of the nodes of a machine: claimed, found, and rid of the dead."""
 
+import errno
+import fcntl
 import os
 import signal
 import stat
@@ -321,6 +323,15 @@ def test_a_look_that_is_held_up_says_by_what(run: Path, monkeypatch: pytest.Monk
     with discovery._locked(str(run)), pytest.raises(ConfigError, match=f"fuser -v {run}/.lock"):
         found()
     held.release()
+
+
+def test_a_file_system_without_locks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(ConfigError, match=r"nothing can be locked .*No locks available.*; choose another"):
+        claim("n1@db1")
 
 
 def test_a_file_that_says_nonsense_of_a_node_hides_that_node_alone(run: Path) -> None:

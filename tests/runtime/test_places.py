@@ -52,6 +52,35 @@ def test_the_runtime_directory_is_made_for_us_alone(run: Path) -> None:
     assert places.runtime_dirs() == [str(run)]
 
 
+def test_a_named_directory_that_another_machine_used_first_has_a_folder_for_each_other_one(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a home is shared: a lock, a socket or a pid of another machine would mean nothing."""
+    machines = {name: b"%s 0123" % name.encode() for name in ("db1", "db2", "db3")}
+
+    def on(name: str) -> str:
+        monkeypatch.setattr(places, "_machine", lambda: machines[name])
+        return places.runtime_dir()
+
+    assert on("db1") == str(run)
+    second, third = Path(on("db2")), Path(on("db3"))
+    assert second.parent == third.parent == run
+    assert second != third
+    assert stat.S_IMODE(second.stat().st_mode) == 0o700
+    assert [on(name) for name in machines] == [str(run), str(second), str(third)]
+    second.chmod(0o770)
+    with pytest.raises(ConfigError, match=f"chmod 700 {second}"):
+        on("db2")
+
+
+def test_a_directory_of_before_is_the_first_machines_that_looks(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.mkdir(mode=0o700)
+    (run / ".lock").touch()
+    assert places.runtime_dir() == str(run)
+    monkeypatch.setattr(places, "_machine", lambda: b"another")
+    assert places.runtime_dir() != str(run)
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o710, 0o701])
 def test_a_runtime_directory_that_others_may_enter_is_refused_with_the_command_to_type(run: Path, mode: int) -> None:
     run.mkdir()

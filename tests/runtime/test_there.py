@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pysh.runtime import places
 from pysh.runtime.hub import discovery, there
 
 SOURCE = Path(there.__file__).read_text()
@@ -57,6 +58,22 @@ def test_every_python_there_may_be_lists_the_living_nodes(folder: Path, name: st
 def test_without_a_runtime_directory_nobody_runs_there_and_none_is_made(folder: Path) -> None:
     assert survey()["nodes"] == []
     assert not folder.exists()
+
+
+def test_a_directory_that_another_machine_used_first_is_looked_at_where_our_nodes_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(places, "_machine", lambda: b"another 42")
+        others = discovery.claim("w1@db1")
+        others.publish({})
+    ours = discovery.claim("w1@db1")
+    ours.publish({})
+    told = survey()
+    assert told["looked"] == [places.runtime_dir()]
+    assert [node["socket"] for node in told["nodes"]] == [ours.socket] != [others.socket]  # type: ignore[attr-defined]
+    for claim in (others, ours):
+        claim.release()
 
 
 def test_a_directory_that_others_may_enter_is_not_believed(folder: Path) -> None:

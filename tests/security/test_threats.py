@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import psutil
 import pytest
 
-from pysh.runtime.protocol.frames import pack
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, encode, pack
 from pysh.runtime.protocol.handshake import PREFACE, SPAKE2, Handshake, HandshakeError
 from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.greet import greet
 from pysh.transports.base import TransportError
 from pysh.transports.gate import FREE
@@ -33,6 +35,7 @@ from pysh.transports.tunnels import Carrier
 from tests.protocol.talk import message
 from tests.sshd import Place, public
 from tests.system.conftest import Home
+from tests.transports.test_ssh import agent
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,12 +86,27 @@ THREATS = {
         "security/test_threats.py::test_a_false_listening_node_hears_a_share_and_a_confirmation_and_no_more",
         "transports/test_sshd.py::test_an_sshd_is_never_shown_that_there_is_a_cookie",
     ],
+    "somebody has got hold of the cookie": [  # and is then us, as the README says
+        "security/test_threats.py::test_the_readme_says_what_a_cookie_is",
+        "security/test_threats.py::test_a_new_cookie_keeps_out_who_has_the_old_one",
+    ],
     "a holder of the cookie takes another node's name": [
         "protocol/test_handshake.py::test_a_check_refuses_a_proven_peer_with_its_own_code",
         "protocol/test_handshake.py::test_a_node_that_dials_itself_is_told_so",
+        "protocol/test_members.py::test_a_name_that_is_up_is_nobody_elses_and_one_that_is_away_is_free_for_its_next_start",
+        "runtime/test_discovery.py::test_a_name_that_is_held_names_its_holder_and_what_to_do",
+        "runtime/test_discovery.py::test_of_many_that_claim_one_name_at_once_one_wins",
+        "sim/test_cluster.py::test_two_nodes_that_dial_each_other_whenever_they_do_keep_one_connection",
     ],
     "another user of the machine reads, connects or plants": [
         "system/test_other_users.py",
+        "transports/test_unix.py::test_another_user_cannot_connect",
+        "transports/test_unix.py::test_a_socket_that_another_user_planted_is_not_talked_to",
+        "transports/test_unix.py::test_a_link_in_the_way_is_not_followed",
+        "runtime/test_places.py::test_a_runtime_directory_that_others_may_enter_is_refused_with_the_command_to_type",
+        "runtime/test_places.py::test_a_link_to_a_good_directory_is_refused",
+        "runtime/test_places.py::test_a_directory_that_another_user_made_is_refused",
+        "system/test_bad_input.py::test_a_cookie_file_that_others_can_read_is_refused",
         "transports/test_sshd.py::test_our_host_key_is_made_once_and_is_for_nobody_else",
         "transports/test_sshd.py::test_a_file_of_keys_that_others_can_write_opens_nothing",
     ],
@@ -96,10 +114,32 @@ THREATS = {
         "system/test_listening.py::test_the_cookie_is_in_no_command_line_and_environment_of_a_node_that_listens",
         "system/test_proving.py::test_the_cookie_is_proved_over_a_host_key_that_the_machine_has",
         "transports/test_carrier.py::test_what_a_command_reads_is_in_nobodys_command_line",
+        "runtime/test_stage1.py::test_a_node_runs_from_memory_in_any_python_that_is_new_enough",
+    ],
+    "a machine that we start a node on turns against us": [
+        "security/test_threats.py::test_a_server_gets_no_way_to_our_agent_whatever_the_configuration_says",
+        "system/test_starting.py::test_nothing_goes_over_a_host_key_that_nobody_vouches_for_until_the_user_does",
+        "system/test_isolation.py::test_a_hub_imports_nothing_that_could_run_what_it_carries",
+        "protocol/test_flow.py::test_a_payload_past_the_limit_is_refused_and_not_kept",
     ],
     "what a server says moves the cursor or lies in colour": [
         "security/test_threats.py::test_what_a_server_says_is_shown_without_its_control_characters",
         "protocol/test_handshake.py::test_a_stranger_is_shown_by_its_first_bytes_and_told_nothing",
+        "runtime/test_stage0.py::test_what_a_machine_says_is_safe_to_show",
+        "runtime/test_probe.py::test_what_failed_there_is_told_without_control_characters",
+    ],
+    "what start-up files print passes for an answer": [
+        "runtime/test_stage0.py::test_only_lines_with_our_word_are_answers_whatever_comes_between",
+        "runtime/test_stage0.py::test_too_much_noise_is_refused",
+        "runtime/test_probe.py::test_an_answer_behind_too_much_noise_is_not_looked_for",
+        "runtime/test_probe.py::test_an_answer_that_makes_no_sense_is_none",
+        "system/test_starting.py::test_noise_of_start_up_files_is_no_answer",
+    ],
+    "an address is an option of ssh, or a shell's word": [
+        "transports/test_destination.py::test_what_could_be_something_else_than_a_destination_is_refused",
+        "transports/test_carrier.py::test_a_text_that_is_no_destination_is_refused_before_anything",
+        "protocol/test_addresses.py::test_what_is_no_address_is_refused_before_it_is_used",
+        "system/test_bad_input.py::test_addresses_that_are_none_are_refused_before_any_use",
     ],
     "the port leads to something else than the node": [
         "transports/test_sshd.py::test_nobody_gets_a_shell_a_file_or_a_forward",
@@ -108,12 +148,27 @@ THREATS = {
     ],
     "a hostile bastion reads or changes what goes through it": [
         "security/test_threats.py::test_a_relay_with_another_host_key_gets_nobody_through_an_sshd",
+        "security/test_threats.py::test_a_hostile_bastion_that_leads_elsewhere_is_found_out_before_a_key_is_shown",
+        "transports/test_carrier.py::test_a_hop_whose_host_key_changed_is_refused",
     ],
     "who was let in asks for ever more": [
+        "security/test_threats.py::test_who_asks_for_ever_and_reads_no_answer_is_left_and_costs_little",
+        "protocol/test_frames.py::test_the_largest_frame_passes_and_one_byte_more_does_not",
+        "protocol/test_frames.py::test_a_meta_past_its_limit_is_refused_by_the_header_alone",
         "transports/test_sshd.py::test_streams_of_one_connection_are_bounded_and_their_end_frees_a_place",
     ],
-    "a killed node leaves its server behind": [
+    "an sshd offers less than we like": [
+        "system/test_starting.py::test_a_node_is_reached_also_where_sshd_forwards_nothing",
+        "system/test_starting.py::test_a_home_on_which_nothing_can_be_written_is_enough",
+        "system/test_ssh.py::test_a_forced_command_is_named_as_what_it_is",
+        "system/test_ssh.py::test_six_connections_at_once_come_in_where_two_may",
+    ],
+    "who is killed leaves something behind": [
         "system/test_listening.py::test_a_killed_hub_leaves_no_server_behind",
+        "system/test_connect_killed.py::test_whoever_is_killed_nothing_half_made_stays",
+        "system/test_starting.py::test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_stays",
+        "system/test_isolation.py::test_kill_9_of_a_hub_takes_every_process_of_its_node_within_a_second",
+        "transports/test_carrier.py::test_when_the_hub_is_killed_the_carrier_and_each_ssh_are_gone_within_a_second",
     ],
 }  # fmt: skip
 
@@ -453,6 +508,70 @@ async def test_what_a_server_says_is_shown_without_its_control_characters(tmp_pa
     assert str(caught.value).isprintable()
     server.close()
     await server.wait_closed()
+
+
+def test_the_readme_says_what_a_cookie_is() -> None:
+    assert "a cookie is code execution as that user" in (ROOT.parent / "README.md").read_text()
+
+
+def test_a_new_cookie_keeps_out_who_has_the_old_one(home: Home) -> None:
+    old = home.pysh("cookie", "show").stdout.strip()
+    assert home.pysh("cookie", "new").returncode == 0
+    home.node("n1")
+    assert home.pysh("rpc", "n1", "-c", "1").stdout == "1\n"
+    assert home.pysh("rpc", "n1", "--cookie", old, "-c", "1").returncode == 4
+    assert home.pysh("--cookie", old, "-c", "connect('n1')").returncode == 1
+
+
+# who was let in, and more
+
+
+async def test_a_hostile_bastion_that_leads_elsewhere_is_found_out_before_a_key_is_shown(
+    there: Place, carrier: Carrier
+) -> None:
+    there.sshd("gate")
+    true, false = there.sshd("db1"), there.sshd("db2", known=False)
+    there.home.host("db1", {"Port": false.port, "HostKeyAlias": true.name})  # where the bastion leads, not we
+    for transport in ("asyncssh", "openssh"):
+        with pytest.raises(TransportError) as caught:
+            await carrier.connect("db1", via=["gate"], transport=transport)  # type: ignore[arg-type]
+        assert caught.value.stage == "hostkey"
+    assert "Accepted" not in false.log
+    assert "Failed" not in false.log
+
+
+@pytest.mark.parametrize("transport", ["asyncssh", "openssh"])
+async def test_a_server_gets_no_way_to_our_agent_whatever_the_configuration_says(
+    there: Place, tmp_path: Path, transport: Any
+) -> None:
+    there.sshd()
+    there.home.host("*", {"ForwardAgent": "yes"})
+    with agent(there, there.home.key):
+        async with a_carrier(tmp_path) as carrier:
+            connection = await carrier.connect("db1", transport=transport)
+            assert (await connection.run("echo -$SSH_AUTH_SOCK-")).stdout == b"--\n"
+
+
+@pytest.mark.parametrize("role", ["node", "terminal"])
+def test_who_asks_for_ever_and_reads_no_answer_is_left_and_costs_little(home: Home, role: str) -> None:
+    home.node("n1")
+    cookie = home.pysh("cookie", "show").stdout.strip().encode()
+    hub = psutil.Process(home.nodes()[0]["pid"])
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(next(home.runtime.glob("*.sock"))))
+        me = Hello(role, "n2@db2", os.urandom(16), os.urandom(32))
+        peer, _ = greet(sock, me, cookie)
+        told = pack({"session": 1, "yours": 0, "received": 0, "grace": 60.0, "dial": 1})
+        sock.sendall(b"".join(encode(Frame(Kind.RESUME, LOCAL, LOCAL, meta=told))) * (role == "node"))
+        asker, asked = Pid(me.incarnation if role == "node" else peer.incarnation, 1), pack({"verb": "info"})
+        sock.settimeout(10)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            for first in range(1, 50_000, 500):
+                question = Frame(Kind.REQUEST, asker, Pid(peer.incarnation, HUB), 1, meta=asked)
+                questions = [encode(question._replace(seq=number))[0] for number in range(first, first + 500)]
+                sock.sendall(b"".join(questions))
+        assert hub.memory_info().rss < 250 << 20
+        assert home.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "1\n"
 
 
 # what a hub has in it

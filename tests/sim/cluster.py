@@ -428,6 +428,7 @@ class Program:
         self.told: list[tuple[str, bytes, int | str]] = []
         """What came, in order: ("up" or "down", incarnation, reason), or ("message", incarnation, its number)."""
         self.nodes: list[str] = []
+        self._listed: list[dict[str, Any]] = []
         self.known: set[bytes] = set()
         self.sent: dict[bytes, list[tuple[int, int]]] = {}
         """The numbered messages to each incarnation, each with the session that its hub put it into."""
@@ -444,21 +445,26 @@ class Program:
     def hear(self, raws: list[Raw]) -> None:
         """Frames of the hub."""
         for frame in map(parse, raws):
-            if frame.kind == Kind.WELCOME:
-                self.pid = Pid(self.machine.incarnation, frame.options()["number"])
-                self._see(frame.options()["nodes"])
-            elif frame.kind == Kind.NODES:
-                told = frame.options()
-                self._see(told["nodes"])
-                if event := told.get("event"):
-                    text = f"{event['name']}: {event['reason']}"
-                    self.told.append((event["state"], event["incarnation"], text))
+            if frame.kind in (Kind.WELCOME, Kind.NODES):
+                self._hear_of_nodes(frame.options())
             elif frame.kind == Kind.SEND:
                 self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload))))
             elif frame.kind == Kind.RESULT and not frame.flags & Flag.MORE:
                 if self.results.get(frame.ref) != [None]:  # else it was given up when its node went down
                     self.results.setdefault(frame.ref, []).append(frame)
                 self._send(Kind.FETCHED, Pid(frame.source.incarnation, HUB), payload=frame.ref.to_bytes(8, "big"))
+
+    def _hear_of_nodes(self, told: dict[str, Any]) -> None:
+        """A frame that tells of the nodes; where one has no room, others follow with the rest."""
+        if "number" in told:
+            self.pid = Pid(self.machine.incarnation, told["number"])
+        self._listed += told["nodes"]
+        if event := told.get("event"):
+            text = f"{event['name']}: {event['reason']}"
+            self.told.append((event["state"], event["incarnation"], text))
+        if not told.get("more"):
+            listed, self._listed = self._listed, []
+            self._see(listed)
 
     def _see(self, nodes: list[dict[str, Any]]) -> None:
         self.nodes = [node["name"] for node in nodes]
@@ -520,7 +526,8 @@ class Seat:
             if frame.kind == Kind.WELCOME:
                 self._pid = Pid(self.machine.incarnation, frame.options()["number"])
             elif frame.kind == Kind.REPLY:
-                self.answers.append(frame.options()["ok"])
+                told = frame.options()
+                self.answers.append(told.get("ok", told))
 
     def ask(self, verb: str, **args: object) -> None:
         """Send a request; the answer comes at once."""

@@ -41,6 +41,18 @@ def test_two_nodes_that_dial_each_other_at_once_keep_one_connection() -> None:
     assert not program.downs
 
 
+@pytest.mark.seeds(100)
+def test_two_nodes_that_dial_each_other_whenever_they_do_keep_one_connection(seed: int) -> None:
+    cluster = Cluster("a", "b", seed=seed, delay=0.01)
+    programs = [cluster[name].program() for name in "ab"]
+    for name, other in ("ab", "ba"):
+        cluster.at(cluster.random.random() * 0.08, lambda name=name, other=other: cluster[name].dial(other))
+    cluster.run(2)
+    for machine, program in zip(cluster.machines.values(), programs, strict=True):
+        assert sum(link.role == "node" for link in machine.core.links.values()) == 1
+        assert [what for what, *_ in program.told] == ["up"]
+
+
 def test_a_node_that_is_killed_is_down_once_and_disturbs_nobody_else() -> None:
     cluster = Cluster("a", "b", "c")
     for one, other in (("a", "b"), ("a", "c"), ("b", "c")):

@@ -93,7 +93,7 @@ class Home:
             for process in self.processes():
                 print("left behind:", process.pid, process.cmdline())
                 process.kill()
-        left = [file.name for file in self.runtime.glob("*") if file.name != ".lock"]
+        left = [file.name for file in self.runtime.rglob("*") if file.name != ".lock" and not file.is_dir()]
         assert not left, left
 
 

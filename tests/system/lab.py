@@ -34,24 +34,30 @@ def ip(*words: str) -> None:
 
 
 class Host:
-    """One machine: a namespace, a home with a runtime directory, and perhaps an sshd at port 22."""
+    """One machine: namespaces, a home with a runtime directory, and perhaps an sshd at port 22.
 
-    def __init__(self, lab: "Lab", name: str) -> None:
+    The home may be that of `another` machine as well, as on a cluster.
+    """
+
+    def __init__(self, lab: "Lab", name: str, another: "Host | None" = None) -> None:
         self.name = name
         self.namespace = f"{lab.tag}-{name}"
         self.addresses: dict[str, str] = {}
         self.server: Sshd | None = None
-        self.client = sshd.Home(lab.folder / name)
-        self.home = Home(self.client.path, ["ip", "netns", "exec", self.namespace])
+        self.client = another.client if another else sshd.Home(lab.folder / name)
+        named = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', name]
+        self.home = Home(self.client.path, ["ip", "netns", "exec", self.namespace, *named])
         self.home.environ |= self.client.environ | {"PYSH_COOKIE_FILE": str(lab.cookie)}
         ip("netns", "add", self.namespace)
         ip("-n", self.namespace, "link", "set", "lo", "up")
 
     def serve(self, *clients: "Host") -> None:
         """Run an sshd that lets `clients` in, each of which knows its host key at every address."""
-        env = {"PYSH_RUNTIME_DIR": str(self.home.runtime), "PYSH_COOKIE_FILE": self.home.environ["PYSH_COOKIE_FILE"]}
+        given = ("HOME", "XDG_STATE_HOME", "PYSH_RUNTIME_DIR", "PYSH_COOKIE_FILE")
+        env = {name: self.home.environ[name] for name in given}
         options = {"Port": "22", "ListenAddress": "0.0.0.0"}
-        self.server = Sshd(self.home.folder / "sshd", self.client.key, options, env=env, prefix=self.home.prefix)
+        folder = self.home.folder / f"sshd-{self.name}"
+        self.server = Sshd(folder, self.client.key, options, env=env, prefix=self.home.prefix)
         self.server.authorized.write_text("".join(f"{public(host.client.key)}\n" for host in clients))
         for host in clients:
             with host.client.known_hosts.open("a") as file:
@@ -90,9 +96,12 @@ class Lab:
         self._networks: dict[str, int] = {}
         self._hosts: list[Host] = []
 
-    def host(self, name: str, *networks: str) -> Host:
-        """A machine with a cable into each of `networks`, which are made with their first machine."""
-        made = Host(self, name)
+    def host(self, name: str, *networks: str, another: Host | None = None) -> Host:
+        """A machine with a cable into each of `networks`, which are made with their first machine.
+
+        It has the home of `another`, if that is given.
+        """
+        made = Host(self, name, another)
         self._hosts.append(made)
         for network in networks:
             if network not in self._networks:

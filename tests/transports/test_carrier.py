@@ -14,9 +14,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from pysh.transports.base import TransportError
+from pysh.transports.means import BROKE
 from pysh.transports.tunnels import Carrier
 from tests.sshd import Place, alive, descendants, keygen, public, until
 
@@ -338,6 +340,26 @@ async def test_a_key_that_the_server_does_not_take_fails_at_sshauth_and_is_shown
     error = await failure(carrier.connect("db1", transport=transport))
     assert error.stage == "sshauth"
     assert server.log.count("Connection from") == 1
+
+
+@pytest.mark.parametrize("transport", MEANS)
+async def test_a_connection_that_breaks_while_we_log_in_is_no_refusal(
+    there: Place, carrier: Carrier, transport: str
+) -> None:
+    class Breaks(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            self._connection = conn
+
+        def begin_auth(self, username: str) -> bool:
+            self._connection.abort()
+            return True
+
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key], server_factory=Breaks, config=None)
+    error = await failure(carrier.connect(f"127.0.0.1:{server.get_port()}", transport=transport))
+    assert (error.stage, error.what) == ("sshauth", BROKE)
+    server.close()
+    await server.wait_closed()
 
 
 @pytest.mark.parametrize("transport", MEANS)
