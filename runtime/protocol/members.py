@@ -373,7 +373,7 @@ class Members:
         node.elsewhere = {ref for ref in node.elsewhere if ref.owner.incarnation != member.incarnation}
         self._tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
-        node.attachment.lost(member.incarnation, reason)
+        node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
         lost = f"; {undelivered} message{'s' * (undelivered > 1)} may not have reached it" if undelivered else ""
         node.console.notice(f"{member.name} is down: {reason}{lost}", "warn")
 
