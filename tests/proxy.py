@@ -80,6 +80,13 @@ class Proxy:
         """Change one bit of the next piece that way."""
         self._bent = way
 
+    def put(self, way: int, data: bytes) -> None:
+        """Send `data` that way on every connection that stands, as if it were the other end's."""
+        with self._lock:
+            for pair in self._pairs:
+                with suppress(OSError):  # those that ended are among them
+                    pair[1 - way].sendall(data)
+
     def stall(self, way: int, on: bool = True) -> None:
         """Pass nothing on that way, though the connections stand (a black hole); or do again."""
         if on:

@@ -293,6 +293,12 @@ class Machine:
         """The other end is gone."""
         self.happens(lambda: self._hung_up(link, "connection lost"))
 
+    def drop(self, link: int, fault: str) -> None:
+        """What came on `link` breaks the rules."""
+        self.core.closed(link, fault, self.cluster.now, fault=True)
+        self.settle()
+        self._close(link)
+
     def _hung_up(self, link: int, reason: str) -> None:
         if self._wires.pop(link, None) is not None:
             self.hang_ups.pop(link, None)

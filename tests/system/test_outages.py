@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import pytest
 
+from pysh.runtime.protocol.member import FAULTS
 from tests.proxy import BACK, THERE, Proxy
 from tests.sshd import Place, place
 from tests.system.conftest import PYSH, Home, until
@@ -299,6 +300,23 @@ def test_P2_past_the_grace_a_node_is_down_on_both_sides(home: Home) -> None:
         assert pair.on_n1(f"connect({proxy.address!r}).name") == "'n2@localhost'"
         assert pair.on_n1(EVENT) == "('n2@localhost', 'up', '')"
         assert pair.on_n1("call(lambda: 6 * 7, on='n2')") == "42"
+
+
+def test_P3_a_node_that_breaks_the_rules_again_and_again_is_down_once_and_with_the_reason(pair: Pair) -> None:
+    pair.on_n1("import pysh; monitor_nodes()")
+    pair.home.pysh("rpc", "n2", "-c", "import pysh; monitor_nodes()")
+    for _ in range(FAULTS):
+        until(lambda: pair.state() == "['up']", "n2 to be up")
+        connections = pair.proxy.connections
+        pair.proxy.put(BACK, b"\xff" * 96)
+        until(lambda before=connections: pair.proxy.connections > before or pair.state() == "[]", "the end of it")  # type: ignore[misc]
+    reason = "5 connections in a row broke the rules: a frame of 4294967295 bytes"
+    for node, other in (("n1", "n2"), ("n2", "n1")):
+        told = pair.home.pysh("rpc", node, "-c", EVENT).stdout
+        assert told.startswith(f"('{other}@localhost', 'down', '{reason}")
+        assert pair.state(node) == "[]"
+    assert pair.on_n1(f"connect({pair.proxy.address!r}).name") == "'n2@localhost'"
+    assert pair.on_n1(EVENT) == "('n2@localhost', 'up', '')"
 
 
 def test_P2_a_hub_that_is_stopped_for_long_is_waited_for(pair: Pair, request: pytest.FixtureRequest) -> None:
