@@ -419,6 +419,10 @@ class Members:
         short = name.partition("@")[0]
         return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
 
+    def suspects(self) -> list[str]:
+        """The labels of the nodes of which whoever sits here was told that they are suspect."""
+        return [self.label(member.incarnation) for member in self.peers.values() if member.noticed]
+
     def _tell(self, event: tuple[Member, str, str] | None = None) -> None:
         """Tell our runners who is there, and what changed."""
         meta: dict[str, Any] = {"nodes": self.view()}

@@ -207,3 +207,26 @@ def test_senders_are_told_when_too_much_is_kept_and_when_there_is_room(monkeypat
 def test_what_is_no_resume_ends_the_connection(told: object) -> None:
     with pytest.raises(FrameError, match="malformed RESUME"):
         Resume(told)
+
+
+def test_who_sits_at_a_node_is_told_which_others_are_suspect_and_until_when() -> None:
+    cluster = pair(one_machine=False)
+    a = cluster["a"]
+    seat = a.terminal()
+    cluster.run(2)
+    part(cluster)
+    cluster.run(1)
+    assert a.core.members.suspects() == []  # too short to be worth a word
+    cluster.run(2)
+    assert a.core.members.suspects() == ["b"]
+    cluster.unreachable.clear()
+    cluster.run(10)
+    assert a.core.members.suspects() == []
+    part(cluster)
+    cluster.run(3)
+    assert a.core.members.suspects() == ["b"]
+    a.core.members.end(member(a, cluster["b"]), "for a reason")
+    a.settle()
+    assert a.core.members.suspects() == []
+    cluster.run(1)
+    assert seat.suspects == [["b"], [], ["b"], []]

@@ -512,11 +512,12 @@ class Program:
 
 
 class Seat:
-    """A terminal on a node's shell, and what it is answered."""
+    """A terminal on a node's shell, what it is answered, and which nodes it is told to be suspect."""
 
     def __init__(self, machine: Machine, link: int) -> None:
         self.machine = machine
         self.answers: list[dict[str, Any]] = []
+        self.suspects: list[list[str]] = []
         self._link = link
         self._pid = Pid(machine.incarnation, 0)
 
@@ -527,6 +528,8 @@ class Seat:
                 self._pid = Pid(self.machine.incarnation, frame.options()["number"])
             elif frame.kind == Kind.REPLY:
                 self.answers.append(frame.options()["ok"])
+            elif frame.kind == Kind.NOTICE:
+                self.suspects.append(frame.options()["suspects"])
 
     def ask(self, verb: str, **args: object) -> None:
         """Send a request; the answer comes at once."""
