@@ -177,7 +177,11 @@ class Load:
     def end(self) -> list[str]:
         """Stop it; what it found: whether all came, each way, and how many."""
         self.stop.touch()
-        out, err = self.process.communicate(timeout=90)
+        try:
+            out, err = self.process.communicate(timeout=90)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            pytest.fail(f"it does not end: {self.process.communicate()}")
         assert self.process.returncode == 0, err
         return out.split()
 
