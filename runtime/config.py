@@ -31,6 +31,7 @@ __all__ = [
     "cookie_file",
     "default_node_host",
     "generated_name",
+    "grace",
     "machine_names",
     "new_cookie",
     "read_cookie",
@@ -151,6 +152,25 @@ def _check_cookie_file(path: str, found: os.stat_result) -> None:
     if found.st_mode & 0o077:
         evidence = f"{path}: mode {stat.S_IMODE(found.st_mode):04o}"
         raise CookieError("others may read or change the cookie file", evidence, f"chmod 600 {path}")
+
+
+# Time
+
+
+def grace() -> dict[str, list[float]]:
+    """What a hub is told of how long it waits for a node without a connection: `$PYSH_GRACE` seconds, whoever
+    sits at either; nothing where that is not set. Raises `ConfigError`.
+    """
+    text = os.environ.get("PYSH_GRACE", "")
+    if not text:
+        return {}
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ConfigError("the grace is no number of seconds", f"$PYSH_GRACE: {text}", "export PYSH_GRACE=3600")
+    return {"grace": [seconds, seconds]}
 
 
 # Names

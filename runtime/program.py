@@ -93,6 +93,7 @@ def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
         "python_version": python,
         "cwd": os.getcwd(),  # noqa: PTH109
         "listen": listen,
+        **config.grace(),
     }
     sock = start_hub(asked)
     try:

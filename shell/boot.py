@@ -14,17 +14,26 @@ from pysh.shell.theme import RESET, SGR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing `typing` itself takes as long as all the rest of this
+    from collections.abc import Sequence
     from typing import Any
 
 CLEAR = b"\r\x1b[K"
 PASTE_ON, PASTE_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 _IFLAG, _OFLAG, _LFLAG, _CC = 0, 1, 3, 6
 _ROWS, _COLUMNS = 24, 80
+_NAMED = 3
 
 
 def prompt(name: str, cell: int) -> str:
     """The text of a prompt."""
     return f"{name}[{cell}]> "
+
+
+def mark(suspects: "Sequence[str]") -> str:
+    """What stands before a prompt while nothing comes from some nodes: who they are, or how many."""
+    if not suspects:
+        return ""
+    return f"({', '.join(suspects) if len(suspects) <= _NAMED else f'{len(suspects)} nodes'} suspect) "
 
 
 def paint(name: str, cell: int = 1) -> "Tty | None":

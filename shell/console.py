@@ -49,6 +49,8 @@ class Console:
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
         self.given = given
+        self.suspects: list[str] = []
+        """The nodes from which nothing comes at present, as output of theirs is tagged."""
         self._sock = sock
         self._compute = compute
         shake = Handshake(
@@ -154,6 +156,8 @@ class Console:
         reply = self._replies.pop(ref)
         if "ok" not in reply:
             raise Refused(str(reply.get("text", reply.get("error"))))
+        if verb == "attach":
+            self.suspects = reply["ok"].get("suspects", [])
         return reply["ok"]
 
     def cell(self, source: bytes) -> int:
@@ -217,6 +221,8 @@ class Console:
         elif frame.kind == Kind.BYE:
             self._reason = str(frame.options().get("reason", ""))
         elif frame.kind != Kind.NODES:
+            if frame.kind == Kind.NOTICE:
+                self.suspects = frame.options().get("suspects", self.suspects)
             self._frames.append(frame)
 
     def _gone(self) -> HubLost | Refused:

@@ -53,6 +53,7 @@ class Editor:
         self.loop = asyncio.new_event_loop()
         self._tty = tty
         self._prompt = ""
+        self._mark: Callable[[], str] = str
         self._live: Sequence[str] = ()
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
@@ -81,9 +82,12 @@ class Editor:
         self._app.ttimeoutlen = ESCAPE
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
-    def read(self, prompt: str) -> str:
-        """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given."""
-        self._prompt = prompt
+    def read(self, prompt: str, mark: Callable[[], str] = str) -> str:
+        """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
+
+        `mark` gives what stands before `prompt`, and is asked again after each `show`.
+        """
+        self._prompt, self._mark = prompt, mark
         self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
@@ -155,7 +159,7 @@ class Editor:
         shown: StyleAndTextTuples = []
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
-        return [*shown, ("class:prompt", self._prompt)]
+        return [*shown, ("class:suspect", self._mark()), ("class:prompt", self._prompt)]
 
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""

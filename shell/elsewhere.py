@@ -47,6 +47,7 @@ def node(asked: argparse.Namespace) -> int:
         "role": "headless", "persistent": True, "incarnation": secrets.token_hex(16),
         "cookie": config.read_cookie(asked.cookie, asked.cookie_file).hex(),
         "connect": [address for address in asked.connect.split(",") if address],
+        **config.grace(),
     }  # fmt: skip
     with other_machine(asked.on) as other:
         started = other.start(Asked(name, asked.on, asked.python or ""), settings)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.shell import signals
-from pysh.shell.boot import Tty, prompt
+from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
@@ -112,7 +112,7 @@ class Plain:
     def _source(self) -> Line:
         """The next cell."""
         text = ""
-        asked = prompt(self.name, self._cell)
+        asked = mark(self._console.suspects) + prompt(self.name, self._cell)
         while True:
             if self._person:
                 returned, line_end, self._returned = self._returned.partition("\n")

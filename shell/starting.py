@@ -27,7 +27,7 @@ def full_name(text: str | None) -> str:
 
 
 def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> dict[str, Any]:
-    """What a hub is told at its start. Raises `ConfigError` for a Python that cannot run code."""
+    """What a hub is told at its start. Raises `ConfigError`, as for a Python that cannot run code."""
     cwd = os.getcwd()
     python = interpreter.user_python(asked.python, cwd)
     version, executable = interpreter.check_python(python)
@@ -46,6 +46,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         "listen": asked.listen,
         "connect": [a for a in asked.connect.split(",") if a],
         **({"linger": 0} if asked.rm else {}),
+        **config.grace(),
     }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
-from pysh.shell.boot import Tty, prompt
+from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
@@ -149,8 +149,8 @@ class Session:
         """The next cell. Raises `EOFError` when the user wants to leave."""
         text = prompt(console.name, self._cell)
         if self._editor is None:
-            if self._tty.painted != text:
-                self._tty.paint(text)
+            if self._tty.painted != (whole := mark(console.suspects) + text):
+                self._tty.paint(whole)
             if (line := self._whole_line()) is not None:
                 return self._take_line(line)
             self._load_editor()
@@ -161,7 +161,7 @@ class Session:
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
-            return editor.read(text)
+            return editor.read(text, lambda: mark(console.suspects))
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:

@@ -9,6 +9,7 @@ SGR = {"prompt": "1", "tag": "36", "error": "31", "warn": "33", "dim": "90"}
 
 STYLE = {
     "prompt": "bold",
+    "suspect": "ansiyellow",
     "prompt-continuation": "ansibrightblack",
     "auto-suggestion": "ansibrightblack",
     "live": "ansicyan",

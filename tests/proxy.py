@@ -72,18 +72,29 @@ class Proxy:
         self.cut()
         self._goodbye = True
 
-    def tear(self, way: int, seconds: float = 0.0, patience: float = 1.0) -> None:
-        """The same, but in the middle of what is under way: half of the next piece that way still arrives."""
+    def tear(self, way: int, seconds: float = 0.0, patience: float = 5.0) -> bool:
+        """The same, but in the middle of what is under way: half of the next piece that way still arrives.
+
+        False if nothing went that way within `patience` seconds.
+        """
         self._torn = way
         until = time.monotonic() + patience
         while self._torn is not None and time.monotonic() < until:
             time.sleep(0.001)
-        self._torn = None
+        torn, self._torn = self._torn is None, None
         self.cut(seconds)
+        return torn
 
     def flip(self, way: int) -> None:
         """Change one bit of the next piece that way."""
         self._bent = way
+
+    def put(self, way: int, data: bytes) -> None:
+        """Send `data` that way on every connection that stands, as if it were the other end's."""
+        with self._lock:
+            for pair in self._pairs:
+                with suppress(OSError):  # those that ended are among them
+                    pair[1 - way].sendall(data)
 
     def stall(self, way: int, on: bool = True) -> None:
         """Pass nothing on that way, though the connections stand (a black hole); or do again."""

@@ -200,16 +200,23 @@ def _login(uid: int) -> str:
 
 async def stream_over(sock: socket.socket, path: str) -> Stream:
     """A stream over a connected Unix socket, which it owns from then on; the peer is checked first."""
-    import asyncio
-
     from pysh.transports.streams import LoopStream
 
     peer = Peer(Address("unix", path), check_peer(sock, path))
-    sock.setblocking(False)
-    loop = asyncio.get_running_loop()
-    # Its name notwithstanding this is for any connected socket; it dials nothing.
-    _, stream = await loop.connect_accepted_socket(lambda: LoopStream(peer), sock)
+    stream = LoopStream(peer)
+    await carry(sock, stream)
     return stream
+
+
+async def carry(sock: socket.socket, protocol: "asyncio.Protocol") -> None:
+    """Let the running loop carry the connected `sock`, which belongs to it from then on, for `protocol`."""
+    import asyncio
+
+    sock.setblocking(False)
+    # Its name notwithstanding this is for any connected socket; it dials nothing. Not `create_unix_connection`:
+    # where the other end hangs up before that returns uvloop closes the descriptor twice, and by the second
+    # time it is another connection's.
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, sock)
 
 
 async def listen(path: str) -> Listener:

@@ -134,14 +134,13 @@ class Dialler:
         server, now = self._server, time.monotonic()
         shake = dialling(server.hello(), server.cookie, host_key=tunnel.host_key if tunnel else b"", node=node)
         connection = Connection(shake, now=now, heartbeat=None)
-        sock.setblocking(False)
         alias = "" if attempt.address.startswith("unix:") else attempt.address
         told = {"trace": attempt.trace.rows}
         peer = Peer(server, connection, token=attempt.token, address=attempt.address, alias=alias, told=told)
         self._greeting[peer.number] = attempt
         if tunnel is not None:
             self._tunnels[peer.number] = tunnel
-        await server.loop.create_unix_connection(lambda: peer, sock=sock)
+        await unix.carry(sock, peer)
         server.loop.call_later(SECONDS, self._too_late, peer)
 
     def _too_late(self, peer: "Peer") -> None:

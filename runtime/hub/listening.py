@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.places import state_dir
 from pysh.runtime.protocol.handshake import SPAKE2
-from pysh.transports import listening
+from pysh.transports import listening, unix
 from pysh.transports.base import TransportError
 from pysh.transports.tunnels import Carrier
 
@@ -87,10 +87,9 @@ class Port:
 
     def _came(self, sock: socket.socket, source: str, by: str) -> None:
         """Somebody is through: what he says is for the hub."""
-        sock.setblocking(False)
         peer = self._server.expecting(
             suites=(SPAKE2,), host_keys=lambda: (self._key_hash,), prover=self._prover, source=source
         )
-        taking = self._server.loop.create_task(self._server.loop.create_unix_connection(lambda: peer, sock=sock))
+        taking = self._server.loop.create_task(unix.carry(sock, peer))
         self._taking.add(taking)
         taking.add_done_callback(self._taking.discard)

@@ -116,11 +116,11 @@ class Peer(asyncio.Protocol):
             try:
                 server.core.received(self.number, raws, now)
             except FrameError as error:
-                server.drop(self, str(error))
+                server.drop(self, str(error), fault=True)
         server.carry_out()
         self.send(self.connection.data_to_send())
         if self.connection.error is not None:
-            server.drop(self, str(self.connection.error))
+            server.drop(self, str(self.connection.error), fault=True)
 
     def _greeting(self, now: float) -> None:
         """The handshake has something to compute, or is over, or waits for more."""
@@ -266,12 +266,12 @@ class Server:
 
     # closing
 
-    def drop(self, peer: Peer, reason: str) -> None:
-        """End a connection that cannot be trusted or is not wanted."""
+    def drop(self, peer: Peer, reason: str, *, fault: bool = False) -> None:
+        """End a connection that cannot be trusted or is not wanted, perhaps by a `fault` of its other end."""
         if peer.connection.opened:
-            self.core.closed(peer.number, reason, time.monotonic())
+            self.core.closed(peer.number, reason, time.monotonic(), fault=fault)
+        self.carry_out()  # a last word may be for this connection
         peer.close()
-        self.carry_out()
 
     def lost(self, peer: Peer) -> None:
         """The bytes of a connection ended."""

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 class Attachment:
     """Watches the node with the incarnation `starter`; nobody, if that is empty.
 
-    When that stops on purpose, this node stops. When it is down for longer than this node's grace, it stops
-    as soon as nothing runs on it and nobody has a result to fetch.
+    When that stops on purpose, this node stops. When it is away for longer than this node's grace, and down, it
+    stops as soon as nothing runs on it and nobody has a result to fetch.
     """
 
     def __init__(self, node: "Node", starter: bytes) -> None:
@@ -18,14 +18,14 @@ class Attachment:
         self._starter = starter
         self._looks_at = 0.0
 
-    def lost(self, incarnation: bytes, reason: str) -> None:
-        """A node is not connected any more; `shutdown` is the reason of one that stopped on purpose."""
+    def lost(self, incarnation: bytes, reason: str, away: float) -> None:
+        """A node is down, and was away for so many seconds; `shutdown` is the reason of one that stopped on purpose."""
         if not self._starter or incarnation != self._starter:
             return
         if reason == "shutdown":
             self._node.stop("who started it has stopped")
         else:
-            self._look_in(self._node.grace)
+            self._look_in(max(0.0, self._node.grace - away))
 
     def _look_in(self, seconds: float) -> None:
         self._looks_at = self._node.now + seconds

@@ -148,7 +148,8 @@ class Console:
         self._node.actions.append(Attended(True))
         missed, dropped = self._missed.take()
         answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0}
-        return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped}
+        suspects = self._node.members.suspects()
+        return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects}
 
     def terminal_gone(self, link: Link) -> bool:
         """A terminal closed; whether it was the attached one. What it did not show the next one will."""
@@ -166,8 +167,8 @@ class Console:
         return True
 
     def notice(self, text: str, level: str = "info") -> None:
-        """Tell whoever sits at this node."""
-        self._tell(Kind.NOTICE, meta={"text": text, "level": level})
+        """Tell whoever sits at this node, and which nodes are suspect by now."""
+        self._tell(Kind.NOTICE, meta={"text": text, "level": level, "suspects": self._node.members.suspects()})
 
     def _tell(self, kind: int, **fields: Any) -> None:
         if self.terminal is not None:

@@ -18,6 +18,10 @@ STEADY = 1.0
 """A connection that stood for so many seconds is dialled again without waiting."""
 FLAPPING = 3
 """Of the attempts before it so many count, at most, against one that stood for less."""
+FAULTS = 5
+"""So many connections in a row on which it broke the rules, and it is given up; one that stood for `SOUND` seconds
+begins a new row."""
+SOUND = 60.0
 FULL = 16 * 1024 * 1024
 """Bytes kept for it, from which its senders wait until half of them are gone."""
 OWED = 2 * FULL
@@ -53,6 +57,7 @@ class Member:
         "attempts",
         "dialling",
         "ended",
+        "faults",
         "full",
         "grace",
         "hello",
@@ -93,8 +98,9 @@ class Member:
         self.lost_at = self.resumed_at = 0.0
         self.dialling = 0  # the token of the dial that is under way
         self.attempts = 0
+        self.faults = 0  # how many connections in a row ended because it broke the rules
         self.turn = 0  # counts the timers that were set; only the last one counts
-        self.refused = False  # dialling again is of no use
+        self.refused = ""  # why dialling again is of no use
         self.ended = ""  # why, once it is down
 
     @property

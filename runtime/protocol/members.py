@@ -7,7 +7,8 @@ A connection is lost, and what follows:
 2. On a new connection both ends say first which session they have, and how much of it they received
    (RESUME). What the other lacks is sent again; what came twice is dropped.
 3. The node is down at once on proof: it says BYE, its name is no longer held on this machine, or another
-   incarnation of it answers. Else it is when it was away for longer than the grace of both ends.
+   incarnation of it answers. Else it is when it was away for longer than the grace of both ends, or
+   broke the rules on one connection after the other.
 4. An end that has given a session up cannot agree on it any more. The other end learns so from its
    RESUME: the node is down there as well, and up again, in a new session.
 """
@@ -20,7 +21,7 @@ from pysh.runtime.protocol.addresses import Way
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, pages, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
-from pysh.runtime.protocol.member import FINAL, FLAPPING, FULL, STEADY, Member, Resume
+from pysh.runtime.protocol.member import FAULTS, FINAL, FLAPPING, FULL, SOUND, STEADY, Member, Resume
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -78,7 +79,8 @@ class Members:
         if (member := self._redials.pop(token, None)) is not None:
             if member.dialling == token:
                 member.dialling = 0
-                member.refused = error.get("stage") in FINAL and not error.get("passing")
+                final = error.get("stage") in FINAL and not error.get("passing")
+                member.refused = str(error.get("text")) if final else ""
             if error.get("gone") and member.link is None and not member.ended:
                 self.end(member, "ended")
         elif (asked := self._asked.pop(token, None)) is not None:
@@ -126,7 +128,7 @@ class Members:
         member = self.peers.get(hello.incarnation) or self._begin(hello)
         link.member, link.session = member, member.session
         if token:
-            member.address, member.refused = link.address, False
+            member.address, member.refused = link.address, ""
             if alias and not member.goes_by(alias):
                 member.aliases.append(alias)
                 if member.met:
@@ -227,6 +229,19 @@ class Members:
             return
         self._wait(member)
 
+    def broke_rules(self, link: Link, fault: str) -> None:
+        """A connection with another node cannot go on: `fault` is what came. It parts with one that goes on so."""
+        member = link.member
+        if member is not None and not member.ended:
+            member.faults = member.faults + 1 if self._node.now - member.resumed_at < SOUND else 1
+            if member.faults >= FAULTS:
+                reason = f"{FAULTS} connections in a row broke the rules: {fault}"
+                if member.link is not link:
+                    self._bye(link, reason)
+                self.part(member, reason)
+                return
+        self.lost(link, fault)
+
     def _unwire(self, member: Member) -> None:
         member.link, member.wire = None, 0
         member.written = member.session.statistics().sent
@@ -250,7 +265,8 @@ class Members:
         away = node.now - member.lost_at
         left = max(node.grace, member.grace) - away
         if left <= INSTANT:
-            self.end(member, f"unreachable for {away:.0f} s")
+            refusal = f": {member.refused.splitlines()[0]}" if member.refused else ""
+            self.end(member, f"unreachable for {away:.0f} s{refusal}")
             return
         node.actions.append(Probe(member.incarnation, member.name))
         if member.address and not member.dialling and not member.refused:
@@ -374,7 +390,7 @@ class Members:
         self._tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)
-        node.attachment.lost(member.incarnation, reason)
+        node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
         lost = f"; {undelivered} message{'s' * (undelivered > 1)} may not have reached it" if undelivered else ""
         node.console.notice(f"{member.name} is down: {reason}{lost}", "warn")
 
@@ -416,6 +432,10 @@ class Members:
         name = names.get(incarnation, "?")
         short = name.partition("@")[0]
         return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
+
+    def suspects(self) -> list[str]:
+        """The labels of the nodes of which whoever sits here was told that they are suspect."""
+        return [self.label(member.incarnation) for member in self.peers.values() if member.noticed]
 
     def _tell(self, event: tuple[Member, str, str] | None = None) -> None:
         """Tell our runners who is there, and what changed."""

@@ -162,14 +162,14 @@ class Node:
         elif hello.role == "evaluator":
             self.console.evaluator_up(link)
 
-    def closed(self, number: int, reason: str, now: float) -> None:
-        """A link is gone."""
+    def closed(self, number: int, reason: str, now: float, *, fault: bool = False) -> None:
+        """A link is gone; by a `fault` of its other end, which broke the rules, if that is the reason."""
         self.now = now
         link = self.links.pop(number, None)
         if link is None:
             return
         if link.role == "node":
-            self.members.lost(link, reason)
+            (self.members.broke_rules if fault else self.members.lost)(link, reason)
             return
         self.processes.pop(link.process, None)
         self.ended(link.process, NORMAL)

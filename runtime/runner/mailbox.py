@@ -1,6 +1,6 @@
 """The messages of a process that it has not received yet, and which of them a `receive` means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import RLock
 from typing import Any
 
@@ -40,6 +40,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
+        self._first = 0  # none has a lower number
         self._next = 0
         self._taken = self._taken_bytes = 0
         self._waiting: list[Waiter] = []
@@ -119,7 +120,7 @@ class Mailbox:
             self._taken_bytes += size
 
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
-        for number in range(start, end) if start else list(self._messages):
+        for number in self._numbers(start, end):
             message = self._messages.get(number)
             if message is None:
                 continue
@@ -132,6 +133,17 @@ class Mailbox:
                 self._remove(number)
                 return value, start
         return MISSING, end
+
+    def _numbers(self, start: int, end: int) -> Iterable[int]:
+        """Those of the messages from `start` up to `end`, and some that are gone.
+
+        Not a list of them all, where that can be: for each of many that wait it would be made anew.
+        """
+        while self._first < end and self._first not in self._messages:
+            self._first += 1
+        if start or end - self._first <= 2 * len(self._messages):
+            return range(max(start, self._first), end)
+        return list(self._messages)
 
 
 def matcher(match: Any) -> Callable[[Any], bool]:

@@ -23,6 +23,7 @@ class Hub:
         self.me = Pid(OWN, HUB)
         self.actions: list[Any] = []
         self.sent: list[tuple[int, int, bytes, int]] = []
+        self.members = SimpleNamespace(suspects=list)
         self.console = Console(cast(Any, self))
         self.console.evaluator_up(cast(Any, SimpleNamespace(process=EVALUATOR)))
         self.console.attach(cast(Any, SimpleNamespace(process=TERMINAL)), {})

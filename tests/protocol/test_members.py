@@ -5,7 +5,7 @@ import pytest
 from pysh.runtime.protocol import members, node
 from pysh.runtime.protocol.frames import FrameError
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.member import FIRST, FLAPPING, LONGEST, Member, Resume
+from pysh.runtime.protocol.member import FAULTS, FIRST, FLAPPING, LONGEST, SOUND, Member, Resume
 from tests.sim.cluster import Cluster, Machine
 
 
@@ -134,10 +134,46 @@ def test_nobody_dials_again_who_was_refused_for_good() -> None:
     cluster.run(0.0015)
     there = member(a, b)
     assert there.dialling
-    a.core.members.dial_failed(there.dialling, {"stage": "cookie", "text": "another cookie"})
+    a.core.members.dial_failed(there.dialling, {"stage": "cookie", "text": "another cookie\nand a hint"})
     cluster.unreachable.clear()
     cluster.run(30)
     assert there.refused and there.suspect and len(cluster.lines) == 1
+    cluster.run(31)
+    assert there.ended == "unreachable for 60 s: another cookie"
+
+
+def break_rules(machine: Machine, other: Machine) -> None:
+    """The hub of `machine` gets from the other what is no frame."""
+    link = member(machine, other).link
+    assert link is not None
+    machine.drop(link.number, "no frame")
+
+
+@pytest.mark.parametrize("strict", ["a", "b"])
+def test_a_node_that_breaks_the_rules_again_and_again_is_parted_with_and_says_why(strict: str) -> None:
+    cluster = pair(one_machine=False)
+    a, b = cluster["a"], cluster["b"]
+    programs = [a.program(), b.program()]
+    here, there = (a, b) if strict == "a" else (b, a)
+    for _ in range(FAULTS):
+        assert here.core.peers
+        cluster.run(2)
+        break_rules(here, there)
+    cluster.run(5)
+    assert not a.core.peers and not b.core.peers
+    for program in programs:
+        [(_, _, reason)] = [told for told in program.told if told[0] == "down"]
+        assert str(reason).endswith("@sim: 5 connections in a row broke the rules: no frame")
+
+
+def test_rules_that_are_broken_now_and_then_cost_a_connection_each() -> None:
+    cluster = pair(one_machine=False)
+    for _ in range(3 * FAULTS):
+        cluster.run(SOUND + 1)
+        break_rules(cluster["b"], cluster["a"])
+    cluster.run(1)
+    assert len(cluster.lines) == 1 + 3 * FAULTS
+    assert not member(cluster["a"], cluster["b"]).suspect
 
 
 def test_a_login_that_broke_is_no_refusal_and_is_tried_again() -> None:
@@ -202,3 +238,26 @@ def test_senders_are_told_when_too_much_is_kept_and_when_there_is_room(monkeypat
 def test_what_is_no_resume_ends_the_connection(told: object) -> None:
     with pytest.raises(FrameError, match="malformed RESUME"):
         Resume(told)
+
+
+def test_who_sits_at_a_node_is_told_which_others_are_suspect_and_until_when() -> None:
+    cluster = pair(one_machine=False)
+    a = cluster["a"]
+    seat = a.terminal()
+    cluster.run(2)
+    part(cluster)
+    cluster.run(1)
+    assert a.core.members.suspects() == []  # too short to be worth a word
+    cluster.run(2)
+    assert a.core.members.suspects() == ["b"]
+    cluster.unreachable.clear()
+    cluster.run(10)
+    assert a.core.members.suspects() == []
+    part(cluster)
+    cluster.run(3)
+    assert a.core.members.suspects() == ["b"]
+    a.core.members.end(member(a, cluster["b"]), "for a reason")
+    a.settle()
+    assert a.core.members.suspects() == []
+    cluster.run(1)
+    assert seat.suspects == [["b"], [], ["b"], []]

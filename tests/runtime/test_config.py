@@ -187,3 +187,18 @@ def test_the_host_of_a_name_is_the_short_name_of_the_machine(
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", nodename, "", "", "")))
     assert config.default_node_host() == host
     assert {"localhost", host.lower()} <= set(config.machine_names())
+
+
+@pytest.mark.parametrize(("text", "told"), [("", {}), ("90", {"grace": [90.0, 90.0]}), ("0.5", {"grace": [0.5, 0.5]})])
+def test_the_grace_is_that_of_the_environment(
+    text: str, told: dict[str, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSH_GRACE", text)
+    assert config.grace() == told
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "inf", "nan"])
+def test_a_grace_that_is_no_time_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSH_GRACE", text)
+    with pytest.raises(config.ConfigError, match=r"\$PYSH_GRACE: .*export PYSH_GRACE=3600"):
+        config.grace()

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from pysh.runtime.protocol.connection import Connection
@@ -107,9 +108,9 @@ class Hub:
         """A task elsewhere prints."""
         self.send(Kind.OUTPUT, {"label": label, **meta}, data, source=Pid(ELSEWHERE, job), ref=job)
 
-    def notice(self, text: str, level: str = "info") -> None:
-        """The node says something."""
-        self.send(Kind.NOTICE, {"text": text, "level": level})
+    def notice(self, text: str, level: str = "info", suspects: Sequence[str] = ()) -> None:
+        """The node says something, and which nodes are suspect."""
+        self.send(Kind.NOTICE, {"text": text, "level": level, "suspects": list(suspects)})
 
     def of(self, kind: int) -> list[Frame]:
         """The frames of one kind so far."""

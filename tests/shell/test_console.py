@@ -69,14 +69,15 @@ def test_a_peer_that_is_no_pysh_is_told() -> None:
 
 def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
     def answer(asked: dict[str, Any]) -> dict[str, Any]:
-        pair.hub.notice("first")
+        pair.hub.notice("first", suspects=["n2"])
         return {"echo": asked["value"]}
 
     pair.hub.answers["info"] = answer
     assert pair.console.ask("info", value=7) == {"echo": 7}
     pair.console.wait((), None)  # which is not for more than this
     (notice,) = pair.console.take()
-    assert notice.options() == {"text": "first", "level": "info"}
+    assert notice.options() == {"text": "first", "level": "info", "suspects": ["n2"]}
+    assert pair.console.suspects == ["n2"]
     assert pair.console.take() == []
 
 

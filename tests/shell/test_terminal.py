@@ -362,3 +362,35 @@ def test_remote_text_cannot_control_the_terminal(shell: Shell) -> None:
     shell.hub.notice("down\x1b[2J\nup")
     shell.wait_for("n2 | abc?2Jd?")
     shell.wait_for("down up")
+
+
+def test_a_suspect_node_is_marked_at_the_prompt_while_it_is_one_and_no_key_is_pressed(shell: Shell) -> None:
+    plain = PROMPT.format(1).rstrip()
+    shell.hub.notice("w1@db1 is suspect: nothing comes from it", "warn", ["w1"])
+    shell.wait_for_end("w1@db1 is suspect: nothing comes from it", f"(w1 suspect) {plain}")
+    shell.hub.notice("w2@db2 is suspect: nothing comes from it", "warn", ["w1", "w2"])
+    shell.wait_for_end(f"(w1, w2 suspect) {plain}")
+    shell.hub.notice("w1@db1 is back", suspects=["w2"])
+    shell.hub.notice("w2@db2 is down: unreachable for 900 s")
+    shell.wait_for_end("w1@db1 is back", "w2@db2 is down: unreachable for 900 s", plain)
+
+
+def test_the_mark_of_a_suspect_moves_half_typed_text_and_leaves_it_whole(shell: Shell) -> None:
+    shell.type("if x:\rhalf_ty")
+    shell.wait(lambda: shell.lines[-1:] == ["                ...     half_ty"])
+    shell.hub.notice("w1@db1 is suspect: nothing comes from it", "warn", ["w1"])
+    shell.wait_for_end("(w1 suspect) " + PROMPT.format(1) + "if x:", "                             ...     half_ty")
+    shell.type("ped")
+    shell.hub.notice("w1@db1 is back")
+    shell.wait_for_end("w1@db1 is back", PROMPT.format(1) + "if x:", "                ...     half_typed")
+
+
+def test_who_attaches_and_who_ends_a_cell_finds_the_marks(open_shell: Open) -> None:
+    hub = Hub()
+    hub.answers["attach"]["suspects"] = ["a", "b", "c", "d"]
+    shell = open_shell(hub)
+    shell.wait_for_end("(4 nodes suspect) " + PROMPT.format(1).rstrip())
+    shell.run("1")
+    shell.hub.notice("d@d is back", suspects=["a", "b", "c"])
+    hub.done("1")
+    shell.wait_for_end("(a, b, c suspect) " + PROMPT.format(2).rstrip())

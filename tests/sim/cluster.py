@@ -293,6 +293,12 @@ class Machine:
         """The other end is gone."""
         self.happens(lambda: self._hung_up(link, "connection lost"))
 
+    def drop(self, link: int, fault: str) -> None:
+        """What came on `link` breaks the rules."""
+        self.core.closed(link, fault, self.cluster.now, fault=True)
+        self.settle()
+        self._close(link)
+
     def _hung_up(self, link: int, reason: str) -> None:
         if self._wires.pop(link, None) is not None:
             self.hang_ups.pop(link, None)
@@ -512,11 +518,12 @@ class Program:
 
 
 class Seat:
-    """A terminal on a node's shell, and what it is answered."""
+    """A terminal on a node's shell, what it is answered, and which nodes it is told to be suspect."""
 
     def __init__(self, machine: Machine, link: int) -> None:
         self.machine = machine
         self.answers: list[dict[str, Any]] = []
+        self.suspects: list[list[str]] = []
         self._link = link
         self._pid = Pid(machine.incarnation, 0)
 
@@ -528,6 +535,8 @@ class Seat:
             elif frame.kind == Kind.REPLY:
                 told = frame.options()
                 self.answers.append(told.get("ok", told))
+            elif frame.kind == Kind.NOTICE:
+                self.suspects.append(frame.options()["suspects"])
 
     def ask(self, verb: str, **args: object) -> None:
         """Send a request; the answer comes at once."""

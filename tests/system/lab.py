@@ -51,11 +51,11 @@ class Host:
         ip("netns", "add", self.namespace)
         ip("-n", self.namespace, "link", "set", "lo", "up")
 
-    def serve(self, *clients: "Host") -> None:
+    def serve(self, *clients: "Host", **options: str) -> None:
         """Run an sshd that lets `clients` in, each of which knows its host key at every address."""
         given = ("HOME", "XDG_STATE_HOME", "PYSH_RUNTIME_DIR", "PYSH_COOKIE_FILE")
         env = {name: self.home.environ[name] for name in given}
-        options = {"Port": "22", "ListenAddress": "0.0.0.0"}
+        options = {"Port": "22", "ListenAddress": "0.0.0.0", **options}
         folder = self.home.folder / f"sshd-{self.name}"
         self.server = Sshd(folder, self.client.key, options, env=env, prefix=self.home.prefix)
         self.server.authorized.write_text("".join(f"{public(host.client.key)}\n" for host in clients))
@@ -75,6 +75,13 @@ class Host:
     def plug(self, network: str) -> None:
         """Put the cable in again."""
         ip("-n", self.namespace, "link", "set", network, "up")
+
+    def move(self, network: str) -> None:
+        """Have another address there from now on; what goes to the old one, or comes from it, is lost silently."""
+        old = self.addresses[network]
+        self.addresses[network] = f"{old}0"
+        ip("-n", self.namespace, "addr", "del", f"{old}/24", "dev", network)
+        ip("-n", self.namespace, "addr", "add", f"{old}0/24", "dev", network)
 
     def end(self) -> None:
         """Stop its nodes and its sshd; nothing of them may be left."""

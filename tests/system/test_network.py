@@ -97,3 +97,54 @@ def test_a_cable_that_is_out_for_a_while_is_a_pause(pair: tuple[Host, Host]) -> 
     server.plug("office")
     assert ask("t.result(20)") == "42"
     until(lambda: ask("n.state") == "'up'", "its return")
+
+
+MOVING = """
+import pysh, threading, time
+n = pysh.connect('w1@db1')
+monitor_nodes()
+
+def echo(main):
+    while (number := receive()) is not None:
+        send(main, number)
+
+def pour():
+    global sent
+    for sent in range(100_000):
+        send(process, sent)
+        if over:
+            return
+        time.sleep(0.005)
+
+over = False
+process = spawn(echo, me(), on=n)
+threading.Thread(target=pour).start()
+t = task(lambda: time.sleep(10) or 42, on=n)
+"""
+
+
+def test_P2_a_laptop_that_gets_another_address_goes_on_where_it_was(lab: Lab) -> None:
+    laptop, server = lab.host("laptop", "office"), lab.host("server", "office")
+    server.serve(laptop, ClientAliveInterval="1", ClientAliveCountMax="2")  # else it keeps the old connection for hours
+    laptop.knows("db1", server, "office")
+    server.home.node("w1@db1")
+    laptop.home.node("n1@laptop")
+
+    def ask(code: str) -> str:
+        done = laptop.home.pysh("rpc", "n1", "-c", code, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    ask(MOVING)
+    began = time.monotonic()
+    laptop.move("office")
+    until(lambda: ask("n.state") == "'suspect'", "the silence to be noticed", 8)
+    print(f"suspect after {time.monotonic() - began:.1f} s")
+    until(lambda: ask("n.state") == "'up'", "its return", 50)  # the grace is 60 s
+    print(f"back after {time.monotonic() - began:.1f} s")
+    assert ask("t.result(20)") == "42"
+    ask("over = True")
+    assert ask("[receive(int, timeout=30) for _ in range(sent + 1)] == list(range(sent + 1))") == "True"
+    assert int(ask("sent")) > 1000
+    with pytest.raises(AssertionError, match="TimeoutError"):
+        ask("receive(timeout=0)")  # no number twice, and no node was down

@@ -4,6 +4,7 @@
 # ruff: noqa: PTH101, PTH108, PTH110, PTH208, PTH211
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from pysh.transports import system, unix
 from pysh.transports.base import TransportError
@@ -273,3 +275,36 @@ async def test_a_cancelled_accept_can_be_asked_again(path: str) -> None:
     near, far = await asyncio.gather(unix.connect(path), listener.accept())
     for end in (near, far, listener):
         await end.close()
+
+
+class _Hasty(asyncio.Protocol):
+    """Speaks at once, and keeps why that was the end."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.write(b"hello")  # type: ignore[attr-defined]
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.lost.set_result(error)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_ends_as_it_begins_closes_its_descriptor_once(run: Callable[..., None]) -> None:
+    async def connect() -> None:
+        near, far = socket.socketpair()
+        far.close()
+        number, protocol = near.fileno(), _Hasty()
+        await unix.carry(near, protocol)
+        assert isinstance(await protocol.lost, BrokenPipeError)
+        await asyncio.sleep(0)
+        others = [socket.socket() for _ in range(3)]
+        assert number in [other.fileno() for other in others]
+        del near, protocol
+        gc.collect()
+        for other in others:
+            os.fstat(other.fileno())
+            other.close()
+
+    run(connect())
