@@ -97,9 +97,7 @@ class Outbox:
         `hold` it may wait for others, to be written in one go with them.
         """
         with self._lock:
-            if len(frame.payload) > CHUNK or (
-                self._lines and line_of(frame.kind, frame.ref, frame.dest) in self._lines
-            ):
+            if self._streams(frame):
                 return self._open(Stream(frame))
             # What waits for room in the socket is not held back.
             self.held = hold and len(self._queue) + 1 < HELD and (self.held or not self._queued)
@@ -107,6 +105,19 @@ class Outbox:
             if not self.held:
                 self.flush()
         return None
+
+    def has_room(self, frame: Frame) -> bool:
+        """Whether `frame` need not wait until less waits here.
+
+        What is under way in chunks waits for credit, so what does not go that way does not wait for it.
+        """
+        return (self.size if self._streams(frame) else self._queued) <= ROOM
+
+    def _streams(self, frame: Frame) -> bool:
+        """Whether `frame` goes in chunks, or behind such as must not be overtaken."""
+        return len(frame.payload) > CHUNK or (
+            bool(self._lines) and line_of(frame.kind, frame.ref, frame.dest) in self._lines
+        )
 
     def _append(self, buffers: list[Buffer]) -> None:
         data = b"".join(buffers) if len(buffers) > 1 and len(buffers[1]) <= JOINED else None

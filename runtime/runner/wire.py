@@ -12,7 +12,7 @@ from pysh.runtime.errors import NodeDown, NotSendable
 from pysh.runtime.protocol.frames import LOCAL, MAX_META, Decoder, Frame, FrameError, Kind, Raw, pack, parse
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.chunks import Chunks
-from pysh.runtime.runner.outbox import ROOM, Outbox, Stream
+from pysh.runtime.runner.outbox import Outbox, Stream
 from pysh.runtime.runner.reading import Reading
 from pysh.runtime.runner.waiting import Waiter
 
@@ -111,17 +111,17 @@ class Wire:
             raise NotSendable(size=len(packed), limit=MAX_META, text=text)
         if isinstance(payload, memoryview):
             payload = payload.cast("B")
+        frame = Frame(kind, source or self._pid, dest, ref, flags, packed, payload, credit)
         outbox, reading = self._outbox, self._reading
-        if outbox.size > ROOM and reading.may_wait:
+        if not outbox.has_room(frame) and reading.may_wait:
             reading.ring()
-            reading.drive(lambda: outbox.size <= ROOM, None)
+            reading.drive(lambda: outbox.has_room(frame), None)
         if self._full and dest.incarnation in self._full and kind in SLOWED and reading.may_wait:
             reading.drive(lambda: dest.incarnation not in self._full, None)
             self.check_known(dest.incarnation)
         if self.lost:
             raise self._down("no")
         try:
-            frame = Frame(kind, source or self._pid, dest, ref, flags, packed, payload, credit)
             hold = in_a_row and reading.threaded and self._is_pipelining()
             stream = outbox.put(frame, hold=hold)
         except OSError:
