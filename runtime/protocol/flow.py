@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from math import inf
 
 from pysh.runtime.protocol.frames import CHUNK, HEADER, Raw, lane_of
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 
 WINDOW = 4 * CHUNK
 LEAST = 512 * 1024
@@ -28,16 +28,17 @@ class Outflow:
     A payload of one chunk or none needs no credit and is complete at once.
     """
 
-    def __init__(self, payload: Buffer, window: int = WINDOW) -> None:
-        self._view = memoryview(payload).cast("B")
-        self._sent = 0
+    def __init__(self, payload: Payload, window: int = WINDOW) -> None:
+        buffers = payload.buffers if isinstance(payload, Parts) else (payload,)
+        self._views = deque(memoryview(buffer).cast("B") for buffer in buffers or (b"",))
+        self._left = sum(view.nbytes for view in self._views)
         self._credit = max(window, CHUNK)
         self._started = False
 
     @property
     def finished(self) -> bool:
         """Whether every byte was yielded."""
-        return self._started and self._sent == self._view.nbytes
+        return self._started and not self._left
 
     def grant(self, credit: int) -> None:
         """Allow `credit` more bytes."""
@@ -47,10 +48,13 @@ class Outflow:
         """The chunks that may go now, each with whether more will follow."""
         while not self.finished and self._credit > 0:
             self._started = True
-            chunk = self._view[self._sent : self._sent + CHUNK]
-            self._sent += chunk.nbytes
+            view = self._views.popleft()
+            chunk, rest = view[:CHUNK], view[CHUNK:]
+            if rest:
+                self._views.appendleft(rest)
+            self._left -= chunk.nbytes
             self._credit -= chunk.nbytes
-            yield chunk, self._sent < self._view.nbytes
+            yield chunk, bool(self._left)
 
 
 class Inflow:

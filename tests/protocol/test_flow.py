@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pysh.runtime.protocol.flow import LEAST, WINDOW, Backlog, Inflow, Outflow, Window
 from pysh.runtime.protocol.frames import CHUNK, HEADER, Frame, Kind, Raw, encode
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Parts, Pid
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK])
@@ -36,6 +36,16 @@ def test_the_two_ends_carry_any_size_whole_with_at_most_a_window_under_way(size:
         near.grant(sum(far.add(chunk) for chunk in under_way))
     assert far.join() == payload
     assert far.size == size
+
+
+@given(st.lists(st.sampled_from([0, 1, 100, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK]), max_size=5))
+def test_a_payload_in_parts_goes_in_chunks_without_being_joined(sizes: list[int]) -> None:
+    parts = Parts([bytes([index]) * size for index, size in enumerate(sizes)])
+    flow = Outflow(parts, window=len(parts) + 1)
+    chunks = list(flow.chunks())
+    assert flow.finished and all(chunk.nbytes <= CHUNK for chunk, _ in chunks)
+    assert b"".join(chunk for chunk, _ in chunks) == parts.join()
+    assert [more for _, more in chunks] == [True] * (len(chunks) - 1) + [False]
 
 
 def test_a_payload_past_the_limit_is_refused_and_not_kept() -> None:
