@@ -19,10 +19,12 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from pysh.runtime import sources
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 from pysh.runtime.vendor.cloudpickle import cloudpickle
 
 PROTOCOL = 5
+WHOLE = 256 * 1024
+"""Bytes from which a value of type `bytes` is sent from where it lies."""
 _PYTHON = sys.hexversion >> 16
 
 by_reference = cloudpickle._should_pickle_by_reference
@@ -42,21 +44,49 @@ class Writes(Protocol):
 
 
 class Sink(io.BytesIO):
-    """Takes a pickle of up to `limit` bytes; of a longer one only `size` is kept, and no byte."""
+    """Takes a pickle of up to `limit` bytes; of a longer one only `size` is kept, and no byte.
+
+    Large `bytes`, which nobody can change, are not copied.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
+        self._parts: list[bytes] = []
 
     def write(self, data: Buffer, /) -> int:  # type: ignore[override]  # named otherwise there
         count = data.nbytes if isinstance(data, memoryview) else len(data)
         self.size += count
-        if self.size <= self.limit:
+        if self.size > self.limit:
+            self._parts = []
+            self._empty()
+        elif type(data) is bytes and count >= WHOLE:
+            self._cut()
+            self._parts.append(data)
+        else:
             super().write(data)
-        elif self.tell():
-            self.seek(0)
-            self.truncate()
         return count
+
+    def payload(self) -> Payload:
+        """All of it, as it is to be sent."""
+        if not self._parts:
+            return super().getvalue()
+        self._cut()
+        return Parts(self._parts)
+
+    def getvalue(self) -> bytes:
+        """All of it, joined."""
+        data = self.payload()
+        return data.join() if isinstance(data, Parts) else bytes(data)
+
+    def _cut(self) -> None:
+        if self.tell():
+            self._parts.append(super().getvalue())
+            self._empty()
+
+    def _empty(self) -> None:
+        self.seek(0)
+        self.truncate()
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types

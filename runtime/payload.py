@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import LargeCapture, NotSendable
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 
 PROTOCOL = 5
 LARGE = 1024 * 1024
@@ -52,7 +52,7 @@ def _import() -> None:
     from pysh.runtime import byvalue, recipes
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any) -> Payload:
     """`value` as bytes. Raises `NotSendable`, with the path to what in it cannot travel."""
     if _is_plain(value):
         return pickle.dumps(value, PROTOCOL)
@@ -69,7 +69,7 @@ def loads(data: Buffer) -> Any:
     return pickle.loads(data)
 
 
-def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
     """A call as bytes: functions and classes that are not importable go by value, as they are now.
 
     Raises `NotSendable`. Warns of a `LargeCapture` where a function drags a large global along.
@@ -106,7 +106,8 @@ def loads_call(data: Buffer) -> tuple[Callable[..., Any], tuple[Any, ...], dict[
 
 def dumps_function(fn: Callable[..., Any]) -> bytes:
     """A function as bytes, as in a call, with all that it refers to as it is now."""
-    return dumps_call(fn, (), {})
+    data = dumps_call(fn, (), {})
+    return data.join() if isinstance(data, Parts) else bytes(data)
 
 
 def loads_function(data: Buffer) -> Callable[..., Any]:
@@ -160,13 +161,13 @@ class _Dump:
         self.pickler = byvalue.Pickler(self.sink, calling=calling)
         self.pickler.dump(value)
 
-    def data(self) -> bytes:
+    def data(self) -> Payload:
         if self.sink.size > limit:
             raise NotSendable("a value", size=self.sink.size, limit=limit)
-        return self.sink.getvalue()
+        return self.sink.payload()
 
 
-def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload | None:
     """The call as a recipe and values; None where there is none, or an argument shares its globals."""
     if recipes is None:
         _import()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind
-from pysh.runtime.protocol.terms import HUB, Buffer, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
@@ -82,7 +82,7 @@ class Spawning:
         self._client = client
         self._ref = client.next_ref()
 
-    def submit(self, meta: bytes, payload: Buffer) -> None:
+    def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
         self._client.track(self._ref, self)
         try:

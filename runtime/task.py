@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.calls import check_seconds
 from pysh.runtime.errors import NodeDown, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
-from pysh.runtime.protocol.terms import HUB, Buffer, Pid
+from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter, refuse_to_block, running_loop
 
@@ -51,7 +51,7 @@ class Task:
         self._value: Any = PENDING
         self._error: BaseException | None = None
 
-    def submit(self, meta: bytes, payload: Buffer) -> None:
+    def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
         client = self._client
         client.track(self.ref, self)

@@ -12,7 +12,7 @@ from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, 
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
-from pysh.runtime.protocol.terms import BadName, check_node, split_name
+from pysh.runtime.protocol.terms import BadName, Payload, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -205,7 +205,7 @@ def tasks(on: On) -> Steps[Rows]:
 def prepare(
     fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], on: On,
     limit: float | None = None, detach: bool = False,
-) -> tuple[Task, bytes, bytes]:  # fmt: skip
+) -> tuple[Task, bytes, Payload]:  # fmt: skip
     """A task that was not sent yet, and what to send."""
     client = current()
     info = choose(client, on)

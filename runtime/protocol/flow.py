@@ -1,15 +1,23 @@
-"""Credit for payloads that travel in chunks: a slow receiver slows its sender, and nobody between.
+"""Who may send how much: credit for each payload that travels in chunks, and a window for all of a session.
 
-The sender of a large payload may have `WINDOW` bytes under way; the end that uses them up grants
-more. What lies between the two only forwards, so it never holds more than a window of any stream.
+Credit lets a slow receiver slow its sender, and nobody between. The sender of a large payload may have
+`WINDOW` bytes under way; the end that uses them up grants more. What lies between the two only
+forwards, so it never holds more than a window of any stream.
+
+The window of a session keeps short what stands between two nodes, in sockets, in pipes and in SSH: a small
+frame cannot overtake there. So what is large waits before it, in the hub, where what is small goes first.
 """
 
+from collections import Counter, deque
 from collections.abc import Iterator
+from math import inf
 
-from pysh.runtime.protocol.frames import CHUNK
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.frames import CHUNK, HEADER, Raw, lane_of
+from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 
 WINDOW = 4 * CHUNK
+LEAST = 512 * 1024
+"""Bytes that may always be under way in a session: a few milliseconds of what a fast path carries."""
 PRINTED = 128 * 1024
 """The same for what is printed, less: all of it that is under way is shown before the result that ends it."""
 
@@ -20,16 +28,17 @@ class Outflow:
     A payload of one chunk or none needs no credit and is complete at once.
     """
 
-    def __init__(self, payload: Buffer, window: int = WINDOW) -> None:
-        self._view = memoryview(payload).cast("B")
-        self._sent = 0
+    def __init__(self, payload: Payload, window: int = WINDOW) -> None:
+        buffers = payload.buffers if isinstance(payload, Parts) else (payload,)
+        self._views = deque(memoryview(buffer).cast("B") for buffer in buffers or (b"",))
+        self._left = sum(view.nbytes for view in self._views)
         self._credit = max(window, CHUNK)
         self._started = False
 
     @property
     def finished(self) -> bool:
         """Whether every byte was yielded."""
-        return self._started and self._sent == self._view.nbytes
+        return self._started and not self._left
 
     def grant(self, credit: int) -> None:
         """Allow `credit` more bytes."""
@@ -39,10 +48,13 @@ class Outflow:
         """The chunks that may go now, each with whether more will follow."""
         while not self.finished and self._credit > 0:
             self._started = True
-            chunk = self._view[self._sent : self._sent + CHUNK]
-            self._sent += chunk.nbytes
+            view = self._views.popleft()
+            chunk, rest = view[:CHUNK], view[CHUNK:]
+            if rest:
+                self._views.appendleft(rest)
+            self._left -= chunk.nbytes
             self._credit -= chunk.nbytes
-            yield chunk, self._sent < self._view.nbytes
+            yield chunk, bool(self._left)
 
 
 class Inflow:
@@ -69,3 +81,78 @@ class Inflow:
     def join(self) -> bytes:
         """The whole payload."""
         return b"".join(self._chunks)
+
+
+class Window:
+    """How many bytes of a session may be under way: twice what its path carries in its fastest round trip.
+
+    With that the path is never idle, and never holds much more than it carries. Only large frames are timed,
+    for they are acknowledged at once.
+    """
+
+    def __init__(self) -> None:
+        self.size = LEAST
+        self._fastest = inf
+        self._acked = 0
+        self._timed: tuple[int, int, float] | None = None
+
+    def sent(self, seq: int, now: float) -> None:
+        """The large frame `seq` was sent."""
+        if self._timed is None:
+            self._timed = seq, self._acked, now
+
+    def acked(self, seq: int, size: int, now: float) -> None:
+        """All up to `seq` has arrived, `size` bytes more than before."""
+        self._acked += size
+        if self._timed is None or seq < self._timed[0]:
+            return
+        _, before, since = self._timed
+        took = max(now - since, 1e-6)
+        self._fastest = min(self._fastest, took)
+        self.size = max(LEAST, int(2 * self._fastest * (self._acked - before) / took))
+        self._timed = None
+
+    def reset(self) -> None:
+        """Another path carries the session from now on."""
+        self._fastest, self._timed = inf, None
+
+
+class Backlog:
+    """Frames that wait until the window of their session takes them, in order.
+
+    A frame may overtake those of others, but none of its own lane: see `lane_of`.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._frames: deque[Raw] = deque()
+        self._lanes: Counter[tuple[bytes, int]] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Raw]:
+        return iter(self._frames)
+
+    def holds_back(self, raw: Raw) -> bool:
+        """Whether something waits that `raw` must not overtake."""
+        return bool(self._frames) and lane_of(raw) in self._lanes
+
+    def add(self, raw: Raw) -> None:
+        """`raw` waits, as the last."""
+        self._frames.append(raw)
+        self._lanes[lane_of(raw)] += 1
+        self.size += HEADER.size + len(raw.body)
+
+    def pop(self) -> Raw:
+        """The first, which waits no more."""
+        raw = self._frames.popleft()
+        lane = lane_of(raw)
+        self._lanes[lane] -= 1
+        if not self._lanes[lane]:
+            del self._lanes[lane]
+        self.size -= HEADER.size + len(raw.body)
+        return raw

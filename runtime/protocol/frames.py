@@ -166,6 +166,7 @@ _SIZES = struct.Struct(">I32xI")
 _ROUTE = struct.Struct(">16xQQ32x16sQQ")
 _DEST_OFFSET = 64
 _DEST_END = _DEST_OFFSET + 16
+_ENDS_OFFSET, _ENDS_END = 40, 88
 _STAMP = struct.Struct(">BQQQ")
 _STAMP_OFFSET = 7
 
@@ -183,6 +184,17 @@ def flags_of(raw: Raw) -> int:
 def dest_of(raw: Raw) -> bytes:
     """The destination's incarnation, straight from the header."""
     return bytes(raw.header[_DEST_OFFSET:_DEST_END])
+
+
+def lane_of(raw: Raw) -> tuple[bytes, int]:
+    """What frames must arrive in the order sent, straight from the header.
+
+    Those are all from one process to another. At a hub, which everybody asks, it is those about the same, and
+    the messages for whoever has a name there.
+    """
+    ends = bytes(raw.header[_ENDS_OFFSET:_ENDS_END])
+    one = any(ends[-8:]) or kind_of(raw) == Kind.SEND
+    return ends, 0 if one else int.from_bytes(raw.header[_ENDS_END:])
 
 
 class Route(NamedTuple):

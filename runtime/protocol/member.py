@@ -134,7 +134,7 @@ class Member:
 
     def answered(self, size: int) -> bool:
         """Count an answer of `size` bytes; whether it asks on and on, and receives nothing of what it asks for."""
-        self.owed = min(self.owed, self.session.unacked_bytes) + size
+        self.owed = min(self.owed, self.session.kept) + size
         return self.owed > OWED
 
     def goes_by(self, text: str) -> bool:

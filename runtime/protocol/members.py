@@ -184,17 +184,17 @@ class Members:
     def _carry(self, link: Link, member: Member, told: Resume) -> None:
         """`link` carries the session from now on."""
         node, first = self._node, not member.met
-        member.session.acked(told.received)
+        again = member.session.resume(told.received, node.now)
         member.theirs, member.link, member.wire, member.met = told.session, link, link.number, True
         member.resumed_at, member.silent = node.now, False
         member.turn += 1
         self._parted.pop(member.incarnation, None)
-        for raw in member.session.unacked():
+        for raw in again:
             node.actions.append(Write(link.number, [raw.header, raw.body]))
         self._tell((member, "up", "") if first else None)
         self._say(member)
         self._answer(link, member)
-        self.relieved(member)
+        node.go_on(member)
         node.acknowledge_soon(link)
 
     def _replaces(self, new: Link, old: Link) -> bool:
@@ -313,7 +313,7 @@ class Members:
 
     def relieved(self, member: Member) -> None:
         """A node has received some of what is kept for it."""
-        if member.full and member.session.unacked_bytes <= FULL // 2:
+        if member.full and member.session.kept <= FULL // 2:
             member.full = False
             self._tell()
 
@@ -351,6 +351,7 @@ class Members:
     def part(self, member: Member, reason: str) -> None:
         """End a session on purpose; an end that does not hear it now is told when it dials again."""
         if member.link is not None:
+            self._node.flush(member)
             self._bye(member.link, reason)
         self._parted[member.incarnation] = member.number, reason
         if len(self._parted) > PARTED:
@@ -396,9 +397,10 @@ class Members:
 
     def _give_back(self, member: Member, reason: str) -> int:
         """Answer for what was never put on a connection; how many messages nobody acknowledged."""
-        kept = member.session.unacked()
+        sent, waiting = member.session.unacked(), member.session.waiting()
+        kept = sent + waiting
         never = member.session.statistics().sent - member.written if member.link is None else 0
-        for raw in kept[len(kept) - never :]:
+        for raw in kept[len(sent) - never :]:
             self._node.undeliverable(parse(raw), member.name, reason)
         return sum(kind_of(raw) == Kind.SEND and not flags_of(raw) & Flag.MORE for raw in kept)
 

@@ -207,8 +207,8 @@ class Node:
             else:
                 self._forward(kind, raw)
         if link.member is not None:
+            self.go_on(link.member)
             self.acknowledge_soon(link)
-            self.members.relieved(link.member)
 
     def _conversed(self, link: Link, kind: int, raw: Raw) -> None:
         """A frame came in a session with another node. The commonest, a result, is passed on unread."""
@@ -244,7 +244,7 @@ class Node:
 
     def _neighbourly(self, link: Link, frame: Frame) -> None:
         if frame.kind == Kind.ACK and link.session is not None:
-            link.session.acked(frame.ack)
+            link.session.acked(frame.ack, self.now)
         elif frame.kind == Kind.RESUME:
             self.members.resumed(link, Resume(frame.options()))
         elif frame.kind == Kind.ABOUT:
@@ -382,11 +382,25 @@ class Node:
 
     def _put(self, member: Member, raw: Raw) -> None:
         session = member.session
-        stamped = session.stamp(raw)
-        if member.wire:
+        stamped = session.send(raw, self.now)
+        if stamped is not None and member.wire:
             self.actions.append(Write(member.wire, [stamped.header, stamped.body]))
-        if session.unacked_bytes > FULL and not member.full:
+        if session.kept > FULL and not member.full:
             self.members.filled(member)
+
+    def go_on(self, member: Member) -> None:
+        """Send what had to wait until the peer acknowledged some of what was sent before."""
+        self._put_all(member, member.session.release(self.now))
+        self.members.relieved(member)
+
+    def flush(self, member: Member) -> None:
+        """Send all that waits: nothing more will be acknowledged."""
+        self._put_all(member, member.session.flush(self.now))
+
+    def _put_all(self, member: Member, raws: list[Raw]) -> None:
+        if member.wire:
+            for raw in raws:
+                self.actions.append(Write(member.wire, [raw.header, raw.body]))
 
     def write(self, link: Link, frame: Frame) -> None:
         """Send a frame to a neighbour, outside any session."""

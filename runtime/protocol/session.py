@@ -3,16 +3,21 @@
 Every frame of a session carries its number and the number of the last one received, so a busy session
 costs no frames of its own. A connection is reliable while it stands, so nothing is sent twice on it;
 what was not acknowledged when it broke is what the next one has to carry again.
+
+A large frame waits here while enough is under way, and takes its number when it goes.
 """
 
 from collections import deque
 from typing import NamedTuple
 
+from pysh.runtime.protocol.flow import Backlog, Window
 from pysh.runtime.protocol.frames import HEADER, FrameError, Raw, restamp
 
 ACK_BYTES = 64 * 1024
 ACK_SECONDS = 0.05
 """An ACK of its own is due after so much was received, or so long, with nothing sent to carry it."""
+LARGE = ACK_BYTES
+"""Bytes from which a frame waits for the window, so that those that are smaller find little before them."""
 
 
 class SessionStatistics(NamedTuple):
@@ -34,20 +39,53 @@ class Session:
         self._received = 0
         self._duplicates = 0
         self._unacked: deque[Raw] = deque()  # those from `_sent` back, without a hole
-        self.unacked_bytes = 0
+        self._unacked_bytes = 0
+        self._backlog = Backlog()
+        self._window = Window()
         self._owed_bytes = 0  # received since an ack last went out
         self._owed_since = 0.0
 
-    def stamp(self, raw: Raw) -> Raw:
-        """`raw` as the next frame to send; it is held until it is acknowledged.
+    @property
+    def kept(self) -> int:
+        """Bytes that are kept for the peer: those that wait, and those it may not have."""
+        return self._unacked_bytes + self._backlog.size
 
-        Raises `FrameError` when it has no hop left; it has taken no number then.
+    def send(self, raw: Raw, now: float) -> Raw | None:
+        """`raw` as the next frame to send, or None while it has to wait: then `release` hands it out.
+
+        Once handed out it is held until it is acknowledged. Raises `FrameError` when it has no hop left; it
+        has taken no number then.
         """
+        large = len(raw.body) >= LARGE
+        if (large and (self._backlog or not self._takes(raw))) or self._backlog.holds_back(raw):
+            restamp(raw, seq=0, ack=0)  # raises for whoever sends it, and not for whoever releases it
+            self._backlog.add(raw)
+            return None
+        return self._stamp(raw, now)
+
+    def release(self, now: float) -> list[Raw]:
+        """Those that waited and may go now, in order."""
+        released = []
+        while self._backlog and self._takes(next(iter(self._backlog))):
+            released.append(self._stamp(self._backlog.pop(), now))
+        return released
+
+    def flush(self, now: float) -> list[Raw]:
+        """All that waits, whatever the window: the session ends."""
+        return [self._stamp(self._backlog.pop(), now) for _ in range(len(self._backlog))]
+
+    def _takes(self, raw: Raw) -> bool:
+        """Whether the window has room for `raw`; one frame always may be under way."""
+        return not self._unacked_bytes or self._unacked_bytes + _size(raw) <= self._window.size
+
+    def _stamp(self, raw: Raw, now: float) -> Raw:
         stamped = restamp(raw, seq=self._sent + 1, ack=self._received)
         self._sent += 1
         self._owed_bytes = 0
         self._unacked.append(stamped)
-        self.unacked_bytes += _size(stamped)
+        self._unacked_bytes += _size(stamped)
+        if len(raw.body) >= LARGE:
+            self._window.sent(self._sent, now)
         return stamped
 
     def receive(self, seq: int, ack: int, size: int, now: float) -> str:
@@ -57,7 +95,7 @@ class Session:
         """
         if not 0 < seq <= self._received + 1:
             raise FrameError(f"frame {seq} of a session came after {self._received}")
-        self.acked(ack)
+        self.acked(ack, now)
         if not self._owed_bytes:
             self._owed_since = now
         self._owed_bytes += HEADER.size + size
@@ -67,12 +105,21 @@ class Session:
         self._received = seq
         return "new"
 
-    def acked(self, ack: int) -> None:
+    def acked(self, ack: int, now: float) -> None:
         """Let go of the frames up to `ack`: the peer has them. Raises `FrameError` for one never sent."""
         if ack > self._sent:
             raise FrameError(f"frame {ack} of a session is acknowledged, {self._sent} were sent")
-        for _ in range(ack - self._sent + len(self._unacked)):
-            self.unacked_bytes -= _size(self._unacked.popleft())
+        new = ack - self._sent + len(self._unacked)
+        if new > 0:
+            size = sum(_size(self._unacked.popleft()) for _ in range(new))
+            self._unacked_bytes -= size
+            self._window.acked(ack, size, now)
+
+    def resume(self, received: int, now: float) -> list[Raw]:
+        """Another connection carries the session, whose peer has `received` frames: those to send again, in order."""
+        self._window.reset()
+        self.acked(received, now)
+        return self.unacked()
 
     def ack_due(self, now: float) -> int | None:
         """What an ACK frame is to carry, if one is due at `now`; it then counts as sent."""
@@ -91,9 +138,13 @@ class Session:
         """The frames that the peer may not have, in order, as they were stamped."""
         return list(self._unacked)
 
+    def waiting(self) -> list[Raw]:
+        """The frames that were not handed out yet, in order."""
+        return list(self._backlog)
+
     def statistics(self) -> SessionStatistics:
         """What went through so far."""
-        return SessionStatistics(self._sent, self._received, self._duplicates, len(self._unacked), self.unacked_bytes)
+        return SessionStatistics(self._sent, self._received, self._duplicates, len(self._unacked), self._unacked_bytes)
 
     def __repr__(self) -> str:
         return (

@@ -1,10 +1,32 @@
 """The words of the wire: names, incarnations, pids and refs."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Buffer = bytes | bytearray | memoryview
 """Bytes in whatever form they came; nobody writes to them."""
+
+
+class Parts:
+    """Bytes in several buffers, in order: joined they would be copied, which takes long and lets no thread run."""
+
+    __slots__ = ("_size", "buffers")
+
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self.buffers = buffers
+        self._size = sum(map(len, buffers))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def join(self) -> bytes:
+        """All of them as one."""
+        return b"".join(self.buffers)
+
+
+Payload = Buffer | Parts
+"""What is to be sent."""
 
 INCARNATION_BYTES = 16
 NOWHERE = bytes(INCARNATION_BYTES)

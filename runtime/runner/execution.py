@@ -23,7 +23,7 @@ from pysh.runtime.errors import NotSendable, describe
 from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.jobs import NORMAL
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
@@ -53,7 +53,7 @@ class Answer(NamedTuple):
 
     flags: int
     meta: bytes
-    payload: Buffer = b""
+    payload: Payload = b""
 
 
 class Execution:
@@ -78,7 +78,7 @@ class Execution:
         self._begun = False
         started = perf_counter()
         error: BaseException | None = None
-        payload: Buffer = b""
+        payload: Payload = b""
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
@@ -88,7 +88,7 @@ class Execution:
             _leave_fork(error)
         return Answer(0, took, payload) if error is None else self._failed(error, took, _is_process(options))
 
-    def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Buffer:
+    def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Payload:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
@@ -191,7 +191,7 @@ def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
-def _dumps_result(value: Any) -> bytes:
+def _dumps_result(value: Any) -> Payload:
     try:
         return dumps(value)
     except NotSendable as error:

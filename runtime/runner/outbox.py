@@ -16,7 +16,7 @@ from threading import RLock
 
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Class, Flag, Frame, Kind, encode
-from pysh.runtime.protocol.terms import Buffer, Pid
+from pysh.runtime.protocol.terms import Buffer, Parts, Payload, Pid
 
 JOINED = 128 * 1024
 """How many bytes of small frames are written in one go."""
@@ -45,11 +45,11 @@ def line_of(kind: int, ref: int, other: Pid) -> Line:
 class Stream:
     """One payload under way in chunks."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, payload: Payload) -> None:
         self.line = line_of(frame.kind, frame.ref, frame.dest)
         self.ref = frame.ref
-        self.size = memoryview(frame.payload).nbytes
-        self.flow = Outflow(frame.payload)
+        self.size = len(payload)
+        self.flow = Outflow(payload)
         self._frame = frame._replace(payload=b"", cls=Class.BULK)
         if frame.kind in TO_THE_HUB:
             self.flow.grant(self.size)
@@ -90,23 +90,36 @@ class Outbox:
         """Whether all that should go has gone; some may be held back, and streams may wait for credit."""
         return not self._queued or self.held
 
-    def put(self, frame: Frame, *, hold: bool = False) -> Stream | None:
-        """Take a frame of any size, its payload a row of bytes, and write what the socket takes.
+    def put(self, frame: Frame, parts: Parts | None = None, *, hold: bool = False) -> Stream | None:
+        """Take a frame of any size, its payload a row of bytes or in `parts`, and write what the socket takes.
 
         A large one, or one that must not overtake such, becomes a stream, which `advance` sends. With
         `hold` it may wait for others, to be written in one go with them.
         """
         with self._lock:
-            if len(frame.payload) > CHUNK or (
-                self._lines and line_of(frame.kind, frame.ref, frame.dest) in self._lines
-            ):
-                return self._open(Stream(frame))
+            if self._streams(frame, parts):
+                return self._open(Stream(frame, frame.payload if parts is None else parts))
             # What waits for room in the socket is not held back.
             self.held = hold and len(self._queue) + 1 < HELD and (self.held or not self._queued)
             self._append(encode(frame))
             if not self.held:
                 self.flush()
         return None
+
+    def has_room(self, frame: Frame, parts: Parts | None = None) -> bool:
+        """Whether `frame`, as `put` takes it, need not wait until less waits here.
+
+        What is under way in chunks waits for credit, so what does not go that way does not wait for it.
+        """
+        return (self.size if self._streams(frame, parts) else self._queued) <= ROOM
+
+    def _streams(self, frame: Frame, parts: Parts | None) -> bool:
+        """Whether `frame` goes in chunks, or behind such as must not be overtaken."""
+        return (
+            parts is not None
+            or len(frame.payload) > CHUNK
+            or (bool(self._lines) and line_of(frame.kind, frame.ref, frame.dest) in self._lines)
+        )
 
     def _append(self, buffers: list[Buffer]) -> None:
         data = b"".join(buffers) if len(buffers) > 1 and len(buffers[1]) <= JOINED else None

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import NodeDown, NotSendable
 from pysh.runtime.protocol.frames import LOCAL, MAX_META, Decoder, Frame, FrameError, Kind, Raw, pack, parse
-from pysh.runtime.protocol.terms import Buffer, Pid
+from pysh.runtime.protocol.terms import Parts, Payload, Pid
 from pysh.runtime.runner.chunks import Chunks
-from pysh.runtime.runner.outbox import ROOM, Outbox, Stream
+from pysh.runtime.runner.outbox import Outbox, Stream
 from pysh.runtime.runner.reading import Reading
 from pysh.runtime.runner.waiting import Waiter
 
@@ -96,7 +96,7 @@ class Wire:
 
     def post(
         self, kind: int, dest: Pid, *, ref: int = 0, flags: int = 0, meta: Meta | None = None,
-        payload: Buffer = b"", credit: int = 0, source: Pid | None = None, in_a_row: bool = False,
+        payload: Payload = b"", credit: int = 0, source: Pid | None = None, in_a_row: bool = False,
     ) -> None:  # fmt: skip
         """Send a frame, from any thread; a Ctrl-C never leaves half of one.
 
@@ -111,19 +111,20 @@ class Wire:
             raise NotSendable(size=len(packed), limit=MAX_META, text=text)
         if isinstance(payload, memoryview):
             payload = payload.cast("B")
+        whole, parts = (b"", payload) if isinstance(payload, Parts) else (payload, None)
+        frame = Frame(kind, source or self._pid, dest, ref, flags, packed, whole, credit)
         outbox, reading = self._outbox, self._reading
-        if outbox.size > ROOM and reading.may_wait:
+        if not outbox.has_room(frame, parts) and reading.may_wait:
             reading.ring()
-            reading.drive(lambda: outbox.size <= ROOM, None)
+            reading.drive(lambda: outbox.has_room(frame, parts), None)
         if self._full and dest.incarnation in self._full and kind in SLOWED and reading.may_wait:
             reading.drive(lambda: dest.incarnation not in self._full, None)
             self.check_known(dest.incarnation)
         if self.lost:
             raise self._down("no")
         try:
-            frame = Frame(kind, source or self._pid, dest, ref, flags, packed, payload, credit)
             hold = in_a_row and reading.threaded and self._is_pipelining()
-            stream = outbox.put(frame, hold=hold)
+            stream = outbox.put(frame, parts, hold=hold)
         except OSError:
             if reading.may_wait:
                 reading.drive(lambda: bool(self.lost), 1.0)

@@ -24,13 +24,14 @@ from pysh.runtime.protocol.frames import (
     dest_of,
     encode,
     kind_of,
+    lane_of,
     pack,
     pages,
     parse,
     restamp,
     unpack,
 )
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import HUB, Pid
 
 U8, U32, U64 = st.integers(0, 2**8 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 PIDS = st.builds(Pid, st.binary(min_size=16, max_size=16), U64)
@@ -206,6 +207,16 @@ def test_a_frame_without_a_hop_left_is_not_forwarded() -> None:
 def test_a_frame_is_routed_by_its_header_alone(frame: Frame) -> None:
     raw = first(frame)
     assert (kind_of(raw), dest_of(raw)) == (frame.kind, frame.dest.incarnation)
+
+
+def test_a_lane_is_what_one_process_sends_another_or_asks_a_hub_about() -> None:
+    hub = Pid(B.incarnation, HUB)
+    to_process = {lane_of(first(Frame(kind, A, B, ref))) for kind in (Kind.SEND, Kind.RESULT) for ref in (1, 2)}
+    to_hub = {lane_of(first(Frame(kind, A, hub, ref))) for kind in (Kind.SPAWN, Kind.CANCEL) for ref in (1, 2)}
+    to_name = {lane_of(first(Frame(Kind.SEND, A, hub, ref))) for ref in (1, 2)}
+    back = lane_of(first(Frame(Kind.SEND, B, A, 1)))
+    assert (len(to_process), len(to_hub), len(to_name)) == (1, 2, 1)
+    assert len({back, *to_process, *to_hub, *to_name}) == 5
 
 
 def test_a_frame_reads_well_in_a_log() -> None:

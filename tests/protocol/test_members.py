@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysh.runtime.protocol import members, node
+from pysh.runtime.protocol import flow, members, node, session
 from pysh.runtime.protocol.frames import FrameError
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.member import FAULTS, FIRST, FLAPPING, LONGEST, SOUND, Member, Resume
@@ -111,6 +111,44 @@ def test_what_was_never_sent_is_known_not_to_have_run() -> None:
     assert answer.options() == {"error": "NodeDown", "node": "b@sim", "reason": "unreachable for 5 s", "executed": "no"}
     assert program.results[sent] == [None]
     assert len(cluster["b"].core.work.jobs) == 1  # it goes on, and may be found
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window of one message: all others wait until it was acknowledged."""
+    monkeypatch.setattr(session, "LARGE", 1)
+    monkeypatch.setattr(flow, "LEAST", 1)
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_what_waited_for_the_window_is_known_not_to_have_run() -> None:
+    cluster = pair(grace=(5.0, 5.0), one_machine=False)
+    program = cluster["a"].program()
+    cluster.run(1)
+    sent, waited = (program.task(cluster["b"], b"60000") for _ in range(2))
+    cluster.run(0.0002)
+    assert len(member(cluster["a"], cluster["b"]).session.waiting()) == 1
+    part(cluster)
+    cluster.run(10)
+    assert program.results[sent] == [None]
+    [answer] = program.results[waited]
+    assert answer is not None and answer.options()["executed"] == "no"
+
+
+@pytest.mark.usefixtures("one_at_a_time")
+def test_what_waits_for_the_window_goes_before_a_goodbye() -> None:
+    cluster = pair()
+    a, b = cluster["a"], cluster["b"]
+    sender, receiver = a.program(), b.program()
+    cluster.run(1)
+    for _ in range(5):
+        sender.message(receiver)
+    cluster.run(0.0002)
+    assert len(member(a, b).session.waiting()) == 4
+    a.core.members.part(member(a, b), "disconnected")
+    a.settle()
+    cluster.run(1)
+    assert [what for what, *_ in receiver.told] == ["message"] * 5 + ["down"]
 
 
 def test_a_node_waits_longer_where_the_other_has_a_terminal() -> None:

@@ -16,7 +16,7 @@ from pysh.runtime.payload import dumps, dumps_call, loads, loads_error
 from pysh.runtime.protocol.frames import CHUNK, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.handshake import Handshake
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import Parts, Payload, Pid
 from pysh.runtime.runner.slot import Slots
 
 NAME = "n1@here"
@@ -107,8 +107,9 @@ class Worker:
 
     # what a hub does
 
-    def send(self, kind: int, job: int, ref: int, payload: bytes = b"", /, **meta: Any) -> None:
+    def send(self, kind: int, job: int, ref: int, payload: Payload = b"", /, **meta: Any) -> None:
         """Send a frame for `job`, in chunks if it is long."""
+        payload = payload.join() if isinstance(payload, Parts) else payload
         frame = Frame(kind, ASKER, Pid(INCARNATION, job), ref, 0, pack(meta) if meta else b"")
         for start in range(0, len(payload) or 1, CHUNK):
             more = Flag.MORE if start + CHUNK < len(payload) else 0

@@ -26,7 +26,7 @@ from pysh.runtime.protocol.frames import (
 )
 from pysh.runtime.protocol.handshake import Handshake
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import HUB, Buffer, Pid
+from pysh.runtime.protocol.terms import HUB, Buffer, Parts, Pid
 from pysh.runtime.runner.client import Client
 
 DEADLINE = 10.0
@@ -107,7 +107,7 @@ class HubEnd:
 
     def result(self, spawn: Frame, value: object, took: float = 0.001) -> None:
         """Answer a SPAWN with a value."""
-        self.send(Kind.RESULT, dest=spawn.source, ref=spawn.ref, meta=took, payload=dumps(value))
+        self.send(Kind.RESULT, dest=spawn.source, ref=spawn.ref, meta=took, payload=dumped(value))
 
     def error(self, spawn: Frame, error: BaseException) -> None:
         """Answer a SPAWN with what its code raised."""
@@ -124,7 +124,7 @@ class HubEnd:
 
     def message(self, value: object, source: Pid = WORKER) -> None:
         """Put a message into the client's mailbox."""
-        self.send(Kind.SEND, source=source, payload=dumps(value))
+        self.send(Kind.SEND, source=source, payload=dumped(value))
 
     def tell_nodes(self, *nodes: dict[str, Any], reason: str = "") -> None:
         """Say which nodes there are now."""
@@ -216,6 +216,12 @@ def hub_end(role: str = "program", *, thread: bool = True, **options: Any) -> It
         if thread:
             hub.client.start_thread()
         yield hub
+
+
+def dumped(value: object) -> Buffer:
+    """A value as it is after the way."""
+    data = dumps(value)
+    return data.join() if isinstance(data, Parts) else data
 
 
 def hub_of(incarnation: bytes) -> Pid:

@@ -9,6 +9,7 @@ import pytest
 
 from pysh.runtime import byvalue
 from pysh.runtime.errors import VersionSkew
+from pysh.runtime.protocol.terms import Parts
 from tests.runtime.elsewhere import Prompt
 
 
@@ -30,6 +31,29 @@ def test_code_of_another_python_is_refused_before_it_can_crash(monkeypatch: pyte
 def test_a_sink_measures_what_it_does_not_keep() -> None:
     sink = dumped([bytes(100_000), bytes(200_000)], limit=150_000)
     assert sink.size > 300_000
+    assert sink.getvalue() == b""
+
+
+def test_large_bytes_are_sent_from_where_they_lie_and_what_could_change_is_copied() -> None:
+    large, mutable = bytes(byvalue.WHOLE), bytearray(byvalue.WHOLE)
+    sink = dumped([1, large, "between", mutable, large])
+    mutable[0] = 1
+    payload = sink.payload()
+    assert isinstance(payload, Parts) and len(payload) == sink.size
+    assert sum(buffer is large for buffer in payload.buffers) == 1
+    assert all(buffer is not mutable for buffer in payload.buffers)
+    assert pickle.loads(payload.join()) == [1, large, "between", bytearray(byvalue.WHOLE), large]
+    assert sink.getvalue() == payload.join()
+
+
+def test_a_sink_without_large_bytes_is_one_buffer() -> None:
+    sink = dumped([bytes(byvalue.WHOLE - 1)])
+    assert isinstance(sink.payload(), bytes) and sink.payload() == sink.getvalue()
+
+
+def test_a_sink_forgets_large_bytes_as_well_past_its_limit() -> None:
+    sink = dumped([bytes(byvalue.WHOLE), bytes(byvalue.WHOLE)], limit=byvalue.WHOLE + 1000)
+    assert sink.size > 2 * byvalue.WHOLE
     assert sink.getvalue() == b""
 
 

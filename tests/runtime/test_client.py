@@ -18,6 +18,7 @@ from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
 from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.runner import outbox
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter
 from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, SECRET, THERE, WORKER, HubEnd, entry, hub_end, hub_of
@@ -132,6 +133,16 @@ def test_a_worker_sends_a_large_payload_before_post_returns(worker: HubEnd) -> N
     assert worker.whole(Kind.SEND) == BIG
     thread.join(DEADLINE)
     assert not thread.is_alive()
+
+
+def test_a_small_frame_does_not_wait_for_the_credit_of_a_large_one(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "ROOM", WINDOW)
+    hub.client.post(Kind.SEND, WORKER, ref=1, payload=bytes(3 * WINDOW))
+    thread = in_thread(lambda: hub.client.post(Kind.REQUEST, hub_of(THERE), ref=2))
+    assert hub.expect(Kind.REQUEST).ref == 2
+    thread.join(DEADLINE)
 
 
 def test_a_large_answer_of_a_worker_needs_no_credit(worker: HubEnd) -> None:

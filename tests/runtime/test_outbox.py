@@ -8,7 +8,8 @@ import pytest
 
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import CHUNK, Decoder, Flag, Frame, Kind, parse
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import Parts, Pid
+from pysh.runtime.runner import outbox
 from pysh.runtime.runner.outbox import HELD, Outbox
 from tests.runtime.hub_end import DEADLINE, ME, WORKER, hub_of
 
@@ -105,6 +106,16 @@ def drained(wire: Wire) -> list[Frame]:
     return frames + wire.frames()
 
 
+def test_a_payload_in_parts_is_one_payload(wire: Wire) -> None:
+    parts = Parts([b"head", bytes(CHUNK), b"tail"])
+    wire.outbox.put(message(b""), parts)
+    wire.outbox.put(message(b"next", ref=2))
+    seen = drained(wire)
+    assert [(frame.ref, frame.flags) for frame in seen] == [(1, Flag.MORE), (1, Flag.MORE), (1, 0), (2, 0)]
+    assert b"".join(frame.payload for frame in seen[:3]) == parts.join()
+    assert wire.outbox.size == 0
+
+
 def test_a_small_message_does_not_overtake_a_large_one_to_the_same_process(wire: Wire) -> None:
     wire.outbox.put(message(bytes(WINDOW + CHUNK), ref=1))
     wire.outbox.put(message(b"small", ref=2))
@@ -116,6 +127,18 @@ def test_a_small_message_does_not_overtake_a_large_one_to_the_same_process(wire:
     assert [frame.ref for frame in drained(wire)] == [1, 2]
     wire.outbox.put(message(b"direct", ref=4))
     assert [frame.ref for frame in wire.frames()] == [4]
+
+
+def test_what_waits_for_credit_takes_no_room_from_what_needs_none(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "ROOM", 2 * CHUNK)
+    wire.outbox.put(message(bytes(WINDOW + 3 * CHUNK), ref=1))
+    drained(wire)
+    assert wire.outbox.has_room(message(b"small", OTHER, ref=2))
+    assert not wire.outbox.has_room(message(b"behind it", WORKER, ref=3))
+    assert not wire.outbox.has_room(message(bytes(2 * CHUNK), OTHER, ref=4))
+    for ref in range(10):
+        wire.outbox.put(message(bytes(CHUNK), OTHER, ref=ref))  # what the socket does not take
+    assert not wire.outbox.has_room(message(b"small", OTHER, ref=2))
 
 
 def test_nothing_comes_between_the_chunks_that_would_be_taken_for_one_of_them(wire: Wire) -> None:
@@ -151,7 +174,7 @@ def test_a_broken_connection_is_told(wire: Wire) -> None:
 INTERRUPTED = """
 import select, signal, socket, sys
 from pysh.runtime.protocol.frames import Frame, Kind
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import Parts, Pid
 from pysh.runtime.runner.outbox import Outbox
 sock = socket.socket(fileno=int(sys.argv[1]))
 sock.setblocking(False)

@@ -13,7 +13,7 @@ from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.task import Task
-from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, THERE, HubEnd, hub_end, hub_of
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, THERE, HubEnd, dumped, hub_end, hub_of
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_its_result_is_acknowledged(hub: HubEnd) -> None:
 def test_a_large_result_is_received_in_chunks(hub: HubEnd) -> None:
     task, spawn = started(hub)
     value = bytes(3 * WINDOW)
-    payload = dumps(value)
+    payload = dumped(value)
     for start in range(0, len(payload), 200_000):
         more = Flag.MORE if start + 200_000 < len(payload) else 0
         hub.send(Kind.RESULT, ref=spawn.ref, flags=more, payload=payload[start : start + 200_000])

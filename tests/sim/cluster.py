@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from pysh.runtime.protocol import actions
+from pysh.runtime.protocol import actions, session
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, Raw, encode, kind_of, pack, parse
 from pysh.runtime.protocol.heartbeat import Heartbeat, Ping, Silent, Suspect
@@ -22,6 +22,8 @@ from pysh.runtime.protocol.terms import HUB, Buffer, Pid
 Deliver = Callable[[list[Raw]], None]
 BEAT = 2.0
 """Seconds of silence after which a node asks another for a sign of life."""
+DIGITS = 9
+"""The number of a message is in the last of its payload, which may be much longer."""
 
 
 class Line:
@@ -454,7 +456,7 @@ class Program:
             if frame.kind in (Kind.WELCOME, Kind.NODES):
                 self._hear_of_nodes(frame.options())
             elif frame.kind == Kind.SEND:
-                self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload))))
+                self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload[-DIGITS:]))))
             elif frame.kind == Kind.RESULT and not frame.flags & Flag.MORE:
                 if self.results.get(frame.ref) != [None]:  # else it was given up when its node went down
                     self.results.setdefault(frame.ref, []).append(frame)
@@ -492,11 +494,12 @@ class Program:
         self._send(Kind.CANCEL, there.hub, ref, meta=pack({"grace": grace}))
 
     def message(self, other: "Program") -> None:
-        """Send the next numbered message to another program, if its node is known here."""
+        """Send the next numbered message to another program, if its node is known here; every third is `LARGE`."""
         there = other.pid.incarnation
         if there in self.known:
             number = next(self._messages)
-            self._send(Kind.SEND, other.pid, payload=str(number).encode(), note=lambda: self._note(there, number))
+            text = str(number) if number % 3 else str(number).zfill(session.LARGE)
+            self._send(Kind.SEND, other.pid, payload=text.encode(), note=lambda: self._note(there, number))
 
     def _note(self, there: bytes, number: int) -> None:
         member = self.machine.core.peers.get(there)

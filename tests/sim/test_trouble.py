@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pysh.runtime.protocol import flow, session
+from pysh.runtime.protocol.flow import Backlog
 from pysh.runtime.protocol.frames import Kind, Raw, kind_of
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.member import Member, Resume
@@ -16,6 +18,13 @@ from tests.sim.trouble import Trouble
 
 ENOUGH = 30
 """Seeds within which every planted bug must show."""
+
+
+@pytest.fixture(autouse=True)
+def tight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that a burst fills, so that messages wait for it in the worst of moments."""
+    monkeypatch.setattr(session, "LARGE", 1000)
+    monkeypatch.setattr(flow, "LEAST", 2500)
 
 
 @pytest.mark.seeds(200)
@@ -71,6 +80,16 @@ def swapped(put: Callable[..., None]) -> Callable[..., None]:
     return planted
 
 
+def hasty(holds_back: Callable[..., bool]) -> Callable[..., bool]:
+    """P1: a small message overtakes the large one before it, which waits for the window."""
+    return lambda self, raw: False
+
+
+def stuck(release: Callable[..., list[Raw]]) -> Callable[..., list[Raw]]:
+    """P2: what waits for the window is forgotten."""
+    return lambda self, now: []
+
+
 def announced_twice(end: Callable[..., None]) -> Callable[..., None]:
     """P3: a node is down twice."""
 
@@ -108,6 +127,8 @@ def contagious(lost: Callable[..., None]) -> Callable[..., None]:
     ("promise", "owner", "name", "plant"),
     [
         ("P1", Node, "_put", swapped),
+        ("P1", Backlog, "holds_back", hasty),
+        ("P2", Session, "release", stuck),
         ("P2", Session, "receive", doubled),
         ("P2", Session, "receive", holed),
         ("P3", Members, "end", announced_twice),
