@@ -2,25 +2,18 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pysh.transports import openssh, sshconfig
 from pysh.transports.base import TransportError
-from pysh.transports.destination import Destination, parse
+from pysh.transports.destination import parse
 from pysh.transports.interactive import Compute
 from pysh.transports.means import Connection
-from pysh.transports.sshconfig import Settings, ssh_binary
+from pysh.transports.sshconfig import Settings, Stop, ssh_binary
 from pysh.transports.sshmaster import users_master
 
 MAX_STOPS = 8
 """Hosts on one way. More of them is a ProxyJump that leads in a circle."""
-
-
-class Stop(NamedTuple):
-    """One host on the way: how it was written, and what the configuration says of it."""
-
-    destination: Destination
-    settings: Settings
 
 
 async def way(text: str, via: Sequence[str]) -> list[Stop]:
@@ -119,9 +112,8 @@ class Pool:
     def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: bool) -> Entry:
         key = ("openssh", *via, str(stops[-1].destination))
         if key not in self._entries:
-            destination, settings = stops[-1]
             where = self._own, self._sockets
-            self._add(Entry(key), openssh.connect(settings, destination, via, *where, pin=pin, ask=ask))
+            self._add(Entry(key), openssh.connect(stops, *where, users=not via, pin=pin, ask=ask))
         return self._entries[key]
 
     def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool, prove: Compute | None = None) -> Entry:

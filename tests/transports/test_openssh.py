@@ -28,10 +28,9 @@ asyncio.run(main())
 
 async def connected(there: Place) -> openssh.OpenSSHConnection:
     destination = Destination("db1")
-    settings = await sshconfig.resolve(destination)
-    return await openssh.connect(
-        settings, destination, (), str(there.home.own_known_hosts), str(there.sockets), pin=False, ask=False
-    )
+    stops = [sshconfig.Stop(destination, await sshconfig.resolve(destination))]
+    where = str(there.home.own_known_hosts), str(there.sockets)
+    return await openssh.connect(stops, *where, users=True, pin=False, ask=False)
 
 
 def test_a_person_is_asked_for_a_passphrase_where_that_was_allowed(there: Place) -> None:
