@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
 from pysh.transports.hostkeys import append
@@ -27,13 +28,13 @@ from pysh.transports.sshprocess import ask_master, collect, end, feed, given, st
 
 
 async def connect(
-    stops: Sequence[Stop], own: str, sockets: str, *, users: bool, pin: bool, ask: bool
+    stops: Sequence[Stop], own: str, sockets: str, *, users: bool, pin: bool, ask: Ask | None
 ) -> "OpenSSHConnection":
     """A connection to the last of `stops`, through those before it.
 
     `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter; `users` says
-    whether a master of the user's own will do, and `pin` whether unknown host keys may be written down;
-    with `ask` the user may be asked for a password on the terminal, else nobody ever is. Raises
+    whether a master of the user's own will do, and `pin` whether unknown host keys may be written down.
+    `ask` asks a person what ssh wants to know, such as a password; without it nobody ever is. Raises
     `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
     """
     settings = stops[-1].settings
@@ -50,10 +51,12 @@ async def connect(
         raise
 
 
-async def _with_master(stops: Sequence[Stop], own: str, folder: Path, *, pin: bool, ask: bool) -> "OpenSSHConnection":
-    master = Master(stops, own, folder)
+async def _with_master(
+    stops: Sequence[Stop], own: str, folder: Path, *, pin: bool, ask: Ask | None
+) -> "OpenSSHConnection":
+    master = Master(stops, own, folder, pin=pin)
     try:
-        log = await master.log_in(ask=ask)
+        log = await master.log_in(ask)
         if pin:
             for keys in master.new_keys[:-1]:  # those of the hops; the last one's are the connection's to accept
                 if keys.exists():

@@ -5,10 +5,11 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from pysh.transports import openssh, sshconfig
+from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError
 from pysh.transports.destination import parse
 from pysh.transports.interactive import Compute
-from pysh.transports.means import Connection
+from pysh.transports.means import Connection, NeedsPerson
 from pysh.transports.sshconfig import Settings, Stop, ssh_binary
 from pysh.transports.sshmaster import users_master
 
@@ -72,18 +73,28 @@ class Pool:
         self._closing: set[asyncio.Future[None]] = set()
 
     async def connect(
-        self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool, prove: Compute | None = None
-    ) -> Entry:
+        self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: Ask | None = None,
+        prove: Compute | None = None,
+    ) -> Entry:  # fmt: skip
         """The connection to `text`, shared if it is there; `close` gives it back.
 
-        `prove` is SPAKE2 with the secret of nodes that listen; the ssh binary has no use for it.
+        What a server asks a person is for `ask`, by the ssh binary. `prove` is SPAKE2 with the secret of nodes
+        that listen, which the binary has no use for.
         Raises `TransportError` with the stage that was not reached.
         """
         stops = await way(text, via)
-        if await by_binary(transport, stops):
-            entry = self._by_openssh(stops, via, pin=pin, ask=ask)
-        else:
-            entry = self._by_asyncssh(stops, pin=pin, prove=prove)
+        asked = transport == "auto" and self._key(stops, via) in self._entries
+        if asked or await by_binary(transport, stops):
+            return await self._use(self._by_openssh(stops, via, pin=pin, ask=ask), pin=pin)
+        try:
+            return await self._use(self._by_asyncssh(stops, pin=pin, prove=prove), pin=pin)
+        except NeedsPerson:
+            if transport != "auto" or ask is None or not ssh_binary():
+                raise
+        return await self._use(self._by_openssh(stops, via, pin=pin, ask=ask), pin=pin)
+
+    async def _use(self, entry: Entry, *, pin: bool) -> Entry:
+        """Wait until it is there."""
         entry.users += 1
         try:
             connection = await asyncio.shield(entry.task)
@@ -109,8 +120,13 @@ class Pool:
         closing = [one.close() for one in ended if isinstance(one, Connection)]
         await asyncio.gather(*closing, *self._closing, return_exceptions=True)
 
-    def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: bool) -> Entry:
-        key = ("openssh", *via, str(stops[-1].destination))
+    @staticmethod
+    def _key(stops: Sequence[Stop], via: Sequence[str]) -> tuple[str, ...]:
+        """Where a connection by the ssh binary is held."""
+        return ("openssh", *via, str(stops[-1].destination))
+
+    def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: Ask | None) -> Entry:
+        key = self._key(stops, via)
         if key not in self._entries:
             where = self._own, self._sockets
             self._add(Entry(key), openssh.connect(stops, *where, users=not via, pin=pin, ask=ask))

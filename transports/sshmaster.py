@@ -8,8 +8,10 @@ import stat
 from asyncio.subprocess import STDOUT, Process
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pysh.transports.asking import Ask, Desk
+from pysh.transports.base import TransportError
 from pysh.transports.means import AES_GCM, KEEPALIVE, KEEPALIVES, LOGIN_TIMEOUT
 from pysh.transports.sshconfig import Settings, Stop, arguments, ssh_binary
 from pysh.transports.sshlog import Log
@@ -94,31 +96,40 @@ class Master:
     """A master of ours to the last of `stops`, through those before it.
 
     `own` is pysh's own known_hosts file; the socket, and the unknown host keys that it meets, are in `folder`.
+    `pin` says that the user accepts those.
     """
 
     process: Process
 
-    def __init__(self, stops: Sequence[Stop], own: str, folder: Path) -> None:
+    def __init__(self, stops: Sequence[Stop], own: str, folder: Path, *, pin: bool) -> None:
         self.path = str(folder / "master")
         self.new_keys = [folder / f"known_hosts-{number}" for number in range(len(stops))]
         """For each stop the file of its host key, which is there if it was unknown."""
-        self._stops, self._own = stops, own
+        self._stops, self._own, self._folder, self._pin = stops, own, folder, pin
+        self._desk: Desk | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def log_in(self, *, ask: bool) -> Log:
+    async def log_in(self, ask: Ask | None) -> Log:
         """Start it and wait until it is logged in; its log says how that went.
 
-        Raises `TransportError` with the stage that was not reached.
+        What a server asks on the way is for `ask`; without it nobody is asked. Raises `TransportError` with the
+        stage that was not reached.
         """
         checks = [await self._known(stop.settings) for stop in self._stops]
-        options = [self._options(*each, ask=ask) for each in zip(self._stops, checks, self.new_keys, strict=True)]
+        options = [
+            self._options(*each, ask=ask is not None) for each in zip(self._stops, checks, self.new_keys, strict=True)
+        ]
         destination, settings = self._stops[-1]
         last = OURS | options[-1] | through(self._stops, options) | {"ControlPath": self.path}
-        log = Log(settings.key_name, [key.fingerprint for key in checks[-1]])
+        log = Log(settings.key_name, [key.fingerprint for key in checks[-1]], str(destination))
+        self._desk = Desk(self._folder, ask, self._check_vouched) if ask else None
         try:
             async with asyncio.timeout(ASKING_TIMEOUT if ask else settings.timeout + LOGIN_TIMEOUT):
                 words = ["-N", *given(last), *arguments(destination)]
-                self.process = await start(words, own_session=not ask, stderr=STDOUT)
+                if self._desk:
+                    await self._desk.open()
+                environ = self._desk.environ if self._desk else None
+                self.process = await start(words, stderr=STDOUT, env=environ)
                 await self._ready(log)
         except TimeoutError as error:
             raise log.failure("no answer came in time") from error
@@ -147,13 +158,29 @@ class Master:
         reading = each_line(self.process.stdout, lambda line: ready.set() if line == READY else log.read(line))
         self._reading = asyncio.create_task(reading)
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([self._reading, waiting], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [self._reading, waiting, *([self._desk.over] if self._desk else [])]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        if self._desk and self._desk.over.done():
+            raise self._desk.over.result()
         if not ready.is_set():
             raise log.failure("ssh ended")
+        if self._desk:
+            self._desk.close()
+
+    def _check_vouched(self) -> None:
+        """Raise `TransportError` (`hostkey`) where a host on the way showed a key that nobody vouches for."""
+        unknown = [s.settings.key_name for s, keys in zip(self._stops, self.new_keys, strict=True) if keys.exists()]
+        if unknown and not self._pin:
+            what = f"nobody vouches for the host key of {unknown[0]}, and no answer of a person goes there"
+            by_hand = f"compare it and accept it by hand: ssh {self._stops[-1].destination}"
+            hint = f'{by_hand}; or have it written down: hostkey="accept-new"'
+            raise TransportError("hostkey", what, "known_hosts has nothing of it", hint)
 
     async def close(self) -> None:
         """End it."""
+        if self._desk:
+            self._desk.close()
         if hasattr(self, "process"):
             await end(self.process)
         if self._reading:
