@@ -20,8 +20,8 @@ DROPPED = "the server ended before it showed its host key"
 """What happened, in an error, when a server lets nobody more in at the moment (MaxStartups): later it may."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
-SERVICE = "pysh-node"
-"""The path of the one socket that the embedded server of a node leads to."""
+SERVICE = "/pysh-node"
+"""The path of the one socket that the embedded server of a node leads to; there is no such file."""
 EMBEDDED = "pysh"
 """What such a server calls itself, where an sshd says `OpenSSH_9.2`."""
 ASKED = frozenset(("password", "keyboard-interactive"))

@@ -21,7 +21,18 @@ from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
 from pysh.transports.hostkeys import append
-from pysh.transports.means import BROKEN, LIMIT, NOTED, Bounded, Connection, Ended, Passage, not_forwarded, not_there
+from pysh.transports.means import (
+    BROKEN,
+    EMBEDDED,
+    LIMIT,
+    NOTED,
+    Bounded,
+    Connection,
+    Ended,
+    Passage,
+    not_forwarded,
+    not_there,
+)
 from pysh.transports.sshconfig import Settings, Stop
 from pysh.transports.sshmaster import Master, users_master
 from pysh.transports.sshprocess import ask_master, collect, end, feed, given, start
@@ -76,7 +87,7 @@ def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], mil
     algorithm = found.get("algorithm", "").removesuffix("-cert-v01@openssh.com")
     return Facts(
         settings.host, settings.port, settings.user, found.get("address", ""), "openssh", verified,
-        algorithm, found.get("fingerprint", ""), milliseconds,
+        algorithm, found.get("fingerprint", ""), milliseconds, cleaned(found.get("server", ""), 64),
     )  # fmt: skip
 
 
@@ -125,9 +136,12 @@ class OpenSSHConnection(Connection):
         """A socket that the master leads to the socket `path` there.
 
         The command that is run meanwhile tells whether that one is there. The server answers in order:
-        at the command's end a refusal has come, and shows as the end of the stream.
+        at the command's end a refusal has come, and shows as the end of the stream. A node that listens runs
+        no commands, and has that one socket.
         """
         sock = await self._dialled(path)
+        if self.facts.server == EMBEDDED:
+            return sock
         try:
             if (await self.run(f"test -S {shlex.quote(path)}", b"")).status:
                 raise not_there(path, self.facts.host)

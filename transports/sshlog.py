@@ -28,6 +28,8 @@ FAILURES = (
 )
 """What a complaint means: stage, pattern, text, hint. The first that fits any line counts."""
 
+SERVER = r"debug1: Remote protocol version \S+, remote software version (?P<server>\S+)"
+"""What the server calls itself."""
 STAGES = [stage for stage, _ in PROGRESS]
 _DEBUG = r"debug[123]: "
 COMPLAINTS = 24
@@ -50,7 +52,9 @@ class Log:
                 self.watch.lap(stage)
                 self.found |= found.groupdict()
                 return
-        if not re.match(_DEBUG, line):
+        if found := re.match(SERVER, line):
+            self.found |= found.groupdict()
+        elif not re.match(_DEBUG, line):
             self._complaints = [*self._complaints, cleaned(line)][-COMPLAINTS:]
 
     def failure(self, otherwise: str) -> TransportError:

@@ -88,6 +88,11 @@ class Carrier:
         return cls(ours, process, folder)
 
     @property
+    def folder(self) -> str:
+        """A folder that only we can enter, and that is gone when the carrier is."""
+        return self._folder
+
+    @property
     def pid(self) -> int:
         """The process id of the carrier."""
         return self._process.pid
@@ -138,15 +143,21 @@ class Carrier:
         answer, _ = await self._ask("spake2", source=source, side=side, **encoded)
         return base64.b64decode(answer["share"]), base64.b64decode(answer["key"])
 
-    async def listen(self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came) -> Listener:
+    async def listen(
+        self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came,
+        terminal: Sequence[str] = (),
+    ) -> Listener:  # fmt: skip
         """Let nodes in at a TCP port (0: any free one) that have a key in the file `authorized`, or the `secret`.
 
         `came(stream, source, by)` owns each stream that they open; `source` is who, as far as the address
         tells, and `by` is `key` or `secret`. `key` is the file of our own host key, made if it is missing.
+        A person who has an authorized key and a terminal is given the command `terminal`, if there is one.
         Raises `TransportError` with one of the stages `resolve tcp hostkey`.
         """
         text = base64.b64encode(secret).decode()
-        answer, _ = await self._ask("listen", host=host, port=port, key=key, authorized=authorized, secret=text)
+        answer, _ = await self._ask(
+            "listen", host=host, port=port, key=key, authorized=authorized, secret=text, terminal=list(terminal)
+        )
         self._came[answer["listener"]] = came
         return Listener(answer["host"], answer["port"], answer["fingerprint"])
 
