@@ -64,8 +64,12 @@ async def test_bytes_go_both_ways_and_the_exit_status_comes_back(seat: Seat) -> 
 async def test_the_size_of_the_window_follows(seat: Seat) -> None:
     seat.terminal.resize(30, 90)
     seat.terminal.send_signal(signal.SIGWINCH)
-    seat.terminal.type("\r")
-    await seat.shows("30 90", "resized")
+
+    def resized() -> bool:
+        seat.terminal.type("\r")  # bash heeds the signal once a read is over
+        return "30 90" in seat.terminal.lines and "resized" in seat.terminal.lines
+
+    await asyncio.to_thread(seat.terminal.wait, resized, "new size")
 
 
 async def test_a_long_paste_arrives_whole(seat: Seat) -> None:
