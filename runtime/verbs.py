@@ -14,6 +14,7 @@ from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
 from pysh.runtime.protocol.terms import BadName, Payload, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps, Waiter
@@ -46,7 +47,8 @@ def connect(
         raise TypeError("connect() takes the address of a node, such as n2@host")
     way = read_way({"via": via, "hostkey": hostkey, "transport": transport})._asdict()
     client = current()
-    asked = {address: client.ask_later("connect", addr=address, **way) for address in addresses}
+    asks = asking.somebody_here(client.role)
+    asked = {address: client.ask_later("connect", addr=address, asks=asks, **way) for address in addresses}
     if len(asked) == 1:
         return (yield from _connected(asked[addresses[0]], trace))
     results = Results()
@@ -61,7 +63,7 @@ def connect(
 
 def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
     try:
-        entry = yield waiter
+        entry = yield from _answered(waiter)
     except ConnectError as error:
         if trace:
             print(traced(error.trace))
@@ -74,9 +76,24 @@ def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
     return node
 
 
+def _answered(waiter: Waiter) -> Steps[Any]:
+    """What comes of a dial, once a person here has answered what is asked on the way."""
+    told = yield waiter
+    while "question" in told:
+        text: str | None = None
+        try:
+            text = asking.ask(told["question"], wanted=told["wanted"])
+        finally:  # interrupted or not: the dial waits
+            waiter = current().ask_later("answer", token=told["token"], text=text)
+        told = yield waiter
+    return told
+
+
 def start_node(name: str | None, host: str | None, options: dict[str, Any]) -> Steps[Node]:
     """A node started and connected to; without `host` on this machine."""
-    waiter = current().ask_later("start", name=node_name(name, host), host=host, **options)
+    client = current()
+    asks = asking.somebody_here(client.role)
+    waiter = client.ask_later("start", name=node_name(name, host), host=host, asks=asks, **options)
     return (yield from _connected(waiter, trace=False))
 
 
@@ -86,6 +103,7 @@ def start_nodes(hosts: str | Iterable[str], name: str | None, options: dict[str,
     names = {host: node_name(name, host) for host in expand(hosts)}
     if len(set(names.values())) < len(names):
         raise BadName(f"several of these hosts would have a node {name}@{node_host(list(names)[-1])}: start them apart")
+    options["asks"] = asking.somebody_here(client.role)
     asked = {full: client.ask_later("start", name=full, host=host, **options) for host, full in names.items()}
     results = Results()
     for full, waiter in asked.items():

@@ -85,7 +85,7 @@ class Plain:
         """Attach and serve; the exit code."""
         self._console.open()
         rows, columns = self._tty.size()
-        told = self._console.ask("attach", rows=rows, cols=columns, force=force)
+        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person)
         self._cell = told["cell"]
         self._print(self._text(told.get("missed", b"")))
         with signals.waited_for() as self._signals:

@@ -1,8 +1,9 @@
 """The node that a command names, on this machine or through SSH; no node of our own is needed."""
 
-import sys
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There
+from pysh.runtime.runner import asking
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.probe import Machine
     from pysh.runtime.hub.starting import Asked, Started
     from pysh.runtime.protocol.handshake import Work
+    from pysh.transports.asking import Question
     from pysh.transports.control import Ran
 
 
@@ -75,7 +78,8 @@ class OtherMachine:
         self._runner = asyncio.Runner()
         self._carrier = self._runner.run(Carrier.start(known_hosts))
         try:
-            connecting = self._carrier.connect(destination, ask=sys.stdin.isatty(), secret=cookie)
+            ask = partial(_ask, destination) if asking.somebody_here() else None
+            connecting = self._carrier.connect(destination, ask=ask, secret=cookie)
             self._ssh = self._runner.run(connecting)
             trace.connected(self._ssh.facts, shared=False)
             if not cookie:
@@ -149,6 +153,15 @@ class OtherMachine:
         """End the connection and what goes over it."""
         self._runner.run(self._carrier.close())
         self._runner.close()
+
+
+async def _ask(destination: str, question: "Question") -> str | None:
+    """Ask whoever sits here; the loop has nothing else to do meanwhile, and Ctrl-C ends the command."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return asking.ask(f"{destination}: {question.text}", wanted=question.wanted)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _within(seconds: float, ended: "asyncio.Future[Any]") -> None:

@@ -66,7 +66,7 @@ class Sshd:
     """A server on 127.0.0.1 with host keys and authorized keys of its own.
 
     Its sessions have `folder/home` as $HOME, so no rc file of the real one is read, and `env` beside it. It is
-    started by the command `prefix`, if there is one.
+    started by the command `prefix`, if there is one; `program` is by what name, which for PAM is that of the service.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class Sshd:
         host_key: Path | None = None,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        program: str = SSHD,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._prefix = prefix
+        self._prefix, self._program = prefix, program
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
@@ -121,7 +122,7 @@ class Sshd:
         config.write_text("".join(f"{name} {value}\n" for name, value in self._options.items()))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._prefix, SSHD, "-D", "-e", "-f", config],
+                [*self._prefix, self._program, "-D", "-e", "-f", config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -235,10 +236,11 @@ class Place:
         known: bool = True,
         host_key: Path | None = None,
         env: Mapping[str, str] | None = None,
+        program: str = SSHD,
         **options: str,
     ) -> Sshd:
         """A running server that the configuration calls `alias`; `options` are sshd's, `env` its sessions'."""
-        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key, env)
+        server = Sshd(self.folder / f"sshd-{alias}", self.home.key, options, host_key, env, program=program)
         self.servers.append(server)
         self.home.host(alias, {"HostName": "127.0.0.1", "Port": server.port})
         if known:

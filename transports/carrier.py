@@ -4,9 +4,9 @@ FD is the control socket (see `control`); when it ends, so does this process, an
 with it. KNOWN_HOSTS is pysh's own file of host keys, read beside the user's. FOLDER is for sockets of
 the ssh binary: ours alone, and removed at the end by whichever of hub and carrier is left.
 
-Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Three things
-are told unasked: `lost`, that a connection broke, `ended`, how a stream's command ended, and `came`,
-with a stream, that somebody came in where we listen.
+Each request has an `id` and a `verb`, and its answer the same `id` with `ok` or `error`. Four things
+are told unasked: `lost`, that a connection broke, `ended`, how a stream's command ended, `came`, with a
+stream, that somebody came in where we listen, and `question`, what a person is to be asked meanwhile.
 """
 
 import asyncio
@@ -18,10 +18,12 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pysh.transports import listening
+from pysh.transports.asking import Question
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Message, Wire
 from pysh.transports.interactive import Compute
@@ -45,6 +47,7 @@ class Carrier:
         self._ports: dict[int, Port] = {}
         self._answers: Counter[int] = Counter()  # how often the hub was given each, and did not give it back
         self._numbers = count(1)
+        self._questions: dict[int, asyncio.Future[str | None]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def finish(self) -> None:
@@ -92,7 +95,7 @@ class Carrier:
             asked["via"],
             asked["transport"],
             pin=asked["hostkey"] == "accept-new",
-            ask=asked["ask"],
+            ask=partial(self._ask, asked["id"]) if asked["ask"] else None,
             prove=self._proving(base64.b64decode(asked.get("secret", ""))),
         )
         number = next((known for known, held in self._entries.items() if held is entry), 0) or next(self._numbers)
@@ -101,6 +104,22 @@ class Carrier:
             entry.task.result().lost.add_done_callback(lambda lost: self._lost(number, lost.result()))
         self._answers[number] += 1
         return {"connection": number, "facts": entry.task.result().facts._asdict()}
+
+    async def _ask(self, number: int, question: Question) -> str | None:
+        """Have request `number`'s asker ask whoever sits there."""
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        key = next(self._numbers)
+        self._questions[key] = answer
+        self._wire.send({"told": "question", "id": number, "question": key, **question._asdict()})
+        try:
+            return await answer
+        finally:
+            del self._questions[key]
+
+    async def _answered(self, asked: Message, _: list[int]) -> Message:
+        if (answer := self._questions.get(asked["question"])) and not answer.done():
+            answer.set_result(asked["text"])
+        return {}
 
     def _lost(self, number: int, why: str) -> None:
         self._answers.pop(number, None)
@@ -148,7 +167,7 @@ class Carrier:
         sock = listening.bind(asked["host"], asked["port"])
         self._ports[number] = sshd.Port(
             sock, key, authorized=asked["authorized"], secret=base64.b64decode(asked["secret"]),
-            desk=self._desk, came=came,
+            desk=self._desk, came=came, terminal=asked["terminal"],
         )  # fmt: skip
         host, port, *_ = sock.getsockname()
         return {"listener": number, "host": host, "port": port, "fingerprint": key.get_fingerprint()}
@@ -184,6 +203,7 @@ VERBS: dict[str, Callable[[Carrier, Message, list[int]], Coroutine[Any, Any, Mes
     "spake2": Carrier._spake2,
     "listen": Carrier._listen,
     "close": Carrier._close,
+    "answer": Carrier._answered,
 }
 
 

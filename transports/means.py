@@ -25,12 +25,25 @@ PASSING = frozenset((DROPPED, BROKE, NO_SSH))
 """What may go better at another time, whatever stage was not reached."""
 KEEPALIVE, KEEPALIVES = 5, 3
 """Seconds of silence after which the other side is asked, and how often before it is given up."""
-SERVICE = "pysh-node"
-"""The path of the one socket that the embedded server of a node leads to."""
+SERVICE = "/pysh-node"
+"""The path of the one socket that the embedded server of a node leads to; there is no such file."""
 EMBEDDED = "pysh"
 """What such a server calls itself, where an sshd says `OpenSSH_9.2`."""
+ASKED = frozenset(("password", "keyboard-interactive"))
+"""The ways to authenticate that take a person."""
 LOGIN_TIMEOUT = 15.0
 """Seconds from a TCP connection to an authenticated one."""
+
+
+class NeedsPerson(TransportError):
+    """A server, or a key of ours, wants an answer from a person, and nobody was asked."""
+
+    def __init__(self, what: str, evidence: str, host: str) -> None:
+        hint = (
+            f"connect at a terminal, where you are asked; or once by hand, with ControlMaster and ControlPath set: "
+            f"ssh {host}; or give it a key of yours: ssh-copy-id {host}"
+        )
+        super().__init__("sshauth", what, evidence, hint)
 
 
 class Ended(NamedTuple):

@@ -17,61 +17,77 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError, cleaned
 from pysh.transports.control import Facts, Ran, Verified
-from pysh.transports.destination import Destination
 from pysh.transports.hostkeys import append
-from pysh.transports.means import BROKEN, LIMIT, NOTED, Bounded, Connection, Ended, Passage, not_forwarded, not_there
-from pysh.transports.sshconfig import Settings
+from pysh.transports.means import (
+    BROKEN,
+    EMBEDDED,
+    LIMIT,
+    NOTED,
+    Bounded,
+    Connection,
+    Ended,
+    Passage,
+    not_forwarded,
+    not_there,
+)
+from pysh.transports.sshconfig import Settings, Stop
 from pysh.transports.sshmaster import Master, users_master
 from pysh.transports.sshprocess import ask_master, collect, end, feed, given, start
 
 
 async def connect(
-    settings: Settings, destination: Destination, via: Sequence[str], own: str, sockets: str, *, pin: bool, ask: bool
+    stops: Sequence[Stop], own: str, sockets: str, *, users: bool, pin: bool, ask: Ask | None
 ) -> "OpenSSHConnection":
-    """A connection to `destination`, through the hops `via` if there are any.
+    """A connection to the last of `stops`, through those before it.
 
-    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter; `pin` says
-    whether an unknown host key may be written down; with `ask` the user may be asked for a password on
-    the terminal, else nobody ever is. Raises `TransportError` with one of the stages `resolve tcp
-    hostkey sshauth`.
+    `own` is pysh's own known_hosts file, and `sockets` a folder that only we can enter; `users` says
+    whether a master of the user's own will do, and `pin` whether unknown host keys may be written down.
+    `ask` asks a person what ssh wants to know, such as a password; without it nobody ever is. Raises
+    `TransportError` with one of the stages `resolve tcp hostkey sshauth`.
     """
+    settings = stops[-1].settings
     folder = Path(tempfile.mkdtemp(dir=sockets))
     try:
-        if not via and await users_master(settings.control_path):
+        if users and await users_master(settings.control_path):
             # It checked the host key as its user told it to.
             unsure = settings.strict in ("no", "off", "false")
             facts = _facts(settings, "provisional" if unsure else "known_hosts", {}, {})
             return OpenSSHConnection(facts, settings.control_path, own, folder, None)
-        connection = await _with_master(settings, destination, via, own, folder, ask=ask)
-        if pin:
-            connection.accept()
+        return await _with_master(stops, own, folder, pin=pin, ask=ask)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return connection
 
 
 async def _with_master(
-    settings: Settings, destination: Destination, via: Sequence[str], own: str, folder: Path, *, ask: bool
+    stops: Sequence[Stop], own: str, folder: Path, *, pin: bool, ask: Ask | None
 ) -> "OpenSSHConnection":
-    master = Master(folder)
+    master = Master(stops, own, folder, pin=pin)
     try:
-        log = await master.log_in(settings, destination, via, own, ask=ask)
+        log = await master.log_in(ask)
+        if pin:
+            for keys in master.new_keys[:-1]:  # those of the hops; the last one's are the connection's to accept
+                if keys.exists():
+                    append(own, keys.read_bytes())
     except BaseException:
         await master.close()
         raise
-    verified: Verified = "provisional" if master.new_keys.exists() else "known_hosts"
-    facts = _facts(settings, verified, log.found, log.watch.milliseconds)
-    return OpenSSHConnection(facts, master.path, own, folder, master)
+    verified: Verified = "provisional" if master.new_keys[-1].exists() else "known_hosts"
+    facts = _facts(stops[-1].settings, verified, log.found, log.watch.milliseconds)
+    connection = OpenSSHConnection(facts, master.path, own, folder, master)
+    if pin:
+        connection.accept()
+    return connection
 
 
 def _facts(settings: Settings, verified: Verified, found: Mapping[str, str], milliseconds: dict[str, float]) -> Facts:
     algorithm = found.get("algorithm", "").removesuffix("-cert-v01@openssh.com")
     return Facts(
         settings.host, settings.port, settings.user, found.get("address", ""), "openssh", verified,
-        algorithm, found.get("fingerprint", ""), milliseconds,
+        algorithm, found.get("fingerprint", ""), milliseconds, cleaned(found.get("server", ""), 64),
     )  # fmt: skip
 
 
@@ -120,9 +136,12 @@ class OpenSSHConnection(Connection):
         """A socket that the master leads to the socket `path` there.
 
         The command that is run meanwhile tells whether that one is there. The server answers in order:
-        at the command's end a refusal has come, and shows as the end of the stream.
+        at the command's end a refusal has come, and shows as the end of the stream. A node that listens runs
+        no commands, and has that one socket.
         """
         sock = await self._dialled(path)
+        if self.facts.server == EMBEDDED:
+            return sock
         try:
             if (await self.run(f"test -S {shlex.quote(path)}", b"")).status:
                 raise not_there(path, self.facts.host)
@@ -184,7 +203,7 @@ class OpenSSHConnection(Connection):
 
     def accept(self) -> None:
         if self.facts.verified == "provisional" and self._master:
-            append(self._own, self._master.new_keys.read_bytes())
+            append(self._own, self._master.new_keys[-1].read_bytes())
             self.facts = self.facts._replace(verified="accepted-new")
 
     async def close(self) -> None:

@@ -2,25 +2,19 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pysh.transports import openssh, sshconfig
+from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError
-from pysh.transports.destination import Destination, parse
+from pysh.transports.destination import parse
 from pysh.transports.interactive import Compute
-from pysh.transports.means import Connection
-from pysh.transports.sshconfig import Settings, ssh_binary
+from pysh.transports.means import Connection, NeedsPerson
+from pysh.transports.sshconfig import Settings, Stop, ssh_binary
 from pysh.transports.sshmaster import users_master
 
 MAX_STOPS = 8
 """Hosts on one way. More of them is a ProxyJump that leads in a circle."""
-
-
-class Stop(NamedTuple):
-    """One host on the way: how it was written, and what the configuration says of it."""
-
-    destination: Destination
-    settings: Settings
 
 
 async def way(text: str, via: Sequence[str]) -> list[Stop]:
@@ -79,18 +73,28 @@ class Pool:
         self._closing: set[asyncio.Future[None]] = set()
 
     async def connect(
-        self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: bool, prove: Compute | None = None
-    ) -> Entry:
+        self, text: str, via: Sequence[str], transport: str, *, pin: bool, ask: Ask | None = None,
+        prove: Compute | None = None,
+    ) -> Entry:  # fmt: skip
         """The connection to `text`, shared if it is there; `close` gives it back.
 
-        `prove` is SPAKE2 with the secret of nodes that listen; the ssh binary has no use for it.
+        What a server asks a person is for `ask`, by the ssh binary. `prove` is SPAKE2 with the secret of nodes
+        that listen, which the binary has no use for.
         Raises `TransportError` with the stage that was not reached.
         """
         stops = await way(text, via)
-        if await by_binary(transport, stops):
-            entry = self._by_openssh(stops, via, pin=pin, ask=ask)
-        else:
-            entry = self._by_asyncssh(stops, pin=pin, prove=prove)
+        asked = transport == "auto" and self._key(stops, via) in self._entries
+        if asked or await by_binary(transport, stops):
+            return await self._use(self._by_openssh(stops, via, pin=pin, ask=ask), pin=pin)
+        try:
+            return await self._use(self._by_asyncssh(stops, pin=pin, prove=prove), pin=pin)
+        except NeedsPerson:
+            if transport != "auto" or ask is None or not ssh_binary():
+                raise
+        return await self._use(self._by_openssh(stops, via, pin=pin, ask=ask), pin=pin)
+
+    async def _use(self, entry: Entry, *, pin: bool) -> Entry:
+        """Wait until it is there."""
         entry.users += 1
         try:
             connection = await asyncio.shield(entry.task)
@@ -116,12 +120,16 @@ class Pool:
         closing = [one.close() for one in ended if isinstance(one, Connection)]
         await asyncio.gather(*closing, *self._closing, return_exceptions=True)
 
-    def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: bool) -> Entry:
-        key = ("openssh", *via, str(stops[-1].destination))
+    @staticmethod
+    def _key(stops: Sequence[Stop], via: Sequence[str]) -> tuple[str, ...]:
+        """Where a connection by the ssh binary is held."""
+        return ("openssh", *via, str(stops[-1].destination))
+
+    def _by_openssh(self, stops: Sequence[Stop], via: Sequence[str], *, pin: bool, ask: Ask | None) -> Entry:
+        key = self._key(stops, via)
         if key not in self._entries:
-            destination, settings = stops[-1]
             where = self._own, self._sockets
-            self._add(Entry(key), openssh.connect(settings, destination, via, *where, pin=pin, ask=ask))
+            self._add(Entry(key), openssh.connect(stops, *where, users=not via, pin=pin, ask=ask))
         return self._entries[key]
 
     def _by_asyncssh(self, stops: Sequence[Stop], *, pin: bool, prove: Compute | None = None) -> Entry:

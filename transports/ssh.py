@@ -26,6 +26,7 @@ from pysh.transports.means import (
     LIMIT,
     LOGIN_TIMEOUT,
     Connection,
+    NeedsPerson,
     Passage,
     not_forwarded,
     not_there,
@@ -96,6 +97,7 @@ class Login(asyncssh.SSHClient):
         self._banner = ""
         self._prove = prove
         self._proof: Client | None = None
+        self._asks: list[str] = []  # the methods of the server that take a person
 
     async def over(self, way: dict[str, Any]) -> asyncssh.SSHClientConnection:
         """Exchange keys, have the host's judged, and authenticate with the agent's keys and the files'."""
@@ -110,8 +112,8 @@ class Login(asyncssh.SSHClient):
                 host_key_alias=settings.key_alias or None, server_host_key_algs=known.algorithms(),
                 # Plain keys are judged below, where more can be said than yes or no.
                 known_hosts=([], list(known.authorities), list(known.revoked) if known.authorities else []),
-                client_keys=keys or None, preferred_auth=["keyboard-interactive", "publickey"],
-                password_auth=False, kbdint_auth=self._prove is not None,
+                client_keys=keys or None, preferred_auth=["keyboard-interactive", "publickey", "password"],
+                password_auth=True, kbdint_auth=True,  # as far as is said below
                 gss_host=None, disable_trivial_auth=True, agent_path=None, agent_forwarding=False,
                 kex_algs=KEY_EXCHANGES, encryption_algs=CIPHERS, compression_algs=["none"],
                 rekey_bytes=REKEY_BYTES, rekey_seconds=3600,
@@ -141,9 +143,16 @@ class Login(asyncssh.SSHClient):
         self._judged = key
         return True
 
+    def password_auth_requested(self) -> str | None:
+        self._asks.append("password")
+        return None  # people are asked by the ssh binary
+
     def kbdint_auth_requested(self) -> str | None:
-        if self._prove is None or self._proof is not None or server_of(self._connection) != EMBEDDED:
-            return None  # nobody who is no node is shown anything, and no node twice
+        if server_of(self._connection) != EMBEDDED:
+            self._asks.append("keyboard-interactive")
+            return None  # nobody who is no node is shown anything
+        if self._prove is None or self._proof is not None:
+            return None  # and no node twice
         key = self._connection.get_server_host_key()
         assert key is not None
         self._proof = Client(self._prove, self.settings.user, hashlib.sha256(key.public_data).digest())
@@ -186,6 +195,13 @@ class Login(asyncssh.SSHClient):
         tried = ", ".join(self._shown) or "no key at all"
         notes = "; ".join(note for note in (text, *self._unusable, self._banner) if note)
         evidence = f"{self.settings.key_name} as {self.settings.user}, with {tried}: {notes}"
+        if self._asks:
+            what = f"the server wants a person's answer ({' or '.join(dict.fromkeys(self._asks))})"
+            return NeedsPerson(what, evidence, self.settings.host)
+        if self._unusable:
+            return NeedsPerson(
+                "the server does not let us in, and a key of ours cannot be used", evidence, self.settings.host
+            )
         hint = 'see which keys it takes: ssh -v; for passwords and hardware keys: transport="openssh"'
         return TransportError("sshauth", "the server does not let us in", evidence, hint)
 

@@ -54,6 +54,13 @@ class Settings(NamedTuple):
         return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
 
 
+class Stop(NamedTuple):
+    """One host on the way: how it was written, and what the configuration says of it."""
+
+    destination: Destination
+    settings: Settings
+
+
 def ssh_binary() -> str | None:
     """The path of the ssh binary, or None."""
     return shutil.which("ssh")

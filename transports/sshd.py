@@ -1,7 +1,7 @@
 """The embedded SSH server: who proves a key of ours, or the secret, reaches one service and nothing else.
 
-No shell, no file transfer and no forwarding is here, and nothing is ever dialled for anybody: the
-stream to the socket `SERVICE` is handed to whom we listen for.
+No file transfer and no forwarding is here, and nothing is ever dialled for anybody: the stream to the
+socket `SERVICE` is handed to whom we listen for. Who has a key and a terminal is given one program on a pty.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from pysh.transports.means import EMBEDDED, SERVICE
 from pysh.transports.pake import Desk, Result
 from pysh.transports.ssh import CIPHERS, KEY_EXCHANGES, PACKET, REKEY_BYTES, WINDOW, send_no_ignore
 from pysh.transports.sshsession import Tunnel
+from pysh.transports.sshterminal import NOTHING_ELSE, Terminal
 
 LOGIN = 10.0
 """Seconds from a TCP connection to an authenticated one."""
@@ -37,7 +38,6 @@ BACKLOG = 64
 MSG_USERAUTH_FAILURE = 51
 HARMLESS = frozenset({"from", "environment", "no-agent-forwarding", "no-X11-forwarding", "no-pty", "no-user-rc"})
 """Options of an authorized key that either are obeyed here or take away what nobody is given."""
-NO_SHELL = "this port is for pysh nodes; a shell of the node: pysh attach NAME"
 
 
 class Came(NamedTuple):
@@ -80,8 +80,8 @@ def _make(file: Path) -> None:
         made.unlink()
 
 
-def is_authorized(key: asyncssh.SSHKey, path: str, address: str) -> bool:
-    """Whether the authorized_keys file at `path` lets `key` in from `address`, with no strings attached.
+def authorized(key: asyncssh.SSHKey, path: str, address: str) -> frozenset[str] | None:
+    """The options with which the authorized_keys file at `path` lets `key` in from `address`; None if it does not.
 
     As with sshd the file counts only if nobody else can change it. A key with an option that is not
     obeyed here, such as a forced command, opens nothing.
@@ -90,22 +90,26 @@ def is_authorized(key: asyncssh.SSHKey, path: str, address: str) -> bool:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             found = os.fstat(file.fileno())
             if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o022:
-                return False
+                return None
             options = asyncssh.import_authorized_keys(file.read()).validate(key, address, address)
     except (OSError, ValueError):
-        return False
-    return options is not None and HARMLESS.issuperset(options)
+        return None
+    return frozenset(options) if options is not None and HARMLESS.issuperset(options) else None
 
 
 class Port:
-    """A listening socket, and who comes in through it; `came(stream, who)` owns each stream."""
+    """A listening socket, and who comes in through it; `came(stream, who)` owns each stream.
+
+    `terminal` is the command that a person with a key is given on a pty; without one there is none.
+    """
 
     def __init__(
         self, sock: socket.socket, key: asyncssh.SSHKey, *, authorized: str, secret: bytes, desk: Desk,
-        came: Callable[[socket.socket, Came], None], gate: Gate | None = None, login: float = LOGIN,
+        came: Callable[[socket.socket, Came], None], terminal: Sequence[str] = (), gate: Gate | None = None,
+        login: float = LOGIN,
     ) -> None:  # fmt: skip
         self.gate = gate or Gate()
-        self.authorized, self.secret = authorized, secret
+        self.authorized, self.secret, self.terminal = authorized, secret, terminal
         self.key_hash = hashlib.sha256(key.public_data).digest()
         self._sock, self._desk, self._came, self._login = sock, desk, came, login
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,7 +118,7 @@ class Port:
             keepalive_interval=KEEPALIVE, keepalive_count_max=KEEPALIVES,
             public_key_auth=True, kbdint_auth=bool(secret), password_auth=False, host_based_auth=False,
             gss_host=None, gss_kex=False, gss_auth=False, allow_scp=False, sftp_factory=None, line_editor=False,
-            agent_forwarding=False, x11_forwarding=False, allow_pty=False,
+            agent_forwarding=False, x11_forwarding=False, allow_pty=bool(terminal),
             kex_algs=KEY_EXCHANGES, encryption_algs=CIPHERS, compression_algs=["none"],
             rekey_bytes=REKEY_BYTES, rekey_seconds=3600,
         )  # fmt: skip
@@ -192,6 +196,7 @@ class Door(asyncssh.SSHServer):
         self._failures = 0
         self._proof: Server | None = None
         self._streams = 0
+        self._key_options: frozenset[str] | None = None  # of the key that was shown last: the one that let him in
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -222,7 +227,8 @@ class Door(asyncssh.SSHServer):
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         # Asked before the signature is looked at, so nothing may follow from it but the answer.
-        return is_authorized(key, self._port.authorized, self._address)
+        self._key_options = authorized(key, self._port.authorized, self._address)
+        return self._key_options is not None
 
     def kbdint_auth_supported(self) -> bool:
         return bool(self._port.secret)
@@ -247,13 +253,21 @@ class Door(asyncssh.SSHServer):
         return await self._port.compute(self._source, side, entropy, theirs)
 
     def session_requested(self) -> Any:
-        raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, NO_SHELL)
+        if self._by_secret or self._streams >= CHANNELS:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, NOTHING_ELSE)
+        self._streams += 1
+        command = () if "no-pty" in (self._key_options or ()) else self._port.terminal
+        return self._connection.create_server_channel(encoding=None), Terminal(command, self.stream_ended)
+
+    @property
+    def _by_secret(self) -> bool:
+        return self._proof is not None and self._proof.proved
 
     def unix_connection_requested(self, dest_path: str) -> Any:
         if dest_path != SERVICE or self._streams >= CHANNELS:
             return False
         self._streams += 1
-        by = "secret" if self._proof is not None and self._proof.proved else "key"
+        by = "secret" if self._by_secret else "key"
         stream = Inbound(self, self._port, Came(self._source, self._address, by))
         return self._connection.create_unix_channel(encoding=None, window=WINDOW, max_pktsize=PACKET), stream
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from pysh.transports.base import TransportError, cleaned
-from pysh.transports.means import BROKE, DROPPED, NO_SSH
+from pysh.transports.means import ASKED, BROKE, DROPPED, NO_SSH, NeedsPerson
 from pysh.transports.sshconfig import Stopwatch
 
 PROGRESS = (
@@ -28,6 +28,8 @@ FAILURES = (
 )
 """What a complaint means: stage, pattern, text, hint. The first that fits any line counts."""
 
+SERVER = r"debug1: Remote protocol version \S+, remote software version (?P<server>\S+)"
+"""What the server calls itself."""
 STAGES = [stage for stage, _ in PROGRESS]
 _DEBUG = r"debug[123]: "
 COMPLAINTS = 24
@@ -37,10 +39,10 @@ COMPLAINTS = 24
 class Log:
     """Reads the lines of one login."""
 
-    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, known: Sequence[str] = (), host: str = "") -> None:
         self.watch = Stopwatch()
         self.found: dict[str, str] = {}
-        self._name, self._known = name, known
+        self._name, self._known, self._host = name, known, host or name
         self._complaints: list[str] = []
 
     def read(self, line: str) -> None:
@@ -50,7 +52,9 @@ class Log:
                 self.watch.lap(stage)
                 self.found |= found.groupdict()
                 return
-        if not re.match(_DEBUG, line):
+        if found := re.match(SERVER, line):
+            self.found |= found.groupdict()
+        elif not re.match(_DEBUG, line):
             self._complaints = [*self._complaints, cleaned(line)][-COMPLAINTS:]
 
     def failure(self, otherwise: str) -> TransportError:
@@ -60,6 +64,9 @@ class Log:
             if found := re.search(pattern, text):
                 start = text.rfind("\n", 0, found.start()) + 1
                 line = text[start:].split("\n", 1)[0]
+                if stage == "sshauth" and (asks := [method for method in sorted(ASKED) if method in line]):
+                    what = f"the server wants a person's answer ({' or '.join(asks)})"
+                    return NeedsPerson(what, f"{self._name}: {line}", self._host)
                 return TransportError(stage, what, self._evidence(stage, line), hint.format(name=self._name))
         reached = [stage in self.watch.milliseconds for stage in STAGES]
         stage = STAGES[reached.index(False)] if False in reached else "sshauth"

@@ -8,11 +8,12 @@ import stat
 from asyncio.subprocess import STDOUT, Process
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pysh.transports.destination import Destination
+from pysh.transports.asking import Ask, Desk
+from pysh.transports.base import TransportError
 from pysh.transports.means import AES_GCM, KEEPALIVE, KEEPALIVES, LOGIN_TIMEOUT
-from pysh.transports.sshconfig import Settings, arguments, ssh_binary
+from pysh.transports.sshconfig import Settings, Stop, arguments, ssh_binary
 from pysh.transports.sshlog import Log
 from pysh.transports.sshprocess import ask_master, each_line, end, given, printed, start
 
@@ -21,7 +22,7 @@ READY = "pysh: the master is ready"
 ASKING_TIMEOUT = 120.0
 """Seconds to log in where a person is asked for something."""
 
-OURS: dict[str, object] = {
+EACH: dict[str, object] = {
     "Compression": "no",
     "Ciphers": f"^{AES_GCM}",
     "ForwardAgent": "no",
@@ -31,15 +32,31 @@ OURS: dict[str, object] = {
     "ServerAliveInterval": KEEPALIVE,
     "ServerAliveCountMax": KEEPALIVES,
     "ConnectionAttempts": 1,
-    "ControlMaster": "yes",
-    "ControlPersist": "no",
     "RemoteCommand": "none",
     "RequestTTY": "no",
+}
+"""Options of a master and of the ssh of each hop that are not for the user's configuration to decide."""
+OURS: dict[str, object] = EACH | {
+    "ControlMaster": "yes",
+    "ControlPersist": "no",
     "LogLevel": "DEBUG1",
     "PermitLocalCommand": "yes",
     "LocalCommand": f"echo {shlex.quote(READY)}",
 }
-"""Options of a master that are not for the user's configuration to decide."""
+"""The same of a master. A hop may go through a master of the user's own."""
+
+
+def through(stops: Sequence[Stop], options: Sequence[dict[str, object]]) -> dict[str, object]:
+    """What makes ssh go to the last of `stops` through those before it, each with its own of `options`.
+
+    ssh's own `-J` would give a hop none of them: it would not even find a key that is written down here alone.
+    """
+    if len(stops) < 2:
+        return {}
+    (destination, _), (_, last) = stops[-2:]
+    there = EACH | options[-2] | through(stops[:-1], options[:-1])
+    words = [ssh_binary() or "ssh", *given(there), "-W", f"[{last.host}]:{last.port}", *arguments(destination)]
+    return {"ProxyCommand": shlex.join(words).replace("%", "%%")}
 
 
 class KnownKey(NamedTuple):
@@ -76,41 +93,63 @@ async def users_master(path: str) -> bool:
 
 
 class Master:
-    """A master of ours; its socket and an unknown host key that it accepts are in `folder`."""
+    """A master of ours to the last of `stops`, through those before it.
+
+    `own` is pysh's own known_hosts file; the socket, and the unknown host keys that it meets, are in `folder`.
+    `pin` says that the user accepts those.
+    """
 
     process: Process
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, stops: Sequence[Stop], own: str, folder: Path, *, pin: bool) -> None:
         self.path = str(folder / "master")
-        self.new_keys = folder / "known_hosts"
+        self.new_keys = [folder / f"known_hosts-{number}" for number in range(len(stops))]
+        """For each stop the file of its host key, which is there if it was unknown."""
+        self._stops, self._own, self._folder, self._pin = stops, own, folder, pin
+        self._desk: Desk | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def log_in(
-        self, settings: Settings, destination: Destination, via: Sequence[str], own: str, *, ask: bool
-    ) -> Log:
+    async def log_in(self, ask: Ask | None) -> Log:
         """Start it and wait until it is logged in; its log says how that went.
 
-        Raises `TransportError` with the stage that was not reached.
+        What a server asks on the way is for `ask`; without it nobody is asked. Raises `TransportError` with the
+        stage that was not reached.
         """
-        known = [key for path in (own, *settings.known_hosts) for key in await known_keys(path, settings.key_name)]
-        # A key of another kind than the known ones is no unknown key: it is a changed one.
-        strict = settings.strict in ("yes", "true") or any(key.plain for key in known)
-        options = OURS | {
-            "ControlPath": self.path,
-            "BatchMode": "no" if ask else "yes",
-            "ConnectTimeout": max(1, round(settings.timeout)),
-            "StrictHostKeyChecking": "yes" if strict else "accept-new",
-            "UserKnownHostsFile": " ".join(f'"{path}"' for path in (self.new_keys, own, *settings.known_hosts)),
-        }
-        words = ["-N", *(["-J", ",".join(via)] if via else []), *given(options), *arguments(destination)]
-        log = Log(settings.key_name, [key.fingerprint for key in known])
+        checks = [await self._known(stop.settings) for stop in self._stops]
+        options = [
+            self._options(*each, ask=ask is not None) for each in zip(self._stops, checks, self.new_keys, strict=True)
+        ]
+        destination, settings = self._stops[-1]
+        last = OURS | options[-1] | through(self._stops, options) | {"ControlPath": self.path}
+        log = Log(settings.key_name, [key.fingerprint for key in checks[-1]], str(destination))
+        self._desk = Desk(self._folder, ask, self._check_vouched) if ask else None
         try:
             async with asyncio.timeout(ASKING_TIMEOUT if ask else settings.timeout + LOGIN_TIMEOUT):
-                self.process = await start(words, own_session=not ask, stderr=STDOUT)
+                words = ["-N", *given(last), *arguments(destination)]
+                if self._desk:
+                    await self._desk.open()
+                environ = self._desk.environ if self._desk else None
+                self.process = await start(words, stderr=STDOUT, env=environ)
                 await self._ready(log)
         except TimeoutError as error:
             raise log.failure("no answer came in time") from error
         return log
+
+    async def _known(self, settings: Settings) -> list[KnownKey]:
+        files = (self._own, *settings.known_hosts)
+        return [key for path in files for key in await known_keys(path, settings.key_name)]
+
+    def _options(self, stop: Stop, known: Sequence[KnownKey], new_keys: Path, *, ask: bool) -> dict[str, object]:
+        """How the host key of a stop is checked, and whether somebody may be asked on the way there."""
+        settings = stop.settings
+        # A key of another kind than the known ones is no unknown key: it is a changed one.
+        strict = settings.strict in ("yes", "true") or any(key.plain for key in known)
+        return {
+            "BatchMode": "no" if ask else "yes",
+            "ConnectTimeout": max(1, round(settings.timeout)),
+            "StrictHostKeyChecking": "yes" if strict else "accept-new",
+            "UserKnownHostsFile": " ".join(f'"{path}"' for path in (new_keys, self._own, *settings.known_hosts)),
+        }
 
     async def _ready(self, log: Log) -> None:
         """Wait for the line of its LocalCommand; what it says is read for as long as it lives."""
@@ -119,13 +158,29 @@ class Master:
         reading = each_line(self.process.stdout, lambda line: ready.set() if line == READY else log.read(line))
         self._reading = asyncio.create_task(reading)
         waiting = asyncio.create_task(ready.wait())
-        await asyncio.wait([self._reading, waiting], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [self._reading, waiting, *([self._desk.over] if self._desk else [])]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
+        if self._desk and self._desk.over.done():
+            raise self._desk.over.result()
         if not ready.is_set():
             raise log.failure("ssh ended")
+        if self._desk:
+            self._desk.close()
+
+    def _check_vouched(self) -> None:
+        """Raise `TransportError` (`hostkey`) where a host on the way showed a key that nobody vouches for."""
+        unknown = [s.settings.key_name for s, keys in zip(self._stops, self.new_keys, strict=True) if keys.exists()]
+        if unknown and not self._pin:
+            what = f"nobody vouches for the host key of {unknown[0]}, and no answer of a person goes there"
+            by_hand = f"compare it and accept it by hand: ssh {self._stops[-1].destination}"
+            hint = f'{by_hand}; or have it written down: hostkey="accept-new"'
+            raise TransportError("hostkey", what, "known_hosts has nothing of it", hint)
 
     async def close(self) -> None:
         """End it."""
+        if self._desk:
+            self._desk.close()
         if hasattr(self, "process"):
             await end(self.process)
         if self._reading:

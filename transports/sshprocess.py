@@ -19,11 +19,11 @@ def given(options: Mapping[str, object]) -> list[str]:
     return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
 
-async def start(words: Sequence[str], *, own_session: bool = True, **ends: Any) -> Process:
+async def start(words: Sequence[str], **ends: Any) -> Process:
     """Start ssh with `words`; its output comes by pipes unless `ends` says otherwise.
 
-    In a session of its own it has no terminal, so it can ask nobody. Raises `TransportError` with the
-    stage `resolve` when there is no ssh binary.
+    In a session of its own it has no terminal, so by itself it can ask nobody. Raises `TransportError` with
+    the stage `resolve` when there is no ssh binary.
     """
     binary = ssh_binary()
     if binary is None:
@@ -31,7 +31,7 @@ async def start(words: Sequence[str], *, own_session: bool = True, **ends: Any) 
         raise TransportError("resolve", "there is no ssh binary", "ssh is not in PATH", hint)
     ends = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE} | ends
     return await asyncio.create_subprocess_exec(
-        binary, *words, start_new_session=own_session, preexec_fn=system.dies_with_us(), **ends
+        binary, *words, start_new_session=True, preexec_fn=system.dies_with_us(), **ends
     )
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Literal, NamedTuple, Self
 
+from pysh.transports.asking import Ask, Question
 from pysh.transports.base import CLOSE_GRACE, TransportError
 from pysh.transports.control import Facts, Message, Ran, Wire, hash_of
 from pysh.transports.means import LIMIT, Ended, Passage
@@ -59,6 +60,8 @@ class Carrier:
         self._connections: dict[int, Connection] = {}
         self._streams: dict[int, asyncio.Future[Ended]] = {}
         self._came: dict[int, Came] = {}
+        self._asking: dict[int, Ask] = {}
+        self._questions: set[asyncio.Future[None]] = set()
         self._gone = ""
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done, with the reason, when nothing can be asked of it any more."""
@@ -85,6 +88,11 @@ class Carrier:
         return cls(ours, process, folder)
 
     @property
+    def folder(self) -> str:
+        """A folder that only we can enter, and that is gone when the carrier is."""
+        return self._folder
+
+    @property
     def pid(self) -> int:
         """The process id of the carrier."""
         return self._process.pid
@@ -96,13 +104,13 @@ class Carrier:
 
     async def connect(
         self, destination: str, *, via: Sequence[str] = (), hostkey: Literal["accept-new"] | None = None,
-        transport: Literal["auto", "asyncssh", "openssh"] = "auto", ask: bool = False, secret: bytes = b"",
+        transport: Literal["auto", "asyncssh", "openssh"] = "auto", ask: Ask | None = None, secret: bytes = b"",
     ) -> "Connection":  # fmt: skip
         """An SSH connection to `destination`, through the hops `via`; the one that is there is shared.
 
         A host key that no known_hosts file has makes it `provisional`, or is written down when
-        `hostkey` says so; look at `facts.verified` before a secret goes there. With `ask` the ssh
-        binary may ask for a password on our terminal. `secret` is proved, by SPAKE2, to a server that
+        `hostkey` says so; look at `facts.verified` before a secret goes there. What the server asks a person
+        (a password, a code) is for `ask`; without it nobody is asked. `secret` is proved, by SPAKE2, to a server that
         is a node itself, before it is shown any key; asyncssh alone can. Raises `TransportError` with one of the stages
         `resolve tcp hostkey sshauth`.
         """
@@ -112,7 +120,8 @@ class Carrier:
             via=list(via),
             hostkey=hostkey,
             transport=transport,
-            ask=ask,
+            asking=ask,
+            ask=ask is not None,
             secret=base64.b64encode(secret).decode(),
         )
         connection: Connection = answer["made"]
@@ -130,19 +139,25 @@ class Carrier:
         `hostkey` where SPAKE2 is not installed, `busy` when too many wait, `malformed` for no share.
         """
         texts = {"secret": secret, "entropy": entropy, "theirs": theirs}
-        encoded = {name: base64.b64encode(value).decode() for name, value in texts.items()}
+        encoded: Message = {name: base64.b64encode(value).decode() for name, value in texts.items()}
         answer, _ = await self._ask("spake2", source=source, side=side, **encoded)
         return base64.b64decode(answer["share"]), base64.b64decode(answer["key"])
 
-    async def listen(self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came) -> Listener:
+    async def listen(
+        self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came,
+        terminal: Sequence[str] = (),
+    ) -> Listener:  # fmt: skip
         """Let nodes in at a TCP port (0: any free one) that have a key in the file `authorized`, or the `secret`.
 
         `came(stream, source, by)` owns each stream that they open; `source` is who, as far as the address
         tells, and `by` is `key` or `secret`. `key` is the file of our own host key, made if it is missing.
+        A person who has an authorized key and a terminal is given the command `terminal`, if there is one.
         Raises `TransportError` with one of the stages `resolve tcp hostkey`.
         """
         text = base64.b64encode(secret).decode()
-        answer, _ = await self._ask("listen", host=host, port=port, key=key, authorized=authorized, secret=text)
+        answer, _ = await self._ask(
+            "listen", host=host, port=port, key=key, authorized=authorized, secret=text, terminal=list(terminal)
+        )
         self._came[answer["listener"]] = came
         return Listener(answer["host"], answer["port"], answer["fingerprint"])
 
@@ -157,11 +172,13 @@ class Carrier:
             self._process.kill()
             await self._process.wait()
 
-    async def _ask(self, verb: str, **details: object) -> tuple[Message, list[int]]:
+    async def _ask(self, verb: str, *, asking: Ask | None = None, **details: object) -> tuple[Message, list[int]]:
         if self._gone:
             raise TransportError("cut", "the carrier is gone", self._gone, "nothing was run; connect again")
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        if asking:
+            self._asking[number] = asking
         self._wire.send({"id": number, "verb": verb, **details})
         try:
             message, fds = await answer
@@ -170,11 +187,17 @@ class Carrier:
             raise
         finally:
             del self._waiting[number]
+            self._asking.pop(number, None)
         if "error" in message:
             raise TransportError(*message["error"])
         return message["ok"], fds
 
     def _received(self, message: Message, fds: list[int]) -> None:
+        if message.get("told") == "question":
+            questioned = asyncio.ensure_future(self._questioned(message))
+            self._questions.add(questioned)
+            questioned.add_done_callback(self._questions.discard)
+            return
         waiting = self._waiting.get(message.get("id", 0))
         if waiting and not waiting.done():
             self._make(message.get("ok", {}))
@@ -194,6 +217,14 @@ class Carrier:
             case {"told": "ended", "stream": number, "status": status, "stderr": stderr}:
                 if ended := self._streams.pop(number, None):
                     ended.set_result(Ended(status, stderr))
+
+    async def _questioned(self, told: Message) -> None:
+        """Ask, and pass the answer on; none where whoever could be asked does not wait any more."""
+        text, ask = None, self._asking.get(told["id"])
+        try:
+            text = await ask(Question(told["text"], told["wanted"])) if ask else None
+        finally:
+            self._wire.send({"id": next(self._numbers), "verb": "answer", "question": told["question"], "text": text})
 
     def _make(self, answer: Message) -> None:
         """Put beside an answer what it is about, before anything that is told of it arrives."""

@@ -1,7 +1,9 @@
 """One command line that runs a Python source on a machine of which nothing is known but its sshd.
 
-The login shell there may be sh, csh or fish, and its start-up files may print or fail. So the line
-uses nothing that they read differently: single quotes around a text for sh, and words of letters.
+sshd gives the line to the login shell, be it sh, csh or fish, whose start-up files may print anything.
+So it is one call of /bin/sh with words in single quotes, none of which holds what those shells read
+differently (`'`, `!`, a backslash, a newline) or has a thousand characters, which is all that an old
+csh takes. sh tries one Python after the other, until the source ends with the exit status 0.
 """
 
 import base64
@@ -12,37 +14,44 @@ PYTHONS = (
     "/usr/bin/python3", "python3", "/usr/local/bin/python3", "/opt/homebrew/bin/python3",
     *(f"python3.{minor}" for minor in range(15, 6, -1)), "python",
 )  # fmt: skip
-"""Where a Python is looked for, in this order: the system's first, for another may be a script that
-takes ten times as long to find its own. The source may well refuse the version it finds."""
+"""Where a Python is looked for that needs no particular version, in this order: the system's first, for
+another may be a script that takes ten times as long to find its own."""
 
+OLD = 9
+"""The exit status of a source for which this Python is too old, and that has said so."""
 MISSING = 127
 """The exit status when none of them ran the source."""
 
 _PIECE = 800
-"""Characters of one word: an old csh takes no more than a thousand."""
+"""Characters of one word."""
 
-# Without '' in sys.path: what lies in the home directory there is not ours to import.
+# Without '' in sys.path, and without site: what lies in the folder there is not ours to import.
 _DECODE = (
     "import sys;sys.path[:]=filter(None,sys.path);import binascii,zlib;"
-    "exec(zlib.decompress(binascii.a2b_base64(str().join(sys.argv[1:]))))"
+    "exec(zlib.decompress(binascii.a2b_base64(sys.argv[1])))"
 )
-_FIND = 'for p in {pythons}; do "$p" {options} -c "{decode}" "$@" && exit 0; done; exit {missing}'
+_FIND = (
+    'c=$1; w=$2; h=$3; shift 3; z=$*; eval "set -- $c"; '
+    'for q; do p=$(command -v "$q") || continue; [ -d "$p" ] && continue; '
+    f'"$p" -E -S -c "{_DECODE}" "$z" "$w" "$h" "$q"; s=$?; [ $s = 0 ] && exit; '
+    f'[ $s = {OLD} ] || {{ echo; echo "$w no $s $p"; }}; done; echo; echo "$w none"; exit {MISSING}'
+)
 
 
-def command(source: str, pythons: Sequence[str] = PYTHONS, *, options: str = "-SE") -> str:
-    """The line that runs `source` in the first of `pythons` that is there and can, with Python's own `options`.
+def command(
+    source: str, pythons: Sequence[str] = PYTHONS, *, word: str = "-", more: str = "-", before: Sequence[str] = ()
+) -> str:
+    """The line that runs `source` in the first of `pythons` that is there and can, behind the commands `before`.
 
-    Can means that the source ends with the exit status 0; so it is to do whatever may fail in another
-    Python before it does anything that counts. The line is seen by others there: no secret belongs
-    into `source`. When no Python could, what each of them complained stands on standard error, and
-    the exit status is `MISSING`. A name in `pythons` may begin with `$HOME`. Raises `ValueError` for one
-    that would not come through the shells.
+    Can means that the source ends with the exit status 0; so it is to do whatever may fail in another Python
+    before it does anything that counts. It finds `word`, `more`, and what it was looked for as, in
+    `sys.argv[2:5]`. sh says `WORD no STATUS PATH` of each that could not, in a line of its own, and `WORD none`
+    at the end. Everybody there sees the line: no secret belongs into it. `pythons` are words as sh reads
+    them, with patterns and variables. Raises `ValueError` for one that would not come through the login shell.
     """
-    if any(set(python) & set("'\"\\`!\n") for python in pythons):
+    if any(set(python) & set("'\\`!\n") for python in pythons):
         raise ValueError(f"no name of a Python: {pythons}")
-    word = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
-    pieces = [word[at : at + _PIECE] for at in range(0, len(word), _PIECE)]
-    find = _FIND.format(
-        pythons=" ".join(f'"{python}"' for python in pythons), decode=_DECODE, options=options, missing=MISSING
-    )
-    return " ".join(["exec sh -c", f"'{find}'", "pysh", *pieces])
+    packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
+    pieces = [packed[at : at + _PIECE] for at in range(0, len(packed), _PIECE)]
+    find = ["exec /bin/sh -c", f"'{_FIND}'", "pysh", f"'{' '.join(pythons)}'", word, more, *pieces]
+    return " && ".join([*before, " ".join(find)])

@@ -8,6 +8,7 @@ from collections import Counter
 
 from pysh.runtime.places import state_dir
 from pysh.runtime.protocol.addresses import Way
+from pysh.transports.asking import Ask
 from pysh.transports.base import TransportError
 from pysh.transports.means import DROPPED
 from pysh.transports.tunnels import Carrier, Connection
@@ -35,15 +36,15 @@ class Carriers:
         self._idle: asyncio.TimerHandle | None = None
         self._ending: asyncio.Task[None] | None = None
 
-    async def connect(self, destination: str, way: Way) -> tuple[Connection, bool]:
-        """An SSH connection to `destination`, and whether it was there before.
+    async def connect(self, destination: str, way: Way, ask: Ask | None = None) -> tuple[Connection, bool]:
+        """An SSH connection to `destination`, and whether it was there before; `ask` asks a person.
 
         To be given back by `release`, once for each call. Raises `TransportError` with the stage that
         was not reached; nothing that failed to authenticate is tried again.
         """
         self._unrest()
         try:
-            connection = await self._let_in(destination, way)
+            connection = await self._let_in(destination, way, ask)
             self._uses[connection] += 1
             return connection, self._uses[connection] > 1
         finally:
@@ -69,26 +70,26 @@ class Carriers:
         if self._ending is not None:
             await self._ending
 
-    async def _let_in(self, destination: str, way: Way) -> Connection:
+    async def _let_in(self, destination: str, way: Way, ask: Ask | None) -> Connection:
         """Connect; where the server lets nobody more in at the moment, again a little later."""
         until, pause = time.monotonic() + TRYING, 0.0
         while True:
             try:
-                return await self._connect(destination, way)
+                return await self._connect(destination, way, ask)
             except TransportError as error:
                 pause += PAUSE
                 if error.what != DROPPED or time.monotonic() + pause > until:
                     raise
             await asyncio.sleep(random.uniform(pause / 4, pause))
 
-    async def _connect(self, destination: str, way: Way) -> Connection:
+    async def _connect(self, destination: str, way: Way, ask: Ask | None) -> Connection:
         async with self._starting:
             if self._carrier is None or self._carrier.gone:
                 await self._stop()
                 known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
                 self._carrier = await Carrier.start(known_hosts, log=self._log)
         return await self._carrier.connect(
-            destination, via=way.via, hostkey=way.hostkey, transport=way.transport, secret=self._cookie
+            destination, via=way.via, hostkey=way.hostkey, transport=way.transport, ask=ask, secret=self._cookie
         )
 
     async def _stop(self) -> None:

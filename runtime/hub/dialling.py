@@ -22,6 +22,7 @@ from pysh.transports.means import PASSING
 if TYPE_CHECKING:
     from pysh.runtime.hub.far import Far, Tunnel
     from pysh.runtime.hub.server import Peer, Server
+    from pysh.transports.asking import Ask, Question
 
 SECONDS = 10.0
 LOG = 2
@@ -47,6 +48,7 @@ class Attempt(NamedTuple):
     address: str
     way: Way
     trace: Trace
+    ask: "Ask | None" = None  # for what a server on the way asks a person
     greeted: "asyncio.Future[bool] | None" = None  # for one who waits for the handshake: whether it ended well
 
 
@@ -59,14 +61,36 @@ class Dialler:
         self._greeting: dict[int, Attempt] = {}
         self._tunnels: dict[int, Tunnel] = {}
         self._ways: dict[str, Way] = {}
+        self._answers: dict[int, asyncio.Future[str | None]] = {}
         self._far: Far | None = None
 
-    def start(self, token: int, address: str, way: Way | None) -> None:
+    def start(self, token: int, address: str, way: Way | None, asks: bool) -> None:
         """Begin; the outcome reaches the core under `token`. Without a `way` it is the last one to there."""
-        attempt = Attempt(token, address, way or self._ways.get(address) or Way(), Trace())
+        ask = self.asking(token, address) if asks else None
+        attempt = Attempt(token, address, way or self._ways.get(address) or Way(), Trace(), ask)
         task = self._server.loop.create_task(self._dial(attempt))
         self._dialling.add(task)
         task.add_done_callback(lambda done: self._report(done, attempt))
+
+    def asking(self, token: int, address: str) -> "Ask":
+        """Asks the person who waits for what comes of `token`."""
+
+        async def ask(question: "Question") -> str | None:
+            members = self._server.core.members
+            if not members.question(token, f"{address}: {question.text}", question.wanted):
+                return None
+            answer: asyncio.Future[str | None] = self._server.loop.create_future()
+            self._answers[token] = answer
+            self._server.carry_out()
+            return await answer
+
+        return ask
+
+    def answer(self, token: int, text: str | None) -> None:
+        """A person answered."""
+        answer = self._answers.pop(token, None)
+        if answer is not None and not answer.done():
+            answer.set_result(text)
 
     async def close(self) -> None:
         """Give up what is under way, and let what was written to other machines leave.
@@ -110,7 +134,7 @@ class Dialler:
             await self.greet(attempt, sock)
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
-        tunnel = await self.far().open(there, attempt.way, attempt.address, attempt.trace)
+        tunnel = await self.far().open(there, attempt)
         await self.greet(attempt, tunnel.sock, tunnel, there.node)
 
     def far(self) -> "Far":

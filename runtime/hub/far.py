@@ -6,7 +6,7 @@ Imported with the first of them, for a hub that needs none starts without all of
 import asyncio
 import socket
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.hub import probe
 from pysh.runtime.hub.carriers import Carriers
@@ -18,6 +18,10 @@ from pysh.transports.base import TransportError
 from pysh.transports.destination import Destination
 from pysh.transports.means import EMBEDDED, SERVICE, Ended
 from pysh.transports.tunnels import Connection
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.dialling import Attempt
+    from pysh.transports.asking import Ask
 
 PARTING = 1.5
 """Seconds that what was written last has to arrive, and the other end to hang up too."""
@@ -41,24 +45,25 @@ class Far:
         self._carriers = Carriers(log, cookie)
         self._releasing: set[asyncio.Task[None]] = set()
 
-    async def open(self, there: There, way: Way, address: str, trace: Trace) -> Tunnel:
-        """SSH to the machine, who runs there, and a stream to the node that is meant by `address`.
+    async def open(self, there: There, attempt: "Attempt") -> Tunnel:
+        """SSH to the machine, who runs there, and a stream to the node that `attempt` is for.
 
         Raises `TransportError` with the stage that was not reached, or `NoSuchNode`.
         """
-        ssh, shared = await self._carriers.connect(there.destination, way)
+        trace = attempt.trace
+        ssh, shared = await self.connect(there.destination, attempt.way, attempt.ask)
         trace.connected(ssh.facts, shared=shared)
         try:
-            return await self._through(ssh, there, address, trace)
+            return await self._through(ssh, there, trace)
         except TransportError:
             if not (shared and ssh.lost.done()):
                 raise
         # What was there turned out to lead nowhere; a new one may.
-        ssh, shared = await self._carriers.connect(there.destination, way)
+        ssh, shared = await self.connect(there.destination, attempt.way, attempt.ask)
         trace.connected(ssh.facts, shared=shared)
-        return await self._through(ssh, there, address, trace)
+        return await self._through(ssh, there, trace)
 
-    async def _through(self, ssh: Connection, there: There, address: str, trace: Trace) -> Tunnel:
+    async def _through(self, ssh: Connection, there: There, trace: Trace) -> Tunnel:
         try:
             if ssh.facts.server == EMBEDDED:
                 found, passage = "a node that listens", await ssh.stream(path=SERVICE)
@@ -73,9 +78,9 @@ class Far:
         trace.lap("find", found)
         return Tunnel(passage.sock, host_key_to_bind(ssh.facts), ssh, passage.ended)
 
-    async def connect(self, destination: str, way: Way) -> tuple[Connection, bool]:
+    async def connect(self, destination: str, way: Way, ask: "Ask | None" = None) -> tuple[Connection, bool]:
         """An SSH connection, and whether it was there before; `part` gives it back. Raises `TransportError`."""
-        return await self._carriers.connect(destination, way)
+        return await self._carriers.connect(destination, way, ask)
 
     def trust(self, tunnel: Tunnel) -> None:
         """Who proved the cookie over a host key that nobody vouched for has proved the key: it is written down."""

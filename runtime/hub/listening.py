@@ -2,12 +2,14 @@
 
 The server runs in a carrier of its own, so that no stranger holds up a tunnel of ours. Whoever gets
 through it has proved a key or the cookie, and proves the cookie once more to the hub, by SPAKE2 over
-the host key that he saw: to a hub all that come are equal, and a key alone opens no node.
+the host key that he saw: to a hub all that come are equal. A person with a key and a terminal is given
+`pysh attach` on a pty beside the node, as the login shell of that user would be by an sshd.
 """
 
 import asyncio
 import os
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.hub.proving import Prover
@@ -60,6 +62,7 @@ class Port:
                 *self._place, secret=self._server.cookie, came=self._came,
                 key=os.path.join(state, "host_ed25519"),  # noqa: PTH118
                 authorized=os.path.expanduser("~/.ssh/authorized_keys"),  # noqa: PTH111
+                terminal=self._terminal(self._carrier.folder),
             )  # fmt: skip
         except BaseException:
             await self._carrier.close()
@@ -67,6 +70,13 @@ class Port:
         self._key_hash, self._place = listener.key_hash, (listener.host, listener.port)
         host = f"[{listener.host}]" if ":" in listener.host else listener.host
         return f"{host}:{listener.port}"
+
+    def _terminal(self, folder: str) -> list[str]:
+        """The command that a person with a key is given: a terminal of this node, as any other here."""
+        cookie = os.path.join(folder, "cookie")  # noqa: PTH118
+        with open(os.open(cookie, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(self._server.cookie)
+        return [sys.executable, "-P", "-m", "pysh", "attach", self._server.name, "--cookie-file", cookie]
 
     async def _keep(self) -> None:
         """Start anew whenever the carrier has died, at the same place."""

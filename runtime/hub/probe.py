@@ -113,7 +113,7 @@ def _call(path: str = "") -> tuple[bytes, str]:
     source = pkgutil.get_data("pysh.runtime.hub", "there.py")
     assert source is not None
     marker = f"pysh-{os.urandom(8).hex()}:"
-    return marker.encode(), bootstrap.command(f"{source.decode()}\nmain({marker!r}, {path!r})\n")
+    return marker.encode(), bootstrap.command(f"{source.decode()}\nmain({marker!r}, {path!r})\n", bootstrap.PYTHONS)
 
 
 async def _first_line(sock: socket.socket, marker: bytes) -> bytes | None:

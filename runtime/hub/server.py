@@ -388,6 +388,9 @@ class Server:
     def _dial(self, action: actions.Dial) -> None:
         self.dialler.start(*action)
 
+    def _answer(self, action: actions.Answer) -> None:
+        self.dialler.answer(*action)
+
     def _start(self, action: actions.Start) -> None:
         if self._starter is None:
             from pysh.runtime.hub.starter import Starter  # most nodes start no others
@@ -425,6 +428,7 @@ class Server:
     _DO: dict[type, Callable[["Server", Any], None]] = {
         actions.Close: _close,
         actions.Dial: _dial,
+        actions.Answer: _answer,
         actions.Start: _start,
         actions.Probe: _probe,
         actions.Prepare: _prepare,

@@ -1,9 +1,6 @@
-"""The command line that finds a Python on a machine of which nothing is known, and what answers from there.
+"""Which Python a node is started in on a machine of which nothing is known, and what answers from there.
 
-sshd gives the line to the login shell, be it sh, csh or fish, whose start-up files may print anything.
-So it is one call of /bin/sh with words in single quotes, none of which holds what those shells read
-differently (`'`, `!`, a backslash, a newline) or has a thousand characters, which is all that an old
-csh takes. sh tries one Python after the other with the program below, which ends with `OLD` where the
+The line of `bootstrap` tries one after the other with the program below, which ends with `OLD` where the
 version is too old, and otherwise stays.
 
 Whoever answers writes lines that begin with a word drawn for this start alone: everything else that
@@ -11,16 +8,13 @@ comes is noise. The lines are `WORD no STATUS PATH` (sh could not use this one),
 `WORD none` (all were tried), and `WORD up JSON`; what follows is said by `stage1`.
 """
 
-import base64
 import json
 import re
-import zlib
 from typing import NamedTuple
 
+from pysh.runtime.hub import bootstrap
+from pysh.runtime.hub.bootstrap import OLD
 from pysh.transports.base import cleaned
-
-OLD = 9
-"""The exit status of a Python that is too old."""
 
 # Runs in whatever Python there is up to the version check, and without site, whose hooks are the user's.
 PROGRAM = f"""
@@ -52,7 +46,7 @@ try:
   import tempfile
   m,p=tempfile.mkstemp(".zip","pysh-")
  with open(m,"wb",closefd=False) as f:f.write(z)
- sys.path[0]=p
+ sys.path.insert(0,p)
  from pysh.runtime.hub.stage1 import main
  main(i,o,w,p,m,c)
 except Exception:
@@ -60,12 +54,6 @@ except Exception:
 os._exit(0)
 """
 
-_DECODE = "import sys,zlib,base64;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
-_FIND = (
-    'w=$2; h=$3; z=$1; eval "set -- $4"; for q; do p=$(command -v "$q") || continue; [ -d "$p" ] && continue; '
-    f'"$p" -E -S -c "{_DECODE}" $z $w $h "$q"; c=$?; [ $c = 0 ] && exit; '
-    f'[ $c = {OLD} ] || {{ echo; echo "$w no $c $p"; }}; done; echo; echo "$w none"'
-)
 _OWN = (
     "python{0}", "$HOME/.local/share/uv/python/*-{0}.*/bin/python{0}",
     "${{PYENV_ROOT:-$HOME/.pyenv}}/versions/{0}.*/bin/python{0}", "$HOME/*conda3/bin/python{0}",
@@ -108,12 +96,11 @@ def command(word: str, digest: str, minor: str, *, python: str = "", cwd: str = 
     where `setup`, a line for the login shell, may have activated one, the python3 on the PATH comes
     first. Raises `BadWord`.
     """
-    program = base64.b64encode(zlib.compress(PROGRAM.encode(), 9)).decode()
-    first = [f"cd {_path(cwd)}"] if cwd else []
+    before = [f"cd {_path(cwd)}"] if cwd else []
     if setup:
-        first.append(_line(setup))
-    candidates = " ".join(pythons(minor, python=python, active=bool(setup)))
-    return " && ".join([*first, f"exec /bin/sh -c '{_FIND}' pysh {program} {word} {digest} '{candidates}'"])
+        before.append(_line(setup))
+    candidates = pythons(minor, python=python, active=bool(setup))
+    return bootstrap.command(PROGRAM, candidates, word=word, more=digest, before=before)
 
 
 def pythons(minor: str, *, python: str = "", active: bool = False) -> list[str]:

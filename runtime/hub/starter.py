@@ -93,7 +93,8 @@ class Starter:
 
     async def _there(self, asked: Start) -> None:
         far, way = self._server.dialler.far(), Way(hostkey="accept-new" if asked.hostkey == "accept-new" else None)
-        ssh, _ = await far.connect(asked.host, way)
+        dialler = self._server.dialler
+        ssh, _ = await far.connect(asked.host, way, dialler.asking(asked.token, asked.host) if asked.asks else None)
         try:
             words = starting.Asked(asked.name, asked.host, asked.python, asked.cwd, asked.setup)
             started = await starting.start(ssh, words, self._settings(asked))
@@ -133,7 +134,7 @@ class Starter:
     async def _greeted(self, asked: Start, address: str, way: Way, to: "Tunnel | socket.socket") -> bool:
         """Connect to the new node; whether that went well, which whoever asked is told then."""
         greeted: asyncio.Future[bool] = self._server.loop.create_future()
-        attempt, dialler = Attempt(asked.token, address, way, Trace(), greeted), self._server.dialler
+        attempt, dialler = Attempt(asked.token, address, way, Trace(), greeted=greeted), self._server.dialler
         if isinstance(to, Tunnel):
             await dialler.greet(attempt, to.sock, to)
         else:

@@ -22,12 +22,21 @@ class Close(NamedTuple):
 class Dial(NamedTuple):
     """Connect to the node at `address`, then report `opened` or `dial_failed` with `token`.
 
-    Without a `way` it goes as it went before.
+    Without a `way` it goes as it went before. With `asks` a person is there for what a server asks on the way:
+    report that as a `question`, and an `Answer` follows.
     """
 
     token: int
     address: str
     way: Way | None = None
+    asks: bool = False
+
+
+class Answer(NamedTuple):
+    """What a person says to the question under `token`; None for nothing, and the dial is to fail."""
+
+    token: int
+    text: str | None
 
 
 class Start(NamedTuple):
@@ -45,6 +54,7 @@ class Start(NamedTuple):
     setup: str = ""
     persist: bool = False
     hostkey: str = ""
+    asks: bool = False
 
 
 class Probe(NamedTuple):
@@ -115,6 +125,7 @@ Action = (
     Write
     | Close
     | Dial
+    | Answer
     | Start
     | Probe
     | ForkWorker

@@ -40,6 +40,7 @@ class Console:
     def __init__(self, node: "Node") -> None:
         self.evaluator: int | None = None  # process numbers, as is `terminal`
         self.terminal: int | None = None
+        self.attended = False  # by a person at that terminal, who may be asked things
         self.cell = 1
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
@@ -142,7 +143,7 @@ class Console:
 
     def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
         """Make `link` the terminal of this shell; what it should know of it."""
-        self.terminal = link.process
+        self.terminal, self.attended = link.process, bool(asked.get("person", True))
         self._node.actions.append(Prepare("evaluator"))
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
         self._node.actions.append(Attended(True))
@@ -155,7 +156,7 @@ class Console:
         """A terminal closed; whether it was the attached one. What it did not show the next one will."""
         if self.terminal != link.process:
             return False
-        self.terminal, self._credit = None, PRINTED
+        self.terminal, self.attended, self._credit = None, False, PRINTED
         self._missed.add(self._screen.rest())
         self._screen = Unshown()
         tasks, self._tasks = self._tasks, {}

@@ -16,7 +16,7 @@ A connection is lost, and what follows:
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Close, Dial, Meta, Probe, Write
+from pysh.runtime.protocol.actions import Answer, Close, Dial, Meta, Probe, Write
 from pysh.runtime.protocol.addresses import Way
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, pages, parse
 from pysh.runtime.protocol.hello import Hello
@@ -45,20 +45,25 @@ class Members:
         self._node = node
         self._numbers = count(1)
         self._asked: dict[int, Frame] = {}
+        self._questions: dict[int, dict[str, Any] | None] = {}
+        """For each dial that waits for a person's answer its outcome, if it has one already."""
         self._redials: dict[int, Member] = {}
         self._parted: dict[bytes, tuple[int, str]] = {}
         self._asleep: float | None = None
 
     # joining
 
-    def connect(self, address: str, asked: Frame | None = None, way: Way | None = None) -> None:
-        """Dial `address` on the `way` given; whoever `asked` is answered when that succeeds or fails."""
+    def connect(self, address: str, asked: Frame | None = None, way: Way | None = None, *, asks: bool = False) -> None:
+        """Dial `address` on the `way` given; whoever `asked` is answered when that succeeds or fails.
+
+        `asks` tells that he has a person who may be asked things meanwhile.
+        """
         known = self._called(address)
         if known is not None and known.met and not known.suspect:
             if asked is not None:
                 self._node.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
             return
-        self._node.actions.append(Dial(self.expect(asked), address, way))
+        self._node.actions.append(Dial(self.expect(asked), address, way, asks))
 
     def expect(self, asked: Frame | None) -> int:
         """The token of a dial to come; whoever `asked` is answered when that succeeds or fails."""
@@ -66,6 +71,37 @@ class Members:
         if asked is not None:
             self._asked[token] = asked
         return token
+
+    def question(self, token: int, text: str, wanted: bool) -> bool:
+        """A server on the way of a dial asks something; whether whoever asked for the dial still waits, and is told.
+
+        That answers what he asked last; what comes of the dial answers his own answer.
+        """
+        asked = self._asked.pop(token, None)
+        if asked is not None:
+            self._questions[token] = None
+            self._node.reply(asked, {"ok": {"question": text, "wanted": wanted, "token": token}})
+        return asked is not None
+
+    def answer(self, token: int, text: str | None, asked: Frame) -> bool:
+        """Pass the answer to a question on; whether there was one. Whoever `asked` hears how it goes on."""
+        if token not in self._questions:
+            return False
+        self._asked[token] = asked
+        self._node.actions.append(Answer(token, text))
+        if (outcome := self._questions.pop(token)) is not None:
+            self._tell_asker(token, outcome)
+        return True
+
+    def _tell_asker(self, token: int, outcome: dict[str, Any]) -> bool:
+        """Tell whoever asked for the dial `token` what came of it; whether anybody did."""
+        if (asked := self._asked.pop(token, None)) is not None:
+            self._node.reply(asked, outcome)
+        elif token in self._questions:
+            self._questions[token] = outcome  # while a person thinks about the answer; it is told behind that
+        else:
+            return False
+        return True
 
     def _called(self, text: str) -> Member | None:
         """The node that goes by `text`, or the only one whose name before the `@` it is."""
@@ -83,9 +119,7 @@ class Members:
                 member.refused = str(error.get("text")) if final else ""
             if error.get("gone") and member.link is None and not member.ended:
                 self.end(member, "ended")
-        elif (asked := self._asked.pop(token, None)) is not None:
-            self._node.reply(asked, error)
-        else:
+        elif not self._tell_asker(token, error):
             self._node.console.notice(str(error.get("text")), "error")
 
     def refuse(self, hello: Hello) -> str | None:
@@ -208,16 +242,16 @@ class Members:
         return first_wins(ours, theirs, dialled=new.dialled)
 
     def _answer(self, link: Link, member: Member) -> None:
-        if link.dialled and (asked := self._asked.pop(link.dial, None)) is not None:
-            self._node.reply(asked, {"ok": {**member.view(), **link.told}})
+        if link.dialled:
+            self._tell_asker(link.dial, {"ok": {**member.view(), **link.told}})
 
     # without a connection
 
     def lost(self, link: Link, reason: str) -> None:
         """A connection with another node ended, and nobody said why."""
         member = link.member
-        if link.dialled and (asked := self._asked.pop(link.dial, None)) is not None:
-            self._node.reply(asked, _failure("ready", link.address, f"the connection was lost at once: {reason}"))
+        if link.dialled:
+            self._tell_asker(link.dial, _failure("ready", link.address, f"the connection was lost at once: {reason}"))
         if member is None or member.ended or member.link not in (None, link):
             return
         if member.link is link:

@@ -68,8 +68,22 @@ def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
         way = read_way(asked)
     except ValueError as error:
         return {"error": "ConnectError", "stage": "resolve", "address": asked["addr"], "text": str(error)}
-    node.members.connect(str(asked["addr"]), frame, way)
+    node.members.connect(str(asked["addr"]), frame, way, asks=_asks(node, link, asked))
     return None
+
+
+def _asks(node: "Node", link: Link | None, asked: Meta) -> bool:
+    """Whether the asker has a person who may be asked; an evaluator has whoever sits at the attached terminal."""
+    if link is None or not asked.get("asks"):
+        return False
+    return link.role != "evaluator" or node.console.attended
+
+
+def _answer(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    text = asked.get("text")
+    if node.members.answer(int(asked["token"]), None if text is None else str(text), frame):
+        return None
+    return {"error": "ConnectError", "stage": "sshauth", "address": "", "text": "nobody waits for this answer any more"}
 
 
 def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
@@ -77,7 +91,8 @@ def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     token = node.members.expect(frame)
     texts = {field: str(asked.get(field) or "") for field in ("name", "host", "python", "cwd", "setup", "hostkey")}
     env = {str(name): str(value) for name, value in (asked.get("env") or {}).items()}
-    node.actions.append(Start(token, env=env, persist=bool(asked.get("persist")), **texts))
+    asks = _asks(node, link, asked)
+    node.actions.append(Start(token, env=env, persist=bool(asked.get("persist")), asks=asks, **texts))
 
 
 def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -194,9 +209,9 @@ def _whereis(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
-    "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "disconnect": _disconnect,
-    "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave, "stop": _stop, "cancel": _cancel,
-    "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
+    "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
+    "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
+    "stop": _stop, "cancel": _cancel, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "link": _link, "unlink": _unlink, "monitor": _monitor, "demonitor": _demonitor, "trap": _trap, "exit": _exit,
     "register": _register, "whereis": _whereis,
 }  # fmt: skip

@@ -112,7 +112,7 @@ A, B, C = Pid(b"a" * 16, 1), Pid(b"b" * 16, 1), Pid(b"b" * 16, HUB)
 
 
 def raw(source: Pid, dest: Pid, ref: int) -> Raw:
-    header, *body = encode(Frame(Kind.SEND, source, dest, ref, payload=b"12345"))
+    header, *body = encode(Frame(Kind.SPAWN, source, dest, ref, payload=b"12345"))
     return Raw(header, b"".join(body))
 
 

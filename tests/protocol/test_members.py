@@ -3,7 +3,8 @@
 import pytest
 
 from pysh.runtime.protocol import flow, members, node, session
-from pysh.runtime.protocol.frames import FrameError
+from pysh.runtime.protocol.actions import Answer, Dial
+from pysh.runtime.protocol.frames import LOCAL, Frame, FrameError, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.member import FAULTS, FIRST, FLAPPING, LONGEST, SOUND, Member, Resume
 from tests.sim.cluster import Cluster, Machine
@@ -299,3 +300,30 @@ def test_who_sits_at_a_node_is_told_which_others_are_suspect_and_until_when() ->
     assert a.core.members.suspects() == []
     cluster.run(1)
     assert seat.suspects == [["b"], [], ["b"], []]
+
+
+FAILED = {"error": "ConnectError", "stage": "sshauth", "text": "too late"}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_who_answers_a_question_hears_what_came_of_the_dial_even_if_it_was_over_before(
+    monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    core, told = Cluster("a")["a"].core, []
+    monkeypatch.setattr(core, "reply", lambda asked, meta: told.append((asked.ref, meta)))
+    first, second = (Frame(Kind.REQUEST, LOCAL, LOCAL, ref=ref) for ref in (1, 2))
+    core.members.connect("w1@db1", first, asks=True)
+    [dial] = [action for action in core.take() if isinstance(action, Dial)]
+    assert dial.asks
+    assert core.members.question(dial.token, "Code:", True)
+    assert told.pop() == (1, {"ok": {"question": "Code:", "wanted": True, "token": dial.token}})
+    assert not core.members.question(dial.token, "Another:", True), "one at a time"
+    if late:
+        core.members.dial_failed(dial.token, FAILED)
+    assert core.members.answer(dial.token, "1234", second)
+    assert [action for action in core.take() if isinstance(action, Answer)] == [Answer(dial.token, "1234")]
+    if not late:
+        assert told == []
+        core.members.dial_failed(dial.token, FAILED)
+    assert told == [(2, FAILED)]
+    assert not core.members.answer(dial.token, "1234", second), "nobody asked"

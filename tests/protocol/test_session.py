@@ -18,9 +18,7 @@ def raw(ref: int = 0, payload: bytes = b"", hops: int = 16) -> Raw:
 
 
 def raw_of(frame: Frame) -> Raw:
-    (header,) = encode(
-        frame._replace(payload=b"")
-    )  # a session looks at the size of the body alone, whatever the limits
+    (header,) = encode(frame._replace(payload=b""))  # the limits of a frame are no session's business
     return Raw(header, frame.payload)
 
 

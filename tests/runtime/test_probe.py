@@ -4,6 +4,7 @@ import asyncio
 import binascii
 import json
 import os
+import shlex
 import socket
 import zlib
 from pathlib import Path
@@ -58,7 +59,7 @@ class Shell:
 
 def _program(command: str) -> bytes:
     """The source that `command` runs."""
-    words = command.rpartition("' pysh ")[2].split()
+    words = shlex.split(command)[8:]  # behind: exec /bin/sh -c SCRIPT pysh PYTHONS WORD MORE
     return zlib.decompress(binascii.a2b_base64("".join(words)))
 
 
@@ -94,7 +95,7 @@ async def test_a_shell_that_ends_is_quoted() -> None:
 
 
 async def test_a_machine_without_a_python_names_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap.command, "__defaults__", (("no-python-a", "no-python-b"),))
+    monkeypatch.setattr(bootstrap, "PYTHONS", ("no-python-a", "no-python-b"))
     with pytest.raises(TransportError, match=r"no Python 3 runs on db1 .*no-python-a"):
         await survey()
 

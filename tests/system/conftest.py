@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.shell.terminal import Terminal
-from tests.sshd import Place, Sshd, place
+from tests.sshd import SSHD, Place, Sshd, place
 
 DEADLINE = 15.0
 PYSH = [sys.executable, "-m", "pysh"]
@@ -143,10 +143,12 @@ class Machines:
         for home in (self.here, self.there):
             home.environ["PYSH_COOKIE_FILE"] = str(cookie)
 
-    def sshd(self, alias: str = "db1", *, known: bool = True, env: str = "", **options: str) -> Sshd:
+    def sshd(
+        self, alias: str = "db1", *, known: bool = True, env: str = "", program: str = SSHD, **options: str
+    ) -> Sshd:
         """A server that leads to `there`; `env` has more of its environment, as sshd's SetEnv."""
         given = f"PYSH_RUNTIME_DIR={self.there.runtime} {env}"
-        return self.place.sshd(alias, known=known, SetEnv=given.strip(), **options)
+        return self.place.sshd(alias, known=known, program=program, SetEnv=given.strip(), **options)
 
     def end(self) -> None:
         """Stop every node of both; nothing of them may be left behind an sshd either."""

@@ -20,7 +20,8 @@ from pysh.transports.base import TransportError
 from pysh.transports.means import SERVICE
 from pysh.transports.pake import compute
 from pysh.transports.tunnels import Carrier, Connection
-from tests.system.conftest import PYSH, Home, Machines, until
+from tests.sshd import public
+from tests.system.conftest import PYSH, Home, Machines, Screens, until
 
 
 def listening(home: Home, *words: str) -> int:
@@ -197,3 +198,72 @@ def test_a_listening_node_is_asked_attached_to_and_stopped_from_another_machine(
     assert "48" in done.stdout
     assert both.here.pysh("stop", place).returncode == 0
     assert both.there.nodes() == []
+
+
+def authorize(both: Machines) -> None:
+    """Have the key from here open what listens there."""
+    folder = both.there.folder / ".ssh"
+    folder.mkdir(mode=0o700)
+    (folder / "authorized_keys").write_text(public(both.place.home.key) + "\n")
+
+
+def test_the_ssh_binary_is_a_way_to_a_listening_node_for_who_has_a_key(both: Machines) -> None:
+    place = f"n1@127.0.0.1:{listening(both.there)}"
+    code = f'n = connect("{place}", transport="openssh")\nprint(call(lambda: 6 * 7, on=n))\n'
+    done = both.here.script(code)
+    assert "[sshauth]" in done.stderr
+    authorize(both)
+    done = both.here.script(code + f'disconnect(n)\nprint(call(lambda: 1, on=connect("{place}", transport="openssh")))')
+    assert done.stdout == "42\n1\n", done.stderr
+    done = both.here.pysh("--cookie", "another", "-c", code)
+    assert "ConnectError: [cookie]" in done.stderr, "a key alone makes nobody a node"
+
+
+def test_a_person_with_a_key_has_the_shell_of_the_node_by_plain_ssh(both: Machines) -> None:
+    secret = both.there.folder / "secret"
+    secret.touch(0o600)
+    secret.write_text("of_this_node_alone")
+    port = listening(both.there, "--cookie-file", str(secret))
+    authorize(both)
+    ssh = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "-p", str(port), "127.0.0.1"]
+    with Screens(both.here) as screens:
+        terminal = screens.run(ssh)
+        terminal.wait(lambda: re.search(r"n1@\S+\[1\]>$", terminal.lines[-1] if terminal.lines else ""), "prompt")
+        terminal.type("x = 6 * 7\r")
+        terminal.type("import os; os.get_terminal_size()\r")
+        terminal.wait_for("os.terminal_size(columns=100, lines=30)")
+        second = screens.run(ssh)
+        second.wait(lambda: "has a terminal already" in "".join(second.screen.display), "refusal")
+        assert second.wait_exit() == 1
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+        again = screens.run(ssh)
+        again.wait(lambda: re.search(r"n1@\S+\[3\]>$", again.lines[-1] if again.lines else ""), "prompt")
+        again.type("x\r")
+        again.wait(lambda: "42" in again.lines, "value")
+        again.process.kill()  # the line is cut: the node stays
+        until(lambda: not attached(both.there), "the end of the terminal there")
+        assert both.there.pysh("rpc", "n1", "-c", "x", "--cookie-file", str(secret)).stdout == "42\n"
+    for process in both.there.processes():
+        assert "of_this_node_alone" not in " ".join([*process.cmdline(), *process.environ().values()])
+    assert both.there.pysh("stop", "n1", "--cookie-file", str(secret)).returncode == 0
+
+
+def attached(home: Home) -> list[psutil.Process]:
+    """The terminals of a home."""
+    found = []
+    for process in home.processes():
+        with suppress(psutil.Error):
+            found += [process] if "attach" in process.cmdline() else []
+    return found
+
+
+def test_a_node_that_stops_ends_the_terminal_of_who_came_by_ssh(both: Machines) -> None:
+    port = listening(both.there)
+    authorize(both)
+    with Screens(both.here) as screens:
+        ssh = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "-p", str(port), "127.0.0.1"]
+        terminal = screens.run(ssh)
+        terminal.wait(lambda: re.search(r"n1@\S+\[1\]>$", terminal.lines[-1] if terminal.lines else ""), "prompt")
+        assert both.there.pysh("stop", "n1").returncode == 0
+        assert terminal.wait_exit() in (5, 255)

@@ -395,13 +395,33 @@ async def test_a_hop_is_shared_and_ends_with_the_last_that_leads_through_it(ther
     await until(lambda: "Disconnected from user" in bastion.log or "Connection closed" in bastion.log)
 
 
-async def test_a_hop_whose_host_key_changed_is_refused(there: Place, carrier: Carrier) -> None:
+@pytest.mark.parametrize("transport", MEANS)
+async def test_a_hop_whose_host_key_changed_is_refused(there: Place, carrier: Carrier, transport: str) -> None:
     bastion = there.sshd("bastion", known=False)
     there.home.know(bastion, keygen(there.folder / "before"))
     inner = there.sshd("inner")
-    error = await failure(carrier.connect("inner", via=["bastion"], transport="asyncssh"))
+    error = await failure(carrier.connect("inner", via=["bastion"], transport=transport))
     assert error.stage == "hostkey"
     assert "Connection from" not in inner.log
+
+
+@pytest.mark.parametrize("transport", MEANS)
+async def test_unknown_hops_are_written_down_where_that_is_asked_for_and_known_from_then_on(
+    there: Place, carrier: Carrier, transport: str
+) -> None:
+    servers = [there.sshd(name, known=False) for name in ("outer", "bastion", "inner")]
+    way = ["outer", "bastion"]
+    connection = await carrier.connect("inner", via=way, transport=transport)
+    assert connection.facts.verified == "provisional"
+    assert not there.home.own_known_hosts.exists()
+    await connection.close()
+    connection = await carrier.connect("inner", via=way, transport=transport, hostkey="accept-new")
+    written = there.home.own_known_hosts.read_text()
+    assert all(public(server.host_key) in written for server in servers)
+    await connection.close()
+    there.home.host("*", {"StrictHostKeyChecking": "yes"})
+    for later in MEANS:
+        assert (await carrier.connect("inner", via=way, transport=later)).facts.verified == "known_hosts"
 
 
 async def test_a_way_in_a_circle_is_found_out(there: Place, carrier: Carrier) -> None:

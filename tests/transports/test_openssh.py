@@ -15,10 +15,13 @@ from tests.sshd import Place, alive, until
 
 CONNECT = """
 import asyncio, sys
+from pysh.runtime.runner import asking
 from pysh.transports.tunnels import Carrier
+async def ask(question):
+    return asking.ask(question.text, wanted=question.wanted)
 async def main():
     carrier = await Carrier.start(sys.argv[1])
-    connection = await carrier.connect("db1", transport="openssh", ask=True)
+    connection = await carrier.connect("db1", transport="openssh", ask=ask)
     print("verified by", connection.facts.verified)
     print((await connection.run("echo let in")).stdout)
     await carrier.close()
@@ -28,10 +31,9 @@ asyncio.run(main())
 
 async def connected(there: Place) -> openssh.OpenSSHConnection:
     destination = Destination("db1")
-    settings = await sshconfig.resolve(destination)
-    return await openssh.connect(
-        settings, destination, (), str(there.home.own_known_hosts), str(there.sockets), pin=False, ask=False
-    )
+    stops = [sshconfig.Stop(destination, await sshconfig.resolve(destination))]
+    where = str(there.home.own_known_hosts), str(there.sockets)
+    return await openssh.connect(stops, *where, users=True, pin=False, ask=None)
 
 
 def test_a_person_is_asked_for_a_passphrase_where_that_was_allowed(there: Place) -> None:

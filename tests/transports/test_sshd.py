@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,10 @@ class Listening:
         self.key = there.folder / "own" / "host_ed25519"
         self.authorized = there.home.ssh / "authorized_keys"
 
-    async def start(self, secret: bytes = SECRET) -> None:
+    async def start(self, secret: bytes = SECRET, terminal: Sequence[str] = ()) -> None:
         self.listener = await self.carrier.listen(
             "127.0.0.1", 0, key=str(self.key), authorized=str(self.authorized), secret=secret,
-            came=self._take,
+            came=self._take, terminal=terminal,
         )  # fmt: skip
         self.port = self.listener.port
 
@@ -150,9 +150,13 @@ def ssh(listening: Listening, *words: str, stdin: str = "") -> "subprocess.Compl
 
 async def test_nobody_gets_a_shell_a_file_or_a_forward(listening: Listening) -> None:
     listening.authorized.write_text(public(listening.there.home.key) + "\n")
-    done = await asyncio.to_thread(ssh, listening, "127.0.0.1", "true")
-    assert done.returncode == 255
-    assert "pysh attach" in done.stderr
+    for words in ("127.0.0.1", "127.0.0.1 true"):
+        done = await asyncio.to_thread(ssh, listening, *words.split())
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "to run code: pysh rpc" in done.stderr
+    done = await asyncio.to_thread(ssh, listening, "-tt", "127.0.0.1")
+    assert (done.returncode, done.stdout) == (255, "")
+    assert "PTY allocation request failed" in done.stderr
     connection = await logged_in(listening)
     for opening in (
         connection.open_connection("127.0.0.1", 22),
@@ -166,6 +170,28 @@ async def test_nobody_gets_a_shell_a_file_or_a_forward(listening: Listening) -> 
             await opening
     connection.abort()
     assert listening.came == []
+
+
+async def test_with_a_command_for_terminals_all_but_a_terminal_is_refused_as_before(
+    listening: Listening, client: Carrier
+) -> None:
+    await listening.start(terminal=["/bin/echo", "hello"])
+    listening.authorized.write_text(public(listening.there.home.key) + "\n")
+    for words in ("127.0.0.1", "127.0.0.1 true", "-tt 127.0.0.1 true"):
+        done = await asyncio.to_thread(ssh, listening, *words.split())
+        assert (done.returncode, "to run code: pysh rpc" in done.stderr, done.stdout) == (1, True, "")
+    assert (await asyncio.to_thread(ssh, listening, "-tt", "127.0.0.1")).stdout == "hello\n"
+    listening.authorized.write_text(f"no-pty {public(listening.there.home.key)}\n")
+    done = await asyncio.to_thread(ssh, listening, "-tt", "127.0.0.1")
+    assert (done.returncode, done.stdout) == (255, "")
+    near, far = await listening.stream(client)
+    assert await say(near, far) == b"hello"
+
+
+async def test_the_cookie_alone_opens_no_session(listening: Listening, client: Carrier) -> None:
+    await listening.start(terminal=["/bin/echo", "hello"])
+    connection = await client.connect(f"127.0.0.1:{listening.port}", secret=SECRET)
+    assert (await refused(connection.run("true"))).stage == "cut"
 
 
 async def logged_in(listening: Listening, **options: Any) -> asyncssh.SSHClientConnection:
