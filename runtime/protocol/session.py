@@ -57,7 +57,7 @@ class Session:
         has taken no number then.
         """
         large = len(raw.body) >= LARGE
-        if (large and (self._backlog or not self._takes(raw))) or self._backlog.holds_back(raw):
+        if (large and (self._backlog or not self._is_open)) or self._backlog.holds_back(raw):
             restamp(raw, seq=0, ack=0)  # raises for whoever sends it, and not for whoever releases it
             self._backlog.add(raw)
             return None
@@ -66,7 +66,7 @@ class Session:
     def release(self, now: float) -> list[Raw]:
         """Those that waited and may go now, in order."""
         released = []
-        while self._backlog and self._takes(next(iter(self._backlog))):
+        while self._backlog and self._is_open:
             released.append(self._stamp(self._backlog.pop(), now))
         return released
 
@@ -74,9 +74,10 @@ class Session:
         """All that waits, whatever the window: the session ends."""
         return [self._stamp(self._backlog.pop(), now) for _ in range(len(self._backlog))]
 
-    def _takes(self, raw: Raw) -> bool:
-        """Whether the window has room for `raw`; one frame always may be under way."""
-        return not self._unacked_bytes or self._unacked_bytes + _size(raw) <= self._window.size
+    @property
+    def _is_open(self) -> bool:
+        """Whether less is under way than the window; the frame that fills it may be of any size."""
+        return self._unacked_bytes < self._window.size
 
     def _stamp(self, raw: Raw, now: float) -> Raw:
         stamped = restamp(raw, seq=self._sent + 1, ack=self._received)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pysh.runtime.protocol.flow import LEAST
-from pysh.runtime.protocol.frames import HEADER, Frame, FrameError, Kind, Raw, encode, parse
+from pysh.runtime.protocol.frames import CHUNK, HEADER, Frame, FrameError, Kind, Raw, encode, parse
 from pysh.runtime.protocol.session import ACK_BYTES, ACK_SECONDS, Session, SessionStatistics
 from pysh.runtime.protocol.terms import HUB, Pid
 
@@ -129,7 +129,7 @@ def test_a_session_can_be_looked_at() -> None:
 
 def test_what_is_small_goes_before_what_is_large_and_waits() -> None:
     near = Session(B)
-    size = LEAST // 2 - HEADER.size
+    size = LEAST // 2
     large = [raw(ref, bytes(size - HEADER.size)) for ref in range(1, 5)]
     assert [near.send(frame, 0.0) is not None for frame in large] == [True, True, False, False]
     assert parse(sent(near, raw_of(Frame(Kind.REQUEST, Pid(A, 1), Pid(B, HUB), 5)))).seq == 3
@@ -179,6 +179,11 @@ def test_another_connection_carries_again_what_did_not_arrive_and_then_what_wait
         near.send(raw(ref, bytes(LEAST // 2 - HEADER.size)), 0.0)
     assert [parse(frame).ref for frame in near.resume(1, 0.0)] == [2]
     assert [parse(frame).ref for frame in near.release(0.0)] == [3]
+
+
+def test_the_smallest_window_takes_two_chunks_so_that_the_path_is_not_idle_between_them() -> None:
+    near = Session(B)
+    assert [near.send(raw(ref, bytes(CHUNK)), 0.0) is not None for ref in (1, 2, 3)] == [True, True, False]
 
 
 STEPS = st.lists(st.sampled_from(["send", "send", "deliver", "ack", "break"]), max_size=60)
