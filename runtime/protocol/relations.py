@@ -10,9 +10,10 @@ Protocol", section "Link Protocol".)
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol.actions import Meta
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.jobs import KILLED, NORMAL, Job
-from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import Pid, Ref
 
 if TYPE_CHECKING:
@@ -222,3 +223,53 @@ class Relations:
     @staticmethod
     def _record(kind: int, source: Pid, dest: Pid, *, ref: int = 0, **told: Any) -> Frame:
         return Frame(kind, source, dest, ref, meta=pack(told))
+
+
+# what a process asks its hub for, by a REQUEST; see `requests`
+
+
+def _link(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.link(frame.source, addressed(asked["pid"]))
+    return {"ok": None}
+
+
+def _unlink(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.unlink(frame.source, addressed(asked["pid"]))
+    return {"ok": None}
+
+
+def _monitor(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.monitor(frame.source, addressed(asked["pid"]), int(asked["ref"]))
+    return {"ok": None}
+
+
+def _demonitor(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.demonitor(frame.source, int(asked["ref"]))
+    return {"ok": None}
+
+
+def _trap(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.trap(frame.source, bool(asked["on"]))
+    return {"ok": None}
+
+
+def _exit(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    node.relations.exit(frame.source, addressed(asked["pid"]), str(asked["reason"]))
+    return {"ok": None}
+
+
+def _register(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    number, name = int(asked["number"]), str(asked["name"])
+    if not node.lives(number):
+        return {"error": "NoProcess", "pid": number, "node": node.name, "executed": "no"}
+    return node.relations.named(number, name) or {"ok": None}
+
+
+def _whereis(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return {"ok": node.relations.whereis(str(asked["name"]))}
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
+    "link": _link, "unlink": _unlink, "monitor": _monitor, "demonitor": _demonitor, "trap": _trap, "exit": _exit,
+    "register": _register, "whereis": _whereis,
+}  # fmt: skip

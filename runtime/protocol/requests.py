@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol import relations
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
@@ -167,51 +168,9 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": True}
 
 
-def _link(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.link(frame.source, addressed(asked["pid"]))
-    return {"ok": None}
-
-
-def _unlink(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.unlink(frame.source, addressed(asked["pid"]))
-    return {"ok": None}
-
-
-def _monitor(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.monitor(frame.source, addressed(asked["pid"]), int(asked["ref"]))
-    return {"ok": None}
-
-
-def _demonitor(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.demonitor(frame.source, int(asked["ref"]))
-    return {"ok": None}
-
-
-def _trap(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.trap(frame.source, bool(asked["on"]))
-    return {"ok": None}
-
-
-def _exit(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.exit(frame.source, addressed(asked["pid"]), str(asked["reason"]))
-    return {"ok": None}
-
-
-def _register(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    number, name = int(asked["number"]), str(asked["name"])
-    if not node.lives(number):
-        return {"error": "NoProcess", "pid": number, "node": node.name, "executed": "no"}
-    return node.relations.named(number, name) or {"ok": None}
-
-
-def _whereis(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    return {"ok": node.relations.whereis(str(asked["name"]))}
-
-
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
-    "link": _link, "unlink": _unlink, "monitor": _monitor, "demonitor": _demonitor, "trap": _trap, "exit": _exit,
-    "register": _register, "whereis": _whereis,
+    **relations.VERBS,
 }  # fmt: skip
