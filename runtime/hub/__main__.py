@@ -78,7 +78,7 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
             listen=server.listens,
         )
         if config["role"] == "program":
-            await server.adopt(starter, bytes.fromhex(config["secret"]), vital=True)
+            await server.entrance.adopt(starter, bytes.fromhex(config["secret"]), vital=True)
         elif config.get("leashed"):
             loop.add_reader(starter, unleash, server)
         else:

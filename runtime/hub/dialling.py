@@ -9,6 +9,7 @@ from pysh.runtime.errors import STAGES
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.core_zip import running_from
 from pysh.runtime.hub.discovery import NoSuchNode, SeveralNodes
+from pysh.runtime.hub.peer import Peer
 from pysh.runtime.hub.proving import dialling
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There, Way
@@ -21,7 +22,7 @@ from pysh.transports.means import PASSING
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.far import Far, Tunnel
-    from pysh.runtime.hub.server import Peer, Server
+    from pysh.runtime.hub.server import Server
     from pysh.transports.asking import Ask, Question
 
 SECONDS = 10.0
@@ -153,8 +154,6 @@ class Dialler:
         self, attempt: Attempt, sock: socket.socket, tunnel: "Tunnel | None" = None, node: str = ""
     ) -> None:
         """Connect to the node behind `sock`, to be called `node`; its outcome is reported as that of a dialling is."""
-        from pysh.runtime.hub.server import Peer
-
         server, now = self._server, time.monotonic()
         shake = dialling(server.hello(), server.cookie, host_key=tunnel.host_key if tunnel else b"", node=node)
         connection = Connection(shake, now=now, heartbeat=None)

@@ -87,7 +87,7 @@ class Evaluator:
 
     def _serve(self) -> None:
         assert self._server is not None and self._child is not None
-        adopting = self._server.adopt(self._child.sock, self._child.secret, worker=EVALUATOR)
+        adopting = self._server.entrance.adopt(self._child.sock, self._child.secret, worker=EVALUATOR)
         self._server.loop.create_task(adopting)
         self._read(True)
 

@@ -97,7 +97,7 @@ class Port:
 
     def _came(self, sock: socket.socket, source: str, by: str) -> None:
         """Somebody is through: what he says is for the hub."""
-        peer = self._server.expecting(
+        peer = self._server.entrance.expecting(
             suites=(SPAKE2,), host_keys=lambda: (self._key_hash,), prover=self._prover, source=source
         )
         taking = self._server.loop.create_task(unix.carry(sock, peer))

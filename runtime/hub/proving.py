@@ -20,7 +20,7 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.transports.base import TransportError
 
 if TYPE_CHECKING:
-    from pysh.runtime.hub.server import Peer
+    from pysh.runtime.hub.peer import Peer
     from pysh.transports.tunnels import Carrier
 
 IDLE = 60.0

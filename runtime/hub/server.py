@@ -3,50 +3,37 @@
 import asyncio
 import os
 import random
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import system
 from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
+from pysh.runtime.hub.entrance import Entrance
 from pysh.runtime.hub.neighbours import Neighbours
-from pysh.runtime.hub.proving import Prover, machine_keys
+from pysh.runtime.hub.peer import Peer, joined
+from pysh.runtime.hub.proving import Prover
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
-from pysh.runtime.protocol.connection import Connection, Recovered, Silent, Suspect
-from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
-from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake
+from pysh.runtime.protocol.connection import Recovered, Silent, Suspect
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.member import GRACE
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
-from pysh.transports.base import TransportError
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.listening import Port
     from pysh.runtime.hub.starter import Starter
 
-HELD_UP = 1.0
-"""Seconds that a timer is late when this process did not run for a while."""
-UNPROVEN = 64
-"""How many connections may be open whose peer has proved nothing yet."""
-ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
-"""Before one of these is passed on, what its runner printed is."""
 MILLISECOND = 0.001
 """What uvloop's timers may come too early; a timer that does would be set again and again."""
-SMALL = 16 * 1024
-UNREAD = 64 * 1024 * 1024
-"""Bytes that may wait for a terminal; what it shows is far less, as it says how much of it."""
-LAST_WORDS = 5.0
-"""Seconds that what was written to a connection has to leave once that is closed."""
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 BEAT = 2.0
@@ -54,101 +41,6 @@ BEAT = 2.0
 its connection is given up after 7.5 times: so little, as only the connection is lost by that."""
 FIRST_TERMINAL = 10.0
 """Seconds that a node made for a terminal waits for it."""
-
-
-class Peer(asyncio.Protocol):
-    """One connection: bytes to its `Connection`, frames to the core."""
-
-    def __init__(
-        self, server: "Server", connection: Connection, *, checked: bool = False, source: str = "",
-        prover: Prover | None = None, vital: bool = False, **opening: Any,
-    ) -> None:  # fmt: skip
-        self.checked = checked
-        self.vital = vital  # the node is for this peer alone: it ends if nothing comes of the connection
-        self.prover = prover or server.prover
-        self.source = source  # who made us accept it; empty for what we dialled
-        self.number = next(server.link_numbers)
-        self.connection = connection
-        self.opening = opening
-        self.transport: asyncio.Transport | None = None
-        self._server = server
-        self._announced = False
-        self._rtt: float | None = None
-        self.worker: int | None = opening.get("worker")
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by class
-        if self.checked:
-            try:
-                unix.check_peer(transport.get_extra_info("socket"), self._server.claim.socket)
-            except TransportError:
-                cast(asyncio.Transport, transport).abort()
-                return
-        self._server.peers[self.number] = self
-        self.go_on()
-
-    def send(self, buffers: list[Any]) -> None:
-        """Write `buffers` in order."""
-        if buffers and self.transport is not None and not self.transport.is_closing():
-            self.transport.writelines(buffers)
-            if self.transport.get_write_buffer_size() > UNREAD and self._is_terminal():
-                self.transport.abort()
-
-    def _is_terminal(self) -> bool:
-        return self.connection.peer is not None and self.connection.peer.role == "terminal"
-
-    def close(self) -> None:
-        """End the connection, after what was written, if that leaves in time."""
-        if self.transport is not None:
-            self.transport.close()
-            self._server.loop.call_later(LAST_WORDS, self.transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        server, now = self._server, time.monotonic()
-        raws = self.connection.receive_data(data, now)
-        if not self._announced:
-            self._greeting(now)
-        if self._rtt != self.connection.rtt and (link := server.core.links.get(self.number)) is not None:
-            self._rtt = link.rtt = self.connection.rtt
-        if raws:
-            if self.worker is not None and any(kind_of(raw) in ANSWERS for raw in raws):
-                server.drain(self.worker)
-            try:
-                server.core.received(self.number, raws, now)
-            except FrameError as error:
-                server.drop(self, str(error), fault=True)
-        server.carry_out()
-        self.send(self.connection.data_to_send())
-        if self.connection.error is not None:
-            server.drop(self, str(self.connection.error), fault=True)
-
-    def _greeting(self, now: float) -> None:
-        """The handshake has something to compute, or is over, or waits for more."""
-        if (work := self.connection.take_work()) is not None:
-            self.prover.start(self, work, self.source)
-        elif self.connection.opened:
-            self._announce(now)
-
-    def go_on(self) -> None:
-        """Send what the handshake has to say, and end where it failed."""
-        self._greeting(time.monotonic())
-        self.send(self.connection.data_to_send())
-        if self.connection.error is not None:
-            self._server.drop(self, str(self.connection.error))
-
-    def _announce(self, now: float) -> None:
-        """The handshake is over: the core learns of the link."""
-        self._announced = True
-        assert self.connection.peer is not None
-        if not self._server.dialler.greeted(self):
-            self._server.drop(self, "it is not the node that was meant")
-            return
-        self.send(self.connection.data_to_send())
-        self._server.core.opened(self.number, self.connection.peer, now, **self.opening)
-        self._server.went_up(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._server.lost(self)
 
 
 class Server:
@@ -183,6 +75,7 @@ class Server:
         self.dialler = Dialler(self)
         self._starter: Starter | None = None
         self.prover = Prover(log=2)
+        self.entrance = Entrance(self, self.cookie)
         self._port: Port | None = None
         self._beat = float(config.get("beat", BEAT))
         self._neighbours = Neighbours()
@@ -193,67 +86,8 @@ class Server:
     def hello(self) -> Hello:
         """What this node says of itself to whoever connects."""
         return Hello(
-            "node",
-            self.name,
-            self.incarnation,
-            os.urandom(32),
-            python=self.config["python_version"],
-            pid=os.getpid(),
+            "node", self.name, self.incarnation, os.urandom(32), python=self.config["python_version"], pid=os.getpid()
         )
-
-    def accepting(
-        self, secret: bytes, *, suites: Sequence[int] = (HMAC,),
-        host_keys: Callable[[], Sequence[bytes]] = machine_keys, **opening: Any,
-    ) -> Peer:  # fmt: skip
-        """The protocol for a connection that the other end opens, and ends if that proves nothing in time."""
-        now = time.monotonic()
-        check = self._check if secret == self.cookie else None
-        shake = Handshake(
-            self.hello(), secret, dialling=False, now=now, check=check,
-            suites=suites, entropy=os.urandom(32), host_keys=host_keys,
-        )  # fmt: skip
-        peer = Peer(self, Connection(shake, now=now, heartbeat=None), **opening)
-        due = shake.deadline + 0.01
-        self.loop.call_later(due - now, self._expire, peer, due)
-        return peer
-
-    def _check(self, hello: Hello) -> str | None:
-        if hello.role not in ("node", "terminal"):
-            return f"malformed: no {hello.role} comes in through the node's socket"
-        return self.core.members.refuse(hello)
-
-    def welcome(self) -> asyncio.Protocol:
-        """For the listening socket: refuses before a byte is read while too many prove nothing.
-
-        How private the channel is knows who dials: sshd leads strangers to nobody's socket.
-        """
-        return self.expecting(suites=(HMAC, SPAKE2), checked=True, source="the socket")
-
-    def expecting(self, **options: Any) -> asyncio.Protocol:
-        """The protocol for somebody who has to prove the cookie, in time, while not too many do."""
-        unproven = sum(not peer.connection.opened for peer in self.peers.values())
-        if unproven >= UNPROVEN:
-            return _Refused()
-        return self.accepting(self.cookie, **options)
-
-    def _expire(self, peer: Peer, due: float, again: bool = False) -> None:
-        now = time.monotonic()
-        if now < due:  # a loop that was held up has timers come too early
-            self.loop.call_later(due - now, self._expire, peer, due)
-        elif now > due + HELD_UP and not again:  # we were stopped: what came meanwhile is read first
-            self.loop.call_later(HELD_UP, self._expire, peer, due, True)
-        elif not peer.connection.opened:
-            peer.connection.tick(now)
-            peer.send(peer.connection.data_to_send())
-            self.drop(peer, "it did not prove the secret in time")
-            if peer.worker:
-                self.runners.workers.overdue(peer.worker)
-
-    async def adopt(self, sock: socket.socket, secret: bytes, **opening: Any) -> Peer:
-        """Serve a runner of our own on `sock`."""
-        sock.setblocking(False)
-        _, peer = await self.loop.connect_accepted_socket(lambda: self.accepting(secret, **opening), sock)
-        return peer
 
     def went_up(self, peer: Peer) -> None:
         """A handshake is over: from now on heartbeats watch a node."""
@@ -463,7 +297,7 @@ class Server:
             self._port = Port(self, place, log=2)
             self.listens = await self._port.open()
         sock = unix.listening_socket(self.claim.socket)
-        self._listener = await self.loop.create_unix_server(self.welcome, sock=sock)
+        self._listener = await self.loop.create_unix_server(self.entrance.welcome, sock=sock)
         self.claim.publish({
             "incarnation": self.incarnation.hex(), "python": self.config["python_version"],
             "version": "{}-{}".format(*WIRE), "listen": self.listens,
@@ -494,27 +328,3 @@ class Server:
             if self._port is not None:
                 await self._port.close()
             await asyncio.sleep(0)
-
-
-def joined(buffers: list[Buffer]) -> list[Buffer]:
-    """The same bytes in fewer buffers: each costs a write about as much as copying `SMALL` bytes."""
-    if len(buffers) < 2:
-        return buffers
-    out: list[Buffer] = []
-    small: list[Buffer] = []
-    for buffer in buffers:
-        if len(buffer) < SMALL:
-            small.append(buffer)
-        elif buffer:
-            if small:
-                out.append(b"".join(small))
-                small = []
-            out.append(buffer)
-    if small:
-        out.append(b"".join(small))
-    return out
-
-
-class _Refused(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast(asyncio.Transport, transport).close()

@@ -177,7 +177,7 @@ class Workers:
         secret = secrets.token_bytes(32)
         worker = self._workers[number] = Worker(read, self._slots.take())
         self._tell({"fork": number, "secret": secret.hex(), "slot": worker.slot}, theirs, write, slots)
-        self._server.loop.create_task(self._server.adopt(ours, secret, worker=number))
+        self._server.loop.create_task(self._server.entrance.adopt(ours, secret, worker=number))
         self._read(number, worker, True)
 
     def _descriptors(self) -> tuple[socket.socket, int, int, int, int]:

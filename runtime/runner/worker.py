@@ -173,8 +173,9 @@ class Worker:
 
     def _give_back(self) -> None:
         """Nothing must wait behind the running job, which waits itself or proves long; the last goes first."""
-        # Not to be torn by a cancel of the running job: none may be lost, and none be both returned and run.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        # Not to be torn by a cancel of the running job, nor by another SIGURG: none may be lost, and none be both
+        # returned and run.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGURG))
         try:
             while self._queue:
                 self._return(self._queue.pop())
