@@ -166,7 +166,7 @@ class Shell:
         while not condition():
             left = until - time.monotonic()
             assert left > 0, f"in vain; last {list(map(str, self.frames[-5:]))}, screen {self.screen[-500:]!r}"
-            self.pump(left)
+            self.pump(min(left, 0.005))  # it may be none of these two that it is about
 
     def pump(self, seconds: float) -> None:
         """Read what comes within `seconds`, once."""

@@ -47,6 +47,13 @@ class Heard:
         self.over.set_result(self.heard)
 
 
+class Busy(Peer):
+    """One that writes before it reads."""
+
+    def go_on(self) -> None:
+        self.send([b"another job"])
+
+
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
 def test_what_a_worker_said_before_it_died_is_heard_also_by_a_hub_that_writes_to_it(
     loop: Callable[[], asyncio.AbstractEventLoop],
@@ -58,9 +65,8 @@ def test_what_a_worker_said_before_it_died_is_heard_also_by_a_hub_that_writes_to
         far.send(b"its last result")
         far.close()
         heard = Heard()
-        peer = Peer(cast(Server, heard), cast(Connection, heard), worker=1)
+        peer = Busy(cast(Server, heard), cast(Connection, heard), worker=1)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: peer, near)
-        peer.send([b"another job"])
         async with asyncio.timeout(10):
             said: bytes = await heard.over
             return said

@@ -281,9 +281,7 @@ def test_a_host_key_that_changed_or_was_revoked_is_refused(both: Machines) -> No
 
 def test_without_a_python_there_it_is_said_what_was_tried(both: Machines) -> None:
     server = through(both, 'exec sh -c "$(echo "$SSH_ORIGINAL_COMMAND" | sed s/python/nopython/g)"')
-    refused(
-        both.here, connecting("w1@db1"), "find", "no Python 3 runs on", "tried /usr/bin/python3, python3", "not found"
-    )
+    refused(both.here, connecting("w1@db1"), "find", "no Python 3 runs on", "tried /usr/bin/python3, python3", "none")
     assert server.log.count("Starting session") == 1
 
 
