@@ -1,4 +1,4 @@
-"""The file and the program that the README shows."""
+"""The files and the program that the README shows."""
 
 import re
 import sys
@@ -8,7 +8,8 @@ import pytest
 
 from tests.system.conftest import Home
 
-FILE, PROGRAM = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.DOTALL)
+README = (Path(__file__).parents[2] / "README.md").read_text()
+FILE, COUNTER, PROGRAM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("cookie", [[], ["--cookie", "my_secret_cookie"]])
@@ -17,6 +18,12 @@ def test_the_file_runs_with_the_cookie_of_its_node(home: Home, cookie: list[str]
     done = home.script(FILE, *cookie)
     assert (done.stdout, done.stderr) == ("45\n", "")
     assert home.pysh("stop", "node2@localhost", *cookie).returncode == 0
+
+
+def test_a_process_is_watched(home: Home) -> None:
+    home.node("node2@localhost")
+    done = home.script(COUNTER)
+    assert (done.stdout, done.stderr) == ("node2 | the total is 42\nnormal\n", "")
 
 
 def test_the_program_runs(home: Home) -> None:
