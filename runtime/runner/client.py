@@ -17,6 +17,8 @@ from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
 
 UNSEEN = 100
+LATE = 64
+"""How many mailboxes a worker keeps, some of them of jobs that ended before their last message came."""
 Watcher = Callable[[str, str, str], object]
 """What is told of a node: its name, `up` or `down`, and why."""
 
@@ -113,6 +115,8 @@ class Client(Wire):
     def pid(self, pid: Pid) -> None:
         if pid != self._pid:
             self._mailboxes.pop(self._pid.number, None)
+            if len(self._mailboxes) > LATE:
+                self._mailboxes = {number: box for number, box in self._mailboxes.items() if number >= pid.number}
             self._filled.clear()
             self._pid, self._blocked = pid, 0
 

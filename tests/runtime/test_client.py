@@ -19,7 +19,7 @@ from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner import outbox
-from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.client import LATE, Client
 from pysh.runtime.runner.waiting import Waiter
 from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, SECRET, THERE, WORKER, HubEnd, entry, hub_end, hub_of
 
@@ -287,11 +287,20 @@ def test_another_job_has_another_mailbox(worker: HubEnd) -> None:
     assert len(client.mailbox) == 0
 
 
+def test_mailboxes_of_jobs_that_are_over_do_not_pile_up(worker: HubEnd) -> None:
+    client = worker.client
+    for number in range(8, 8 + 3 * LATE):
+        worker.send(Kind.SEND, dest=Pid(HERE, number), payload=dumps("late, or early"))
+    until(lambda: client.pump(None, 0.001) or len(client._mailboxes) == 3 * LATE)
+    client.pid = Pid(HERE, 7 + 3 * LATE)
+    assert (len(client.mailbox), len(client._mailboxes)) == (1, 1)
+
+
 INTERRUPTED = """
 import os, signal, socket, sys
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.client import LATE, Client
 from pysh.runtime.runner.waiting import Waiter
 caught, seen, client = 0, [], None
 
