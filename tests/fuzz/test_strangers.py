@@ -29,6 +29,7 @@ from pysh.transports.gate import Gate
 from pysh.transports.interactive import Server
 from pysh.transports.pake import Desk, compute
 from tests.protocol.talk import FAR, NEAR, SUITES, Talk, acceptor, dialler, message, toy
+from tests.sshd import until
 
 MESSAGES = 100_000
 SECONDS = 8.0
@@ -308,4 +309,4 @@ async def test_mutated_ssh_packets_let_nobody_in_and_the_server_lives_on(tmp_pat
     writer.close()
     relay.close()
     server.close()
-    await asyncio.sleep(0.05)
+    await until(lambda: len(asyncio.all_tasks()) == 1)
