@@ -13,6 +13,7 @@ from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
+from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import drive
 from pysh.runtime.task import Task
@@ -210,12 +211,12 @@ async def trap_exits(on: bool = True) -> None:
 
 async def stop(p: Process, reason: str = "shutdown") -> None:
     """Send `p` an exit signal."""
-    await drive(messages.exit_signal(p, reason))
+    messages.exit_signal(p, reason)
 
 
 async def kill(p: Process) -> None:
     """End `p` whatever it does."""
-    await drive(messages.exit_signal(p, "kill"))
+    messages.exit_signal(p, KILL)
 
 
 async def register(name: str, p: Process | None = None) -> None:

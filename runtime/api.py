@@ -11,6 +11,7 @@ from pysh.runtime.calls import Fn, Ties
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
+from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import Steps, T, block, may_block, refuse_to_block
 from pysh.runtime.task import Task
@@ -218,9 +219,9 @@ def send(dest: Dest, message: Any) -> None:
 
     `dest` is a process, the name of one here, or `(name, node)`. Messages from one process to another
     arrive in the order sent; one that nobody is there for is told on this one's terminal. Raises `NodeDown`
-    if its node is not connected, and `NotSendable`. Where 10,000 messages or 64 MiB wait there already it
-    waits, and raises `MailboxFull` once none was received for 5 s; in an `async def`, where it must not wait,
-    at once.
+    if its node is not connected, and `NotSendable`, also for more than 256 KiB to a name. Where 10,000
+    messages or 64 MiB wait there already it waits, and raises `MailboxFull` once none was received for 5 s;
+    in an `async def`, where it must not wait, at once.
     """
     steps = messages.send(dest, message)
     for room in steps:
@@ -284,12 +285,12 @@ def stop(p: Process, reason: str = "shutdown") -> None:
     Synchronous code has 2 s from its Ctrl-C on. Does not wait for the end: `monitor` tells of that. Raises
     `NodeDown` if its node is not connected.
     """
-    _run("stop", messages.exit_signal(p, reason))
+    messages.exit_signal(p, reason)
 
 
 def kill(p: Process) -> None:
     """End `p` whatever it does, within a second; those who watch it are told `killed`."""
-    _run("kill", messages.exit_signal(p, "kill"))
+    messages.exit_signal(p, KILL)
 
 
 def register(name: str, p: Process | None = None) -> None:

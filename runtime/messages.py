@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from pysh.runtime.errors import MailboxFull
+from pysh.runtime.errors import MailboxFull, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
 from pysh.runtime.process import Down, Exit, Process
-from pysh.runtime.protocol.frames import Kind, pack
+from pysh.runtime.protocol.frames import CHUNK, Kind
+from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.mailbox import MISSING, matcher
@@ -33,10 +34,13 @@ def send(dest: Dest, message: Any) -> Steps[None]:
     client = current()
     pid, name = _addressed(client, dest)
     payload = dumps(message)
+    if name and len(payload) > CHUNK:
+        text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
+        raise NotSendable(size=len(payload), limit=CHUNK, text=text)
     while (room := client.room(pid, name)) is not None:
         yield room
     client.check_known(pid.incarnation)
-    client.post(Kind.SEND, pid, ref=client.next_ref(), meta=pack({"to": name}) if name else None, payload=payload)
+    client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
 
 
 def full(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
@@ -122,11 +126,11 @@ def trap_exits(on: bool) -> Steps[None]:
     yield current().ask_later("trap", on=on)
 
 
-def exit_signal(process: Process, reason: str) -> Steps[None]:
-    """Send an exit signal. Raises `NodeDown` if its node is not connected."""
+def exit_signal(process: Process, reason: str) -> None:
+    """Send an exit signal, behind the messages sent before. Raises `NodeDown` if its node is not connected."""
     client, pid = current(), pid_of(process)
     client.check_known(pid.incarnation)
-    yield client.ask_later("exit", pid=list(pid), reason=str(reason))
+    client.post(Kind.EXIT, pid, ref=client.next_ref(), meta={"reason": str(reason)[:REASON]})
 
 
 def register(name: str, process: Process | None) -> Steps[None]:

@@ -168,7 +168,7 @@ class Printer:
     def notice(self, frame: Frame) -> None:
         """Print what the node has to say, on stderr."""
         with suppress(OSError, ValueError):
-            print(f"pysh: {frame.options().get('text', '')}", file=sys.stderr)
+            print(f"pysh: {_plain(frame.options().get('text', ''))}", file=sys.stderr)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""
@@ -194,6 +194,10 @@ class _Stream:
         *lines, self._line = (self._line + self._decoder.decode(data)).split("\n")
         shown = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
         return "".join(f"{self._label} | {line}\n" for line in shown)
+
+
+def _plain(text: object) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
 
 
 def _write(text: str) -> None:

@@ -75,7 +75,10 @@ class Desk:
 
     async def _asked(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            question = shown(await reader.read(LONGEST))
+            said = b""
+            while len(said) < LONGEST and (piece := await reader.read(LONGEST - len(said))):
+                said += piece
+            question = shown(said)
             async with self._turn:
                 if (answer := await self._answer(question)) is not None:
                     writer.write(answer.encode(errors="surrogateescape") + b"\n")

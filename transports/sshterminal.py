@@ -26,6 +26,7 @@ NOTHING_ELSE = (
     "authorized key (ssh -p PORT HOST); to run code: pysh rpc NAME@HOST:PORT -c CODE"
 )
 _PIECE = 64 * 1024
+LAST_PIECES = 64
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 
 
@@ -108,10 +109,14 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
             self._hang_up()
             self._refuse(f"the shell could not be started: {cleaned(str(error))}")
             return
+        except asyncio.CancelledError:
+            self._hang_up()
+            raise
         try:
             status = await process.wait()
-            while self._read():
-                pass  # its last words
+            for _ in range(LAST_PIECES):  # its last words; others may print on and on
+                if not self._read():
+                    break
         finally:
             self._hang_up()
             await end(process)

@@ -20,6 +20,8 @@ from pysh.runtime.runner.slot import Slots
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
+OVERDUE = 5.0
+"""Seconds after which a fork server that makes no worker is looked at again, while others of its workers run jobs."""
 AGAIN = 0.1
 """Seconds until it is told that a worker could not be made, and another may be tried."""
 
@@ -214,6 +216,9 @@ class Workers:
             return
         if worker.pid:
             self.signal(number, "SIGKILL", True, 0)
+        elif self._server is not None and self._server.core.work.pool.runs_besides(number):
+            # It may be held up, and its death would be that of the jobs that run.
+            self._server.loop.call_later(OVERDUE, self.overdue, number)
         else:
             self._child.popen.kill()
 

@@ -18,6 +18,8 @@ from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 WINDOW = 4 * CHUNK
 LEAST = 512 * 1024
 """Bytes that may always be under way in a session: a few milliseconds of what a fast path carries."""
+AGE = 10.0
+"""Seconds after which the fastest round trip is measured anew: a path may have grown longer."""
 PRINTED = 128 * 1024
 """The same for what is printed, less: all of it that is under way is shown before the result that ends it."""
 
@@ -93,6 +95,7 @@ class Window:
     def __init__(self) -> None:
         self.size = LEAST
         self._fastest = inf
+        self._fastest_at = 0.0
         self._acked = 0
         self._timed: tuple[int, int, float] | None = None
 
@@ -108,7 +111,8 @@ class Window:
             return
         _, before, since = self._timed
         took = max(now - since, 1e-6)
-        self._fastest = min(self._fastest, took)
+        if took <= self._fastest or now > self._fastest_at + AGE:
+            self._fastest, self._fastest_at = took, now
         self.size = max(LEAST, int(2 * self._fastest * (self._acked - before) / took))
         self._timed = None
 

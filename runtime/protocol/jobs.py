@@ -11,6 +11,8 @@ from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 NORMAL, SHUTDOWN, KILLED, RUNNER_KILLED = "normal", "shutdown", "killed", "runner_killed"
 """Exit reasons; that of a process which raised is what it raised, as text."""
 KEPT_OUTPUT = 64 * 1024
+OWNERS = 1024
+"""Jobs that are over whose owner is still known: a message of theirs may come back."""
 REMEMBERED = 256
 """Jobs that printed something and are over whose output is still known."""
 QUEUED, SENT, DONE = "queued", "running", "done"
@@ -21,6 +23,7 @@ class Job:
 
     __slots__ = (
         "accepted_at",
+        "born",
         "cancel",
         "chunks",
         "complete",
@@ -65,6 +68,7 @@ class Job:
         self.accepted_at = now
         self.sent_at = 0.0
         self.told = False
+        self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
         self.wanted = True
         self.cancel: float | None = None
@@ -124,6 +128,7 @@ class Jobs:
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[Ref, Job] = {}
         self._printed: dict[Ref, Job] = {}
+        self._owners: dict[int, Pid] = {}  # of those that ended last
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._by_number.values()))
@@ -140,6 +145,9 @@ class Jobs:
         """Forget `job`, but for a while not what it printed."""
         self._by_number.pop(job.number, None)
         self._by_key.pop(job.key, None)
+        self._owners[job.number] = job.owner
+        if len(self._owners) > OWNERS:
+            del self._owners[next(iter(self._owners))]
         if job.output:
             self._printed[job.key] = job
             job.result, job.outflow = [], None
@@ -150,6 +158,11 @@ class Jobs:
         """The last that a job printed, also after its result was fetched; None if it is unknown."""
         job = self._by_key.get(key) or self._printed.get(key)
         return b"".join(job.output) if job is not None else None
+
+    def owner(self, number: int) -> Pid | None:
+        """Who owns job `number`, also a while after its end; None for what is no job."""
+        job = self._by_number.get(number)
+        return job.owner if job is not None else self._owners.get(number)
 
     def get(self, number: int) -> Job | None:
         """The job of process `number`."""

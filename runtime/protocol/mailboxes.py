@@ -6,6 +6,7 @@ what the sessions and sockets hold. Who waits hears in between that the process 
 signals and the like are exempt.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
 MESSAGES, BYTES = 10_000, 64 * 1024 * 1024
 """Of either, so much may wait in one mailbox."""
-STEP = 1000
-"""After so many messages received those who wait hear of it."""
+EVERY = 1.0
+"""Seconds after which those who wait hear that something was received, if it was."""
+STALLED = 1000
+"""How many senders of one mailbox are told; those that are dead by now, as tasks are soon, make room for others."""
 
 
 class _Box:
     def __init__(self) -> None:
         self.messages = 0
         self.size = 0
-        self.moved = 0  # messages received since those who wait last heard of it
+        self.moved = False  # something was received since those who wait last heard of it
         self.stalled: dict[tuple[Pid, str], None] = {}
 
     @property
@@ -54,6 +57,11 @@ class Mailboxes:
         if not frame.flags & Flag.MORE:
             box.messages += 1
         if box.full and (frame.source, name) not in box.stalled:
+            if not box.stalled:
+                box.moved = False
+                self._node.later(EVERY, partial(self._encourage, number))
+            elif len(box.stalled) >= STALLED:
+                del box.stalled[next(iter(box.stalled))]
             box.stalled[frame.source, name] = None
             self._tell(number, frame.source, name, full=True)
 
@@ -63,13 +71,20 @@ class Mailboxes:
             return
         box.messages -= messages
         box.size -= size
-        box.moved += messages
+        box.moved = True
         if box.stalled and box.has_room:
             self._relieve(number, box)
-        elif box.stalled and box.moved >= STEP:
-            box.moved = 0
+
+    def _encourage(self, number: int) -> None:
+        """Let those who wait go on waiting, if the process goes on receiving."""
+        box = self._boxes.get(number)
+        if box is None or not box.stalled:
+            return
+        if box.moved:
+            box.moved = False
             for sender, name in box.stalled:
                 self._tell(number, sender, name, full=True)
+        self._node.later(EVERY, partial(self._encourage, number))
 
     def waiting(self, number: int) -> int:
         """How many messages process `number` has not received."""

@@ -36,6 +36,10 @@ PARTED = 256
 """How many sessions that were ended here on purpose are remembered."""
 
 
+QUESTIONS = 64
+"""How many questions of SSH servers may wait for a person's answer."""
+
+
 class Members:
     """The nodes that this one knows, by their incarnations."""
 
@@ -79,6 +83,8 @@ class Members:
         """
         asked = self._asked.pop(token, None)
         if asked is not None:
+            if len(self._questions) >= QUESTIONS:
+                del self._questions[next(iter(self._questions))]  # whoever was asked is gone
             self._questions[token] = None
             self._node.reply(asked, {"ok": {"question": text, "wanted": wanted, "token": token}})
         return asked is not None

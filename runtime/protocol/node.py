@@ -35,7 +35,7 @@ from pysh.runtime.protocol.frames import (
     route_of,
 )  # fmt: skip
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.jobs import DONE, KILLED, NORMAL, Job
+from pysh.runtime.protocol.jobs import DONE, KILLED, NORMAL, RUNNER_KILLED, Job
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.mailboxes import Mailboxes
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
@@ -172,7 +172,7 @@ class Node:
             (self.members.broke_rules if fault else self.members.lost)(link, reason)
             return
         self.processes.pop(link.process, None)
-        self.ended(link.process, NORMAL)
+        self.ended(link.process, RUNNER_KILLED if link.role == "evaluator" and not self.stopping else NORMAL)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
             if not self.console.terminal_gone(link):
@@ -287,6 +287,8 @@ class Node:
             self.post(frame.source, Kind.RESULT, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
         elif frame.kind == Kind.REQUEST:
             self.post(frame.source, Kind.REPLY, ref=frame.ref, meta=lost, source=frame.dest)
+        elif frame.kind == Kind.SEND:
+            self.undelivered.returned(frame, str(frame.options().get("to", "")), f"{node} is down")
 
     def to_process(self, number: int, frame: Frame, name: str = "") -> None:
         """Hand a frame to a process of this node; `name` is what the sender of a message calls it."""
@@ -350,7 +352,7 @@ class Node:
         if kind == Kind.SCREEN:
             self.console.screen_shown(frame.credit)
             return
-        if kind == Kind.SEND:
+        if kind == Kind.SEND and frame.dest.number == HUB:  # else it is credit for the chunks of a message
             self.mailboxes.received(frame.source.number, frame.ref, frame.credit)
             return
         self.console.output_shown(frame)

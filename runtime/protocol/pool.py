@@ -174,6 +174,10 @@ class Pool:
         worker = self.workers.get(number)
         return list(worker.jobs) if worker else []
 
+    def runs_besides(self, number: int) -> bool:
+        """Whether any worker but that one runs something."""
+        return any(worker.ready and worker.jobs for worker in self.workers.values() if worker.number != number)
+
     @property
     def busy(self) -> int:
         """How many slots are taken."""

@@ -19,6 +19,8 @@ from pysh.runtime.protocol.terms import Pid, Ref
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
+REASON = 1000
+"""How many characters an exit reason has at most."""
 KILL, NO_PROCESS, NO_CONNECTION = "kill", "noproc", "noconnection"
 
 
@@ -84,10 +86,6 @@ class Relations:
         """Whether exit signals reach `me` as messages."""
         if self._lives(me):
             self._of(me.number).traps = on
-
-    def exit(self, me: Pid, other: Pid, reason: str) -> None:
-        """Send `other` an exit signal; "kill" cannot be trapped."""
-        self._signal(Kind.EXIT, me, other, reason=reason)
 
     def born(self, job: Pid, parent: Ref, options: dict[str, Any]) -> None:
         """`job` was spawned as `parent` says, and is tied to it from its first moment if `options` say so."""
@@ -156,12 +154,13 @@ class Relations:
         ties = self._ties.get(frame.dest.number)
         if told.get("link") and (ties is None or ties.links.pop(frame.source, -1) != 0):
             return  # of a link that was undone meanwhile, or is being undone
-        self._shaken(frame.dest, frame.source, str(told.get("reason", "")))
+        reason = str(told.get("reason", ""))[:REASON]
+        self._shaken(frame.dest, frame.source, reason, linked=bool(told.get("link")))
 
-    def _shaken(self, who: Pid, by: Pid, reason: str) -> None:
-        """An exit signal reaches a process here."""
+    def _shaken(self, who: Pid, by: Pid, reason: str, *, linked: bool) -> None:
+        """An exit signal reaches a process here, of a process that was `linked` or of one that sent it."""
         ties = self._ties.get(who.number)
-        if reason == KILL:  # what others hear of such an end is KILLED, which can be trapped
+        if reason == KILL and not linked:
             self._node.end_process(who.number, KILLED)
         elif ties is not None and ties.traps:
             self._node.to_process(who.number, self._record(Kind.EXIT, by, who, reason=reason))
@@ -202,7 +201,7 @@ class Relations:
                 self._down(None, self._record(Kind.DOWN, other, me, ref=ref, reason=NO_CONNECTION))
             for other in [other for other in ties.links if other.incarnation == incarnation]:
                 if ties.links.pop(other) == 0:
-                    self._shaken(me, other, NO_CONNECTION)
+                    self._shaken(me, other, NO_CONNECTION, linked=True)
 
     # how
 
@@ -253,11 +252,6 @@ def _trap(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": None}
 
 
-def _exit(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    node.relations.exit(frame.source, addressed(asked["pid"]), str(asked["reason"]))
-    return {"ok": None}
-
-
 def _register(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     number, name = int(asked["number"]), str(asked["name"])
     if not node.lives(number):
@@ -270,6 +264,6 @@ def _whereis(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
-    "link": _link, "unlink": _unlink, "monitor": _monitor, "demonitor": _demonitor, "trap": _trap, "exit": _exit,
+    "link": _link, "unlink": _unlink, "monitor": _monitor, "demonitor": _demonitor, "trap": _trap,
     "register": _register, "whereis": _whereis,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
-from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs
+from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
@@ -137,7 +137,9 @@ class Work:
         except Full as full:
             self._fail(job, {"error": "PyshError", "text": f"{self._node.name}: {full}", "executed": "no"})
             return
-        self._node.relations.born(self.pid(job), job.key, job.options)
+        if not job.born:  # one whose worker died before it began comes here again
+            job.born = True
+            self._node.relations.born(self.pid(job), job.key, job.options)
         stage = {"stage": "accepted", "pid": job.number}
         self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
         self.follow(steps)
@@ -342,9 +344,9 @@ class Work:
             self._node.write(link, Frame(Kind.CANCEL, self._node.me, self.pid(job), job.key.number))
 
     def owner(self, number: int) -> Pid | None:
-        """Who owns process `number`, if it is a job; its own pid is nobody's to tell."""
-        job = self.jobs.get(number)
-        return job.owner if job is not None and job.owner != self.pid(job) else None
+        """Who owns process `number`, if it is a job, or was one; its own pid is nobody's to tell."""
+        owner = self.jobs.owner(number)
+        return owner if owner != Pid(self._node.incarnation, number) else None
 
     def lives(self, number: int) -> bool:
         """Whether process `number` has not ended."""
@@ -355,7 +357,7 @@ class Work:
         """An exit signal ends a process: synchronous code has its grace, if `patient`."""
         job = self.jobs.get(number)
         if job is not None and job.state != DONE:
-            job.exit = job.exit or reason
+            job.exit = reason if reason == KILLED else job.exit or reason
             self.cancel(job, EXIT_GRACE if patient else 0.0, "exit")
 
     def _climb(self, job: Job, grace: float) -> None:

@@ -11,7 +11,7 @@ from pysh.runtime.protocol.frames import Frame, Kind, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.greet import greet
-from pysh.runtime.runner.mailbox import Mailbox
+from pysh.runtime.runner.mailbox import TOLD, TOLD_BYTES, Mailbox
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
@@ -204,6 +204,8 @@ class Client(Wire):
         self._mailboxes.setdefault(frame.dest.number, Mailbox()).put_record(record(frame, self.view))
 
     def _on_full(self, frame: Frame) -> None:
+        if frame.dest != self._pid:
+            return  # for a job that is over
         told = frame.options()
         name = str(told.get("to", ""))
         key = (Pid(frame.source.incarnation, HUB) if name else frame.source), name
@@ -223,7 +225,7 @@ class Client(Wire):
         if messages:
             meta = pack(Kind.SEND)
             frame = Frame(Kind.CREDIT, self._pid, self.hub, messages, meta=meta, credit=size)
-            self._outbox.put(frame, hold=True)
+            self._outbox.put(frame, hold=messages < TOLD and size < TOLD_BYTES and not len(self.mailbox))
 
     def _on_credit(self, frame: Frame) -> None:
         self._outbox.grant(frame.options(), frame.ref, frame.source, frame.credit)

@@ -23,6 +23,7 @@ from pysh.runtime.errors import NotSendable, describe
 from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack
 from pysh.runtime.protocol.jobs import NORMAL
+from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.output import flush
@@ -30,10 +31,6 @@ from pysh.runtime.runner.slot import Slot
 
 if TYPE_CHECKING:
     import asyncio
-
-
-REASON = 1000
-"""How many characters an exit reason has at most."""
 
 
 class Cancelled(KeyboardInterrupt):

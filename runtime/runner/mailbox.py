@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from threading import RLock
+from time import monotonic
 from typing import Any
 
 from pysh.runtime.protocol.terms import Buffer
@@ -11,8 +12,8 @@ MISSING: Any = object()
 """What `Mailbox.take` returns where nothing matches."""
 
 
-TOLD, TOLD_BYTES = 100, 256 * 1024
-"""The hub is told of so many received messages at once, or bytes, while more of them wait."""
+TOLD, TOLD_BYTES, TOLD_SECONDS = 100, 256 * 1024, 1.0
+"""The hub is told of so many received messages at once, or bytes, or after so long, while more of them wait."""
 
 
 class _Message:
@@ -43,6 +44,7 @@ class Mailbox:
         self._first = 0  # none has a lower number
         self._next = 0
         self._taken = self._taken_bytes = 0
+        self._told_at = 0.0
         self._waiting: list[Waiter] = []
         self._lock = RLock()
 
@@ -107,10 +109,12 @@ class Mailbox:
 
     def taken(self) -> tuple[int, int]:
         """How many messages were received since the last time, and their bytes, once it is worth telling."""
-        if not self._taken or (self._messages and self._taken < TOLD and self._taken_bytes < TOLD_BYTES):
+        few = self._taken < TOLD and self._taken_bytes < TOLD_BYTES
+        if not self._taken or (few and self._messages and monotonic() < self._told_at + TOLD_SECONDS):
             return 0, 0
         told = self._taken, self._taken_bytes
         self._taken = self._taken_bytes = 0
+        self._told_at = monotonic()
         return told
 
     def _remove(self, number: int) -> None:

@@ -37,9 +37,11 @@ def line_of(kind: int, ref: int, other: Pid) -> Line:
     """What frames must not overtake each other, where `other` is their receiving end.
 
     Those are the chunks of one payload and all that would be taken for more of them, and the messages
-    to one process. A SPAWN may be granted credit by the hub it is addressed to, or by a worker there.
+    and exit signals to one process. A SPAWN may be granted credit by the hub it is addressed to, or by a worker there.
     """
-    return kind, 0 if kind == Kind.SEND else ref, None if kind == Kind.SPAWN else other
+    if kind in (Kind.SEND, Kind.EXIT):
+        return Kind.SEND, 0, other
+    return kind, ref, None if kind == Kind.SPAWN else other
 
 
 class Stream:

@@ -1,11 +1,12 @@
 """When senders are told to wait for a mailbox, and when to go on."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
-from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES, STEP, Mailboxes
+from pysh.runtime.protocol.mailboxes import BYTES, EVERY, MESSAGES, STALLED, Mailboxes
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Pid
 
@@ -17,6 +18,19 @@ class Told(list[tuple[Pid, bool, str]]):
     """Stands for the node: who was told what."""
 
     incarnation = HERE
+
+    def __init__(self) -> None:
+        self.timers: list[Callable[[], None]] = []
+
+    def later(self, seconds: float, do: Callable[[], None]) -> None:
+        assert seconds == EVERY
+        self.timers.append(do)
+
+    def wait(self) -> None:
+        """Let that time pass."""
+        timers, self.timers = self.timers, []
+        for do in timers:
+            do()
 
     def post(self, dest: Pid, kind: int, *, meta: dict[str, Any], source: Pid) -> None:
         assert (kind, source) == (Kind.FULL, BOX)
@@ -52,14 +66,28 @@ def test_who_sends_to_a_full_mailbox_is_told_once_while_it_moves_and_when_half_i
     boxes.arrives(message(OTHER), "db")
     assert told == [(SENDER, True, ""), (OTHER, True, "db")]
     assert boxes.waiting(7) == MESSAGES + 2
-    boxes.received(7, STEP - 1, STEP - 1)
+    told.wait()
     assert len(told) == 2
     boxes.received(7, 1, 1)
+    told.wait()
     assert told[2:] == [(SENDER, True, ""), (OTHER, True, "db")]
-    boxes.received(7, MESSAGES // 2 + 2 - STEP, MESSAGES // 2 + 2 - STEP)
+    told.wait()
+    assert len(told) == 4
+    boxes.received(7, MESSAGES // 2 + 1, MESSAGES // 2 + 1)
     assert told[4:] == [(SENDER, False, ""), (OTHER, False, "db")]
+    told.wait()
+    assert told.timers == []
     fill(boxes, MESSAGES // 2)
     assert told[6:] == [(SENDER, True, "")]
+
+
+def test_senders_that_are_dead_by_now_do_not_pile_up(boxes: Mailboxes, told: Told) -> None:
+    fill(boxes, MESSAGES)
+    for number in range(2 * STALLED):
+        boxes.arrives(message(Pid(THERE, 100 + number)))
+    told.clear()
+    boxes.ended(7)
+    assert len(told) == STALLED and told[-1][0].number == 99 + 2 * STALLED
 
 
 def test_bytes_fill_a_mailbox_too_and_a_message_in_pieces_is_one(boxes: Mailboxes, told: Told) -> None:

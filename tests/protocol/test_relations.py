@@ -97,9 +97,9 @@ class World:
         elif what == "raise":
             self.of(me).end_process(me.number, "ValueError: bad")
         elif what == "exit":
-            relations.exit(me, other, "bored")
+            self.of(me).post(other, Kind.EXIT, ref=0, meta={"reason": "bored"}, source=me)
         elif what == "kill":
-            relations.exit(me, other, "kill")
+            self.of(me).post(other, Kind.EXIT, ref=0, meta={"reason": "kill"}, source=me)
 
     def carry(self, which: int) -> bool:
         """Carry one signal over, of whichever way; whether there was one."""

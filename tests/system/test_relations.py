@@ -140,6 +140,44 @@ time.sleep(5.2)  # after which they are counted
     ]
 
 
+def test_large_messages_and_exit_signals_arrive_in_the_order_sent(home: Home) -> None:
+    code = """
+def collect():
+    trap_exits()
+    send(boss, "ready")
+    got = []
+    while not got or got[-1] != "Exit":
+        message = receive()
+        got.append("Exit" if isinstance(message, Exit) else len(message))
+    send(boss, got)
+for on in (n2, None):
+    p = spawn(collect, on=on)
+    receive("ready")
+    for size in (3_000_000, 10, 900_000, 5_000_000, 20): send(p, bytes(size))
+    stop(p)
+    print(receive(list, timeout=20))
+    c = spawn(collect, on=on, name="c"); receive("ready")
+    try: send(("c", on or node()), bytes(300_000))
+    except NotSendable as error: print(error)
+    stop(c, "x" * 100_000); receive(list, timeout=20)
+"""
+    expected = "[3000000, 10, 900000, 5000000, 20, 'Exit']"
+    lines = own(home.script(LOOP + code, timeout=60))
+    assert lines[::2] == [expected] * 2
+    assert all("a message of 300," in line and "goes to a process, and to no name" in line for line in lines[1::2])
+
+
+def test_a_sender_that_has_ended_has_its_owner_told(home: Home) -> None:
+    code = """
+p = spawn(lambda: send(("nobody", n2), 1), monitor=True)
+down(p)
+call(time.sleep, 0.2, on=n2)  # in which the word comes back
+"""
+    done = home.script(LOOP + code)
+    assert own(done) == []
+    assert done.stderr == "pysh: a message to 'nobody' on n2 was not delivered: there is no such process\n"
+
+
 def test_a_full_mailbox_stops_whoever_sends_to_it_and_nothing_is_lost(home: Home) -> None:
     code = """
 def late():
