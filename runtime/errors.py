@@ -58,6 +58,9 @@ class PyshError(Exception):
     def __str__(self) -> str:
         return _sentences(self.text or self.what(), _RAN.get(self.executed, ""))
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({(self.text or self.what())!r})"
+
     def __reduce__(self) -> Any:
         if KINDS.get(type(self).__name__) is not type(self):
             return super().__reduce__()  # a subclass of the user's, with an `__init__` of its own

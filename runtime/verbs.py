@@ -45,6 +45,10 @@ def connect(
     """One address: its node, or the error raised; several: `Results`."""
     if not addresses:
         raise TypeError("connect() takes the address of a node, such as n2@host")
+    for address in addresses:
+        if not isinstance(address, str | Node):
+            raise TypeError(f"connect() takes addresses as text, such as n2@host, not {address!r}; nothing was dialled")
+    addresses = tuple(map(str, addresses))
     way = read_way({"via": via, "hostkey": hostkey, "transport": transport})._asdict()
     client = current()
     asks = asking.somebody_here(client.role)

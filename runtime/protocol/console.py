@@ -41,6 +41,7 @@ class Console:
         self.evaluator: int | None = None  # process numbers, as is `terminal`
         self.terminal: int | None = None
         self.attended = False  # by a person at that terminal, who may be asked things
+        self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it

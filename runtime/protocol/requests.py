@@ -125,6 +125,7 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
             text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
             return {"error": "PyshError", "text": text, "executed": "no"}
         node.part(node.processes[console.terminal], TAKEN_OVER)
+        console.taken_over = True
     told = console.attach(link, asked)
     node.members.tell_grace()
     return {"ok": told}
@@ -132,6 +133,8 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     reasons = node.reasons_to_stay()
+    if node.console.taken_over:
+        node.persistent = True  # its last terminal is not its first: what another one made ends by no key
     if asked.get("stop") or not (node.persistent or reasons):
         node.later(0, lambda: node.stop("its last terminal left"))
         return {"ok": {"stop": True, "reasons": []}}

@@ -94,6 +94,10 @@ def test_a_terminal_whose_shell_was_taken_can_stop_nothing() -> None:
     cluster.run(60 * MINUTE)
     assert not node.stopped
     second.ask("leave")
+    assert (second.answers[-1]["stop"], second.answers[-1]["persistent"]) == (False, True)
+    cluster.run(60 * MINUTE)
+    assert not node.stopped, "nobody ends by a key what another one made"
+    second.ask("leave", stop=True)
     cluster.run(1)
     assert node.stopped == "its last terminal left"
 
