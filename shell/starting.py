@@ -120,6 +120,8 @@ def node(asked: argparse.Namespace) -> int:
     return _foreground(name, told["pid"], told.get("listen", ""), asked.timeout or 0.0)
 
 
+AGAIN = 0.1
+"""Seconds after which a signal that was lost is raised again."""
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
@@ -155,8 +157,12 @@ def until_told(
     So does the end of `timeout` seconds, if there is one. The node is said to be up, and `more`.
     """
 
+    asked: list[int] = []
+
     def told(number: int, _frame: FrameType | None) -> NoReturn:
-        raise _Told(number)
+        asked.append(number)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)  # in a finalizer Python drops what is raised
+        raise _Told(asked[0])
 
     for number in _ENDING:
         signal.signal(number, told)
@@ -166,11 +172,11 @@ def until_told(
         live()
         print(f"{name} has ended", file=sys.stderr)
         return codes.OK
-    except _Told as asked:
+    except _Told as signalled:
         for number in _ENDING:
             signal.signal(number, signal.SIG_IGN)
         end()
-        if asked.number == signal.SIGALRM:
+        if signalled.number == signal.SIGALRM:
             print(f"pysh: {timeout:g} s are over; {name} has ended", file=sys.stderr)
             return codes.TIMED_OUT
-        return 128 + asked.number
+        return 128 + signalled.number

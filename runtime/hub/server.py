@@ -6,6 +6,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 MILLISECOND = 0.001
 """What uvloop's timers may come too early; a timer that does would be set again and again."""
+LAST_SECONDS = 5.0
+"""Seconds that carriers have to let what was written to other machines leave."""
 LAST_SECOND = 1.1
 """Seconds that cancelled jobs have to end before their node does."""
 BEAT = 2.0
@@ -321,10 +324,17 @@ class Server:
             for peer in list(self.peers.values()):
                 if peer.transport is not None:
                     peer.transport.close()
-            if self._starter is not None:
-                await self._starter.close()
-            await self.dialler.close()
-            await self.prover.close()
-            if self._port is not None:
-                await self._port.close()
+            # Whatever of it hangs: the process ends, and what it started with it.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await self._close_all()
             await asyncio.sleep(0)
+
+    async def _close_all(self) -> None:
+        """Let go of what works for this node."""
+        if self._starter is not None:
+            await self._starter.close()
+        await self.dialler.close()
+        await self.prover.close()
+        if self._port is not None:
+            await self._port.close()
