@@ -86,11 +86,6 @@ class Mailboxes:
                 self._tell(number, sender, name, full=True)
         self._node.later(EVERY, partial(self._encourage, number))
 
-    def waiting(self, number: int) -> int:
-        """How many messages process `number` has not received."""
-        box = self._boxes.get(number)
-        return box.messages if box is not None else 0
-
     def ended(self, number: int) -> None:
         """A process is gone: nobody waits for it any more."""
         if (box := self._boxes.pop(number, None)) is not None:

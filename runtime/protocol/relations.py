@@ -1,7 +1,7 @@
 """Links and monitors between processes, and the names they have: who hears of whose end.
 
-The hub of a process keeps its half of every link and monitor; the halves agree by signals, which travel in
-order with the messages of the same two processes. A link has two equal ends, so an `unlink` may cross a
+The hub of a process keeps its half of every link and monitor; the halves agree by signals. Exit signals
+travel in order with the messages of the same two processes. A link has two equal ends, so an `unlink` may cross a
 `link` that comes the other way: it is over once the other end has acknowledged it by its number, and until
 then what comes of it is ignored. (Erlang's unlink protocol: Erlang run-time system, "Distribution
 Protocol", section "Link Protocol".)
