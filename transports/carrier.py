@@ -178,7 +178,7 @@ class Carrier:
         return {"facts": connection.facts._asdict()}
 
     async def _close(self, asked: Message, _: list[int]) -> Message:
-        """Close what the hub gives back, unless an answer that names it anew is on its way there."""
+        """Close what the hub gives back, if it gave back every answer that named it, those on their way there too."""
         number = asked["connection"]
         self._answers[number] -= asked["answers"]
         if self._answers[number] <= 0:

@@ -10,7 +10,6 @@
 
 import asyncio
 import base64
-import contextlib
 import os
 import shutil
 import socket
@@ -98,6 +97,11 @@ class Carrier:
         return self._process.pid
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing was asked of it that it has not answered, and nobody has a connection."""
+        return not self._waiting and not self._connections
+
+    @property
     def gone(self) -> str:
         """Why nothing can be asked of it any more; empty while it is there."""
         return self._gone
@@ -124,10 +128,8 @@ class Carrier:
             ask=ask is not None,
             secret=base64.b64encode(secret).decode(),
         )
-        connection: Connection = answer["made"]
-        connection.facts = Facts(**answer["facts"])
-        connection.answers += 1
-        return connection
+        made: Connection = answer["made"]
+        return made
 
     async def spake2(
         self, side: Literal["A", "B"], secret: bytes, entropy: bytes, theirs: bytes = b"", *, source: str = ""
@@ -183,7 +185,10 @@ class Carrier:
         try:
             message, fds = await answer
         except asyncio.CancelledError:
-            self._wire.send({"id": number, "verb": "cancel"})
+            if answer.done() and not answer.cancelled() and not answer.exception():
+                self._unwanted(*answer.result())
+            else:
+                self._wire.send({"id": number, "verb": "cancel"})
             raise
         finally:
             del self._waiting[number]
@@ -206,10 +211,7 @@ class Carrier:
         if message.get("told") == "came" and message["listener"] in self._came and len(fds) == 1:
             self._came[message["listener"]](socket.socket(fileno=fds[0]), message["source"], message["by"])
             return
-        for fd in fds:  # who asked does not wait any more
-            os.close(fd)
-        if (unwanted := message.get("ok", {}).get("connection")) is not None:
-            self._wire.send({"id": next(self._numbers), "verb": "close", "connection": unwanted, "answers": 1})
+        self._unwanted(message, fds)
         match message:
             case {"told": "lost", "connection": number, "why": why}:
                 if connection := self._connections.pop(number, None):
@@ -217,6 +219,20 @@ class Carrier:
             case {"told": "ended", "stream": number, "status": status, "stderr": stderr}:
                 if ended := self._streams.pop(number, None):
                     ended.set_result(Ended(status, stderr))
+
+    def _unwanted(self, message: Message, fds: list[int]) -> None:
+        """Let go of what an answer brings for which nobody waits any more."""
+        for fd in fds:
+            os.close(fd)
+        made = message.get("ok", {}).get("made")
+        if isinstance(made, Connection):
+            made.close()
+        elif (number := message.get("ok", {}).get("connection")) is not None:
+            self._give_back(number, 1)
+
+    def _give_back(self, number: int, answers: int) -> None:
+        """Tell the carrier that so many answers that named connection `number` are needed no more."""
+        self._wire.send({"id": next(self._numbers), "verb": "close", "connection": number, "answers": answers})
 
     async def _questioned(self, told: Message) -> None:
         """Ask, and pass the answer on; none where whoever could be asked does not wait any more."""
@@ -231,6 +247,8 @@ class Carrier:
         match answer:
             case {"connection": number, "facts": facts}:
                 known = self._connections.get(number) or Connection(self, number, Facts(**facts))
+                known.facts = Facts(**facts)
+                known.uses += 1  # now, and not when who asked runs: meanwhile the others may give theirs back
                 answer["made"] = self._connections[number] = known
             case {"stream": number}:
                 answer["made"] = self._streams[number] = asyncio.get_running_loop().create_future()
@@ -257,7 +275,8 @@ class Connection:
 
     def __init__(self, carrier: Carrier, number: int, facts: Facts) -> None:
         self.facts = facts
-        self.answers = 0  # those of `connect` that led to this
+        self.uses = 0
+        """How many asked for it and did not give it back."""
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._carrier, self._number = carrier, number
 
@@ -290,13 +309,22 @@ class Connection:
         answer, _ = await self._carrier._ask("accept", connection=self._number)
         self.facts = Facts(**answer["facts"])
 
-    async def close(self) -> None:
-        """Give the connection back; it ends if nothing else leads through it."""
-        self._carrier._connections.pop(self._number, None)
-        if not self.lost.done():
+    def close(self) -> None:
+        """Give it back, once for each who asked for it: it ends with the last, if nothing else leads through it."""
+        self._give_back(1)
+
+    def end(self) -> None:
+        """Give it back for all who asked for it."""
+        self._give_back(self.uses)
+
+    def _give_back(self, uses: int) -> None:
+        if self.lost.done():
+            return
+        self.uses -= uses
+        if not self.uses:
+            self._carrier._connections.pop(self._number, None)
             self.lost.set_result("it was closed")
-        with contextlib.suppress(TransportError):
-            await self._carrier._ask("close", connection=self._number, answers=self.answers)
+        self._carrier._give_back(self._number, uses)
 
     def __repr__(self) -> str:
         facts = self.facts

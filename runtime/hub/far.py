@@ -105,15 +105,15 @@ class Far:
 
     def part(self, ssh: Connection) -> None:
         """One of those who asked for a connection needs it no more."""
-        self._later(self._carriers.release(ssh))
+        self._carriers.release(ssh)
 
     async def _part(self, tunnel: Tunnel) -> None:
         ended, _ = await asyncio.wait([tunnel.ended], timeout=PARTING)
         # Either the node hangs, which concerns nobody else on its machine, or the machine is not there.
         if ended or await _answers(tunnel.ssh):
-            await self._carriers.release(tunnel.ssh)
+            self._carriers.release(tunnel.ssh)
         else:
-            await self._carriers.give_up(tunnel.ssh)
+            self._carriers.give_up(tunnel.ssh)
 
     def _later(self, releasing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(releasing)

@@ -10,6 +10,8 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.hub.proving import Prover
@@ -34,7 +36,7 @@ class Port:
         self._text = place
         self._place = "", 0
         self._carrier: Carrier | None = None
-        self._prover = Prover(log, self._lend)
+        self._prover = Prover(self._lent)
         self._key_hash = b""
         self._keeping: asyncio.Task[None] | None = None
         self._taking: set[asyncio.Task[Any]] = set()
@@ -50,7 +52,7 @@ class Port:
         """Listen no more; what came in through it ends too."""
         if self._keeping is not None:
             self._keeping.cancel()
-        await self._prover.close()
+        self._prover.close()
         if self._carrier is not None:
             await self._carrier.close()
 
@@ -91,9 +93,10 @@ class Port:
                 except (TransportError, OSError) as error:
                     print(f"cannot listen at {self._place}: {error}", flush=True)  # to the node's log
 
-    async def _lend(self) -> Carrier:
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Carrier]:
         assert self._carrier is not None
-        return self._carrier
+        yield self._carrier
 
     def _came(self, sock: socket.socket, source: str, by: str) -> None:
         """Somebody is through: what he says is for the hub."""

@@ -1,7 +1,6 @@
 """How the cookie is proved where the channel is not private: SPAKE2, which a carrier computes for the hub.
 
 The arithmetic needs a library that a hub may not import, and takes longer than a hub may stand still.
-What speaks to a carrier is imported when there first is something to compute.
 """
 
 # Importing pathlib would cost every hub's start 16 ms.
@@ -11,10 +10,10 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from pysh.runtime.places import state_dir
 from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake, Work
 from pysh.runtime.protocol.hello import Hello
 from pysh.transports.base import TransportError
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.peer import Peer
     from pysh.transports.tunnels import Carrier
 
-IDLE = 60.0
-"""Seconds without anything to compute after which the carrier ends."""
 CODES = {"hostkey": "no_spake2", "busy": "busy", "malformed": "malformed"}
 """What a handshake that cannot go on says, for each stage of the carrier's error."""
 
@@ -73,66 +70,30 @@ def _key_files(places: str) -> Iterator[str]:
 
 
 class Prover:
-    """Does what handshakes wait for, in the carrier that `lend` gives, else in one of its own."""
+    """Does what handshakes wait for, in the carrier that `use` gives."""
 
-    def __init__(self, log: int, lend: "Callable[[], Awaitable[Carrier]] | None" = None) -> None:
-        self._log = log
-        self._lend = lend or self._start
-        self._carrier: Carrier | None = None
-        self._starting = asyncio.Lock()
+    def __init__(self, use: "Callable[[], AbstractAsyncContextManager[Carrier]]") -> None:
+        self._use = use
         self._tasks: set[asyncio.Task[None]] = set()
-        self._idle: asyncio.TimerHandle | None = None
 
     def start(self, peer: "Peer", work: Work, source: str) -> None:
         """Compute `work` for the handshake of `peer`, and let it go on; `source` is who made us do so."""
-        self._run(self._do(peer, work, source))
+        task = asyncio.get_running_loop().create_task(self._do(peer, work, source))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def close(self) -> None:
-        """Give up what is under way, and end the carrier."""
+    def close(self) -> None:
+        """Give up what is under way."""
         for task in self._tasks:
             task.cancel()
-        await self._end()
 
     async def _do(self, peer: "Peer", work: Work, source: str) -> None:
-        self._unrest()
         connection = peer.connection
         try:
-            carrier = await self._lend()
-            share, key = await carrier.spake2(work.side, work.secret, work.entropy, work.theirs, source=source)
+            async with self._use() as carrier:
+                share, key = await carrier.spake2(work.side, work.secret, work.entropy, work.theirs, source=source)
         except (TransportError, OSError) as error:
             connection.work_failed(CODES.get(getattr(error, "stage", ""), "internal"), str(error))
         else:
             connection.work_done(share, key, time.monotonic())
-        finally:
-            self._rest()
         peer.go_on()
-
-    async def _start(self) -> "Carrier":
-        from pysh.transports.tunnels import Carrier
-
-        async with self._starting:
-            if self._carrier is None or self._carrier.gone:
-                await self._end()
-                self._carrier = await Carrier.start(os.path.join(state_dir(), "known_hosts"), log=self._log)
-            return self._carrier
-
-    async def _end(self) -> None:
-        carrier, self._carrier = self._carrier, None
-        if carrier is not None:
-            await carrier.close()
-
-    def _unrest(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
-
-    def _rest(self) -> None:
-        """With nothing to compute the carrier is kept for a while."""
-        self._unrest()
-        if self._carrier is not None:
-            self._idle = asyncio.get_running_loop().call_later(IDLE, lambda: self._run(self._end()))
-
-    def _run(self, doing: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(doing)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

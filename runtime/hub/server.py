@@ -16,6 +16,7 @@ from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.entrance import Entrance
+from pysh.runtime.hub.kept import KeptCarrier
 from pysh.runtime.hub.neighbours import Neighbours
 from pysh.runtime.hub.peer import Peer, joined
 from pysh.runtime.hub.proving import Prover
@@ -77,7 +78,8 @@ class Server:
         self.attended = False  # whether a terminal was ever here
         self.dialler = Dialler(self)
         self._starter: Starter | None = None
-        self.prover = Prover(log=2)
+        self._kept = KeptCarrier(log=2)
+        self.prover = Prover(self._kept.use)
         self.entrance = Entrance(self, self.cookie)
         self._port: Port | None = None
         self._beat = float(config.get("beat", BEAT))
@@ -335,6 +337,7 @@ class Server:
         if self._starter is not None:
             await self._starter.close()
         await self.dialler.close()
-        await self.prover.close()
+        self.prover.close()
+        await self._kept.close()
         if self._port is not None:
             await self._port.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pysh.runtime.hub import carriers
+from pysh.runtime.hub import kept
 from pysh.runtime.hub.carriers import Carriers
 from pysh.runtime.protocol.addresses import Way
 from pysh.transports.base import TransportError
@@ -46,9 +46,9 @@ async def test_a_connection_ends_with_the_last_who_needs_it(ssh: Carriers, serve
     two, shared = await ssh.connect("db1", WAY)
     assert two is one
     assert shared
-    await ssh.release(one)
+    ssh.release(one)
     assert (await two.run("echo here")).stdout == b"here\n"
-    await ssh.release(two)
+    ssh.release(two)
     await until(lambda: not server.sessions())
     assert len(carriers_of_this_process()) == 1
 
@@ -59,22 +59,22 @@ async def test_what_is_given_back_is_never_handed_out_again(ssh: Carriers, serve
         assert not shared
         running = asyncio.create_task(ssh.connect("db1", WAY))
         await asyncio.sleep(0)
-        await ssh.release(connection)
+        ssh.release(connection)
         again, _ = await running
         assert (await again.run("echo here")).stdout == b"here\n"
-        await ssh.release(again)
+        ssh.release(again)
 
 
 async def test_an_idle_carrier_ends_and_the_next_connection_starts_another(
     ssh: Carriers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carriers, "IDLE", 0.05)
+    monkeypatch.setattr(kept, "IDLE", 0.05)
     with pytest.raises(TransportError):
         await ssh.connect(f"127.0.0.1:{free_port()}", WAY)
     await until(lambda: not carriers_of_this_process())
     connection, _ = await ssh.connect("db1", WAY)
     assert (await connection.run("sleep 0.2; echo here")).stdout == b"here\n"
-    await ssh.release(connection)
+    ssh.release(connection)
     await until(lambda: not carriers_of_this_process())
 
 
@@ -83,19 +83,19 @@ async def test_a_carrier_that_was_killed_is_replaced(ssh: Carriers) -> None:
     [pid] = carriers_of_this_process()
     os.kill(pid, signal.SIGKILL)
     assert "the carrier is gone" in await connection.lost
-    await ssh.release(connection)
+    ssh.release(connection)
     connection, shared = await ssh.connect("db1", WAY)
     assert not shared
     assert (await connection.run("echo here")).stdout == b"here\n"
-    await ssh.release(connection)
+    ssh.release(connection)
 
 
 async def test_one_that_is_given_up_ends_for_all_and_is_shared_no_more(ssh: Carriers, server: Sshd) -> None:
     one, _ = await ssh.connect("db1", WAY)
     two, _ = await ssh.connect("db1", WAY)
-    await ssh.give_up(one)
+    ssh.give_up(one)
     assert two.lost.done()
-    await ssh.release(two)
+    ssh.release(two)
     connection, shared = await ssh.connect("db1", WAY)
     assert not shared
-    await ssh.release(connection)
+    ssh.release(connection)

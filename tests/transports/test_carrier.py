@@ -283,7 +283,7 @@ async def test_an_accepted_host_key_is_written_into_our_own_file_and_known_from_
     assert connection.facts.verified == "accepted-new"
     assert there.home.own_known_hosts.read_text() == f"{server.name} {public(server.host_key)}\n"
     assert there.home.own_known_hosts.stat().st_mode & 0o777 == 0o600
-    await connection.close()
+    connection.close()
     for later in MEANS:
         assert (await carrier.connect("db1", transport=later)).facts.verified == "known_hosts"
 
@@ -389,9 +389,9 @@ async def test_a_hop_is_shared_and_ends_with_the_last_that_leads_through_it(ther
     there.sshd("two")
     one, two = [await carrier.connect(name, via=["bastion"]) for name in ("one", "two")]
     assert bastion.log.count("Accepted publickey") == 1
-    await one.close()
+    one.close()
     assert (await two.run("echo still")).stdout == b"still\n"
-    await two.close()
+    two.close()
     await until(lambda: "Disconnected from user" in bastion.log or "Connection closed" in bastion.log)
 
 
@@ -414,11 +414,11 @@ async def test_unknown_hops_are_written_down_where_that_is_asked_for_and_known_f
     connection = await carrier.connect("inner", via=way, transport=transport)
     assert connection.facts.verified == "provisional"
     assert not there.home.own_known_hosts.exists()
-    await connection.close()
+    connection.close()
     connection = await carrier.connect("inner", via=way, transport=transport, hostkey="accept-new")
     written = there.home.own_known_hosts.read_text()
     assert all(public(server.host_key) in written for server in servers)
-    await connection.close()
+    connection.close()
     there.home.host("*", {"StrictHostKeyChecking": "yes"})
     for later in MEANS:
         assert (await carrier.connect("inner", via=way, transport=later)).facts.verified == "known_hosts"
@@ -560,7 +560,7 @@ async def test_the_users_own_master_is_used_and_left_alone(there: Place, carrier
     connection = await carrier.connect("db1")
     assert (connection.facts.means, connection.facts.verified) == ("openssh", "known_hosts")
     assert await said((await connection.stream(command="cat")).sock, b"by the master") == b"by the master"
-    await connection.close()
+    connection.close()
     assert server.log.count("Accepted publickey") == 1
     assert master.returncode is None
     master.terminate()
