@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import platform
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +19,8 @@ from benchmarks.rows import ROWS, Measured
 from benchmarks.table import table
 
 ROUNDS = 5
+SECONDS = 100.0
+"""How long a contestant may take for one sample, its own start included."""
 RESULTS = Path(__file__).with_name("results.json")
 IMPORTED = {"dask": "distributed"}
 """What a contestant imports, where that is not its name."""
@@ -43,12 +47,16 @@ Sample = Callable[[], float]
 def contestant(name: str) -> Iterator[Callable[[str], float]]:
     """A contestant's process: give it the name of a piece of work, and it takes a sample."""
     command = erlang.ERPC if name == "erpc" else [sys.executable, "-m", "benchmarks.contestants", name]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    env = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdin is not None and process.stdout is not None
         asked, answers = process.stdin, process.stdout
 
         def sample(work: str) -> float:
             print(work, file=asked, flush=True)
+            if not select.select([answers], [], [], SECONDS)[0]:
+                process.send_signal(signal.SIGABRT)  # a Python says then where it stands
+                sys.exit(f"{name} did not answer {work!r} within {SECONDS:g} s")
             line = answers.readline()
             if not line:
                 sys.exit(f"the benchmark of {name} ended early")
