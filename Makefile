@@ -24,7 +24,7 @@ run: .venv/installed
 test: .venv/tested
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 3 $(PYTEST)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(PYTEST)
 
 soak: .venv/tested
 	$(BIN)/python -m pytest -n 2 --soak $(SOAK) $(PYTEST)

@@ -191,7 +191,7 @@ def test_P1_P2_nothing_is_lost_or_doubled_by_cuts_under_load(
     home: Home, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     soaks = request.config.getoption("soak") > 1
-    cuts, longest = (100, 12.0) if soaks else (20, 0.5)
+    cuts, longest = (100, 12.0) if soaks else (12, 0.5)
     n2 = start(home, "n2")
     draw = random.Random(request.node.name)
     with Proxy(tmp_path / "proxy", n2["socket"]) as proxy, Load(home, proxy.address) as load:
@@ -355,7 +355,7 @@ def test_P2_a_laptop_that_was_asleep_goes_on_and_shows_once_what_it_missed(
 ) -> None:
     # Ten minutes, with the grace that there is where somebody sits; else both are scaled.
     soaks = request.config.getoption("soak") > 1
-    seconds, settings = (600.0, {}) if soaks else (20.0, {"beat": 0.2, "grace": [4.0, 60.0]})
+    seconds, settings = (600.0, {}) if soaks else (8.0, {"beat": 0.2, "grace": [4.0, 60.0]})
     pair = Pair(home, **settings)
     with pair.proxy:
         pair.on_n1(f"import time\n{WORK}")
