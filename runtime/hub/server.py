@@ -273,7 +273,7 @@ class Server:
         actions.Prepare: _prepare,
         actions.Attended: _attended,
         actions.Stop: _stop,
-        actions.ForkWorker: lambda self, action: self.runners.workers.fork(action.worker),
+        actions.ForkWorker: lambda self, action: self.runners.workers.fork(action.worker, action.apartment),
         actions.Signal: lambda self, action: self.runners.workers.signal(
             action.worker, action.signal, action.group, action.job
         ),

@@ -166,8 +166,8 @@ class Workers:
 
     # workers
 
-    def fork(self, number: int) -> None:
-        """Have a worker made, and serve its socket. One that cannot be made is reported as one that died."""
+    def fork(self, number: int, apartment: bool = False) -> None:
+        """Have a worker or an apartment made, and serve its socket. One that cannot be is reported as one that died."""
         assert self._server is not None
         try:
             self._start()
@@ -178,7 +178,8 @@ class Workers:
             return
         secret = secrets.token_bytes(32)
         worker = self._workers[number] = Worker(read, self._slots.take())
-        self._tell({"fork": number, "secret": secret.hex(), "slot": worker.slot}, theirs, write, slots)
+        order = {"fork": number, "secret": secret.hex(), "slot": worker.slot, "apartment": apartment}
+        self._tell(order, theirs, write, slots)
         self._server.loop.create_task(self._server.entrance.adopt(ours, secret, worker=number))
         self._read(number, worker, True)
 

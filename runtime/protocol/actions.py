@@ -65,9 +65,10 @@ class Probe(NamedTuple):
 
 
 class ForkWorker(NamedTuple):
-    """Have the fork server make worker `worker`."""
+    """Have the fork server make worker `worker`, or an apartment."""
 
     worker: int
+    apartment: bool = False
 
 
 class Signal(NamedTuple):

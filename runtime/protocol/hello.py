@@ -20,7 +20,7 @@ HMAC = 1
 SPAKE2 = 2
 """The suite for any other: the secret makes a fresh key, and a guess at it costs a whole handshake."""
 
-ROLES = ("node", "evaluator", "worker", "program", "terminal")
+ROLES = ("node", "evaluator", "worker", "apartment", "program", "terminal")
 
 
 class Hello(NamedTuple):

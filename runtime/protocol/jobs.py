@@ -33,6 +33,7 @@ class Job:
         "function",
         "kept",
         "key",
+        "left_out",
         "messages",
         "meta",
         "number",
@@ -77,6 +78,7 @@ class Job:
         self.output: deque[bytes] = deque()
         self.kept = 0
         self.credit = PRINTED
+        self.left_out = 0  # bytes of its output that nobody took
         self.flags = 0
         self.result: list[Buffer] = []
         self.result_meta = b""

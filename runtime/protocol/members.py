@@ -487,7 +487,7 @@ class Members:
             meta["event"] = {"name": about.name, "incarnation": about.incarnation, "state": state, "reason": reason}
         frames = self.introductions(Kind.NODES, meta)
         for link in list(self._node.links.values()):
-            if link.role in ("evaluator", "program", "worker"):
+            if link.role in ("evaluator", "program", "worker", "apartment"):
                 for frame in frames:
                     self._node.write(link, frame)
 

@@ -49,6 +49,8 @@ LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
 STOP_GRACE = 0.5
+OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE})
+"""What only those say that run code here for others."""
 INTERCEPTED = frozenset({
     Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
     Kind.LINK, Kind.UNLINK, Kind.UNLINKED, Kind.EXIT, Kind.MONITOR, Kind.MONITORED, Kind.DEMONITOR, Kind.DOWN,
@@ -200,8 +202,8 @@ class Node:
                 self._neighbourly(link, parse(raw))
             elif link.session is not None:
                 self._conversed(link, kind, raw)
-            elif link.worker and kind == Kind.RESULT:
-                self.work.result(link, parse(raw))
+            elif link.worker and kind in OF_WORKERS:
+                self._worked(link, kind, parse(raw))
             elif dest_of(raw) in (self.incarnation, NOWHERE):
                 self._mine(link, parse(raw))
             else:
@@ -209,6 +211,15 @@ class Node:
         if link.member is not None:
             self.go_on(link.member)
             self.acknowledge_soon(link)
+
+    def _worked(self, link: Link, kind: int, frame: Frame) -> None:
+        """A worker or an apartment says something of what runs there."""
+        if kind == Kind.RESULT:
+            self.work.result(link, frame)
+        elif kind == Kind.OUTPUT:
+            self.work.tenancy.printed(frame)
+        else:
+            self.work.tenancy.answered(link.worker)
 
     def _conversed(self, link: Link, kind: int, raw: Raw) -> None:
         """A frame came in a session with another node. The commonest, a result, is passed on unread."""

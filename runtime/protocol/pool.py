@@ -8,6 +8,8 @@ one it runs turns out long.
 """
 
 from collections import deque
+from collections.abc import Iterator
+from itertools import count
 from typing import NamedTuple
 
 CAP = 256
@@ -19,9 +21,10 @@ _SMOOTHING = 0.1
 
 
 class Fork(NamedTuple):
-    """Start worker `worker`; call `ready` when it has opened its connection."""
+    """Start worker `worker`, or an apartment; call `ready` when it has opened its connection."""
 
     worker: int
+    apartment: bool = False
 
 
 class Run(NamedTuple):
@@ -61,13 +64,13 @@ class Full(Exception):
 class Pool:
     """Every method returns the steps to take now, in order."""
 
-    def __init__(self, size: int, *, cap: int = CAP, warm: int = 1) -> None:
+    def __init__(self, size: int, *, cap: int = CAP, warm: int = 1, numbers: Iterator[int] | None = None) -> None:
         self.size = size
         self.cap = cap
         self.warm = warm
         self.workers: dict[int, Worker] = {}
         self.waiting: deque[int] = deque()
-        self._numbers = 0
+        self._numbers = numbers or count(1)
         self._mean = SHORT * 4
         self._careful: set[int] = set()
 
@@ -214,8 +217,8 @@ class Pool:
         return min(able, key=lambda w: len(w.jobs), default=None)
 
     def _fork(self, steps: list[Step]) -> Worker:
-        self._numbers += 1
-        worker = self.workers[self._numbers] = Worker(self._numbers)
+        number = next(self._numbers)
+        worker = self.workers[number] = Worker(number)
         steps.append(Fork(worker.number))
         return worker
 

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
+from pysh.runtime.protocol.tenancy import Tenancy
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
 if TYPE_CHECKING:
@@ -38,10 +40,12 @@ class Work:
 
     def __init__(self, node: "Node", cores: int, limit: int) -> None:
         self.jobs = Jobs()
-        self.pool = Pool(cores)
+        numbers = count(1)
+        self.pool = Pool(cores, numbers=numbers)
+        self.tenancy = Tenancy(self, cores, numbers)
         self.code: dict[str, tuple[str, bytes]] = {}
         self.workers: dict[int, Link] = {}
-        self._node = node
+        self.node = node
         self._limit = limit
         self._begun: deque[Job] = deque()
         self._limits: dict[int, float] = {}  # when the running jobs that have a limit reach it
@@ -54,7 +58,7 @@ class Work:
 
     def pid(self, job: Job) -> Pid:
         """The process that `job` is."""
-        return Pid(self._node.incarnation, job.number)
+        return Pid(self.node.incarnation, job.number)
 
     def _spawn(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.asked(frame)
@@ -75,7 +79,7 @@ class Work:
         job.complete = not more
         if more or len(job.chunks) > 1:
             kind, credit = pack(Kind.SPAWN), len(chunk)
-            self._node.post(frame.source, Kind.CREDIT, ref=frame.ref, meta=kind, credit=credit, source=frame.dest)
+            self.node.post(frame.source, Kind.CREDIT, ref=frame.ref, meta=kind, credit=credit, source=frame.dest)
         if len(job.chunks) == 1:
             self._enqueue(job)
         elif job.state == SENT and (link := self.workers.get(job.worker or 0)):
@@ -85,13 +89,13 @@ class Work:
                 self._began(job)
 
     def _send_chunk(self, link: Link, job: Job, chunk: Buffer, more: int, meta: bytes = b"") -> None:
-        self._node.write(link, Frame(Kind.SPAWN, job.key.owner, self.pid(job), job.key.number, more, meta, chunk))
+        self.node.write(link, Frame(Kind.SPAWN, job.key.owner, self.pid(job), job.key.number, more, meta, chunk))
 
     def _abandon(self, job: Job) -> None:
         """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
         self.pool.withdrawn(job.number)
         if job.state == SENT and not job.complete and (link := self.workers.get(job.worker or 0)):
-            self._node.actions.append(Close(link.number))
+            self.node.actions.append(Close(link.number))
 
     def requester_lost(self, asked: Callable[[Pid], bool]) -> None:
         """Forget the jobs of which some has still to come, from those for whom `asked` is true: it never will."""
@@ -99,18 +103,18 @@ class Work:
             if not job.complete and asked(job.key.owner):
                 self._abandon(job)
                 job.wanted = False
-                self._cancelled(job, "no")
-                self._finish(job)
+                self.cancelled(job, "no")
+                self.finish(job)
 
     def _accept(self, frame: Frame) -> Job | None:
         options = frame.options()
         owner = addressed(options["owner"]) if "owner" in options else frame.source
-        job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
+        job = Job(self.node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
         self.jobs.add(job)
         name = options.get("fn") or ":"
-        if self._node.stopping or self._node.drain.refuses(frame.source):
-            reason = "shutdown" if self._node.stopping else "draining"
-            self._fail(job, {"error": "NodeDown", "node": self._node.name, "reason": reason, "executed": "no"})
+        if self.node.stopping or self.node.drain.refuses(frame.source):
+            reason = "shutdown" if self.node.stopping else "draining"
+            self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
         elif ":" in name:
             return job
         elif name in self.code:
@@ -119,35 +123,40 @@ class Work:
             return job
         else:
             known = ", ".join(sorted(self.code))[:TAIL] or "none"
-            text = f"no function {name!r} in the shell of {self._node.name}; it has: {known}"
+            text = f"no function {name!r} in the shell of {self.node.name}; it has: {known}"
             self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
         return None
 
     def _enqueue(self, job: Job) -> None:
-        self._node.actions.append(Prepare("forkserver"))
+        self.node.actions.append(Prepare("forkserver"))
         if not job.is_process:
             small = job.complete and job.size < PREFETCHED
             self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
-        if (taken := self._node.relations.named(job.number, str(job.options.get("name") or ""))) is not None:
+        if (taken := self.node.relations.named(job.number, str(job.options.get("name") or ""))) is not None:
             self._fail(job, {**taken, "executed": "no"})
             return
         try:
-            steps = self.pool.submit_own(job.number)
+            steps = self._place(job)
         except Full as full:
-            self._fail(job, {"error": "PyshError", "text": f"{self._node.name}: {full}", "executed": "no"})
+            self._fail(job, {"error": "PyshError", "text": f"{self.node.name}: {full}", "executed": "no"})
             return
         if not job.born:  # one whose worker died before it began comes here again
             job.born = True
-            self._node.relations.born(self.pid(job), job.key, job.options)
+            self.node.relations.born(self.pid(job), job.key, job.options)
         stage = {"stage": "accepted", "pid": job.number}
-        self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+        self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
         self.follow(steps)
 
+    def _place(self, job: Job) -> list[Step]:
+        """Where a process is to run. Raises `Full`."""
+        return self.tenancy.move_in(job) if self.tenancy.lives_here(job) else self.pool.submit_own(job.number)
+
     def worker_up(self, worker: int, link: Link) -> None:
-        """A forked worker has opened its connection."""
+        """A forked worker or apartment has opened its connection."""
         self.workers[worker] = link
-        self.follow(self.pool.ready(worker))
+        apartments = self.tenancy.apartments
+        self.follow(apartments.ready(worker) if worker in apartments else self.pool.ready(worker))
 
     def follow(self, steps: list[Step]) -> None:
         """Do what the pool decided."""
@@ -155,23 +164,25 @@ class Work:
             if isinstance(step, Run):
                 self._run(step)
             elif isinstance(step, Fork):
-                self._node.actions.append(ForkWorker(step.worker))
+                self.node.actions.append(ForkWorker(step.worker, step.apartment))
             elif isinstance(step, Retire) and (link := self.workers.get(step.worker)):
-                self._node.actions.append(Close(link.number))
+                self.node.actions.append(Close(link.number))
 
     def _run(self, step: Run) -> None:
         job, link = self.jobs.get(step.job), self.workers.get(step.worker)
         if job is None or link is None:
             return
-        job.state, job.worker, job.sent_at = SENT, step.worker, self._node.now
-        self._node.processes[job.number] = link
+        job.state, job.worker, job.sent_at = SENT, step.worker, self.node.now
+        self.node.processes[job.number] = link
         chunks = [job.function, *job.chunks] if job.function else job.chunks
         for index, chunk in enumerate(chunks):
             more = Flag.MORE if index + 1 < len(chunks) or not job.complete else 0
             self._send_chunk(link, job, chunk, more, b"" if index else job.meta)
         for message in job.messages:
-            self._node.write(link, message)
+            self.node.write(link, message)
         job.messages = []
+        if step.worker in self.tenancy.apartments:
+            return
         if not job.complete:
             # It takes no slot while its arguments come: its sender may be slow.
             self.follow(self.pool.blocked(step.worker))
@@ -188,10 +199,12 @@ class Work:
 
     def _began(self, job: Job) -> None:
         """`job` is now the one its worker runs, as far as the hub can know."""
-        job.sent_at = self._node.now
+        if job.worker in self.tenancy.apartments:
+            return
+        job.sent_at = self.node.now
         self._begun.append(job)
         if len(self._begun) == 1:
-            self._node.later(TELL_AFTER, self._tell_started)
+            self.node.later(TELL_AFTER, self._tell_started)
         if (limit := job.options.get("limit")) is not None:
             self._limits[job.number] = job.sent_at + max(0.0, limit)
             self._watch_limits()
@@ -203,11 +216,11 @@ class Work:
         due = min(self._limits.values(), default=inf)
         if due < self._limit_due:
             self._limit_due = due
-            self._node.later(due - self._node.now, self._check_limits)
+            self.node.later(due - self.node.now, self._check_limits)
 
     def _check_limits(self) -> None:
         self._limit_due = inf
-        over = [number for number, due in self._limits.items() if due <= self._node.now]
+        over = [number for number, due in self._limits.items() if due <= self.node.now]
         for number in over:
             del self._limits[number]
             if (job := self.jobs.get(number)) is not None:
@@ -216,27 +229,30 @@ class Work:
 
     def _tell_started(self) -> None:
         """Tell the requesters of those jobs that have run for a while; most ended sooner."""
-        while self._begun and self._begun[0].sent_at + TELL_AFTER <= self._node.now:
+        while self._begun and self._begun[0].sent_at + TELL_AFTER <= self.node.now:
             job = self._begun.popleft()
             if job.state == SENT and not job.told:
                 self._started(job)
                 self._reclaim(job)
         if self._begun:
-            self._node.later(self._begun[0].sent_at + TELL_AFTER - self._node.now, self._tell_started)
+            self.node.later(self._begun[0].sent_at + TELL_AFTER - self.node.now, self._tell_started)
 
     def _started(self, job: Job) -> None:
         job.told = True
         stage = {"stage": "started", "pid": job.number}
-        self._node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+        self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
 
     def _reclaim(self, job: Job) -> None:
         """Have a worker whose job proves long give back what waits behind it; ask again until it has."""
         if job.state == SENT and job.worker is not None and self.pool.proved_long(job.worker):
-            self._node.actions.append(Signal(job.worker, "SIGURG", False, job.number))
-            self._node.later(TELL_AFTER, lambda: self._reclaim(job))
+            self.node.actions.append(Signal(job.worker, "SIGURG", False, job.number))
+            self.node.later(TELL_AFTER, lambda: self._reclaim(job))
 
     def result(self, link: Link | None, frame: Frame) -> None:
         """A worker of ours sent the result of its job, or a chunk of it."""
+        if link is not None and link.worker in self.tenancy.apartments:
+            self.tenancy.ended(link.worker, frame)
+            return
         job = self.jobs.get(frame.source.number)
         if job is None or job.state == DONE:
             return
@@ -246,34 +262,34 @@ class Work:
         if frame.flags & Flag.MORE:
             return
         if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
-            self._cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
-        self._finish(job)
+            self.cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
+        self.finish(job)
         assert job.worker is not None
-        self.follow(self.pool.finished(job.worker, job.number, self._node.now - job.sent_at))
+        self.follow(self.pool.finished(job.worker, job.number, self.node.now - job.sent_at))
         following = self.jobs.get(next(iter(self.pool.of(job.worker)), 0))
         if following is not None and following.state == SENT:
             self._began(following)
 
-    def _cancelled(self, job: Job, executed: str) -> None:
+    def cancelled(self, job: Job, executed: str) -> None:
         job.flags, job.result = Flag.FAILED, [b""]
         job.result_meta = pack(
-            {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self._node.name}
+            {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self.node.name}
         )
 
     def _fail(self, job: Job, meta: dict[str, Any]) -> None:
         """The infrastructure answers for `job`."""
         job.flags, job.result, job.result_meta = Flag.FAILED, [b""], pack(meta)
-        self._finish(job)
+        self.finish(job)
 
-    def _finish(self, job: Job) -> None:
+    def finish(self, job: Job) -> None:
         job.state = DONE
         job.chunks = []
-        self._node.ended(job.number, job)
+        self.node.ended(job.number, job)
         self._limits.pop(job.number, None)
         if job.output and not job.output[-1].endswith(b"\n"):
             # Its last line is finished as it is; whoever shows it need not wait for more.
-            self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
-        self._node.processes.pop(job.number, None)
+            self.node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
+        self.node.processes.pop(job.number, None)
         if job.is_process or not job.wanted:
             self.jobs.remove(job)
             if not job.flags or not job.wanted:
@@ -291,7 +307,7 @@ class Work:
             self._post_result(job, chunk, job.flags | (Flag.MORE if more else 0))
 
     def _post_result(self, job: Job, payload: Buffer, flags: int) -> None:
-        self._node.post(
+        self.node.post(
             job.key.owner, Kind.RESULT, ref=job.key.number, flags=flags, meta=job.result_meta, payload=payload,
             source=self.pid(job),
         )  # fmt: skip
@@ -336,17 +352,21 @@ class Work:
         job.cancel = grace
         if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
             self._abandon(job)
-            self._cancelled(job, "no")
-            self._finish(job)
+            if job.state == QUEUED and job.worker in self.tenancy.apartments:
+                self.tenancy.withdrawn(job)
+            self.cancelled(job, "no")
+            self.finish(job)
+        elif job.worker in self.tenancy.apartments:
+            self.tenancy.cancel(job, grace)
         elif self.pool.of(job.worker or 0)[:1] == [job.number]:
             self._climb(job, grace)
         elif (link := self.workers.get(job.worker or 0)) is not None:
-            self._node.write(link, Frame(Kind.CANCEL, self._node.me, self.pid(job), job.key.number))
+            self.node.write(link, Frame(Kind.CANCEL, self.node.me, self.pid(job), job.key.number))
 
     def owner(self, number: int) -> Pid | None:
         """Who owns process `number`, if it is a job, or was one; its own pid is nobody's to tell."""
         owner = self.jobs.owner(number)
-        return owner if owner != Pid(self._node.incarnation, number) else None
+        return owner if owner != Pid(self.node.incarnation, number) else None
 
     def lives(self, number: int) -> bool:
         """Whether process `number` has not ended."""
@@ -362,14 +382,14 @@ class Work:
 
     def _climb(self, job: Job, grace: float) -> None:
         for seconds, signal, group in ladder(grace):
-            self._node.later(seconds, partial(self._signal, job.number, signal, group))
+            self.node.later(seconds, partial(self._signal, job.number, signal, group))
 
     def _signal(self, number: int, signal: str, group: bool) -> None:
         job = self.jobs.get(number)
         if job is None or job.state != SENT or job.worker is None:
             return
         if self.pool.of(job.worker)[:1] == [number]:
-            self._node.actions.append(Signal(job.worker, signal, group, number))
+            self.node.actions.append(Signal(job.worker, signal, group, number))
 
     def _blocked(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.get(frame.source.number)
@@ -381,12 +401,12 @@ class Work:
             self.follow(self.pool.unblocked(job.worker))
         else:
             worker, job.worker, job.state = job.worker, None, QUEUED
-            self._node.processes.pop(job.number, None)
+            self.node.processes.pop(job.number, None)
             if job.cancel is not None:
                 self.pool.returned(worker, job.number)
                 self.pool.withdrawn(job.number)
-                self._cancelled(job, "no")
-                self._finish(job)
+                self.cancelled(job, "no")
+                self.finish(job)
             else:
                 self.follow(self.pool.returned(worker, job.number))
 
@@ -396,16 +416,19 @@ class Work:
         """A worker wrote to its stdout or stderr."""
         held = self.pool.of(worker)
         job = self.jobs.get(held[0]) if held else None
-        if job is None:
-            return
-        job.keep_output(data)
+        if job is not None:
+            job.keep_output(data)
+            self.show(job, data)
+
+    def show(self, job: Job, data: bytes) -> None:
+        """Pass on what `job` printed to its owner."""
         there = job.owner.incarnation
-        if there != self._node.incarnation and there not in self._node.peers:
+        if there != self.node.incarnation and there not in self.node.peers:
             return
         job.credit -= len(data)
-        self._node.post(job.owner, Kind.OUTPUT, ref=job.key.number, payload=data, source=self.pid(job))
-        if job.credit <= 0:
-            self._node.actions.append(Pause(worker, on=True))
+        self.node.post(job.owner, Kind.OUTPUT, ref=job.key.number, payload=data, source=self.pid(job))
+        if job.credit <= 0 and job.worker is not None and job.worker not in self.tenancy.apartments:
+            self.node.actions.append(Pause(job.worker, on=True))
 
     def credited(self, frame: Frame, kind: int) -> None:
         """Whoever reads a result or an output of a job's has room for more."""
@@ -417,26 +440,32 @@ class Work:
             self._send_result(job)
         elif kind == Kind.OUTPUT:
             job.credit += frame.credit
-            if job.worker is not None and job.credit > 0:
-                self._node.actions.append(Pause(job.worker, on=False))
+            if job.worker in self.tenancy.apartments:
+                self.tenancy.has_room(job)
+            elif job.worker is not None and job.credit > 0:
+                self.node.actions.append(Pause(job.worker, on=False))
 
     def exited(self, worker: int, death: dict[str, Any], running: int) -> None:
         """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended."""
         link = self.workers.pop(worker, None)
         if link is not None:
-            self._node.links.pop(link.number, None)
+            self.node.links.pop(link.number, None)
+        if worker in self.tenancy.apartments:
+            self.tenancy.exited(worker, death, was_up=link is not None)
+            return
         unstarted: list[Job] = []
         for number in self.pool.of(worker):
             job = self.jobs.get(number)
             if job is None or job.state == DONE:
                 continue
-            self._node.processes.pop(number, None)
+            self.node.processes.pop(number, None)
             if job.state == SENT and number == running:
-                self._died(job, death)
+                self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]
+                self.died(job, death)
             elif job.cancel is not None:
-                self._cancelled(job, "no")
-                self._finish(job)
-            elif link is None and self._stillborn(job, death):
+                self.cancelled(job, "no")
+                self.finish(job)
+            elif link is None and self.stillborn(job, death):
                 pass
             else:
                 job.state, job.worker = QUEUED, None
@@ -446,28 +475,28 @@ class Work:
             if job.is_process:
                 self._enqueue(job)
 
-    def _stillborn(self, job: Job, death: dict[str, Any]) -> bool:
+    def stillborn(self, job: Job, death: dict[str, Any]) -> bool:
         """The worker that was to take `job` never came up: whether that happened so often that it fails."""
         job.tries += 1
         if job.tries < TRIES:
             return False
         how = death.get("text", "its worker died")
-        told = {**death, "text": f"{self._node.name}: {how} before it was up, {TRIES} times"}
-        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "executed": "no", **told})
+        told = {**death, "text": f"{self.node.name}: {how} before it was up, {TRIES} times"}
+        self._fail(job, {"error": "WorkerDied", "node": self.node.name, "executed": "no", **told})
         return True
 
-    def _died(self, job: Job, death: dict[str, Any]) -> None:
-        self.requester_lost(lambda asked: asked == self.pid(job))
+    def died(self, job: Job, death: dict[str, Any]) -> None:
+        """What ran `job` is gone."""
         if job.cancel is not None:
-            self._cancelled(job, "yes")
-            self._finish(job)
+            self.cancelled(job, "yes")
+            self.finish(job)
             return
         tail = b"".join(job.output)[-TAIL:].decode("utf-8", "replace")
-        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "tail": tail, "executed": "yes", **death})
+        self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": "yes", **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:
         meta = frame.options()
         if meta.get("gone"):
             self.code.pop(meta["name"], None)
         else:
-            self.code[meta["name"]] = (meta.get("python", self._node.python), bytes(frame.payload))
+            self.code[meta["name"]] = (meta.get("python", self.node.python), bytes(frame.payload))

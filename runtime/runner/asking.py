@@ -8,7 +8,7 @@ TERMINAL = "/dev/tty"
 
 def somebody_here(role: str = "") -> bool:
     """Whether a person may be asked at the terminal of this process; an evaluator's is lent to an eval of others."""
-    if role == "worker" or (role == "evaluator" and not (sys.stdin and sys.stdin.isatty())):
+    if role in ("worker", "apartment") or (role == "evaluator" and not (sys.stdin and sys.stdin.isatty())):
         return False
     try:
         os.close(os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY))

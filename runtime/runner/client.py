@@ -63,7 +63,7 @@ class Client(Wire):
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}
         self._watchers: dict[int, Watcher] = {}
-        self._filled: dict[tuple[Pid, str], Waiter] = {}
+        self._filled: dict[tuple[Pid, Pid, str], Waiter] = {}
         self._told: dict[str, Any] = {}  # of the nodes, by frames that more will follow
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
@@ -108,12 +108,13 @@ class Client(Wire):
 
     @property
     def pid(self) -> Pid:
-        """The process that runs here. A worker sets it for each job, which has a mailbox of its own."""
+        """The process that runs here."""
         return self._pid
 
-    @pid.setter
-    def pid(self, pid: Pid) -> None:
+    def begin(self, pid: Pid) -> None:
+        """In a worker: `pid` runs here from now on, and has a mailbox of its own."""
         if pid != self._pid:
+            self._watchers.clear()
             self._mailboxes.pop(self._pid.number, None)
             if len(self._mailboxes) > LATE:
                 self._mailboxes = {number: box for number, box in self._mailboxes.items() if number >= pid.number}
@@ -123,7 +124,13 @@ class Client(Wire):
     @property
     def mailbox(self) -> Mailbox:
         """The messages for the process that runs here."""
-        return self._mailboxes.setdefault(self._pid.number, Mailbox())
+        return self._mailbox(self.pid.number)
+
+    def _mailbox(self, number: int) -> Mailbox:
+        mailbox = self._mailboxes.get(number)
+        if mailbox is None:
+            mailbox = self._mailboxes.setdefault(number, Mailbox())
+        return mailbox
 
     @property
     def hub(self) -> Pid:
@@ -196,19 +203,19 @@ class Client(Wire):
             asked[1].set(meta.get("ok"))
 
     def _on_send(self, frame: Frame) -> None:
-        self._mailboxes.setdefault(frame.dest.number, Mailbox()).put(frame.payload)
+        self._mailbox(frame.dest.number).put(frame.payload)
 
     def _on_signal(self, frame: Frame) -> None:
         from pysh.runtime.process import record  # most processes never get one
 
-        self._mailboxes.setdefault(frame.dest.number, Mailbox()).put_record(record(frame, self.view))
+        self._mailbox(frame.dest.number).put_record(record(frame, self.view))
 
     def _on_full(self, frame: Frame) -> None:
-        if frame.dest != self._pid:
-            return  # for a job that is over
+        if not self._runs(frame.dest):
+            return
         told = frame.options()
         name = str(told.get("to", ""))
-        key = (Pid(frame.source.incarnation, HUB) if name else frame.source), name
+        key = frame.dest, (Pid(frame.source.incarnation, HUB) if name else frame.source), name
         waiter = self._filled.pop(key, None)
         if told.get("full"):
             self._filled[key] = Waiter(self)
@@ -217,14 +224,18 @@ class Client(Wire):
 
     def room(self, pid: Pid, name: str = "") -> Waiter | None:
         """What to wait for before anything is sent to a process whose mailbox is full; None if it is not."""
-        return self._filled.get((pid, name)) if self._filled else None
+        return self._filled.get((self.pid, pid, name)) if self._filled else None
+
+    def _runs(self, pid: Pid) -> bool:
+        """Whether that process runs here now."""
+        return pid == self._pid
 
     def received(self) -> None:
         """Something was taken from the mailbox of the process that runs here: let its hub know in time."""
         messages, size = self.mailbox.taken()
         if messages:
             meta = pack(Kind.SEND)
-            frame = Frame(Kind.CREDIT, self._pid, self.hub, messages, meta=meta, credit=size)
+            frame = Frame(Kind.CREDIT, self.pid, self.hub, messages, meta=meta, credit=size)
             self._outbox.put(frame, hold=messages < TOLD and size < TOLD_BYTES and not len(self.mailbox))
 
     def _on_credit(self, frame: Frame) -> None:
@@ -263,15 +274,16 @@ class Client(Wire):
         self._outbox.drop(lambda stream: gone(stream.dest.incarnation))
         self._chunks.drop(gone)
         self._fail(gone, reason)
-        for key in [key for key in self._filled if gone(key[0].incarnation)]:
+        for key in [key for key in self._filled if gone(key[1].incarnation)]:
             self._filled.pop(key).set()
-        watcher = self._watchers.get(self._pid.number)
-        if event and watcher is not None:
+        for watcher in list(self._watchers.values()) if event else ():
             watcher(event["name"], event["state"], event["reason"])
 
     def watch_nodes(self, watcher: Watcher | None) -> None:
         """Call `watcher` for each node that goes up or down, until the process that runs here ends; None ends it."""
-        self._watchers = {self._pid.number: watcher} if watcher is not None else {}
+        self._watchers.pop(self.pid.number, None)
+        if watcher is not None:
+            self._watchers[self.pid.number] = watcher
 
     def _fail(self, gone: Callable[[bytes], bool], reason: str) -> None:
         """Answer everybody who waits for a node that is gone."""

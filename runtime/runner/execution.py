@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import lru_cache
 from time import perf_counter
 from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from pysh.runtime import system
 from pysh.runtime.errors import NotSendable, describe
 from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
-from pysh.runtime.protocol.frames import Flag, Frame, pack
+from pysh.runtime.protocol.frames import Flag, Frame, pack, unpack
 from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import Buffer, Payload
@@ -79,7 +80,7 @@ class Execution:
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = BaseException.with_traceback(raised, _of_users(raised.__traceback__))
+            error = BaseException.with_traceback(raised, of_users(raised.__traceback__))
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
@@ -89,7 +90,7 @@ class Execution:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        function, args, kwargs = _call_of(call, options)
+        function, args, kwargs = call_of(call, options)
         self._begun = True
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
@@ -133,15 +134,11 @@ class Execution:
 
         It runs code of the user's.
         """
-        if isinstance(error, ModuleNotFoundError):
-            error.add_note(_where(self._client.name))
-        payload = b""
-        if not untold:
-            payload = dumps_error(error, executed)
+        if untold:
+            payload = last_words(error, self._client.name)
         else:
-            if not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
-                print(format_traceback(error), end="", file=sys.stderr)
-            payload = _exit_reason(error)
+            _explain(error, self._client.name)
+            payload = dumps_error(error, executed)
         flush()
         return payload
 
@@ -175,6 +172,19 @@ def cancelled(executed: str) -> Answer:
     return Answer(Flag.FAILED, pack({"error": "TaskCancelled", "reason": "cancel", "executed": executed}))
 
 
+def last_words(error: BaseException, node: str) -> bytes:
+    """Print the traceback of what ends a process on `node`, since nobody waits for that; the exit reason."""
+    _explain(error, node)
+    if not isinstance(error, SystemExit):  # as in a thread: it asked for no more than to end
+        print(format_traceback(error), end="", file=sys.stderr)
+    return _exit_reason(error)
+
+
+def _explain(error: BaseException, node: str) -> None:
+    if isinstance(error, ModuleNotFoundError):
+        error.add_note(_where(node))
+
+
 def _exit_reason(error: BaseException) -> bytes:
     """What those are told who watch a process that raised."""
     if isinstance(error, SystemExit) and not error.code:
@@ -204,7 +214,7 @@ _LEADING = frozenset((Execution.run.__code__.co_filename, loads_call.__code__.co
 """The files whose frames only lead to the code, or to what keeps it from being found."""
 
 
-def _of_users(trace: TracebackType | None) -> TracebackType | None:
+def of_users(trace: TracebackType | None) -> TracebackType | None:
     """`trace` from the first frame on that is not ours."""
     while trace is not None and trace.tb_frame.f_code.co_filename in _LEADING:
         trace = trace.tb_next
@@ -220,7 +230,13 @@ def _where(node: str) -> str:
     return f"{node} runs in {folder}, with {sys.executable}: a node takes the folder it was started in"
 
 
-def _call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+@lru_cache(maxsize=64)
+def options_of(meta: bytes) -> Mapping[str, Any]:
+    """What a SPAWN asks for, to be read only. Most come with the same, and unpacking it takes longer than they do."""
+    return unpack(meta) if meta else {}
+
+
+def call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function that a SPAWN means, and what to call it with."""
     name = options.get("fn")
     if name is None:

@@ -19,11 +19,11 @@ TOLD, TOLD_BYTES, TOLD_SECONDS = 100, 256 * 1024, 1.0
 class _Message:
     """One message, unpickled when somebody looks at it: that runs code of the user's."""
 
-    __slots__ = ("_payload", "_value", "record", "size")
+    __slots__ = ("_payload", "_value", "counts", "record", "size")
 
-    def __init__(self, payload: Buffer | None, record: Any = None) -> None:
-        self.size = len(payload) if payload is not None else -1
-        """Bytes of a message; -1 for a record, which does not count."""
+    def __init__(self, payload: Buffer | None, record: Any = None, *, counts: bool = False) -> None:
+        self.size = len(payload) if payload is not None else 0
+        self.counts = counts  # whether the hub is told that it was received
         self._payload = payload
         self._value = self.record = record
 
@@ -43,6 +43,8 @@ class Mailbox:
         self._messages: dict[int, _Message] = {}
         self._first = 0  # none has a lower number
         self._next = 0
+        self.size = 0
+        """Bytes of all that wait."""
         self._taken = self._taken_bytes = 0
         self._told_at = 0.0
         self._waiting: list[Waiter] = []
@@ -54,9 +56,9 @@ class Mailbox:
     def __repr__(self) -> str:
         return f"<Mailbox: {len(self)} waiting, {self._next} received>"
 
-    def put(self, payload: Buffer) -> None:
-        """A message came."""
-        self._add(_Message(payload))
+    def put(self, payload: Buffer, *, counts: bool = True) -> None:
+        """A message came; unless it `counts` the hub knows nothing of it."""
+        self._add(_Message(payload, counts=counts))
 
     def put_record(self, record: Any) -> None:
         """The system has a message of its own."""
@@ -65,6 +67,7 @@ class Mailbox:
     def _add(self, message: _Message) -> None:
         self._messages[self._next] = message
         self._next += 1
+        self.size += message.size
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             waiter.set()
@@ -98,7 +101,7 @@ class Mailbox:
         with self._lock:
             for number, message in list(self._messages.items()):
                 if message.record is not None and matches(message.record):
-                    del self._messages[number]
+                    self._remove(number)
 
     def take_all(self) -> list[Any]:
         """Remove and return every message."""
@@ -118,10 +121,11 @@ class Mailbox:
         return told
 
     def _remove(self, number: int) -> None:
-        size = self._messages.pop(number).size
-        if size >= 0:
+        message = self._messages.pop(number)
+        self.size -= message.size
+        if message.counts:
             self._taken += 1
-            self._taken_bytes += size
+            self._taken_bytes += message.size
 
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
         for number in self._numbers(start, end):

@@ -330,6 +330,15 @@ class Reading:
         except ValueError:
             pass  # it was closed
 
+    def write_out(self, most: int) -> None:
+        """Write until at most `most` bytes wait, and wait for the hub to read them; it always does."""
+        try:
+            while self._outbox.size > most and not self.over:
+                select.select([], [self._sock], [])
+                self._outbox.advance()
+        except OSError:
+            pass  # its end is noticed where it is read
+
     def send_in_loop(self) -> None:
         """Have the loop that runs in this thread send what waits, until all is sent."""
         loop = running_loop()

@@ -64,6 +64,11 @@ class Wire:
         self._reading = Reading(sock, self._outbox, self._received)
 
     @property
+    def pid(self) -> Pid:
+        """Whose frames these are, where nobody says otherwise."""
+        return self._pid
+
+    @property
     def shielded(self) -> bool:
         """Whether SIGINT must not raise now. A handler that finds it so sets `interrupt_pending` and
         returns; the signal is raised again as soon as may be."""
@@ -112,7 +117,7 @@ class Wire:
         if isinstance(payload, memoryview):
             payload = payload.cast("B")
         whole, parts = (b"", payload) if isinstance(payload, Parts) else (payload, None)
-        frame = Frame(kind, source or self._pid, dest, ref, flags, packed, whole, credit)
+        frame = Frame(kind, source or self.pid, dest, ref, flags, packed, whole, credit)
         outbox, reading = self._outbox, self._reading
         if not outbox.has_room(frame, parts) and reading.may_wait:
             reading.ring()
@@ -211,6 +216,10 @@ class Wire:
         """Wait until all that was sent is on its way; False if `timeout` seconds pass before."""
         self._reading.ring()
         return self._reading.drive(lambda: not self._outbox.size, timeout)
+
+    def write_out(self, most: int) -> None:
+        """Block, in the thread of a loop that reads, until at most `most` bytes wait to be sent."""
+        self._reading.write_out(most)
 
     def join_loop(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Read in `loop` too, which runs in this thread, until `leave_loop` was called as often."""

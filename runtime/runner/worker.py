@@ -12,18 +12,16 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Mapping
-from functools import lru_cache
 from select import POLLIN, poll
 from socket import socket
 from typing import Any, NoReturn
 
 from pysh.runtime import system
-from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, unpack
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import HandshakeError, Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.execution import Answer, Execution, cancelled
+from pysh.runtime.runner.execution import Answer, Execution, cancelled, options_of
 from pysh.runtime.runner.output import Output
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import Waiter
@@ -50,12 +48,16 @@ def main(fds: list[int], config: dict[str, Any], output: Output, parent: int) ->
     slot = Slot(slots, config["slot"])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     incarnation, nonce = bytes.fromhex(config["incarnation"]), os.urandom(32)
-    hello = Hello("worker", config["name"], incarnation, nonce, python=python, pid=os.getpid())
+    role = "apartment" if config.get("apartment") else "worker"
+    hello = Hello(role, config["name"], incarnation, nonce, python=python, pid=os.getpid())
     try:
-        client = Client(socket(fileno=sock), hello, bytes.fromhex(config["secret"]))
+        if role == "apartment":
+            from pysh.runtime.runner.apartment import Apartment
+
+            Apartment(socket(fileno=sock), hello, bytes.fromhex(config["secret"])).serve()
+        Worker(Client(socket(fileno=sock), hello, bytes.fromhex(config["secret"])), slot, output, sock).serve()
     except (HandshakeError, OSError):
         os._exit(0)  # the hub is gone, or has no use for us any more
-    Worker(client, slot, output, sock).serve()
 
 
 def _settle(config: dict[str, Any]) -> None:
@@ -116,9 +118,9 @@ class Worker:
 
     def _do(self, frame: Frame) -> None:
         self._slot.running = frame.dest.number
-        options = _options(frame.meta)
+        options = options_of(frame.meta)
         owner = options.get("owner")
-        self._client.pid = frame.dest
+        self._client.begin(frame.dest)
         self._client.owner = Pid(*owner) if owner else frame.source
         self._answer(frame, self._execution.run(frame, options))
         if _threads_left() or self._is_worn():
@@ -187,12 +189,6 @@ class Worker:
 
 
 _SIGURG = int(signal.SIGURG)
-
-
-@lru_cache(maxsize=64)
-def _options(meta: bytes) -> Mapping[str, Any]:
-    """What a SPAWN asks for, to be read only. Most come with the same, and unpacking it takes longer than they do."""
-    return unpack(meta) if meta else {}
 
 
 def _threads_left() -> bool:

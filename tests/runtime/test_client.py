@@ -283,7 +283,7 @@ def test_another_job_has_another_mailbox(worker: HubEnd) -> None:
     worker.message("for the first")
     client.pump(None, 0.01)
     assert len(client.mailbox) == 1
-    client.pid = Pid(HERE, 8)
+    client.begin(Pid(HERE, 8))
     assert len(client.mailbox) == 0
 
 
@@ -292,7 +292,7 @@ def test_mailboxes_of_jobs_that_are_over_do_not_pile_up(worker: HubEnd) -> None:
     for number in range(8, 8 + 3 * LATE):
         worker.send(Kind.SEND, dest=Pid(HERE, number), payload=dumps("late, or early"))
     until(lambda: client.pump(None, 0.001) or len(client._mailboxes) == 3 * LATE)
-    client.pid = Pid(HERE, 7 + 3 * LATE)
+    client.begin(Pid(HERE, 7 + 3 * LATE))
     assert (len(client.mailbox), len(client._mailboxes)) == (1, 1)
 
 

@@ -1,0 +1,74 @@
+"""Which apartment an async process moves into: decisions only; forking and sending is the hub's.
+
+There is one apartment a core. They are made as they are needed, and stay: a process moves into the one with the
+fewest in it, and never out of it.
+"""
+
+from collections.abc import Iterator
+
+from pysh.runtime.protocol.pool import Fork, Run, Step
+
+
+class Apartment:
+    """What is known of one: how many live there, and who waits until it is up."""
+
+    __slots__ = ("ready", "tenants", "waiting")
+
+    def __init__(self) -> None:
+        self.tenants = 0
+        self.waiting: list[int] = []
+        self.ready = False
+
+
+class Apartments:
+    """At most `size` of them, called by the next of `numbers`, which workers have as well."""
+
+    def __init__(self, size: int, numbers: Iterator[int]) -> None:
+        self.size = size
+        self._numbers = numbers
+        self._apartments: dict[int, Apartment] = {}
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._apartments
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._apartments))
+
+    def tenants(self, number: int) -> int:
+        """How many live there, or are on their way."""
+        apartment = self._apartments.get(number)
+        return apartment.tenants if apartment is not None else 0
+
+    def move_in(self, job: int) -> tuple[int, list[Step]]:
+        """Process `job` moves in: where, and the steps to take now."""
+        number = min(self._apartments, key=self.tenants, default=0)
+        steps: list[Step] = []
+        if not number or (self.tenants(number) and len(self._apartments) < self.size):
+            number = next(self._numbers)
+            self._apartments[number] = Apartment()
+            steps.append(Fork(number, apartment=True))
+        apartment = self._apartments[number]
+        apartment.tenants += 1
+        if apartment.ready:
+            steps.append(Run(number, job))
+        else:
+            apartment.waiting.append(job)
+        return number, steps
+
+    def ready(self, number: int) -> list[Step]:
+        """A forked apartment has opened its connection."""
+        apartment = self._apartments[number]
+        apartment.ready = True
+        waiting, apartment.waiting = apartment.waiting, []
+        return [Run(number, job) for job in waiting]
+
+    def moved_out(self, number: int, job: int) -> None:
+        """A process there has ended, or is not to move in any more."""
+        if (apartment := self._apartments.get(number)) is not None:
+            apartment.tenants -= 1
+            if job in apartment.waiting:
+                apartment.waiting.remove(job)
+
+    def exited(self, number: int) -> None:
+        """An apartment is gone, with all who lived there."""
+        del self._apartments[number]

@@ -1,0 +1,170 @@
+"""The async processes of a node: what becomes of them in their apartments, and of apartments that hang.
+
+Their process is dead for everybody as soon as its grace is over. Code of it that runs on all the same, because it
+catches what cancels it or never awaits, costs its mates their apartment: nothing else would end it.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Signal
+from pysh.runtime.protocol.apartments import Apartments
+from pysh.runtime.protocol.flow import PRINTED
+from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
+from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job
+from pysh.runtime.protocol.pool import Step
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.work import Work
+
+MOVING = 0.5
+"""Seconds after its end in which the code of a process has to be gone."""
+ASKED_EVERY = 1.0
+"""Seconds between two questions to an apartment, whether its loop still runs."""
+SLOW, HANGS = 5.0, 30.0
+"""Seconds without an answer after which that is told, and after which the apartment is evicted."""
+
+
+class Tenancy:
+    """The apartments of the node that `work` belongs to, one for each of `cores`."""
+
+    def __init__(self, work: "Work", cores: int, numbers: Iterator[int], hangs: float = HANGS) -> None:
+        self.apartments = Apartments(cores, numbers)
+        self._work = work
+        self._hangs = hangs
+        self._leaving: dict[int, int] = {}  # dead processes whose code may still run, and where
+        self._asked: dict[int, float] = {}  # apartments that have not answered, and since when
+        self._told: set[int] = set()  # those of them of which that was said
+        self._watching = False
+
+    @property
+    def _node(self) -> Any:
+        return self._work.node
+
+    def lives_here(self, job: Job) -> bool:
+        """Whether `job` is to live in an apartment: an async process that asked for no worker of its own."""
+        options = job.options
+        return job.is_process and bool(options.get("async")) and not options.get("isolate")
+
+    def move_in(self, job: Job) -> list[Step]:
+        """Find an apartment for `job`."""
+        job.worker, steps = self.apartments.move_in(job.number)
+        if not self._watching:
+            self._watching = True
+            self._node.later(ASKED_EVERY, self._watch)
+        return steps
+
+    def cancel(self, job: Job, grace: float) -> None:
+        """End `job`: it is cancelled now, dead after `grace`, and its code gone or evicted soon after."""
+        self._tell(job, last=grace <= 0)
+        if grace <= 0:
+            self._over(job)
+        else:
+            self._node.later(grace, lambda: self._over(job))
+
+    def _tell(self, job: Job, *, last: bool) -> None:
+        if (link := self._work.workers.get(job.worker or 0)) is not None:
+            meta = pack({"last": last})
+            self._node.write(link, Frame(Kind.CANCEL, self._node.me, self._work.pid(job), job.key.number, meta=meta))
+
+    def _over(self, job: Job) -> None:
+        if job.state == DONE or job.worker is None:
+            return
+        self._leaving[job.number] = job.worker
+        self._tell(job, last=True)
+        self._work.cancelled(job, "yes")
+        self._work.finish(job)
+        self._node.later(MOVING, lambda: self._evict(job.number))
+
+    def _evict(self, number: int) -> None:
+        if (apartment := self._leaving.get(number)) is not None:
+            self._node.actions.append(Signal(apartment, "SIGKILL", True, 0))
+
+    def ended(self, apartment: int, frame: Frame) -> None:
+        """The code of a process is gone, and says how it ended."""
+        number = frame.source.number
+        self.apartments.moved_out(apartment, number)
+        self._leaving.pop(number, None)
+        job = self._work.jobs.get(number)
+        if job is None or job.state == DONE:
+            return
+        job.flags, job.result, job.result_meta = frame.flags, [frame.payload], frame.meta
+        if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
+            self._work.cancelled(job, "yes")
+        self._work.finish(job)
+
+    def withdrawn(self, job: Job) -> None:
+        """`job` did not move in yet, and will not."""
+        self.apartments.moved_out(job.worker or 0, job.number)
+
+    def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
+        """An apartment is gone. Who waited for it finds another one; all others are dead."""
+        self.apartments.exited(apartment)
+        self._asked.pop(apartment, None)
+        self._told.discard(apartment)
+        self._leaving = {number: where for number, where in self._leaving.items() if where != apartment}
+        jobs = [job for job in self._work.jobs if job.worker == apartment and job.state != DONE]
+        dead = {self._work.pid(job) for job in jobs if job.state == SENT}
+        if dead:
+            self._work.requester_lost(dead.__contains__)
+        for job in jobs:
+            if job.state == SENT:
+                self._work.died(job, death)
+            elif was_up or not self._work.stillborn(job, death):
+                job.worker = None
+                self._work.follow(self.move_in(job))
+
+    # what they print
+
+    def printed(self, frame: Frame) -> None:
+        """A process printed something. What nobody takes is left out and counted: its mates must not wait for that."""
+        job = self._work.jobs.get(frame.source.number)
+        if job is None:
+            return
+        data = bytes(frame.payload)
+        job.keep_output(data)
+        if job.credit <= 0 or job.left_out:
+            job.left_out += len(data)
+        else:
+            self._work.show(job, data)
+
+    def has_room(self, job: Job) -> None:
+        """Whoever reads what `job` prints goes on: first of all he is told what he has missed."""
+        if job.left_out and job.credit >= PRINTED // 2:
+            text, job.left_out = f"\n[{job.left_out:,} bytes of output were left out here]\n", 0
+            self._work.show(job, text.encode())
+
+    # whether they run
+
+    def _watch(self) -> None:
+        """Ask each apartment in which somebody lives whether its loop still runs."""
+        self._watching = False
+        for apartment in self.apartments:
+            link = self._work.workers.get(apartment)
+            if link is None or not self.apartments.tenants(apartment):
+                continue
+            self._watching = True
+            if apartment not in self._asked:
+                self._asked[apartment] = self._node.now
+                self._node.write(link, Frame(Kind.ALIVE, self._node.me, self._node.me))
+            else:
+                self._judge(apartment, self._node.now - self._asked[apartment])
+        if self._watching:
+            self._node.later(ASKED_EVERY, self._watch)
+
+    def _judge(self, apartment: int, silent: float) -> None:
+        if silent >= self._hangs:
+            self._node.actions.append(Signal(apartment, "SIGKILL", True, 0))
+        elif silent >= SLOW and apartment not in self._told:
+            self._told.add(apartment)
+            self._node.actions.append(Signal(apartment, "SIGUSR2", False, 0))  # it dumps where it stands
+
+    def answered(self, apartment: int) -> None:
+        """Its loop runs."""
+        self._asked.pop(apartment, None)
+        self._told.discard(apartment)
+
+
+def is_waiting(job: Job) -> bool:
+    """Whether `job` waits for its apartment."""
+    return job.state == QUEUED and job.worker is not None
