@@ -8,6 +8,7 @@ import pytest_asyncio
 
 import pysh
 from pysh import aio
+from pysh.runtime import aio as ours
 from pysh.runtime import api
 from pysh.runtime.errors import NodeDown, TaskTimeout
 from pysh.runtime.node import Node, NodeEvent
@@ -25,7 +26,12 @@ def test_every_verb_is_there_with_the_same_arguments() -> None:
     for name in aio.__all__:
         blocking = getattr(pysh, name)
         assert list(inspect.signature(getattr(aio, name)).parameters) == list(inspect.signature(blocking).parameters)
-        assert name in ("me", "node", "as_completed") or inspect.iscoroutinefunction(getattr(aio, name)), name
+        assert name in ("me", "node", "pid", "as_completed") or inspect.iscoroutinefunction(getattr(aio, name)), name
+
+
+def test_what_is_awaited_is_reached_by_the_public_name() -> None:
+    there = {name for name, value in vars(ours).items() if inspect.iscoroutinefunction(value) and name in pysh.__all__}
+    assert there - set(aio.__all__) == set()
 
 
 async def test_nodes_are_asked_for(hub: HubEnd) -> None:

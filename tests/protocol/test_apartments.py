@@ -1,0 +1,53 @@
+"""Where async processes move in: tables."""
+
+from itertools import count
+
+from pysh.runtime.protocol.apartments import Apartments
+from pysh.runtime.protocol.pool import Fork, Run
+
+
+def test_there_is_an_apartment_a_core_as_they_are_needed() -> None:
+    apartments = Apartments(2, count(1))
+    assert apartments.move_in(10) == (1, [Fork(1, apartment=True)])
+    assert apartments.move_in(11) == (2, [Fork(2, apartment=True)])
+    assert apartments.move_in(12) == (1, [])
+    assert apartments.ready(1) == [Run(1, 10), Run(1, 12)]
+    assert apartments.move_in(13) == (2, [])
+    assert apartments.ready(2) == [Run(2, 11), Run(2, 13)]
+    assert [apartments.tenants(number) for number in apartments] == [2, 2]
+
+
+def test_one_that_is_empty_is_moved_into_before_another_is_made() -> None:
+    apartments = Apartments(2, count(1))
+    apartments.move_in(10)
+    apartments.ready(1)
+    apartments.moved_out(1, 10)
+    assert apartments.move_in(11) == (1, [Run(1, 11)])
+
+
+def test_the_next_moves_into_the_one_with_the_fewest() -> None:
+    apartments = Apartments(2, count(1))
+    for job in range(4):
+        apartments.move_in(job)
+    apartments.ready(1), apartments.ready(2)
+    apartments.moved_out(2, 1)
+    apartments.moved_out(2, 3)
+    assert [apartments.move_in(job)[0] for job in (4, 5, 6, 7)] == [2, 2, 1, 2]
+
+
+def test_who_gives_up_before_it_is_up_never_runs() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.move_in(10)
+    apartments.move_in(11)
+    apartments.moved_out(1, 10)
+    assert apartments.ready(1) == [Run(1, 11)]
+    assert apartments.tenants(1) == 1
+
+
+def test_one_that_is_gone_is_followed_by_another_with_a_number_of_its_own() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.move_in(10)
+    apartments.exited(1)
+    assert 1 not in apartments
+    assert apartments.move_in(11) == (2, [Fork(2, apartment=True)])
+    apartments.moved_out(1, 10)  # of one that is gone

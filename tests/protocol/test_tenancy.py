@@ -1,0 +1,215 @@
+"""Async processes of a node, from its core's side: ended, evicted, and what becomes of the mates."""
+
+from typing import Any
+
+import pytest
+
+from pysh.runtime.protocol import actions, tenancy
+from pysh.runtime.protocol.flow import PRINTED
+from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, encode, pack, parse
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.node import Node
+from pysh.runtime.protocol.terms import HUB, Pid
+
+HERE = b"h" * 16
+
+
+class Building:
+    """A node with one core and a program that spawns async processes; what its apartment would say is ours to say."""
+
+    def __init__(self) -> None:
+        self.node = Node("n1@here", HERE, python="3.11", cores=1)
+        self.now = 0.0
+        self.apartment = 0
+        self.refs = 0
+        self.ends: dict[int, str] = {}
+        """How each process ended of which the program was told."""
+        self.killed: list[int] = []
+        self.said: list[Frame] = []
+        """What was written to the apartment, in order."""
+        self.shown = b""
+        self.node.opened(1, self._hello("program"), 0.0)
+        self.program = self.node.links[1].process
+        self._act()
+
+    def _hello(self, role: str) -> Hello:
+        return Hello(role, "n1@here", HERE, b"n" * 32, python="3.11", pid=1)
+
+    def _act(self) -> None:
+        for action in self.node.take():
+            if isinstance(action, actions.ForkWorker):
+                assert action.apartment
+                self.apartment = action.worker
+            elif isinstance(action, actions.Signal) and action.signal == "SIGKILL":
+                self.killed.append(action.worker)
+            elif isinstance(action, actions.Write):
+                for raw in Decoder().feed(b"".join(bytes(data) for data in action.buffers)):
+                    self._written(action.link, parse(raw))
+
+    def _written(self, link: int, frame: Frame) -> None:
+        if link != 1:
+            self.said.append(frame)
+        elif frame.kind == Kind.DOWN:
+            self.ends[frame.source.number] = frame.options()["reason"]
+        elif frame.kind == Kind.OUTPUT:
+            self.shown += bytes(frame.payload)
+
+    def hear(self, link: int, frame: Frame) -> None:
+        self.node.received(link, Decoder().feed(b"".join(bytes(data) for data in encode(frame))), self.now)
+        self._act()
+
+    def spawn(self) -> int:
+        """The number of a new process, which the program watches."""
+        self.refs += 1
+        meta = {"kind": "process", "async": True, "label": "f", "monitor": True}
+        self.hear(
+            1, Frame(Kind.SPAWN, Pid(HERE, self.program), Pid(HERE, HUB), self.refs, meta=pack(meta), payload=b"f")
+        )
+        return max(job.number for job in self.node.work.jobs)
+
+    def up(self) -> None:
+        """The apartment says who it is."""
+        self.node.opened(2, self._hello("apartment"), self.now, worker=self.apartment)
+        self._act()
+
+    def says(self, kind: int, number: int = HUB, **frame: Any) -> None:
+        """The apartment says something of one of them."""
+        self.hear(2, Frame(kind, Pid(HERE, number), Pid(HERE, self.program), **frame))
+
+    def ask(self, kind: int, number: int, **told: Any) -> None:
+        self.hear(1, Frame(kind, Pid(HERE, self.program), Pid(HERE, number), meta=pack(told)))
+
+    def wait(self, seconds: float) -> None:
+        until = self.now + seconds
+        while (due := self.node.next_deadline()) is not None and due <= until:
+            self.now = max(self.now, due)
+            self.node.tick(self.now)
+            self._act()
+        self.now = until
+
+    def dies(self) -> None:
+        """The apartment is gone."""
+        self.node.now = self.now
+        self.node.work.exited(self.apartment, {"signal": 9}, 0)
+        self._act()
+
+
+@pytest.fixture
+def building() -> Building:
+    return Building()
+
+
+def kinds(building: Building) -> list[int]:
+    return [frame.kind for frame in building.said if frame.kind != Kind.WELCOME]
+
+
+def test_a_process_is_sent_to_its_apartment_and_its_end_told(building: Building) -> None:
+    one, two = building.spawn(), building.spawn()
+    assert kinds(building) == []
+    building.up()
+    assert kinds(building) == [Kind.SPAWN, Kind.SPAWN]
+    building.says(Kind.RESULT, one)
+    building.says(Kind.RESULT, two, flags=Flag.ERROR, payload=b"ValueError: bad")
+    assert building.ends == {one: "normal", two: "ValueError: bad"}
+    assert len(building.node.work.jobs) == 0
+
+
+def test_one_that_is_killed_is_dead_at_once_and_its_apartment_stays_if_its_code_is_gone(building: Building) -> None:
+    one, mate = building.spawn(), building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="kill")
+    assert building.ends == {one: "killed"}
+    assert kinds(building)[-1] == Kind.CANCEL
+    building.says(Kind.RESULT, one, flags=Flag.FAILED)
+    building.wait(10)
+    assert building.killed == []
+    assert building.node.lives(mate)
+
+
+def test_code_that_outlives_its_process_costs_the_apartment_and_its_mates(building: Building) -> None:
+    one, mate = building.spawn(), building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="kill")
+    building.wait(tenancy.MOVING)
+    assert building.killed == [building.apartment]
+    before = building.apartment
+    building.dies()
+    assert building.ends == {one: "killed", mate: "runner_killed"}
+    building.spawn()
+    assert building.apartment != before
+
+
+def test_one_that_is_stopped_has_its_grace(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="shutdown")
+    building.wait(1.9)
+    assert building.ends == {}
+    building.wait(0.2)
+    assert building.ends == {one: "shutdown"}
+    building.wait(tenancy.MOVING)
+    assert building.killed == [building.apartment]
+
+
+def test_one_that_waits_for_its_apartment_never_runs_if_it_is_stopped_before(building: Building) -> None:
+    one, two = building.spawn(), building.spawn()
+    building.ask(Kind.EXIT, one, reason="shutdown")
+    assert building.ends == {one: "shutdown"}
+    building.up()
+    assert [frame.dest.number for frame in building.said if frame.kind == Kind.SPAWN] == [two]
+
+
+def test_whoever_waits_for_an_apartment_that_dies_before_it_is_up_gets_another(building: Building) -> None:
+    one = building.spawn()
+    before = building.apartment
+    building.dies()
+    assert building.apartment != before
+    building.up()
+    assert [frame.dest.number for frame in building.said if frame.kind == Kind.SPAWN] == [one]
+
+
+def test_after_three_that_died_before_they_were_up_it_fails(building: Building) -> None:
+    one = building.spawn()
+    for _ in range(3):
+        building.dies()
+    assert building.ends == {one: "runner_killed"}
+
+
+def test_an_apartment_whose_loop_stands_still_is_asked_about_it_and_evicted(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    building.wait(10)
+    assert kinds(building).count(Kind.ALIVE) == 1
+    building.says(Kind.ALIVE)
+    building.wait(tenancy.HANGS)
+    assert building.killed == []
+    building.wait(3)
+    assert set(building.killed) == {building.apartment}
+    building.dies()
+    assert building.ends == {one: "runner_killed"}
+
+
+def test_an_empty_one_is_not_asked(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    building.says(Kind.RESULT, one)
+    building.wait(100)
+    assert Kind.ALIVE not in kinds(building)
+    assert building.node.next_deadline() is None
+
+
+def test_a_flood_that_nobody_takes_is_left_out_and_counted(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    line = b"x" * 65535 + b"\n"
+    while len(building.shown) < PRINTED:
+        building.says(Kind.OUTPUT, one, payload=line)
+    for _ in range(3):
+        building.says(Kind.OUTPUT, one, payload=line)
+    shown = len(building.shown)
+    assert shown < PRINTED + len(line)
+    me = Pid(HERE, building.program)
+    building.hear(1, Frame(Kind.CREDIT, me, Pid(HERE, one), meta=pack(Kind.OUTPUT), credit=shown))
+    assert building.shown[shown:] == b"\n[196,608 bytes of output were left out here]\n"
+    building.says(Kind.OUTPUT, one, payload=b"again\n")
+    assert building.shown.endswith(b"again\n")

@@ -1,0 +1,229 @@
+"""Async processes: many in one runner, each with a mailbox, an output and an end of its own."""
+
+import re
+
+import pytest
+
+from tests.system.conftest import Home
+from tests.system.test_calls import CONNECT, ok
+from tests.system.test_relations import own
+
+ASYNC = (
+    CONNECT
+    + """
+import asyncio, os, time
+import pysh
+async def echo():
+    while True:
+        who, what = await pysh.aio.receive()
+        await pysh.aio.send(who, (what, me()))
+async def sleeps(mark=None):
+    try:
+        if mark: send(mark, "sleeps")
+        await asyncio.sleep(1000)
+    finally:
+        if mark: send(mark, "tidied")
+async def swallows(boss):
+    send(boss, "begun")
+    while True:
+        try: await asyncio.sleep(1000)
+        except asyncio.CancelledError: pass
+async def hogs(boss):
+    send(boss, "begun")
+    while True: pass
+def down(of, timeout=10): return receive(lambda m: isinstance(m, Down) and m.pid == of, timeout=timeout).reason
+def where(): return pysh.call(os.getpid, on=n2)
+async def pid_of(who): send(who, os.getpid())
+def runner():
+    spawn(pid_of, me(), on=n2)
+    return receive(int, timeout=10)
+"""
+)
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """A home where node n2 runs."""
+    home.node("n2@localhost")
+    return home
+
+
+def test_many_of_them_share_a_few_runners_and_each_has_its_own_mailbox(home: Home) -> None:
+    code = """
+async def tells(who, n):
+    await pysh.aio.send(who, (n, me(), os.getpid(), await pysh.aio.receive()))
+ps = [spawn(tells, me(), n, on=n2) for n in range(100)]
+for n, p in enumerate(ps): send(p, n * n)
+told = sorted(receive(tuple, timeout=10) for _ in ps)
+print([(n, p, got) for n, p, _, got in told] == [(n, ps[n], n * n) for n in range(100)])
+print(len({pid for *_, pid, _ in told}) <= os.cpu_count(), len(set(ps)))
+"""
+    assert own(home.script(ASYNC + code)) == ["True", "True 100"]
+
+
+def test_what_ends_them_is_told_as_for_any_process(home: Home) -> None:
+    code = """
+async def fine(): pass
+async def raises(): raise ValueError("bad")
+async def leaves(): raise SystemExit(3)
+async def misspells(): return receive()
+def no_coroutine(): return 3
+for fn in (fine, raises, leaves, misspells):
+    print(fn.__name__, down(spawn(fn, on=n2, monitor=True)))
+a, b = spawn(echo, on=n2, monitor=True), spawn(sleeps, on=n2, monitor=True)
+async def tied(other):
+    await pysh.aio.link(other)
+    raise KeyError(1)
+c = spawn(tied, b, on=n2, monitor=True)
+print(down(c), down(b))
+send(a, (me(), "still here")); print(receive(tuple, timeout=10)[0])
+"""
+    done = home.script(ASYNC + code)
+    assert own(done)[:4] == [
+        "fine normal", "raises ValueError: bad", "leaves SystemExit: 3",
+        "misspells BlockingCall: receive() would block the event loop of its async caller; "
+        "write: await pysh.aio.receive(...). Nothing ran.",
+    ]  # fmt: skip
+    assert own(done)[4:] == ["KeyError: 1 KeyError: 1", "still here"]
+    assert re.search(r'n2 \|   File ".*", line \d+, in raises', done.stdout)
+    assert "n2 | ValueError: bad" in done.stdout
+    assert "run_forever" not in done.stdout and "_begin" not in done.stdout
+
+
+def test_a_stopped_one_tidies_up_and_its_mates_live_on(home: Home) -> None:
+    code = """
+mate = spawn(echo, on=n2)
+p = spawn(sleeps, me(), on=n2, monitor=True)
+before = runner()
+receive("sleeps", timeout=10)
+t = time.monotonic(); stop(p)
+print(receive("tidied", timeout=10), down(p), time.monotonic() - t < 1)
+q = spawn(sleeps, me(), on=n2, monitor=True)
+receive("sleeps", timeout=10)
+t = time.monotonic(); kill(q)
+print(down(q), time.monotonic() - t < 1, receive("tidied", timeout=10))
+send(mate, (me(), "here")); print(receive(tuple, timeout=10) == ("here", mate))
+"""
+    assert own(home.script(ASYNC + code)) == ["tidied shutdown True", "killed True tidied", "True"]
+
+
+@pytest.mark.parametrize("code", ["hogs", "swallows"])
+def test_code_that_does_not_end_is_dead_at_once_and_gone_with_its_apartment(home: Home, code: str) -> None:
+    script = f"""
+kept = [spawn(echo, on=n2, monitor=True) for _ in range(8)]
+p = spawn({code}, me(), on=n2, monitor=True)
+receive("begun", timeout=10)
+began = time.monotonic(); kill(p)
+print(down(p), time.monotonic() - began < 0.5)
+first = receive(Down, timeout=10)
+print(first.reason, time.monotonic() - began < 1.5)
+dead = {{first.pid}}
+try:
+    while True: dead.add(receive(Down, timeout=1).pid)
+except TimeoutError: pass
+alive = [one for one in kept if one not in dead]
+for one in alive: send(one, (me(), 1))
+print(all(receive(tuple, timeout=10)[0] == 1 for _ in alive), len(dead) + len(alive))
+again = spawn(echo, on=n2); send(again, (me(), "again")); print(receive(tuple, timeout=10)[0])
+"""
+    assert own(home.script(ASYNC + script)) == ["killed True", "runner_killed True", "True 8", "again"]
+
+
+def test_what_they_print_goes_under_their_own_names_and_whole(home: Home) -> None:
+    code = """
+async def prints(n):
+    for i in range(50):
+        print(n, i, end="")
+        await asyncio.sleep(0)
+        print(" of", n)
+ps = [spawn(prints, n, on=n2, monitor=True) for n in range(20)]
+for p in ps: down(p)
+"""
+    lines = ok(home.script(ASYNC + code)).splitlines()
+    for n in range(20):
+        assert [line for line in lines if line.endswith(f" of {n}")] == [f"n2 | {n} {i} of {n}" for i in range(50)]
+
+
+def test_a_flood_of_one_costs_its_mates_and_the_node_nothing_but_time(home: Home) -> None:
+    code = """
+async def floods():
+    for n in range(100_000):
+        print("x" * 90)
+        if n % 1000 == 0: await asyncio.sleep(0)
+mate = spawn(echo, on=n2)
+p = spawn(floods, on=n2, monitor=True)
+for n in range(20):
+    send(mate, (me(), n)); assert receive(tuple, timeout=10)[0] == n
+print("mate", down(p, 60))
+"""
+    done = home.script(ASYNC + code, timeout=90)
+    assert own(done)[-1] == "mate normal"
+    assert len(done.stdout) < 20_000_000
+
+
+def test_messages_among_mates_keep_their_order_by_pid_and_by_name(home: Home) -> None:
+    code = """
+async def collects(boss):
+    got = [await pysh.aio.receive() for _ in range(3000)]
+    await pysh.aio.send(boss, got == list(range(3000)))
+async def sends(to, called):
+    for n in range(3000):
+        await pysh.aio.send(to if n % 7 else called, n)
+for _ in range(3):
+    to = spawn(collects, me(), on=n2, name="collects", monitor=True)
+    spawn(sends, to, "collects", on=n2)
+    print(receive(bool, timeout=20), down(to))
+"""
+    assert own(home.script(ASYNC + code)) == ["True normal"] * 3
+
+
+def test_a_full_mailbox_of_a_mate_stops_its_sender(home: Home) -> None:
+    """Each process fills the mailbox of a mate that it starts beside itself, one core or two."""
+    code = """
+async def slow(boss):
+    await asyncio.sleep(1)  # meanwhile it is filled
+    got = 0
+    while await pysh.aio.receive() != "end": got += 1
+    await pysh.aio.send(boss, got)
+async def fills(boss):
+    full = 0
+    mates = [await pysh.aio.spawn(slow, boss) for _ in range(os.cpu_count() or 1)]
+    for to in mates:
+        for n in range(10_000): send(to, n)
+        try: send(to, 10_000)
+        except MailboxFull: full += 1
+        else: assert not full or len(mates) > 1
+        if full: break
+    await pysh.aio.send(boss, full)
+    await pysh.aio.send(to, 10_000)
+    await pysh.aio.send(to, "end")
+spawn(fills, me(), on=n2)
+print(receive(int, timeout=20), receive(int, timeout=20))
+"""
+    assert own(home.script(ASYNC + code, timeout=60)) == ["1 10001"]
+
+
+def test_they_spawn_watch_and_call_from_where_they_are(home: Home) -> None:
+    code = """
+async def parent(boss):
+    child = await pysh.aio.spawn(echo, monitor=True)
+    await pysh.aio.send(child, (me(), 7))
+    seven, who = await pysh.aio.receive(tuple)
+    value = await pysh.aio.call(lambda: 6 * 7)
+    t = pysh.task(lambda: "task")
+    kill(child)
+    gone = await pysh.aio.receive(pysh.Down)
+    await pysh.aio.send(boss, (seven, who == child, value, await t, gone.reason, gone.pid == child))
+spawn(parent, me(), on=n2)
+print(receive(tuple, timeout=10))
+"""
+    assert own(home.script(ASYNC + code)) == ["(7, True, 42, 'task', 'killed', True)"]
+
+
+def test_their_end_is_told_when_their_node_ends(home: Home) -> None:
+    code = """
+p = spawn(echo, on=n2, monitor=True)
+pysh.stop_node(n2)
+print(down(p))
+"""
+    assert own(home.script(ASYNC + code)) == ["noconnection"]
