@@ -147,6 +147,11 @@ async def tasks(on: On = None) -> Rows:
     return await drive(verbs.tasks(on))
 
 
+async def processes(on: On = None) -> Rows:
+    """Which processes live on nodes."""
+    return await drive(verbs.processes(on))
+
+
 async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds."""
     waited = verbs.listed(ts)

@@ -191,6 +191,20 @@ def tasks(on: On = None) -> Rows:
     return _run("tasks", verbs.tasks(on))
 
 
+def processes(on: On = None) -> Rows:
+    """Which processes live on the nodes `on` (default: this one): their shell, and what was spawned there.
+
+    `kind` is `shell`, `program`, `sync` (a worker of its own) or `async` (in an apartment); `age` is in seconds,
+    `queue` how many messages wait, `memory` the megabytes of its runner, which async processes share.
+    """
+    return _run("processes", verbs.processes(on))
+
+
+def process_info(process: Process) -> dict[str, Any]:
+    """What `Process.info` returns."""
+    return _run("Process.info", verbs.process_info(process))
+
+
 def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds: `(done, pending)`."""
     waited = verbs.listed(ts)

@@ -33,6 +33,16 @@ class Process:
 
         send(self, message)
 
+    def info(self) -> dict[str, Any]:
+        """What its node knows of it: the columns of `processes()`, and more.
+
+        `os_pid` is that of its runner, and `mates` how many other processes live there; `links` are processes,
+        `monitors` and `monitored_by` are counts. Raises `NoProcess` if it has ended, and `NodeDown`.
+        """
+        from pysh.runtime.api import process_info
+
+        return process_info(self)
+
     def __repr__(self) -> str:
         return f"<{self._node.partition('@')[0]}.{self.pid.number}>"
 

@@ -77,6 +77,15 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def memory_of(pid: int) -> int:
+    """The bytes of memory that process `pid` has at the moment; 0 where that cannot be told."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def memory_file(name: str, size: int) -> int:
     """A descriptor of a file of `size` zero bytes that has no name and goes with its last user.
 

@@ -12,7 +12,7 @@ from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, 
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
-from pysh.runtime.protocol.terms import BadName, Payload, check_node, split_name
+from pysh.runtime.protocol.terms import HUB, BadName, Payload, Pid, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
@@ -27,6 +27,7 @@ SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
+PROCESS_COLUMNS = ("process", "name", "label", "kind", "state", "age", "queue", "memory")
 
 
 class Waited(NamedTuple):
@@ -210,15 +211,41 @@ def evaluate(node: Node, source: str) -> Steps[Shown]:
 
 def tasks(on: On) -> Steps[Rows]:
     """What the nodes run and keep, their hubs asked all at once."""
+    rows = yield from _listed("tasks", on)
+    return Rows(TASK_COLUMNS, [row for _, row in rows])
+
+
+def processes(on: On) -> Steps[Rows]:
+    """Which processes live on the nodes."""
+    rows = yield from _listed("processes", on)
+    made = (
+        {**row, "process": Process(Pid(info.incarnation, row["number"]), info.name), "memory": row["memory"] / 1e6}
+        for info, row in rows
+    )
+    return Rows(PROCESS_COLUMNS, made)
+
+
+def _listed(verb: str, on: On) -> Steps[list[tuple[NodeInfo, dict[str, Any]]]]:
+    """What the hubs answer to `verb`, page by page; all are asked at once."""
     client = current()
-    rows = Rows(TASK_COLUMNS)
-    for hub, waiter in [(info.hub, client.ask_later("tasks", dest=info.hub)) for info in resolve(client, on)]:
+    rows: list[tuple[NodeInfo, dict[str, Any]]] = []
+    for info, waiter in [(info, client.ask_later(verb, dest=info.hub)) for info in resolve(client, on)]:
         last, page = 0, (yield waiter)
         while page and page[-1]["number"] > last:
-            rows += page
+            rows += ((info, row) for row in page)
             last = page[-1]["number"]
-            page = yield client.ask_later("tasks", dest=hub, after=last)
+            page = yield client.ask_later(verb, dest=info.hub, after=last)
     return rows
+
+
+def process_info(process: Process) -> Steps[dict[str, Any]]:
+    """What the hub of a process knows of it."""
+    client = current()
+    client.check_known(process.pid.incarnation)
+    hub = Pid(process.pid.incarnation, HUB)
+    told = yield client.ask_later("process", dest=hub, number=process.pid.number)
+    links = [Process(Pid(*pid), client.view.name_of(pid[0])) for pid in told.pop("links")]
+    return {"process": process, **told, "links": links}
 
 
 # running code

@@ -65,6 +65,7 @@ class Server:
             persistent=bool(config.get("persistent")), linger=float(config.get("linger", 600.0)),
             starter=bytes.fromhex(config.get("starter", "")),
             grace=tuple(config.get("grace", GRACE)), jitter=random.random,
+            memory=system.memory_of,
         )  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()

@@ -29,12 +29,21 @@ class Link:
         "process",
         "rtt",
         "session",
+        "since",
         "told",
         "worker",
     )
 
     def __init__(
-        self, number: int, hello: Hello, process: int, *, dial: int = 0, address: str = "", worker: int = 0
+        self,
+        number: int,
+        hello: Hello,
+        process: int,
+        *,
+        dial: int = 0,
+        address: str = "",
+        worker: int = 0,
+        since: float = 0.0,
     ) -> None:
         self.number = number
         self.hello = hello
@@ -43,6 +52,7 @@ class Link:
         self.dialled = dial > 0
         self.address = address
         self.worker = worker
+        self.since = since
         self.member: Member | None = None
         self.session: Session | None = None
         self.greeted = False  # whether we said which session we have

@@ -65,6 +65,11 @@ class Mailboxes:
             box.stalled[frame.source, name] = None
             self._tell(number, frame.source, name, full=True)
 
+    def waiting(self, number: int) -> int:
+        """How many messages wait there, as far as their hub has seen them."""
+        box = self._boxes.get(number)
+        return box.messages if box is not None else 0
+
     def received(self, number: int, messages: int, size: int) -> None:
         """A process has received so many messages of `size` bytes in all."""
         if (box := self._boxes.get(number)) is None:

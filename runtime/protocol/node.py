@@ -63,7 +63,8 @@ class Node:
     """One node. `facts()` adds to `info` what only the process around knows.
 
     `grace` is how long it waits for another without a connection, and how long while it has a terminal;
-    `jitter()` is a number between 0 and 1, so that not all dial again at once.
+    `jitter()` is a number between 0 and 1, so that not all dial again at once; `memory(pid)` are
+    the bytes that a process of this machine has.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Node:
         persistent: bool = False, linger: float = LINGER, limit: int = MAX_VALUE,
         starter: bytes = b"",
         grace: tuple[float, float] = GRACE, jitter: Callable[[], float] = lambda: 1.0,
+        memory: Callable[[int], int] = lambda _: 0,
     ) -> None:  # fmt: skip
         self.name = name
         self.incarnation = incarnation
@@ -79,6 +81,7 @@ class Node:
         self.persistent = persistent
         self.linger = linger
         self.jitter = jitter
+        self.memory = memory
         self._grace = grace
         self.alone_since = -inf  # when the last terminal was lost
         self.me = Pid(incarnation, HUB)
@@ -149,7 +152,7 @@ class Node:
         """
         self.now = now
         process = 0 if worker else self.next_number()
-        link = Link(number, hello, process, dial=token, address=address, worker=worker)
+        link = Link(number, hello, process, dial=token, address=address, worker=worker, since=now)
         if hello.role == "node":
             self.members.joined(link, token, alias, told or {})
             return

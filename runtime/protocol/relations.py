@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REASON = 1000
 """How many characters an exit reason has at most."""
+TIES = 1000
+"""How many links of a process are described."""
 KILL, NO_PROCESS, NO_CONNECTION = "kill", "noproc", "noconnection"
 
 
@@ -111,6 +113,18 @@ class Relations:
     def whereis(self, name: str) -> int:
         """The number of the process of that name; 0 if there is none."""
         return self._names.get(name, 0)
+
+    def name_of(self, number: int) -> str:
+        """What a process here is called; empty if it has no name."""
+        ties = self._ties.get(number)
+        return next(iter(sorted(ties.names)), "") if ties is not None else ""
+
+    def described(self, number: int) -> Meta:
+        """Who hears of the end of a process here, and of whose ends it hears, as plain data."""
+        ties = self._ties.get(number) or _Ties()
+        linked = [list(other) for other, unlinking in ties.links.items() if not unlinking]
+        told = {"links": linked[:TIES], "monitors": len(ties.watched), "monitored_by": len(ties.watchers)}
+        return {**told, "traps_exits": ties.traps}
 
     # what comes from other processes
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol import relations
+from pysh.runtime.protocol import processes, relations
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
@@ -175,5 +175,5 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
-    **relations.VERBS,
+    **relations.VERBS, **processes.VERBS,
 }  # fmt: skip

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         nodes,
         pid,
         ping,
+        processes,
         receive,
         register,
         send,
@@ -65,13 +66,13 @@ if TYPE_CHECKING:
     from pysh.runtime.task import Task
 
 __all__ = [
-    "BlockingCall", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull", "NoProcess",
-    "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
+    "BlockingCall", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull", "NoProcess", "Node",
+    "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
     "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed", "call",
     "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "receive", "register", "send", "spawn", "spawn_all", "start",
-    "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks", "trap_exits", "unlink", "wait",
-    "whereis",
+    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send", "spawn",
+    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks",
+    "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {

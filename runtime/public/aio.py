@@ -18,6 +18,7 @@ from pysh.runtime.aio import (
     nodes,
     pid,
     ping,
+    processes,
     receive,
     register,
     send,
@@ -38,8 +39,8 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link", "me",
-    "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "receive", "register", "send", "spawn", "spawn_all",
-    "start", "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks", "trap_exits", "unlink",
-    "wait", "whereis",
+    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link",
+    "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send",
+    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks",
+    "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip

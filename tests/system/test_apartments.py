@@ -227,3 +227,37 @@ pysh.stop_node(n2)
 print(down(p))
 """
     assert own(home.script(ASYNC + code)) == ["noconnection"]
+
+
+def test_processes_are_listed_and_one_tells_all_of_itself(home: Home) -> None:
+    code = """
+def waits():
+    trap_exits(); send(receive(), "traps"); receive("end")
+a = spawn(echo, on=n2, name="echo", monitor=True)
+b = spawn(waits, on=n2); send(b, me()); receive("traps", timeout=10)
+for n in range(3): send(b, n)
+def info(of, **wanted):
+    until = time.monotonic() + 10
+    while any((told := of.info())[key] != value for key, value in wanted.items()):
+        assert time.monotonic() < until, told
+        time.sleep(0.05)
+    return told
+def some(told, keys): return {key: value for key, value in told.items() if key in keys.split()}
+print(some(info(a, state="running"), "label kind name queue links monitored_by"))
+print(some(info(b, queue=3), "label kind name queue traps_exits mates"))
+assert a.info()["memory"] > 1e6 and a.info()["os_pid"] != b.info()["os_pid"]
+print([(row["process"] == p, row["name"], row["kind"]) for p, row in zip((a, b), processes(on=n2)[-2:])])
+print(processes(on=n2).columns, [row["kind"] for row in processes()])
+kill(b); kill(a); down(a)
+try: a.info()
+except NoProcess as error: print(error)
+print(len(spawn_many := [spawn(echo, on=n2) for _ in range(2000)]), len(processes(on=n2)) >= 2000)
+"""
+    assert own(home.script(ASYNC + code)) == [
+        "{'label': 'echo', 'kind': 'async', 'name': 'echo', 'queue': 0, 'monitored_by': 1, 'links': []}",
+        "{'label': 'waits', 'kind': 'sync', 'name': '', 'queue': 3, 'mates': 0, 'traps_exits': True}",
+        "[(True, 'echo', 'async'), (True, '', 'sync')]",
+        "['process', 'name', 'label', 'kind', 'state', 'age', 'queue', 'memory'] ['program']",
+        "there is no process 3; processes() shows those that live. Nothing ran.",
+        "2000 True",
+    ]

@@ -1,0 +1,72 @@
+"""Which processes live on a node, and what is known of each: plain data for whoever asks."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Meta
+from pysh.runtime.protocol.frames import Frame, pages
+from pysh.runtime.protocol.jobs import DONE, QUEUED, Job
+from pysh.runtime.protocol.links import Link
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+SHELLS = ("evaluator", "program")
+
+
+def listed(node: "Node", after: int) -> Iterator[Meta]:
+    """Those with a number above `after`, in their order: the shell or the program, and what was spawned."""
+    shells = {link.process: link for link in node.links.values() if link.role in SHELLS}
+    jobs = {job.number: job for job in node.work.jobs if job.is_process and job.state != DONE}
+    for number in sorted(number for number in (*shells, *jobs) if number > after):
+        yield _of_shell(node, shells[number]) if number in shells else _of_job(node, jobs[number])
+
+
+def described(node: "Node", number: int) -> Meta | None:
+    """All that is known of one; None if it does not live."""
+    job, link = node.work.jobs.get(number), node.processes.get(number)
+    if job is not None and job.is_process and job.state != DONE:
+        told = _of_job(node, job)
+    elif link is not None and link.role in SHELLS:
+        told = _of_shell(node, link)
+    else:
+        return None
+    return told | node.relations.described(number)
+
+
+def _of_shell(node: "Node", link: Link) -> Meta:
+    told = {"number": link.process, "label": "", "kind": "shell" if link.role == "evaluator" else "program"}
+    state = "running" if link.role == "program" or node.console.busy else "waiting"
+    return _told(node, told, state, node.now - link.since, link.hello.pid, 0)
+
+
+def _of_job(node: "Node", job: Job) -> Meta:
+    apartments = node.work.tenancy.apartments
+    shared = job.worker in apartments
+    link = node.work.workers.get(job.worker or 0)
+    told = {"number": job.number, "label": job.options.get("label", ""), "kind": "async" if shared else "sync"}
+    mates = apartments.tenants(job.worker or 0) - 1 if shared else 0
+    state = "starting" if job.state == QUEUED else "running"
+    return _told(node, told, state, node.now - job.accepted_at, link.hello.pid if link is not None else 0, mates)
+
+
+def _told(node: "Node", told: Meta, state: str, age: float, pid: int, mates: int) -> Meta:
+    number = told["number"]
+    more = {"state": state, "age": age, "queue": node.mailboxes.waiting(number), "memory": node.memory(pid)}
+    return {**told, "name": node.relations.name_of(number), **more, "os_pid": pid, "mates": mates}
+
+
+# what is asked for by a REQUEST; see `requests`
+
+
+def _processes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Those after number `after`, as many as an answer has room for."""
+    return {"ok": next(pages(listed(node, asked.get("after", 0))))}
+
+
+def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    told = described(node, int(asked["number"]))
+    return {"error": "NoProcess", "pid": int(asked["number"]), "executed": "no"} if told is None else {"ok": told}
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {"processes": _processes, "process": _process}
