@@ -65,8 +65,10 @@ def _processes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Me
 
 
 def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    told = described(node, int(asked["number"]))
-    return {"error": "NoProcess", "pid": int(asked["number"]), "executed": "no"} if told is None else {"ok": told}
+    number = int(asked["number"])
+    if (told := described(node, number)) is not None:
+        return {"ok": told}
+    return {"error": "NoProcess", "pid": f"<{node.name.partition('@')[0]}.{number}>", "executed": "no"}
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {"processes": _processes, "process": _process}
