@@ -29,6 +29,12 @@ def net(tmp_path: Path) -> Iterator[Network]:
         yield made
 
 
+@pytest.fixture
+def there(net: Network) -> Machine:
+    """A machine whose Python is the one that runs here."""
+    return net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+
+
 def said(net: Network, code: str) -> str:
     """What the error of `code` says."""
     return net.script(f"try:\n    {code}\nexcept Exception as error:\n    print(type(error).__name__, error)\n")
@@ -37,8 +43,7 @@ def said(net: Network, code: str) -> str:
 # a node there
 
 
-def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Network, there: Machine) -> None:
     told = net.script(
         "import os, sys\n"
         "n = start_node('w1', host='db1')\n"
@@ -56,8 +61,7 @@ def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Netwo
     assert (there.log / "w1@db1.log").exists()
 
 
-def test_a_node_that_was_started_there_starts_others_beside_it(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_node_that_was_started_there_starts_others_beside_it(net: Network, there: Machine) -> None:
     told = net.script(
         "n = start_node('w1', host='db1')\n"
         "n.run('import pysh; m = pysh.start_node(\"w2\", persist=True)')\n"
@@ -146,8 +150,7 @@ def test_any_login_shell_will_do(net: Network, shell: str) -> None:
     assert net.script("n = start_node('w1', host='db1', cwd='/')\nprint(call('os:getcwd', on=n))\n") == "/\n"
 
 
-def test_noise_of_start_up_files_is_no_answer(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_noise_of_start_up_files_is_no_answer(net: Network, there: Machine) -> None:
     there.home.joinpath(".bashrc").write_text(
         "echo Welcome; printf 'no newline'; echo 0123 up '[]'; echo oops >&2; head -c 30000 /dev/zero | tr '\\0' x\n"
     )
@@ -196,9 +199,8 @@ def mounts() -> Iterator[Callable[[Path, str], None]]:
 
 @pytest.mark.parametrize("kind", ["read-only", "full", "missing"])
 def test_a_home_on_which_nothing_can_be_written_is_enough(
-    net: Network, mounts: Callable[[Path, str], None], kind: str
+    net: Network, there: Machine, mounts: Callable[[Path, str], None], kind: str
 ) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     if kind == "missing":
         there.home.rmdir()
     else:
@@ -211,8 +213,7 @@ def test_a_home_on_which_nothing_can_be_written_is_enough(
     assert there.home.exists() is (kind != "missing")
 
 
-def test_a_second_start_sends_no_core_again(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_second_start_sends_no_core_again(net: Network, there: Machine) -> None:
     for name in ("w1", "w2"):
         net.script(f"print(start_node({name!r}, host='db1').state)\n")
     assert len(list((there.home / ".cache/pysh").glob("node-*.zip"))) == 1
@@ -223,8 +224,7 @@ def test_a_node_is_reached_also_where_sshd_forwards_nothing(net: Network) -> Non
     assert net.script("n = start_node('w1', host='db1')\nprint(call(lambda: 6 * 7, on=n))\n") == "42\n"
 
 
-def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network, there: Machine) -> None:
     there.runtime.mkdir(mode=0o755)
     there.runtime.chmod(0o777)
     error = said(net, "start_node('w1', host='db1')")
@@ -246,8 +246,7 @@ def test_nothing_goes_over_a_host_key_that_nobody_vouches_for_until_the_user_doe
     assert net.script("print(start_node('w1', host='db1', hostkey='accept-new').state)\n") == "up\n"
 
 
-def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network, there: Machine) -> None:
     told = net.script(
         "n = start_node('w1', host='db1')\n"
         "disconnect(n)\n"
@@ -262,8 +261,7 @@ def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) 
 # how long it lives
 
 
-def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network, there: Machine) -> None:
     net.script("start_node('w1', host='db1')\nstart_node('w2', host='db1', persist=True)\n")
     until(lambda: "w1@db1.sock" not in there.sockets(), "the end of w1", 5)
     assert "w2@db1.sock" in there.sockets()
@@ -272,8 +270,7 @@ def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(n
     hub.terminate()
 
 
-def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network, there: Machine) -> None:
     net.home.node("n1@localhost")
 
     def ask(code: str) -> str:
@@ -319,9 +316,8 @@ HUB, CARRIER, STAGES, NODE = map(having, ("pysh.runtime.hub", "pysh.transports.c
     ids=["starter-early", "starter-late", "carrier-late", "stages-early", "stages-late", "node-late"],
 )
 def test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_stays(
-    net: Network, who: str, when: Callable[[list[psutil.Process]], list[psutil.Process]]
+    net: Network, there: Machine, who: str, when: Callable[[list[psutil.Process]], list[psutil.Process]]
 ) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     code = "start_node('w1', host='db1')\nprint('answered', flush=True)\nimport time\ntime.sleep(60)\n"
     with subprocess.Popen(
         [*PYSH, "-c", code],
@@ -352,16 +348,19 @@ def test_a_drained_node_finishes_what_it_accepted_and_takes_nothing_new(net: Net
     net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     told = net.script(
         "import time\n"
+        "from pathlib import Path\n"
         "from threading import Thread\n"
         "n = start_node('w1', host='db1')\n"
+        f"go = Path({str(net.home.folder / 'go')!r})\n"
         "def outer():\n    return call(lambda: 6 * 7)\n"
-        "def slow():\n    time.sleep(1.0)\n    return outer()\n"
+        "def slow():\n    while not go.exists(): time.sleep(0.01)\n    return outer()\n"
         "running = task(slow, on=n)\n"
-        "time.sleep(0.3)\n"
+        "while running.status != 'running': time.sleep(0.01)\n"
         "ending = Thread(target=lambda: stop_node(n, drain=30))\n"
         "ending.start()\n"
-        "time.sleep(0.3)\n"
-        "try:\n    call(lambda: 1, on=n)\nexcept NodeDown as error:\n    print(error.reason, error.executed)\n"
+        "try:\n    while True: call(lambda: 1, on=n)\n"
+        "except NodeDown as error:\n    print(error.reason, error.executed)\n"
+        "go.touch()\n"
         "print(running.result())\n"
         "ending.join()\n"
         "print(n.state)\n"
@@ -375,7 +374,7 @@ def test_what_has_not_begun_when_the_time_is_up_is_told_so(net: Network) -> None
         "import os, time\n"
         "n = start_node('w1', host='db1')\n"
         "ts = [task(time.sleep, 60, on=n) for _ in range(os.cpu_count() + 3)]\n"
-        "time.sleep(1)\n"
+        "while not any(t.status == 'running' for t in ts): time.sleep(0.01)\n"
         "stop_node(n, drain=0.5)\n"
         "print(sorted({(type(t.exception()).__name__, t.exception().executed) for t in ts}))\n"
     )
