@@ -13,13 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.machines import Machine, Network, network
+from tests.machines import DIRECT, Machine, Network, network
 from tests.pythons import python
 from tests.system.conftest import PYSH, until
 
 HERE = "{}.{}".format(*sys.version_info)
-DIRECT = str(Path(sys.base_prefix) / "bin")
-"""Where our own Python stands, so that code by value can go there."""
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def net(tmp_path: Path) -> Iterator[Network]:
 @pytest.fixture
 def there(net: Network) -> Machine:
     """A machine whose Python is the one that runs here."""
-    return net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    return net.machine(path=DIRECT)
 
 
 def said(net: Network, code: str) -> str:
@@ -88,7 +86,7 @@ def test_a_node_here_starts_without_ssh_and_ends_with_its_starter(net: Network) 
 
 def test_nodes_start_side_by_side_and_those_that_fail_say_why(net: Network) -> None:
     for number in (1, 2, 3):
-        net.machine(f"web{number}", path=f"{DIRECT}:/usr/bin:/bin")
+        net.machine(f"web{number}", path=DIRECT)
     told = net.script(
         "made = start_nodes('web[1-3],nowhere.invalid', name='w')\n"
         "print([str(n) for n in made.ok], [str(n) for n in made.failed])\n"
@@ -102,7 +100,7 @@ def test_nodes_start_side_by_side_and_those_that_fail_say_why(net: Network) -> N
 def test_folder_environment_and_setup_are_those_that_were_asked_for(net: Network) -> None:
     there = net.machine(path="/usr/bin:/bin")
     venv = there.home / "proj/venv"
-    subprocess.run([Path(DIRECT) / f"python{HERE}", "-m", "venv", "--without-pip", venv], check=True)
+    subprocess.run([f"{sys.base_prefix}/bin/python{HERE}", "-m", "venv", "--without-pip", venv], check=True)
     told = net.script(
         "import os, sys\n"
         "n = start_node('w1', host='db1', cwd='~/proj', env={'A': 'x y'}, setup='source venv/bin/activate')\n"
@@ -146,7 +144,7 @@ def test_any_login_shell_will_do(net: Network, shell: str) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI needs {shell}")
         pytest.skip(f"there is no {shell} here")
-    net.machine(shell=path, path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(shell=path, path=DIRECT)
     assert net.script("n = start_node('w1', host='db1', cwd='/')\nprint(call('os:getcwd', on=n))\n") == "/\n"
 
 
@@ -220,7 +218,7 @@ def test_a_second_start_sends_no_core_again(net: Network, there: Machine) -> Non
 
 
 def test_a_node_is_reached_also_where_sshd_forwards_nothing(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin", AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
+    net.machine(path=DIRECT, AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
     assert net.script("n = start_node('w1', host='db1')\nprint(call(lambda: 6 * 7, on=n))\n") == "42\n"
 
 
@@ -237,7 +235,7 @@ def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network
 
 
 def test_nothing_goes_over_a_host_key_that_nobody_vouches_for_until_the_user_does(net: Network) -> None:
-    there = net.machine(known=False, path=f"{DIRECT}:/usr/bin:/bin")
+    there = net.machine(known=False, path=DIRECT)
     error = said(net, "start_node('w1', host='db1')")
     assert "ConnectError [hostkey] nobody vouches for the host key of db1" in error
     assert 'hostkey="accept-new"' in error
@@ -345,7 +343,7 @@ def test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_st
 
 
 def test_a_drained_node_finishes_what_it_accepted_and_takes_nothing_new(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(path=DIRECT)
     told = net.script(
         "import time\n"
         "from pathlib import Path\n"
@@ -369,7 +367,7 @@ def test_a_drained_node_finishes_what_it_accepted_and_takes_nothing_new(net: Net
 
 
 def test_what_has_not_begun_when_the_time_is_up_is_told_so(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(path=DIRECT)
     told = net.script(
         "import os, time\n"
         "n = start_node('w1', host='db1')\n"
