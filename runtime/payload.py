@@ -1,4 +1,4 @@
-"""Values, calls and exceptions as bytes: the one place where pysh pickles and unpickles.
+"""Values, calls and exceptions as bytes: the one way by which runners pickle and unpickle.
 
 Payloads are opaque to every hub; only runners load them, and only what came over a connection whose
 cookie was proved. `loads`, `loads_call`, `loads_function` and `loads_error` are the only ways in.

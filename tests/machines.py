@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ import psutil
 
 from tests.sshd import Place, Sshd, place
 from tests.system.conftest import Home, until
+
+DIRECT = f"{sys.base_prefix}/bin:/usr/bin:/bin"
+"""A PATH with our own Python first, so that code by value can go there."""
 
 
 class Machine:

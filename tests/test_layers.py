@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = [path for folder in ("transports", "runtime", "shell") for path in sorted((ROOT / folder).rglob("*.py"))]
 PURE = {"asyncio", "socket", "time", "random", "threading", "pickle", "subprocess", "os"}
 RUNS_ON_NODES = {"prelude", "script", "running", "codes"}
+PICKLING = {f"runtime/{name}.py" for name in ("byvalue", "payload", "raised", "recipes", "unsendable")}
 FROM_THE_SHELL = {"runtime/public/__init__.py", "runtime/public/__main__.py"}
 
 
@@ -20,6 +21,7 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             yield f"{node.module}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def places(path: Path) -> str:
@@ -54,6 +56,19 @@ def test_heavy_or_dangerous_libraries_stay_in_their_rooms(path: Path) -> None:
 def test_cloudpickle_is_used_in_one_file() -> None:
     using = [places(path) for path in FILES if any("vendor.cloudpickle" in name for name in imported(path))]
     assert using == ["runtime/byvalue.py"]
+
+
+def test_pickle_is_used_where_values_become_bytes_and_nowhere_else() -> None:
+    assert {places(path) for path in FILES if "pickle" in imported(path)} == PICKLING
+
+
+def test_no_hub_and_no_carrier_reaches_a_file_that_pickles() -> None:
+    files = {f"pysh.{places(path)[:-3].replace('/', '.')}": path for path in FILES}
+    known = {name for name in files if name.startswith(("pysh.runtime.hub.", "pysh.transports."))}
+    ahead = known
+    while ahead := {name for one in ahead for name in imported(files[one]) if name in files} - known:
+        known |= ahead
+    assert not {places(files[name]) for name in known} & PICKLING
 
 
 def test_the_public_package_defines_nothing() -> None:

@@ -1,6 +1,7 @@
 """Between a local socket and an SSH channel: bytes go both ways, each slowed by its slower end."""
 
 import asyncio
+import socket
 from typing import Protocol, cast
 
 from pysh.transports.base import HIGH_WATER
@@ -36,6 +37,19 @@ class Pump(asyncio.Protocol):
         self._local: asyncio.Transport | None = None
         self._pieces: list[bytes] = []
         self._over = self._ended = False  # the channel, and what comes from it
+
+    async def local(self) -> socket.socket:
+        """The local socket's other end, for its user."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            # Its name notwithstanding this is for any connected socket; it dials nothing.
+            await self._loop.connect_accepted_socket(lambda: self, ours)
+        except BaseException:
+            for end in (ours, theirs):
+                end.close()
+            raise
+        return theirs
 
     # What the loop calls, for the local socket.
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import shlex
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
@@ -259,17 +258,11 @@ class SSHConnection(Connection):
 
     async def stream(self, *, path: str = "", command: str = "") -> Passage:
         channel, tunnel = await (self._execute(Tunnel, command) if command else self._forward(path))
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
         try:
-            # Its name notwithstanding this is for any connected socket; it dials nothing.
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: tunnel.pump, ours)
+            return Passage(await tunnel.pump.local(), tunnel.ended)
         except BaseException:
-            for end in (ours, theirs):
-                end.close()
             channel.abort()
             raise
-        return Passage(theirs, tunnel.ended)
 
     async def _execute(self, factory: Callable[[], S], command: str) -> tuple[SSHChannel[bytes], S]:
         """Start `command` in a session of its own."""

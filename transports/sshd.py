@@ -139,15 +139,7 @@ class Port:
         self._run(self._hand_over(tunnel, who))
 
     async def _hand_over(self, tunnel: Tunnel, who: Came) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: tunnel.pump, ours)
-        except BaseException:
-            for end in (ours, theirs):
-                end.close()
-            raise
-        self._came(theirs, who)
+        self._came(await tunnel.pump.local(), who)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

@@ -77,8 +77,8 @@ class Dialler:
         """Asks the person who waits for what comes of `token`."""
 
         async def ask(question: "Question") -> str | None:
-            members = self._server.core.members
-            if not members.question(token, f"{address}: {question.text}", question.wanted):
+            dials = self._server.core.members.dials
+            if not dials.question(token, f"{address}: {question.text}", question.wanted):
                 return None
             answer: asyncio.Future[str | None] = self._server.loop.create_future()
             self._answers[token] = answer

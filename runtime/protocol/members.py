@@ -1,4 +1,4 @@
-"""Who the other nodes are: how they join, how they are found again, when they are down, and who is told.
+"""What happens to the other nodes: how they join, what becomes of their sessions, and when they are down.
 
 A connection is lost, and what follows:
 
@@ -16,42 +16,33 @@ A connection is lost, and what follows:
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Answer, Close, Dial, Meta, Probe, Write
+from pysh.runtime.protocol.actions import Close, Dial, Meta, Write
 from pysh.runtime.protocol.addresses import Way
-from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, pages, parse
+from pysh.runtime.protocol.dials import Dials
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
-from pysh.runtime.protocol.member import FAULTS, FINAL, FLAPPING, FULL, SOUND, STEADY, Member, Resume
+from pysh.runtime.protocol.member import FAULTS, FULL, SOUND, Member, Resume
+from pysh.runtime.protocol.redials import Redials
+from pysh.runtime.protocol.roster import Roster
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-SAY_AFTER = 2.0
-"""Seconds without a connection after which whoever sits here is told."""
-INSTANT = 0.001
-"""Seconds that are none: a timer may come so much too early."""
 SLEPT = 5.0
 """Seconds of the machine's sleep that no connection is expected to have outlived."""
 PARTED = 256
 """How many sessions that were ended here on purpose are remembered."""
 
 
-QUESTIONS = 64
-"""How many questions of SSH servers may wait for a person's answer."""
-
-
-class Members:
-    """The nodes that this one knows, by their incarnations."""
+class Members(Roster):
+    """The nodes that `node` knows, and what happens to them."""
 
     def __init__(self, node: "Node") -> None:
-        self.peers: dict[bytes, Member] = {}
-        self.tokens = count(1)
-        self._node = node
+        super().__init__(node)
+        self.dials = Dials(node)
+        self._redials = Redials(node)
         self._numbers = count(1)
-        self._asked: dict[int, Frame] = {}
-        self._questions: dict[int, dict[str, Any] | None] = {}
-        """For each dial that waits for a person's answer its outcome, if it has one already."""
-        self._redials: dict[int, Member] = {}
         self._parted: dict[bytes, tuple[int, str]] = {}
         self._asleep: float | None = None
 
@@ -62,70 +53,16 @@ class Members:
 
         `asks` tells that he has a person who may be asked things meanwhile.
         """
-        known = self._called(address)
+        known = self.called(address)
         if known is not None and known.met and not known.suspect:
             if asked is not None:
                 self._node.reply(asked, {"ok": {**known.view(), "trace": [("ready", 0.0, "it is connected already")]}})
             return
-        self._node.actions.append(Dial(self.expect(asked), address, way, asks))
-
-    def expect(self, asked: Frame | None) -> int:
-        """The token of a dial to come; whoever `asked` is answered when that succeeds or fails."""
-        token = next(self.tokens)
-        if asked is not None:
-            self._asked[token] = asked
-        return token
-
-    def question(self, token: int, text: str, wanted: bool) -> bool:
-        """A server on the way of a dial asks something; whether whoever asked for the dial still waits, and is told.
-
-        That answers what he asked last; what comes of the dial answers his own answer.
-        """
-        asked = self._asked.pop(token, None)
-        if asked is not None:
-            if len(self._questions) >= QUESTIONS:
-                del self._questions[next(iter(self._questions))]  # whoever was asked is gone
-            self._questions[token] = None
-            self._node.reply(asked, {"ok": {"question": text, "wanted": wanted, "token": token}})
-        return asked is not None
-
-    def answer(self, token: int, text: str | None, asked: Frame) -> bool:
-        """Pass the answer to a question on; whether there was one. Whoever `asked` hears how it goes on."""
-        if token not in self._questions:
-            return False
-        self._asked[token] = asked
-        self._node.actions.append(Answer(token, text))
-        if (outcome := self._questions.pop(token)) is not None:
-            self._tell_asker(token, outcome)
-        return True
-
-    def _tell_asker(self, token: int, outcome: dict[str, Any]) -> bool:
-        """Tell whoever asked for the dial `token` what came of it; whether anybody did."""
-        if (asked := self._asked.pop(token, None)) is not None:
-            self._node.reply(asked, outcome)
-        elif token in self._questions:
-            self._questions[token] = outcome  # while a person thinks about the answer; it is told behind that
-        else:
-            return False
-        return True
-
-    def _called(self, text: str) -> Member | None:
-        """The node that goes by `text`, or the only one whose name before the `@` it is."""
-        members = list(self.peers.values())
-        short = [member for member in members if member.name.partition("@")[0] == text]
-        named = [member for member in members if member.goes_by(text)]
-        return named[0] if named else short[0] if len(short) == 1 else None
+        self._node.actions.append(Dial(self.dials.expect(asked), address, way, asks))
 
     def dial_failed(self, token: int, error: dict[str, Any]) -> None:
         """What `Dial` asked for did not come about."""
-        if (member := self._redials.pop(token, None)) is not None:
-            if member.dialling == token:
-                member.dialling = 0
-                final = error.get("stage") in FINAL and not error.get("passing")
-                member.refused = str(error.get("text")) if final else ""
-            if error.get("gone") and member.link is None and not member.ended:
-                self.end(member, "ended")
-        elif not self._tell_asker(token, error):
+        if not self._redials.failed(token, error) and not self.dials.tell(token, error):
             self._node.console.notice(str(error.get("text")), "error")
 
     def refuse(self, hello: Hello) -> str | None:
@@ -137,12 +74,9 @@ class Members:
             return None
         if hello.incarnation == me.incarnation:
             return f"self_connect: {me.name} dialled itself"
-        if hello.name == me.name or any(not other.suspect for other in self._namesakes(hello)):
+        if hello.name == me.name or any(not other.suspect for other in self.namesakes(hello)):
             return f"name_taken: {me.name} knows another {hello.name}; start one of the two under another name"
         return None
-
-    def _namesakes(self, hello: Hello) -> list[Member]:
-        return [m for m in self.peers.values() if m.name == hello.name and m.incarnation != hello.incarnation]
 
     def joined(self, link: Link, token: int, alias: str, told: Meta) -> None:
         """A connection with another node is open; `token` is set if we dialled it, as `alias` perhaps.
@@ -150,18 +84,16 @@ class Members:
         Whoever asked for that is `told` too how it went.
         """
         link.told = told
-        hello, sought = link.hello, self._redials.pop(token, None)
+        hello, sought = link.hello, self._redials.found(token)
         self._node.links[link.number] = link
-        if sought is not None:
-            sought.dialling = 0
-            if sought.ended:
-                self._bye(link, sought.ended)
-                return
-        elif token and (refusal := self.refuse(hello)) is not None:
+        if sought is not None and sought.ended:
+            self._bye(link, sought.ended)
+            return
+        if sought is None and token and (refusal := self.refuse(hello)) is not None:
             self._bye(link, "refused")
             self.dial_failed(token, _failure("name", link.address, refusal.partition(": ")[2]))
             return
-        for other in self._namesakes(hello):
+        for other in self.namesakes(hello):
             self.end(other, "restarted")
         if sought is not None and sought.incarnation != hello.incarnation and not sought.ended:
             self.end(sought, f"{hello.name} answers at its address")
@@ -172,7 +104,7 @@ class Members:
             if alias and not member.goes_by(alias):
                 member.aliases.append(alias)
                 if member.met:
-                    self._tell()
+                    self.tell()
         if token or hello.incarnation not in self._parted:  # else it speaks first, and may be told goodbye
             self._say_resume(link, member)
 
@@ -231,8 +163,8 @@ class Members:
         self._parted.pop(member.incarnation, None)
         for raw in again:
             node.actions.append(Write(link.number, [raw.header, raw.body]))
-        self._tell((member, "up", "") if first else None)
-        self._say(member)
+        self.tell((member, "up", "") if first else None)
+        self.say(member)
         self._answer(link, member)
         node.go_on(member)
         node.acknowledge_soon(link)
@@ -249,7 +181,7 @@ class Members:
 
     def _answer(self, link: Link, member: Member) -> None:
         if link.dialled:
-            self._tell_asker(link.dial, {"ok": {**member.view(), **link.told}})
+            self.dials.tell(link.dial, {"ok": {**member.view(), **link.told}})
 
     # without a connection
 
@@ -257,7 +189,7 @@ class Members:
         """A connection with another node ended, and nobody said why."""
         member = link.member
         if link.dialled:
-            self._tell_asker(link.dial, _failure("ready", link.address, f"the connection was lost at once: {reason}"))
+            self.dials.tell(link.dial, _failure("ready", link.address, f"the connection was lost at once: {reason}"))
         if member is None or member.ended or member.link not in (None, link):
             return
         if member.link is link:
@@ -267,7 +199,7 @@ class Members:
         elif link.dialled:
             self.end(member, reason)
             return
-        self._wait(member)
+        self._redials.wait(member)
 
     def broke_rules(self, link: Link, fault: str) -> None:
         """A connection with another node cannot go on: `fault` is what came. It parts with one that goes on so."""
@@ -286,40 +218,6 @@ class Members:
         member.link, member.wire = None, 0
         member.written = member.session.statistics().sent
 
-    def _wait(self, member: Member) -> None:
-        """It has no connection any more: dial it again, or wait until it does."""
-        now = member.lost_at = self._node.now
-        if member.met:
-            self._tell()
-            self._node.later(SAY_AFTER, lambda: self._say(member))
-        if now - member.resumed_at >= STEADY:
-            member.attempts = 0
-            self._attempt(member)
-        else:
-            member.attempts = min(member.attempts, FLAPPING)
-            self._attempt_later(member, member.pause(self._node.jitter()))
-
-    def _attempt(self, member: Member) -> None:
-        """Look whether the node lives, and dial it if that is ours to do; again later, until its grace ends."""
-        node = self._node
-        away = node.now - member.lost_at
-        left = max(node.grace, member.grace) - away
-        if left <= INSTANT:
-            refusal = f": {member.refused.splitlines()[0]}" if member.refused else ""
-            self.end(member, f"unreachable for {away:.0f} s{refusal}")
-            return
-        node.actions.append(Probe(member.incarnation, member.name))
-        if member.address and not member.dialling and not member.refused:
-            member.dialling = next(self.tokens)
-            self._redials[member.dialling] = member
-            node.actions.append(Dial(member.dialling, member.address))
-        self._attempt_later(member, min(left, member.pause(node.jitter())))
-
-    def _attempt_later(self, member: Member, seconds: float) -> None:
-        member.turn += 1
-        turn = member.turn
-        self._node.later(seconds, lambda: self._attempt(member) if member.turn == turn else None)
-
     def suspect(self, number: int, suspect: bool, now: float) -> None:
         """A neighbour fell silent, or is heard again."""
         self._node.now = now
@@ -327,8 +225,8 @@ class Members:
         member = link.member if link is not None else None
         if member is not None and member.link is link and member.silent != suspect:
             member.silent = suspect
-            self._tell()
-            self._say(member)
+            self.tell()
+            self.say(member)
 
     def slept(self, asleep: float, now: float) -> None:
         """This machine has slept for so many seconds in all: after a longer sleep every node is dialled anew."""
@@ -342,20 +240,20 @@ class Members:
                 self._drop(link)
                 self.lost(link, "this machine slept")
             else:
-                self._attempt(member)
+                self._redials.attempt(member)
 
     # bounds
 
     def filled(self, member: Member) -> None:
         """More is kept for a node than may be: our runners send nothing more there until half of it is gone."""
         member.full = True
-        self._tell()
+        self.tell()
 
     def relieved(self, member: Member) -> None:
         """A node has received some of what is kept for it."""
         if member.full and member.session.kept <= FULL // 2:
             member.full = False
-            self._tell()
+            self.tell()
 
     # the end
 
@@ -428,7 +326,7 @@ class Members:
         if not member.met:
             return
         node.elsewhere = {ref for ref in node.elsewhere if ref.owner.incarnation != member.incarnation}
-        self._tell((member, "down", reason))
+        self.tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)
         node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
@@ -443,64 +341,6 @@ class Members:
         for raw in kept[len(sent) - never :]:
             self._node.undeliverable(parse(raw), member.name, reason)
         return sum(kind_of(raw) == Kind.SEND and not flags_of(raw) & Flag.MORE for raw in kept)
-
-    # telling
-
-    def view(self, after: int = -1) -> list[dict[str, Any]]:
-        """This node first, which has the number 0, then the others; those with a number `after` that one."""
-        me = self._node
-        myself = {
-            "name": me.name, "incarnation": me.incarnation, "state": "self", "python": me.python,
-            "aliases": [], "load": me.work.jobs.load(), "rtt": None, "number": 0,
-        }  # fmt: skip
-        others = (member.view() for member in self.peers.values() if member.met and member.number > after)
-        return [*([myself] if after < 0 else []), *others]
-
-    def introductions(self, kind: int, meta: Meta) -> list[Frame]:
-        """`meta`, and all the nodes there are: a frame of `kind`, and more where one has no room for them.
-
-        All of them but the last say that there is `more`.
-        """
-        *most, last = pages(self.view())
-        metas: list[Meta] = [*({"nodes": page, "more": True} for page in most), {"nodes": last}]
-        metas[0] |= meta
-        kinds = [kind, *[Kind.NODES] * len(most)]
-        return [Frame(kind, LOCAL, LOCAL, meta=pack(meta)) for kind, meta in zip(kinds, metas, strict=True)]
-
-    def label(self, incarnation: bytes) -> str:
-        """How output of a node is tagged: the part of its name before `@`, while that is unique."""
-        me = self._node
-        names = {peer: member.name for peer, member in self.peers.items()} | {me.incarnation: me.name}
-        name = names.get(incarnation, "?")
-        short = name.partition("@")[0]
-        return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
-
-    def suspects(self) -> list[str]:
-        """The labels of the nodes of which whoever sits here was told that they are suspect."""
-        return [self.label(member.incarnation) for member in self.peers.values() if member.noticed]
-
-    def _tell(self, event: tuple[Member, str, str] | None = None) -> None:
-        """Tell our runners who is there, and what changed."""
-        meta: Meta = {}
-        if event is not None:
-            about, state, reason = event
-            meta["event"] = {"name": about.name, "incarnation": about.incarnation, "state": state, "reason": reason}
-        frames = self.introductions(Kind.NODES, meta)
-        for link in list(self._node.links.values()):
-            if link.role in ("evaluator", "program", "worker", "apartment"):
-                for frame in frames:
-                    self._node.write(link, frame)
-
-    def _say(self, member: Member) -> None:
-        """Tell whoever sits here that a node is suspect, or is back; a short absence is not worth a word."""
-        brief = member.link is None and self._node.now < member.lost_at + SAY_AFTER
-        if member.ended or brief or member.suspect == member.noticed:
-            return
-        member.noticed = member.suspect
-        if member.suspect:
-            self._node.console.notice(f"{member.name} is suspect: nothing comes from it", "warn")
-        else:
-            self._node.console.notice(f"{member.name} is back")
 
 
 def _failure(stage: str, address: str, text: str) -> dict[str, Any]:

@@ -82,14 +82,14 @@ def _asks(node: "Node", link: Link | None, asked: Meta) -> bool:
 
 def _answer(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     text = asked.get("text")
-    if node.members.answer(int(asked["token"]), None if text is None else str(text), frame):
+    if node.members.dials.answer(int(asked["token"]), None if text is None else str(text), frame):
         return None
     return {"error": "ConnectError", "stage": "sshauth", "address": "", "text": "nobody waits for this answer any more"}
 
 
 def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     """Whoever asks is answered as for a `connect`."""
-    token = node.members.expect(frame)
+    token = node.members.dials.expect(frame)
     texts = {field: str(asked.get(field) or "") for field in ("name", "host", "python", "cwd", "setup", "hostkey")}
     env = {str(name): str(value) for name, value in (asked.get("env") or {}).items()}
     asks = _asks(node, link, asked)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,6 @@ import pytest
 from pysh.runtime import payload
 from pysh.runtime.errors import LargeCapture, NotSendable
 from tests.runtime.elsewhere import Elsewhere, Prompt
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[Elsewhere]:
-    with Elsewhere() as elsewhere:
-        yield elsewhere
-
-
-@pytest.fixture
-def shell() -> Prompt:
-    return Prompt()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Exceptions that come from elsewhere."""
 
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,17 +8,6 @@ import pytest
 from pysh.runtime import payload, raised
 from pysh.runtime.errors import NodeDown, RemoteError, RemoteTraceback
 from tests.runtime.elsewhere import NODE, Elsewhere, Prompt
-
-
-@pytest.fixture(scope="module")
-def there() -> Iterator[Elsewhere]:
-    with Elsewhere() as elsewhere:
-        yield elsewhere
-
-
-@pytest.fixture
-def shell() -> Prompt:
-    return Prompt()
 
 
 def travelled(error: BaseException) -> Any:

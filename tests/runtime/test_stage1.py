@@ -65,6 +65,14 @@ class There:
         told: dict[str, Any] = json.loads(self.answer())
         return told
 
+    def keep(self) -> None:
+        """Start a node that outlives its start."""
+        self.begin()
+        self.start()
+        self.send(b"keep\n")
+        assert self.answer() == ""
+        assert self.process.wait(10) == 0
+
     @property
     def process(self) -> "subprocess.Popen[bytes]":
         return self.started[-1]
@@ -142,11 +150,7 @@ def test_a_node_runs_from_memory_in_any_python_that_is_new_enough(there: There, 
 
 
 def test_a_node_that_is_kept_outlives_its_start_and_the_next_start_finds_the_core(there: There) -> None:
-    there.begin()
-    there.start()
-    there.send(b"keep\n")
-    assert there.answer() == ""
-    assert there.process.wait(10) == 0
+    there.keep()
     (hub,) = there.processes()
     (kept,) = there.cache.iterdir()
     assert (kept.stat().st_mode & 0o777, there.cache.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -166,10 +170,7 @@ def test_a_node_that_is_held_lives_as_long_as_its_start(there: There) -> None:
 
 
 def test_a_core_that_was_changed_is_not_used(there: There) -> None:
-    there.begin()
-    there.start()
-    there.send(b"keep\n")
-    assert there.process.wait(10) == 0
+    there.keep()
     (kept,) = there.cache.iterdir()
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     assert not there.begin()
@@ -188,10 +189,7 @@ def test_a_core_that_comes_damaged_is_not_run(there: There) -> None:
 
 
 def test_a_name_that_is_taken_is_told_and_changes_nothing(there: There) -> None:
-    there.begin()
-    there.start()
-    there.send(b"keep\n")
-    assert there.process.wait(10) == 0
+    there.keep()
     there.begin()
     told = there.start()
     assert told["error"] == "NameTaken"
@@ -270,11 +268,8 @@ def test_without_files_in_memory_the_core_is_a_file_that_goes_with_the_node(ther
 
 def test_without_a_home_it_works_all_the_same(there: There) -> None:
     there.environ |= {"XDG_CACHE_HOME": "/proc/none", "XDG_STATE_HOME": "/proc/none"}
-    there.begin()
-    there.start()
+    there.keep()
     assert (there.runtime / "logs/w1@there.log").exists()
-    there.send(b"keep\n")
-    assert there.process.wait(10) == 0
     for process in there.processes():
         process.terminate()
     there.clean()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol.frames import Flag, Frame
-from tests.sim.cluster import Cluster, Program
+from tests.sim.cluster import Cluster, Machine, Program
 
 
 def outcome(frame: Frame) -> Any:
@@ -29,12 +29,18 @@ def cluster() -> Cluster:
     return made
 
 
-def test_accepted_tasks_finish_and_new_ones_are_told_that_nothing_ran(cluster: Cluster) -> None:
+def busy(cluster: Cluster, work: bytes, tasks: int) -> tuple[Program, Machine]:
+    """A program on `a`, and node `b`, which has accepted its `tasks` of so many milliseconds of `work`."""
     program, there = cluster["a"].program(), cluster["b"]
     cluster.run(1)
-    for _ in range(3):
-        program.task(there, b"2000")
+    for _ in range(tasks):
+        program.task(there, work)
     cluster.run(1)
+    return program, there
+
+
+def test_accepted_tasks_finish_and_new_ones_are_told_that_nothing_ran(cluster: Cluster) -> None:
+    program, there = busy(cluster, b"2000", 3)
     there.drain(60)
     program.task(there, b"1")
     cluster.run(3)
@@ -47,11 +53,7 @@ def test_accepted_tasks_finish_and_new_ones_are_told_that_nothing_ran(cluster: C
 
 
 def test_when_the_time_is_up_what_never_began_is_told_so_and_what_runs_is_ended(cluster: Cluster) -> None:
-    program, there = cluster["a"].program(), cluster["b"]
-    cluster.run(1)
-    for _ in range(3):
-        program.task(there, b"100000")
-    cluster.run(1)
+    program, there = busy(cluster, b"100000", 3)
     there.drain(5)
     cluster.run(4.9)
     assert not program.results
@@ -70,10 +72,7 @@ def test_an_idle_node_that_is_drained_stops_at_once(cluster: Cluster) -> None:
 
 
 def test_a_second_drain_can_only_shorten_the_first(cluster: Cluster) -> None:
-    program, there = cluster["a"].program(), cluster["b"]
-    cluster.run(1)
-    program.task(there, b"100000")
-    cluster.run(1)
+    _, there = busy(cluster, b"100000", 1)
     there.drain(30)
     there.drain(600)
     there.drain(1)

@@ -13,6 +13,7 @@ from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.member import Member, Resume
 from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.node import Node
+from pysh.runtime.protocol.redials import Redials
 from pysh.runtime.protocol.session import Session
 from tests.sim.trouble import Trouble
 
@@ -96,7 +97,7 @@ def announced_twice(end: Callable[..., None]) -> Callable[..., None]:
     def planted(self: Members, member: Member, reason: str, keep: Link | None = None) -> None:
         end(self, member, reason, keep)
         if member.met:
-            self._tell((member, "down", reason))
+            self.tell((member, "down", reason))
 
     return planted
 
@@ -104,7 +105,7 @@ def announced_twice(end: Callable[..., None]) -> Callable[..., None]:
 def patient(attempt: Callable[..., None]) -> Callable[..., None]:
     """P5: a node that never comes back is waited for for ever."""
 
-    def planted(self: Members, member: Member) -> None:
+    def planted(self: Redials, member: Member) -> None:
         member.grace = inf
         attempt(self, member)
 
@@ -132,7 +133,7 @@ def contagious(lost: Callable[..., None]) -> Callable[..., None]:
         ("P2", Session, "receive", doubled),
         ("P2", Session, "receive", holed),
         ("P3", Members, "end", announced_twice),
-        ("P5", Members, "_attempt", patient),
+        ("P5", Redials, "attempt", patient),
         ("P15", Members, "lost", contagious),
     ],
 )

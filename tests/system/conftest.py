@@ -17,6 +17,8 @@ from tests.shell.terminal import Terminal
 from tests.sshd import SSHD, Place, Sshd, place
 
 DEADLINE = 15.0
+CONNECT = "n2 = connect('n2@localhost')\n"
+"""How a script of a test that uses `n2` begins."""
 PYSH = [sys.executable, "-m", "pysh"]
 
 
@@ -103,6 +105,18 @@ def home(tmp_path: Path) -> Iterator[Home]:
     made = Home(tmp_path)
     yield made
     made.end()
+
+
+@pytest.fixture
+def n2(home: Home) -> str:
+    """The name of a node that runs in the home."""
+    return home.node("n2@localhost")
+
+
+def ok(done: "subprocess.CompletedProcess[str]") -> str:
+    """What a command printed that succeeded."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Screens(ExitStack):

@@ -42,6 +42,12 @@ def shows(terminal: Terminal, *words: str, times: int = 1, seconds: float = 15) 
     terminal.wait(lambda: all(text(terminal).count(word) >= times for word in words), f"{words}", seconds)
 
 
+def log_in(terminal: Terminal, *words: str, times: int = 1) -> None:
+    """Type the password once the screen asks for it with `words`."""
+    shows(terminal, *words, times=times)
+    terminal.type(f"{PASSWORD}\r")
+
+
 def leave(terminal: Terminal) -> None:
     """Ctrl-D at the prompt."""
     terminal.type("\x04")
@@ -57,8 +63,7 @@ def test_a_password_is_asked_for_at_the_prompt_and_shown_nowhere(both: Machines,
     with Screens(both.here) as screens:
         terminal = screens.open(*SHELL)
         terminal.type('n = connect("w1@db1")\r')
-        shows(terminal, "w1@db1: (", "Password:")
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "w1@db1: (", "Password:")
         shows(terminal, "me@here[2]>")
         assert unseen(both.here)
         terminal.type("call(lambda: 6 * 7, on=n)\r")
@@ -95,8 +100,7 @@ def test_two_factors_are_asked_for_one_after_the_other(
         terminal = screens.open(*SHELL)
         terminal.type('connect("w1@db1")\r')
         for question in questions:
-            shows(terminal, question)
-            terminal.type(f"{PASSWORD}\r")
+            log_in(terminal, question)
         shows(terminal, "<Node w1@db1 up")
         leave(terminal)
 
@@ -112,8 +116,7 @@ def test_ctrl_c_at_the_question_ends_the_login_and_no_more(both: Machines, serve
         terminal.type("6 * 7\r")
         shows(terminal, "42")
         terminal.type('connect("w1@db1")\r')
-        shows(terminal, "Password:", times=2)
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "Password:", times=2)
         shows(terminal, "<Node w1@db1 up")
         leave(terminal)
 
@@ -150,8 +153,7 @@ def test_nobody_is_asked_for_an_eval_of_somebody_else(both: Machines, server: Ss
 def test_a_command_asks_at_its_own_terminal(both: Machines, server: Sshd) -> None:
     with Screens(both.here) as screens:
         terminal = screens.open("rpc", "w1@db1", "-c", "6 * 7")
-        shows(terminal, "Password:")
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "Password:")
         shows(terminal, "42")
         assert terminal.wait_exit() == 0
         assert PASSWORD not in text(terminal)
@@ -165,8 +167,7 @@ def test_a_node_is_started_where_a_password_is_asked_for(both: Machines, server:
     with Screens(both.here) as screens:
         terminal = screens.open(*SHELL)
         terminal.type('n = start_node("w2", host="db1")\r')
-        shows(terminal, "db1: (", "Password:")
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "db1: (", "Password:")
         shows(terminal, "me@here[2]>", seconds=30)
         terminal.type("n.name\r")
         shows(terminal, "'w2@db1'")
@@ -177,8 +178,7 @@ def test_a_master_that_a_person_opened_is_used_without_another_question(both: Ma
     both.place.home.host("db1", {"ControlPath": str(both.place.sockets / "control")})
     with Screens(both.here) as screens:
         terminal = screens.run(["ssh", "-M", "-N", "db1"])
-        shows(terminal, "Password:")
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "Password:")
         until((both.place.sockets / "control").exists, "the user's master")
         assert both.here.script('print(connect("w1@db1").call(lambda: 42))').stdout == "42\n"
         assert server.log.count("Accepted keyboard-interactive") == 1
@@ -196,8 +196,7 @@ def test_no_answer_goes_to_a_host_that_nobody_vouches_for(both: Machines, progra
         shows(terminal, "[hostkey]", "nobody vouches for the host key")
         assert "Password:" not in text(terminal)
         terminal.type('connect("w1@db1", hostkey="accept-new")\r')
-        shows(terminal, "Password:")
-        terminal.type(f"{PASSWORD}\r")
+        log_in(terminal, "Password:")
         shows(terminal, "<Node w1@db1 up")
         leave(terminal)
 

@@ -1,24 +1,10 @@
 """Closures from a script to another node and back: real hubs, fork servers and workers."""
 
-from subprocess import CompletedProcess
-
 import pytest
 
-from tests.system.conftest import Home
+from tests.system.conftest import CONNECT, Home, ok
 
-CONNECT = "n2 = connect('n2@localhost')\n"
-
-
-@pytest.fixture
-def home(home: Home) -> Home:
-    """A home where node n2 runs."""
-    home.node("n2@localhost")
-    return home
-
-
-def ok(done: "CompletedProcess[str]") -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+pytestmark = pytest.mark.usefixtures("n2")
 
 
 def test_a_lambda_runs_on_another_node(home: Home) -> None:

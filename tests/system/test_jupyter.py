@@ -8,6 +8,8 @@ import pytest
 from tests.system.conftest import Home, until
 from tests.system.notebook import Notebook, opened
 
+pytestmark = pytest.mark.usefixtures("n2")
+
 CONNECT = "import pysh\npysh.start(name='book@localhost')\nn2 = pysh.connect('n2@localhost')"
 WAITING = """
 import pathlib, time
@@ -17,13 +19,6 @@ def waiting(flag):
         time.sleep(0.01)
     return 'ended'
 """
-
-
-@pytest.fixture
-def home(home: Home) -> Home:
-    """A home where node n2 runs."""
-    home.node("n2@localhost")
-    return home
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 
 from tests.system.conftest import Home, until
 
+pytestmark = pytest.mark.usefixtures("n2")
+
 PLAIN = """
 import pysh
 
@@ -58,13 +60,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def home(home: Home) -> Home:
-    """A home where node n2 runs."""
-    home.node("n2@localhost")
-    return home
 
 
 @contextmanager

@@ -5,8 +5,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.system.conftest import Home
-from tests.system.test_calls import CONNECT, ok
+from tests.system.conftest import CONNECT, Home, ok
+
+pytestmark = pytest.mark.usefixtures("n2")
 
 LOOP = (
     CONNECT
@@ -26,12 +27,19 @@ def down(of): return receive(lambda m: isinstance(m, Down) and m.pid == of, time
 """
 )
 
-
-@pytest.fixture
-def home(home: Home) -> Home:
-    """A home where node n2 runs."""
-    home.node("n2@localhost")
-    return home
+TOLD = """
+import io, sys
+class Told(io.StringIO):
+    "Keeps what is written to stderr."
+    def write(self, text): return sys.__stderr__.write(text) and super().write(text)
+sys.stderr = Told()
+def told(lines):
+    "Wait until there are so many."
+    deadline = time.monotonic() + 20
+    while sys.stderr.getvalue().count("\\n") < lines:
+        assert time.monotonic() < deadline, "it was not told"
+        time.sleep(0.01)
+"""
 
 
 def own(done: "CompletedProcess[str]") -> list[str]:
@@ -124,11 +132,14 @@ def test_a_message_that_nobody_is_there_for_is_told_once_and_counted(home: Home)
 p = spawn(loop, on=n2, monitor=True); send(p, "quit"); down(p)
 for number in range(100): send(p, number)
 send(("nobody", n2), 1)
-def elsewhere(): send("nobody", 1); time.sleep(0.3)
-call(elsewhere)
-time.sleep(5.2)  # after which they are counted
+told(2)
+def elsewhere(): send("nobody", 1); send(boss, me()); receive("told")
+t = task(elsewhere)
+sender = receive()
+told(3); send(sender, "told"); t.result()
+told(4)  # once they are counted
 """
-    done = home.script(LOOP + code)
+    done = home.script(LOOP + TOLD + code)
     assert ok(done) == ""
     told = [re.sub(r"<n2\.\d+>", "<p>", line) for line in done.stderr.splitlines()]
     here = told[2].split(" on ")[1].split(" ")[0]
@@ -171,9 +182,9 @@ def test_a_sender_that_has_ended_has_its_owner_told(home: Home) -> None:
     code = """
 p = spawn(lambda: send(("nobody", n2), 1), monitor=True)
 down(p)
-call(time.sleep, 0.2, on=n2)  # in which the word comes back
+told(1)
 """
-    done = home.script(LOOP + code)
+    done = home.script(LOOP + TOLD + code)
     assert own(done) == []
     assert done.stderr == "pysh: a message to 'nobody' on n2 was not delivered: there is no such process\n"
 

@@ -1,25 +1,12 @@
 """Many tasks over few workers: each runs once, and none waits behind another without need."""
 
 import os
-from subprocess import CompletedProcess
 
 import pytest
 
-from tests.system.conftest import Home
+from tests.system.conftest import CONNECT, Home, ok
 
-CONNECT = "n2 = connect('n2@localhost')\n"
-
-
-@pytest.fixture
-def home(home: Home) -> Home:
-    """A home where node n2 runs."""
-    home.node("n2@localhost")
-    return home
-
-
-def ok(done: "CompletedProcess[str]") -> str:
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+pytestmark = pytest.mark.usefixtures("n2")
 
 
 def test_twenty_thousand_tasks_with_one_cancelled_one_raising_and_one_worker_killed(home: Home) -> None:

@@ -4,17 +4,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.machines import Machine, Network, network
+from tests.machines import DIRECT, Machine, Network, network
 from tests.system.conftest import PYSH
-
-DIRECT = str(Path(sys.base_prefix) / "bin")
 
 
 @pytest.fixture
@@ -27,7 +24,7 @@ def net(tmp_path: Path) -> Iterator[Network]:
 @pytest.fixture
 def there(net: Network) -> Machine:
     """One machine, with our own Python."""
-    return net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    return net.machine(path=DIRECT)
 
 
 def hub_of(machine: Machine, name: str) -> psutil.Process:

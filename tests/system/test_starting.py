@@ -13,13 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.machines import Machine, Network, network
+from tests.machines import DIRECT, Machine, Network, network
 from tests.pythons import python
 from tests.system.conftest import PYSH, until
 
 HERE = "{}.{}".format(*sys.version_info)
-DIRECT = str(Path(sys.base_prefix) / "bin")
-"""Where our own Python stands, so that code by value can go there."""
 
 
 @pytest.fixture
@@ -27,6 +25,12 @@ def net(tmp_path: Path) -> Iterator[Network]:
     """Machines to start nodes on."""
     with network(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def there(net: Network) -> Machine:
+    """A machine whose Python is the one that runs here."""
+    return net.machine(path=DIRECT)
 
 
 def said(net: Network, code: str) -> str:
@@ -37,8 +41,7 @@ def said(net: Network, code: str) -> str:
 # a node there
 
 
-def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Network, there: Machine) -> None:
     told = net.script(
         "import os, sys\n"
         "n = start_node('w1', host='db1')\n"
@@ -56,8 +59,7 @@ def test_a_node_starts_where_nothing_is_installed_and_stops_when_told(net: Netwo
     assert (there.log / "w1@db1.log").exists()
 
 
-def test_a_node_that_was_started_there_starts_others_beside_it(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_node_that_was_started_there_starts_others_beside_it(net: Network, there: Machine) -> None:
     told = net.script(
         "n = start_node('w1', host='db1')\n"
         "n.run('import pysh; m = pysh.start_node(\"w2\", persist=True)')\n"
@@ -84,7 +86,7 @@ def test_a_node_here_starts_without_ssh_and_ends_with_its_starter(net: Network) 
 
 def test_nodes_start_side_by_side_and_those_that_fail_say_why(net: Network) -> None:
     for number in (1, 2, 3):
-        net.machine(f"web{number}", path=f"{DIRECT}:/usr/bin:/bin")
+        net.machine(f"web{number}", path=DIRECT)
     told = net.script(
         "made = start_nodes('web[1-3],nowhere.invalid', name='w')\n"
         "print([str(n) for n in made.ok], [str(n) for n in made.failed])\n"
@@ -98,7 +100,7 @@ def test_nodes_start_side_by_side_and_those_that_fail_say_why(net: Network) -> N
 def test_folder_environment_and_setup_are_those_that_were_asked_for(net: Network) -> None:
     there = net.machine(path="/usr/bin:/bin")
     venv = there.home / "proj/venv"
-    subprocess.run([Path(DIRECT) / f"python{HERE}", "-m", "venv", "--without-pip", venv], check=True)
+    subprocess.run([f"{sys.base_prefix}/bin/python{HERE}", "-m", "venv", "--without-pip", venv], check=True)
     told = net.script(
         "import os, sys\n"
         "n = start_node('w1', host='db1', cwd='~/proj', env={'A': 'x y'}, setup='source venv/bin/activate')\n"
@@ -142,12 +144,11 @@ def test_any_login_shell_will_do(net: Network, shell: str) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI needs {shell}")
         pytest.skip(f"there is no {shell} here")
-    net.machine(shell=path, path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(shell=path, path=DIRECT)
     assert net.script("n = start_node('w1', host='db1', cwd='/')\nprint(call('os:getcwd', on=n))\n") == "/\n"
 
 
-def test_noise_of_start_up_files_is_no_answer(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_noise_of_start_up_files_is_no_answer(net: Network, there: Machine) -> None:
     there.home.joinpath(".bashrc").write_text(
         "echo Welcome; printf 'no newline'; echo 0123 up '[]'; echo oops >&2; head -c 30000 /dev/zero | tr '\\0' x\n"
     )
@@ -196,9 +197,8 @@ def mounts() -> Iterator[Callable[[Path, str], None]]:
 
 @pytest.mark.parametrize("kind", ["read-only", "full", "missing"])
 def test_a_home_on_which_nothing_can_be_written_is_enough(
-    net: Network, mounts: Callable[[Path, str], None], kind: str
+    net: Network, there: Machine, mounts: Callable[[Path, str], None], kind: str
 ) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     if kind == "missing":
         there.home.rmdir()
     else:
@@ -211,20 +211,18 @@ def test_a_home_on_which_nothing_can_be_written_is_enough(
     assert there.home.exists() is (kind != "missing")
 
 
-def test_a_second_start_sends_no_core_again(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_second_start_sends_no_core_again(net: Network, there: Machine) -> None:
     for name in ("w1", "w2"):
         net.script(f"print(start_node({name!r}, host='db1').state)\n")
     assert len(list((there.home / ".cache/pysh").glob("node-*.zip"))) == 1
 
 
 def test_a_node_is_reached_also_where_sshd_forwards_nothing(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin", AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
+    net.machine(path=DIRECT, AllowStreamLocalForwarding="no", AllowTcpForwarding="no")
     assert net.script("n = start_node('w1', host='db1')\nprint(call(lambda: 6 * 7, on=n))\n") == "42\n"
 
 
-def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network, there: Machine) -> None:
     there.runtime.mkdir(mode=0o755)
     there.runtime.chmod(0o777)
     error = said(net, "start_node('w1', host='db1')")
@@ -237,7 +235,7 @@ def test_a_hub_that_cannot_live_there_says_why_and_where_its_log_is(net: Network
 
 
 def test_nothing_goes_over_a_host_key_that_nobody_vouches_for_until_the_user_does(net: Network) -> None:
-    there = net.machine(known=False, path=f"{DIRECT}:/usr/bin:/bin")
+    there = net.machine(known=False, path=DIRECT)
     error = said(net, "start_node('w1', host='db1')")
     assert "ConnectError [hostkey] nobody vouches for the host key of db1" in error
     assert 'hostkey="accept-new"' in error
@@ -246,8 +244,7 @@ def test_nothing_goes_over_a_host_key_that_nobody_vouches_for_until_the_user_doe
     assert net.script("print(start_node('w1', host='db1', hostkey='accept-new').state)\n") == "up\n"
 
 
-def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network, there: Machine) -> None:
     told = net.script(
         "n = start_node('w1', host='db1')\n"
         "disconnect(n)\n"
@@ -262,8 +259,7 @@ def test_a_name_that_runs_there_already_is_refused_and_left_alone(net: Network) 
 # how long it lives
 
 
-def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(net: Network, there: Machine) -> None:
     net.script("start_node('w1', host='db1')\nstart_node('w2', host='db1', persist=True)\n")
     until(lambda: "w1@db1.sock" not in there.sockets(), "the end of w1", 5)
     assert "w2@db1.sock" in there.sockets()
@@ -272,8 +268,7 @@ def test_an_attached_node_ends_with_its_starter_and_one_that_persists_does_not(n
     hub.terminate()
 
 
-def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+def test_an_attached_node_outlives_its_connection_and_is_found_again(net: Network, there: Machine) -> None:
     net.home.node("n1@localhost")
 
     def ask(code: str) -> str:
@@ -319,9 +314,8 @@ HUB, CARRIER, STAGES, NODE = map(having, ("pysh.runtime.hub", "pysh.transports.c
     ids=["starter-early", "starter-late", "carrier-late", "stages-early", "stages-late", "node-late"],
 )
 def test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_stays(
-    net: Network, who: str, when: Callable[[list[psutil.Process]], list[psutil.Process]]
+    net: Network, there: Machine, who: str, when: Callable[[list[psutil.Process]], list[psutil.Process]]
 ) -> None:
-    there = net.machine(path=f"{DIRECT}:/usr/bin:/bin")
     code = "start_node('w1', host='db1')\nprint('answered', flush=True)\nimport time\ntime.sleep(60)\n"
     with subprocess.Popen(
         [*PYSH, "-c", code],
@@ -349,19 +343,22 @@ def test_whoever_is_killed_before_the_start_was_answered_nothing_half_started_st
 
 
 def test_a_drained_node_finishes_what_it_accepted_and_takes_nothing_new(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(path=DIRECT)
     told = net.script(
         "import time\n"
+        "from pathlib import Path\n"
         "from threading import Thread\n"
         "n = start_node('w1', host='db1')\n"
+        f"go = Path({str(net.home.folder / 'go')!r})\n"
         "def outer():\n    return call(lambda: 6 * 7)\n"
-        "def slow():\n    time.sleep(1.0)\n    return outer()\n"
+        "def slow():\n    while not go.exists(): time.sleep(0.01)\n    return outer()\n"
         "running = task(slow, on=n)\n"
-        "time.sleep(0.3)\n"
+        "while running.status != 'running': time.sleep(0.01)\n"
         "ending = Thread(target=lambda: stop_node(n, drain=30))\n"
         "ending.start()\n"
-        "time.sleep(0.3)\n"
-        "try:\n    call(lambda: 1, on=n)\nexcept NodeDown as error:\n    print(error.reason, error.executed)\n"
+        "try:\n    while True: call(lambda: 1, on=n)\n"
+        "except NodeDown as error:\n    print(error.reason, error.executed)\n"
+        "go.touch()\n"
         "print(running.result())\n"
         "ending.join()\n"
         "print(n.state)\n"
@@ -370,12 +367,12 @@ def test_a_drained_node_finishes_what_it_accepted_and_takes_nothing_new(net: Net
 
 
 def test_what_has_not_begun_when_the_time_is_up_is_told_so(net: Network) -> None:
-    net.machine(path=f"{DIRECT}:/usr/bin:/bin")
+    net.machine(path=DIRECT)
     told = net.script(
         "import os, time\n"
         "n = start_node('w1', host='db1')\n"
         "ts = [task(time.sleep, 60, on=n) for _ in range(os.cpu_count() + 3)]\n"
-        "time.sleep(1)\n"
+        "while not any(t.status == 'running' for t in ts): time.sleep(0.01)\n"
         "stop_node(n, drain=0.5)\n"
         "print(sorted({(type(t.exception()).__name__, t.exception().executed) for t in ts}))\n"
     )

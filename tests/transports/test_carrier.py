@@ -17,6 +17,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from pysh.transports import dial
 from pysh.transports.base import TransportError
 from pysh.transports.means import BROKE
 from pysh.transports.tunnels import Carrier
@@ -208,17 +209,11 @@ async def test_a_closed_port_fails_at_tcp(there: Place, carrier: Carrier, transp
 
 @pytest.mark.parametrize("transport", MEANS)
 async def test_a_port_that_answers_nothing_fails_at_tcp_in_its_time(
-    there: Place, carrier: Carrier, transport: str
+    there: Place, carrier: Carrier, hole: dial.Address, transport: str
 ) -> None:
-    with socket.socket() as full, socket.socket() as one, socket.socket() as other:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for filler in (one, other):
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        port = full.getsockname()[1]
-        there.home.host("hole", {"HostName": "127.0.0.1", "Port": port, "ConnectTimeout": 1})
-        error = await failure(carrier.connect("hole", transport=transport))
+    _, (host, port) = hole
+    there.home.host("hole", {"HostName": host, "Port": port, "ConnectTimeout": 1})
+    error = await failure(carrier.connect("hole", transport=transport))
     assert error.stage == "tcp"
 
 

@@ -15,18 +15,6 @@ V4, V6 = socket.AF_INET, socket.AF_INET6
 
 
 @pytest.fixture
-def hole() -> Iterator[dial.Address]:
-    """An address that answers nothing: a listener whose queue is full."""
-    with socket.socket() as full, socket.socket() as one, socket.socket() as other:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for filler in (one, other):
-            filler.setblocking(False)
-            filler.connect_ex(full.getsockname())
-        yield V4, full.getsockname()
-
-
-@pytest.fixture
 def server() -> Iterator[dial.Address]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

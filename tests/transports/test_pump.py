@@ -40,12 +40,10 @@ class Joined:
     def __init__(self) -> None:
         self.channel = Channel()
         self.pump = Pump(self.channel)
-        self.hub, self.ours = socket.socketpair()
-        for end in (self.hub, self.ours):
-            end.setblocking(False)
 
     async def connect(self) -> None:
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: self.pump, self.ours)
+        self.hub = await self.pump.local()
+        self.hub.setblocking(False)
 
 
 @pytest.fixture
@@ -54,6 +52,18 @@ async def joined() -> AsyncIterator[Joined]:
     yield made
     made.hub.close()
     await until(lambda: made.channel.closed)
+
+
+async def test_a_socket_that_cannot_be_served_is_closed_at_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", refuse)
+    ends = socket.socketpair()
+    monkeypatch.setattr(socket, "socketpair", lambda: ends)
+    with pytest.raises(OSError, match="no"):
+        await Pump(Channel()).local()
+    assert [end.fileno() for end in ends] == [-1, -1]
 
 
 async def test_what_came_before_the_socket_was_there_is_not_lost(joined: Joined) -> None:
