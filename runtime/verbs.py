@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of
+from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
@@ -274,6 +274,7 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
+    refuse_not_yet(kwargs)
     client = current()
     info = choose(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)
@@ -284,6 +285,7 @@ def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Proce
 
 def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Results]:
     """A process on each node, pickled once."""
+    refuse_not_yet(kwargs)
     client = current()
     infos = resolve(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)

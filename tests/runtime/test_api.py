@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pysh
-from pysh.runtime import api
+from pysh.runtime import aio, api
 from pysh.runtime.errors import BlockingCall, ConnectError, NodeDown, TaskTimeout, VersionSkew
 from pysh.runtime.node import Node, NodeEvent
 from pysh.runtime.process import Process
@@ -148,6 +148,56 @@ def test_nothing_is_sent_where_the_call_cannot_run(hub: HubEnd) -> None:
         api.task(lambda limit: limit, 1)
     with pytest.raises(ConnectError):
         api.task(len, "", on="n9")
+    assert hub.client.tasks == {}
+
+
+@pytest.mark.parametrize("verb", [api.task, api.task_all, api.spawn, api.spawn_all, aio.task, aio.spawn, aio.spawn_all])
+def test_an_option_that_is_not_there_yet_starts_nothing(hub: HubEnd, verb: Any) -> None:
+    with pytest.raises(TypeError, match=r"sync= is .* not there yet; nothing was sent"):
+        asyncio.run(verb(dict, sync=1))
+    assert hub.client.tasks == {}
+
+
+def test_a_call_has_no_such_options_and_passes_them_on(hub: HubEnd) -> None:
+    verbs = threading.Thread(target=lambda: hub.result(hub.expect(Kind.SPAWN), {"sync": 1}))
+    verbs.start()
+    assert api.call(dict, sync=1) == {"sync": 1}
+    verbs.join()
+
+
+WAITS = [
+    lambda **late: api.call(len, "", **late),
+    lambda **late: api.call_all(len, "", **late),
+    lambda **late: api.wait([], **late),
+    lambda **late: api.receive(**late),
+    lambda **late: asyncio.run(aio.call(len, "", **late)),
+    lambda **late: asyncio.run(aio.call_all(len, "", **late)),
+    lambda **late: asyncio.run(aio.wait([], **late)),
+    lambda **late: asyncio.run(aio.receive(**late)),
+]
+
+
+@pytest.mark.parametrize("wait", WAITS)
+@pytest.mark.parametrize("timeout", ["x", float("nan")])
+def test_what_is_no_timeout_is_refused_before_anything_is_sent(hub: HubEnd, wait: Any, timeout: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"timeout= takes a number of seconds"):
+        wait(timeout=timeout)
+    assert hub.client.tasks == {}
+
+
+@pytest.mark.parametrize("on", [3, b"n2", ["n2", 3]])
+def test_what_is_no_node_is_refused_with_what_on_takes(hub: HubEnd, on: Any) -> None:
+    for verb in (api.call, api.task, api.spawn, api.call_all):
+        with pytest.raises(TypeError, match=r"on= takes a node, its name, several of those or all_nodes, not"):
+            verb(len, "", on=on)
+    assert hub.client.tasks == {}
+
+
+@pytest.mark.parametrize("limit", ["x", -1, float("nan"), [1]])
+def test_what_is_no_limit_is_refused_before_anything_is_sent(hub: HubEnd, limit: Any) -> None:
+    for verb in (api.task, api.task_all):
+        with pytest.raises((TypeError, ValueError), match=r"limit= takes a number of seconds.* nothing was sent"):
+            verb(len, "", limit=limit)
     assert hub.client.tasks == {}
 
 
@@ -298,7 +348,7 @@ def test_a_cell_that_awaits_may_block() -> None:
 
 INTERRUPTED = """
 import os, signal, threading
-from pysh.runtime import api
+from pysh.runtime import aio, api
 from pysh.runtime.protocol.frames import Kind
 from tests.runtime.hub_end import hub_end
 with hub_end() as hub:
