@@ -191,7 +191,11 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
 
 
 def tasks(on: On = None) -> Rows:
-    """What the nodes `on` (default: this one) run and wait to run, whoever started it."""
+    """What the nodes `on` (default: this one alone) run and wait to run, and the results that they keep.
+
+    A task is listed where it runs, whoever started it and from wherever: what this shell started on others is
+    in `tasks(on=all_nodes)`.
+    """
     return _run("tasks", verbs.tasks(on))
 
 

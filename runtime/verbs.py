@@ -13,7 +13,7 @@ from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
 from pysh.runtime.protocol.terms import BadName, Payload, check_node, split_name
-from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.results import Nodes, Results, Rows, fold
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -211,14 +211,20 @@ def evaluate(node: Node, source: str) -> Steps[Shown]:
 def tasks(on: On) -> Steps[Rows]:
     """What the nodes run and keep, their hubs asked all at once."""
     client = current()
-    rows = Rows(TASK_COLUMNS)
-    for hub, waiter in [(info.hub, client.ask_later("tasks", dest=info.hub)) for info in resolve(client, on)]:
+    infos = resolve(client, on)
+    rows = Rows(TASK_COLUMNS, empty=_no_tasks(infos, len(client.view.nodes)))
+    for hub, waiter in [(info.hub, client.ask_later("tasks", dest=info.hub)) for info in infos]:
         last, page = 0, (yield waiter)
         while page and page[-1]["number"] > last:
             rows += page
             last = page[-1]["number"]
             page = yield client.ask_later("tasks", dest=hub, after=last)
     return rows
+
+
+def _no_tasks(infos: list[NodeInfo], known: int) -> str:
+    others = "" if len(infos) >= known else "; a task is listed where it runs: tasks(on=all_nodes)"
+    return f"no tasks on {', '.join(fold(info.name for info in infos))}{others}"
 
 
 # running code

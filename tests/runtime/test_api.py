@@ -260,6 +260,12 @@ def test_tasks_lists_what_the_nodes_run(hub: HubEnd) -> None:
     assert [row["label"] for row in rows] == ["f", "f"] and "running" in repr(rows)
 
 
+def test_no_tasks_here_points_to_those_on_other_nodes(hub: HubEnd) -> None:
+    hub.serve(tasks=lambda _: [])
+    assert repr(api.tasks()) == "no tasks on n1@here; a task is listed where it runs: tasks(on=all_nodes)"
+    assert repr(api.tasks(on=pysh.all_nodes)) == "no tasks on n1@here, n2@there"
+
+
 def test_tasks_of_a_busy_node_come_a_part_at_a_time(hub: HubEnd) -> None:
     hub.serve(tasks=lambda asked: [{"number": n} for n in range(asked.get("after", 0) + 1, 1001)][:300])
     assert [row["number"] for row in api.tasks(on="n2")] == list(range(1, 1001))
