@@ -1,6 +1,7 @@
 """The command line as data: what may be written, and what it means."""
 
 import argparse
+import re
 from typing import NoReturn
 
 from pysh.shell import codes
@@ -31,6 +32,14 @@ pysh tasks [N] | stop N | cookie new|show
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by ssh.
 """
+
+
+_NAMED = re.compile(r'\b(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
+
+
+def spoken(text: str) -> str:
+    """An error's `text`, which names options as code does (`name=`), with those of the command line (`--name`)."""
+    return _NAMED.sub(lambda found: f"--{found[1]} {found[2] or found[3]}".rstrip(), text)
 
 
 class Parser(argparse.ArgumentParser):

@@ -250,3 +250,11 @@ def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -
     home.node("n2@localhost")
     code = "import shell, runtime, transports\nn2 = connect('n2@localhost')\nprint(call(lambda: 1, on=n2), shell.mine)"
     assert home.script(code).stdout == "1 True\n"
+
+
+def test_a_name_that_is_taken_says_how_to_give_another_where_it_was_given(home: Home) -> None:
+    home.node("n1@localhost")
+    again = home.pysh("node", "--name", "n1@localhost", "--detach")
+    assert (again.returncode, again.stderr.endswith("or choose another name: --name\n")) == (3, True)
+    said = home.script("try: start_node('n1@localhost')\nexcept ConnectError as error: print(error)\n").stdout
+    assert "or choose another name: name=. Nothing ran." in said
