@@ -25,7 +25,7 @@ def _far(asked: argparse.Namespace) -> int:
     """Each stage of the way to another machine, and to every node there."""
     trace = Trace()
     try:
-        with other_machine(asked.host, trace) as other:
+        with other_machine(asked.host, asked.hostkey, trace=trace) as other:
             machine = other.survey()
             trace.lap("find", f"{machine.host}: {len(machine.nodes)} nodes; Python {machine.python} answered")
             refused = [_greet(other, entry, asked, trace) for entry in machine.nodes]

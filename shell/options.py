@@ -69,6 +69,7 @@ def parser(command: str = "") -> Parser:
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add(
         "--python",
@@ -136,7 +137,9 @@ _OWN = {
     "cookie": _cookie,
 }
 
-_VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--listen", "--python", "--timeout")
+_VALUED = (
+    "--name", "--sname", "--cookie", "--cookie-file", "--connect", "--hostkey", "--listen", "--python", "--timeout",
+)  # fmt: skip
 
 
 def split(argv: list[str]) -> tuple[str, list[str], list[str]]:

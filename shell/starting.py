@@ -45,6 +45,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         "persistent": role == "headless",
         "listen": asked.listen,
         "connect": [a for a in asked.connect.split(",") if a],
+        "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
         **config.grace(),
     }
@@ -76,7 +77,7 @@ def attach(asked: argparse.Namespace) -> int:
     from pysh.shell.reaching import reached
 
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
-    with reached(asked.node, cookie) as node:
+    with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
         return _terminal(asked, tty, cookie, node.connect, force=asked.force, **node.proof())
 

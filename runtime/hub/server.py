@@ -22,6 +22,7 @@ from pysh.runtime.hub.peer import Peer, joined
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.connection import Recovered, Silent, Suspect
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
@@ -308,7 +309,7 @@ class Server:
             "version": "{}-{}".format(*WIRE), "listen": self.listens,
         })  # fmt: skip
         for address in self.config.get("connect", ()):
-            self.core.members.connect(address)
+            self.core.members.connect(address, way=read_way(self.config))
         if self.config["role"] == "shell":
             self.core.now = time.monotonic()
             self.core.expect_terminal(FIRST_TERMINAL)
