@@ -46,6 +46,7 @@ def node(asked: argparse.Namespace) -> int:
     settings = {
         "role": "headless", "persistent": True, "incarnation": secrets.token_hex(16),
         "cookie": config.read_cookie(asked.cookie, asked.cookie_file).hex(),
+        "cookie_source": "the pysh that started it",
         "connect": [address for address in asked.connect.split(",") if address],
         "hostkey": asked.hostkey,
         **config.grace(),

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
-from pysh.runtime.protocol.terms import split_name
+from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.transports import unix
 
@@ -26,7 +26,7 @@ def full_name(text: str | None) -> str:
     return name
 
 
-def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> dict[str, Any]:
+def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) -> dict[str, Any]:
     """What a hub is told at its start. Raises `ConfigError`, as for a Python that cannot run code."""
     cwd = os.getcwd()
     python = interpreter.user_python(asked.python, cwd)
@@ -35,6 +35,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         "role": role,
         "name": name,
         "cookie": cookie.hex(),
+        "cookie_source": cookie.source,
         "python": executable,
         "python_version": version,
         "cwd": cwd,

@@ -28,7 +28,7 @@ from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.member import GRACE
 from pysh.runtime.protocol.node import Node
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Cookie
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Server:
         self.config = config
         self.claim = claim
         self.runners = runners
-        self.cookie = bytes.fromhex(config["cookie"])
+        self.cookie = Cookie(bytes.fromhex(config["cookie"]), config.get("cookie_source", ""))
         self.incarnation = bytes.fromhex(config["incarnation"])
         self.name: str = config["name"]
         self.link_numbers = count(1)

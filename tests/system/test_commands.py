@@ -100,6 +100,8 @@ def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: H
     assert (done.returncode, done.stdout) == (0, "no tasks\n")
     assert "n2@localhost did not answer" in done.stderr
     assert "the cookies of n2@localhost and the terminal differ" in done.stderr
+    assert f"here it is that of the cookie file {home.environ['HOME']}/.config/pysh/cookie" in done.stderr
+    assert "here it is that of --cookie\n" in home.pysh("tasks", "n1", "--cookie", "guess").stderr
     assert "n1@localhost" not in done.stderr
     home.pysh("stop", "n1")
     done = home.pysh("tasks", "--json")

@@ -33,3 +33,4 @@ def test_the_program_runs(home: Home) -> None:
     given = PROGRAM.replace("start()", 'start(cookie="my_secret_cookie")')
     refused = home.run([sys.executable, "-c", given])
     assert "differ: give both the same" in refused.stderr
+    assert "here it is that of start(cookie=). Nothing ran." in refused.stderr
