@@ -23,14 +23,18 @@ pysh                      a shell on a new node
 pysh FILE.pysh [ARG ...]  run a file: Python, with await and pysh's names
 pysh -c CODE [ARG ...]    run CODE            pysh -   run standard input
 
-pysh node --name N [--detach]    a node without a terminal
+pysh node --name N [--detach]    a node without a terminal (--on HOST: there)
 pysh attach N                    this terminal on the shell of node N
 pysh rpc N -c CODE               run CODE in the shell of node N
 pysh ls [HOST]                   the nodes that run here, or on another machine
+pysh tasks [N]                   what the nodes here, or node N, run and keep
+pysh logs N                      what node N printed of itself
+pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
-pysh tasks [N] | stop N | cookie new|show
+pysh cookie new|show|copy HOST   the secret that nodes share
 
-N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by ssh.
+N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
+ssh. See also: pysh COMMAND --help
 """
 
 

@@ -1,9 +1,11 @@
 import asyncio
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -392,6 +394,18 @@ def test_every_public_name_is_there_and_listed() -> None:
     assert set(pysh.__all__) <= set(dir(pysh))
     with pytest.raises(AttributeError, match="no attribute 'no_such'"):
         getattr(pysh, "no_such")  # noqa: B009
+
+
+def test_the_design_marks_those_of_its_names_that_are_not_there_yet() -> None:
+    design = (Path(__file__).parents[2] / "docs/design.md").read_text().partition("## 6. Public names")[2]
+    lines = [line for line in design.split("```")[1].splitlines() if line[:1].isalpha() and line != "python"]
+    assert len(lines) > 20
+    for line in lines:
+        text, _, comment = line.partition("#")
+        while (less := re.sub(r"\([^()]*\)", "", text)) != text:  # the parameters
+            text = less
+        for name in re.findall(r"\w+", text.partition("->")[0]):
+            assert hasattr(pysh, name) != comment.strip().startswith("later"), name
 
 
 def test_importing_pysh_imports_next_to_nothing() -> None:
