@@ -228,7 +228,7 @@ class NoProcess(PyshError):
         self.pid = pid
 
     def what(self) -> str:
-        return f"there is no process {self.pid}; processes() shows those that live"
+        return f"there is no process {self.pid}: it has ended, or never was"
 
 
 class MailboxFull(PyshError):
