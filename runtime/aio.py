@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from pysh.runtime import api, messages, verbs
-from pysh.runtime.calls import Fn
+from pysh.runtime.calls import Fn, check_timeout
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
@@ -92,6 +92,7 @@ async def task(
 
 async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
     """The value of `fn(*args, **kwargs)`, run on a node; cancelling this cancels that."""
+    check_timeout(timeout)
     made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
     made.submit(meta, payload)
     limit = asyncio.timeout(timeout)
@@ -116,6 +117,7 @@ async def task_all(
 
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
+    check_timeout(timeout)
     tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
     try:
         await wait(tasks, timeout)
@@ -154,6 +156,7 @@ async def processes(on: On = None) -> Rows:
 
 async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds."""
+    check_timeout(timeout)
     waited = verbs.listed(ts)
     try:
         await drive(verbs.all_of(waited), timeout)
@@ -181,6 +184,7 @@ async def send(dest: Dest, message: Any) -> None:
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:
     """The first message that matches."""
+    check_timeout(timeout)
     return await drive(messages.receive(match), timeout)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pysh.runtime import messages, verbs
-from pysh.runtime.calls import Fn, Ties
+from pysh.runtime.calls import Fn, Ties, check_timeout, refuse_not_yet
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
@@ -117,6 +117,7 @@ def task(fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detac
     It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. Raises
     `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
     """
+    refuse_not_yet(kwargs)
     made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
     made.submit(meta, payload)
     return made
@@ -128,6 +129,7 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
     `TaskTimeout` after `timeout` seconds, with the task, which goes on. Ctrl-C cancels it.
     """
     refuse_to_block("call")
+    check_timeout(timeout)
     made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
     try:
         made.submit(meta, payload)
@@ -141,6 +143,7 @@ def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, **kwargs: Any
 ) -> Results:
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
+    refuse_not_yet(kwargs)
     return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
 
 
@@ -150,6 +153,7 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
     After `timeout` seconds those that are not done have a `TaskTimeout`. Ctrl-C cancels them.
     """
     refuse_to_block("call_all")
+    check_timeout(timeout)
     tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
     try:
         wait(tasks, timeout)
@@ -187,7 +191,11 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
 
 
 def tasks(on: On = None) -> Rows:
-    """What the nodes `on` (default: this one) run and wait to run, whoever started it."""
+    """What the nodes `on` (default: this one alone) run and wait to run, and the results that they keep.
+
+    A task is listed where it runs, whoever started it and from wherever: what this shell started on others is
+    in `tasks(on=all_nodes)`.
+    """
     return _run("tasks", verbs.tasks(on))
 
 
@@ -207,6 +215,7 @@ def process_info(process: Process) -> dict[str, Any]:
 
 def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds: `(done, pending)`."""
+    check_timeout(timeout)
     waited = verbs.listed(ts)
     try:
         _run("wait", verbs.all_of(waited), timeout)
@@ -251,6 +260,7 @@ def receive(match: Any = None, timeout: float | None = None) -> Any:
     `match` is a type, a predicate, a value, or a tuple of such and `...` held against a tuple part by
     part; None takes any. Raises `TimeoutError` after `timeout` seconds.
     """
+    check_timeout(timeout)
     return _run("receive", messages.receive(match), timeout)
 
 

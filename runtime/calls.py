@@ -33,6 +33,9 @@ class Ties(NamedTuple):
 
 NO_TIES = Ties()
 
+NOT_YET = frozenset(("isolate", "memory", "cpu", "where", "sync"))
+"""Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
+
 _metas: dict[tuple[Any, ...], bytes] = {}
 
 
@@ -77,6 +80,8 @@ class Call:
         self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
     ) -> bytes:  # fmt: skip
         """The meta of its SPAWN. Most calls have one that was packed before."""
+        if limit is not None:
+            check_seconds("limit", limit)
         key = (self.label, self.spec, owner, kind, limit, detach, ties)
         packed = _metas.get(key)
         if packed is None:
@@ -98,9 +103,25 @@ class Call:
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:
-            check_seconds("limit", limit)
             said["limit"] = limit
         return pack(said)
+
+
+def refuse_not_yet(kwargs: Kwargs) -> None:
+    """Raise `TypeError` if one of `kwargs` is an option that is not there yet."""
+    if kwargs and not NOT_YET.isdisjoint(kwargs):
+        name = next(name for name in kwargs if name in NOT_YET)
+        raise TypeError(
+            f"{name}= is an option that is not there yet; nothing was sent. Where it is a keyword of the function's "
+            f"own, bind it before: functools.partial(fn, {name}=...)"
+        )
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Raise `TypeError` or `ValueError` unless `timeout` is None or a number of seconds; less than 0 is as 0."""
+    if timeout is not None and (not isinstance(timeout, int | float) or timeout != timeout):
+        kind = ValueError if isinstance(timeout, float) else TypeError
+        raise kind(f"timeout= takes a number of seconds, or None for as long as it takes, not {timeout!r}")
 
 
 def check_seconds(option: str, value: float) -> None:
@@ -108,7 +129,7 @@ def check_seconds(option: str, value: float) -> None:
     if not isinstance(value, int | float):
         raise TypeError(f"{option}= takes a number of seconds, not {value!r}; nothing was sent")
     if not value >= 0:
-        raise ValueError(f"{option}={value!r} is no number of seconds; nothing was sent")
+        raise ValueError(f"{option}= takes a number of seconds, 0 or more, not {value!r}; nothing was sent")
 
 
 def owner_of(client: Client) -> Pid | None:

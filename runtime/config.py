@@ -19,7 +19,7 @@ from pysh.runtime.places import (
     state_dir,
     write_private,
 )
-from pysh.runtime.protocol.terms import check_host
+from pysh.runtime.protocol.terms import Cookie, check_host
 
 __all__ = [
     "ConfigError",
@@ -56,12 +56,12 @@ def cookie_file() -> str:
     return os.path.join(config_dir(), "cookie")
 
 
-def read_cookie(text: str | None = None, file: str | None = None) -> bytes:
+def read_cookie(text: str | None = None, file: str | None = None, option: str = "--cookie") -> Cookie:
     """The secret that nodes share: `text`, else what `file` holds, else `$PYSH_COOKIE`, else the file
     `$PYSH_COOKIE_FILE`, else our own cookie file, which the first start makes.
 
-    `$PYSH_COOKIE` leaves the environment, so that no child inherits it and nobody sees it there. Raises
-    `CookieError`.
+    `option` is how `text` was given. `$PYSH_COOKIE` leaves the environment, so that no child inherits it and
+    nobody sees it there. Raises `CookieError`.
     """
     variable = os.environ.pop("PYSH_COOKIE", None)
     if variable:
@@ -69,19 +69,19 @@ def read_cookie(text: str | None = None, file: str | None = None) -> bytes:
 
         system.hide_argument(variable)
     if text is not None:
-        return _checked(os.fsencode(text), "--cookie")
+        return _checked(os.fsencode(text), option)
     if file is not None:
-        return _cookie_in(file)
+        return _cookie_in(file, f"--cookie-file {file}")
     if variable is not None:
         return _checked(os.fsencode(variable), "$PYSH_COOKIE")
     if named := os.environ.get("PYSH_COOKIE_FILE"):
-        return _cookie_in(named)
+        return _cookie_in(named, f"$PYSH_COOKIE_FILE, {named}")
     if not os.path.lexists(cookie_file()):
         try:
             new_cookie(replace=False)
         except FileExistsError:
             pass  # another start was faster
-    return _cookie_in(cookie_file())
+    return _cookie_in(cookie_file(), f"the cookie file {cookie_file()}")
 
 
 def new_cookie(file: str | None = None, *, replace: bool = True) -> str:
@@ -103,23 +103,23 @@ def new_cookie(file: str | None = None, *, replace: bool = True) -> str:
     return path
 
 
-def _checked(cookie: bytes, source: str) -> bytes:
+def _checked(cookie: bytes, source: str) -> Cookie:
     cookie = cookie.strip()
     hint = "make a good one: pysh cookie new"
     if not cookie:
         raise CookieError("the cookie is empty", source, hint)
     if len(cookie) > MAX_COOKIE or len(cookie.splitlines()) > 1:
         raise CookieError(f"a cookie is one line of at most {MAX_COOKIE} bytes", source, hint)
-    return cookie
+    return Cookie(cookie, source)
 
 
-def _cookie_in(path: str) -> bytes:
+def _cookie_in(path: str, source: str) -> Cookie:
     """The cookie in the file `path`, if nobody else can read or change it."""
     try:
         with open(_open_cookie(path), "rb") as file:
             if not (_inherited(path) and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode)):
                 _check_cookie_file(path, os.fstat(file.fileno()))
-            return _checked(file.read(MAX_COOKIE + 2), path)
+            return Cookie(_checked(file.read(MAX_COOKIE + 2), path), source)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             evidence, hint = (

@@ -129,7 +129,8 @@ class TaskTimeout(PyshError, TimeoutError):
     def what(self) -> str:
         within = "in time" if self.seconds is None else f"within {self.seconds:g} s"
         who = f" from {self.name}" if self.name else ""
-        return f"no result{who} {within}; it goes on: wait again with result(), or end it with cancel()"
+        handle = "its handle is the .task of this exception (at the prompt: sys.last_value.task)"
+        return f"no result{who} {within}; it goes on, and {handle}: wait again with result(), or end it with cancel()"
 
 
 class TaskCancelled(PyshError):
@@ -227,7 +228,7 @@ class NoProcess(PyshError):
         self.pid = pid
 
     def what(self) -> str:
-        return f"there is no process {self.pid}; processes() shows those that live"
+        return f"there is no process {self.pid}: it has ended, or never was"
 
 
 class MailboxFull(PyshError):

@@ -1,6 +1,6 @@
 """Which Python the user's code runs in, and whether it can."""
 
-# ruff: noqa: PTH100, PTH103, PTH109, PTH111, PTH113, PTH116, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103, PTH109, PTH111, PTH112, PTH113, PTH116, PTH118, PTH120
 
 import os
 import stat
@@ -35,18 +35,27 @@ def user_python(explicit: str | None = None, cwd: str | None = None, environ: Ma
     if active := environ.get("VIRTUAL_ENV"):
         python = os.path.join(active, "bin/python")
         if not _is_executable(python):
-            hint = "leave it (deactivate), or choose a Python: --python PATH"
+            hint = "leave it (deactivate), or choose a Python: python=PATH"
             raise PythonError("the active virtual environment has no Python", f"VIRTUAL_ENV={active}", hint)
         return python
     return _nearest_venv(cwd) or sys.executable
 
 
 def _named(name: str, cwd: str, environ: Mapping[str, str]) -> str:
-    for path in _meanings(os.path.expanduser(name), cwd, environ):
+    paths = list(_meanings(os.path.expanduser(name), cwd, environ))
+    for path in paths:
         if _is_executable(path):
             return path
-    where = "no such program on the PATH" if "/" not in name else "no such program"
-    raise PythonError("there is no such Python", f"--python {name}: {where}", "see what there is: type -a python3")
+    tried = "; ".join(f"{path}: {_why_not(path)}" for path in paths) if "/" in name else "no such program on the PATH"
+    evidence = f'python="{name}": {tried}'
+    raise PythonError("there is no such Python", evidence, "see what there is: type -a python3")
+
+
+def _why_not(path: str) -> str:
+    """Why the program at `path` cannot be started."""
+    if not os.path.lexists(path):
+        return "not there"
+    return "a folder" if os.path.isdir(path) else "not executable"
 
 
 def _meanings(name: str, cwd: str, environ: Mapping[str, str]) -> Iterator[str]:
@@ -86,7 +95,7 @@ def _check_owner(venv: str, python: str) -> None:
         reason = f"its mode is {stat.S_IMODE(found.st_mode):04o}: anybody may change it"
     else:
         return
-    hint = f"if you trust it: --python {python}; if not: --python {sys.executable}"
+    hint = f'if you trust it: python="{python}"; if not: python="{sys.executable}"'
     raise PythonError("the nearest virtual environment is not safe to run", f"{venv}: {reason}", hint)
 
 
@@ -102,7 +111,7 @@ def check_python(path: str) -> tuple[str, str]:
     version, executable = _recall(key) or _ask_and_note(path, key)
     if tuple(map(int, version.split("."))) < OLDEST:
         what = f"user code needs Python {OLDEST[0]}.{OLDEST[1]} or newer"
-        hint = "choose another: --python PATH"
+        hint = "choose another: python=PATH"
         raise PythonError(what, f"{path} is Python {version}", hint)
     return version, executable
 
@@ -118,7 +127,7 @@ def _ask(path: str) -> tuple[str, str]:
     import subprocess
 
     command = [path, "-E", "-S", "-c", _ASK]
-    hint = "choose another: --python PATH"
+    hint = "choose another: python=PATH"
     try:
         told = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
     except OSError as error:

@@ -174,6 +174,8 @@ def resolve(client: Client, on: On) -> list[NodeInfo]:
         return [find(client, str(on))]
     if isinstance(on, AllNodes):
         return client.view.nodes or [here(client)]
+    if isinstance(on, bytes) or not isinstance(on, Iterable):
+        raise TypeError(f"on= takes a node, its name, several of those or all_nodes, not {on!r}; nothing was sent")
     found = {info.incarnation: info for one in on for info in resolve(client, one)}
     if not found:
         raise ValueError("on= names no node")

@@ -14,7 +14,7 @@ from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import Pid, check_node, split_name
+from pysh.runtime.protocol.terms import Cookie, Pid, check_node, split_name
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.guest import wake_on_signals
 from pysh.runtime.task import Task
@@ -66,7 +66,10 @@ def start(name: str | None = None, cookie: str | None = None, listen: str | None
             if name is not None and name not in (client.name, client.name.partition("@")[0]):
                 raise PyshError(f"this is {client.name} already, and cannot be {name} too", executed="no")
             return Here(client.name)
-        secret = config.read_cookie(cookie or _settings["cookie"], None if cookie else _settings["cookie_file"])
+        if cookie:
+            secret = config.read_cookie(cookie, option="start(cookie=)")
+        else:
+            secret = config.read_cookie(_settings["cookie"], _settings["cookie_file"])
         printer = _started(_full_name(name or _settings["name"]), secret, listen or _settings["listen"])
         return Here(printer.client.name, printer)
 
@@ -82,12 +85,13 @@ def _full_name(name: str | None) -> str:
     return f"{check_node(name or config.generated_name())}@{config.default_node_host()}"
 
 
-def _started(name: str, cookie: bytes, listen: str | None) -> "Printer":
+def _started(name: str, cookie: Cookie, listen: str | None) -> "Printer":
     secret, python = os.urandom(32), f"{sys.version_info.major}.{sys.version_info.minor}"
     asked = {
         "role": "program",
         "name": name,
         "cookie": cookie.hex(),
+        "cookie_source": cookie.source,
         "secret": secret.hex(),
         "python": sys.executable,
         "python_version": python,

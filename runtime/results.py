@@ -95,17 +95,18 @@ def _ranges(numbers: list[str]) -> Iterator[str]:
 
 
 class Rows(list[dict[str, Any]]):
-    """Plain data, one dict a row: a table at the prompt."""
+    """Plain data, one dict a row: a table at the prompt, where `empty` says what it means that there is none."""
 
-    def __init__(self, columns: Sequence[str], rows: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(self, columns: Sequence[str], rows: Iterable[dict[str, Any]] = (), empty: str = "") -> None:
         super().__init__(rows)
         self.columns = list(columns)
+        self.empty = empty
 
     def __pysh_table__(self) -> tuple[list[str], list[list[str]]]:
         return self.columns, [[field(row.get(column)) for column in self.columns] for row in self]
 
     def __repr__(self) -> str:
-        return table(*self.__pysh_table__())
+        return table(*self.__pysh_table__()) if self or not self.empty else self.empty
 
 
 class Nodes(list[Node]):

@@ -6,7 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.calls import check_seconds
+from pysh.runtime.calls import check_seconds, check_timeout
 from pysh.runtime.errors import NodeDown, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
@@ -108,6 +108,7 @@ class Task:
         return self.outcome()
 
     def _wait(self, verb: str, timeout: float | None) -> None:
+        check_timeout(timeout)
         if not self.waiter.done:
             refuse_to_block(verb, "await t")
             if not self.waiter.wait(timeout):

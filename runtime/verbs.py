@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of
+from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
@@ -13,7 +13,7 @@ from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
 from pysh.runtime.protocol.terms import HUB, BadName, Payload, Pid, check_node, split_name
-from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.results import Nodes, Results, Rows, fold
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -211,8 +211,10 @@ def evaluate(node: Node, source: str) -> Steps[Shown]:
 
 def tasks(on: On) -> Steps[Rows]:
     """What the nodes run and keep, their hubs asked all at once."""
+    client = current()
     rows = yield from _listed("tasks", on)
-    return Rows(TASK_COLUMNS, [row for _, row in rows])
+    empty = _no_tasks(resolve(client, on), len(client.view.nodes))
+    return Rows(TASK_COLUMNS, [row for _, row in rows], empty=empty)
 
 
 def processes(on: On) -> Steps[Rows]:
@@ -246,6 +248,11 @@ def process_info(process: Process) -> Steps[dict[str, Any]]:
     told = yield client.ask_later("process", dest=hub, number=process.pid.number)
     links = [Process(Pid(*pid), client.view.name_of(pid[0])) for pid in told.pop("links")]
     return {"process": process, **told, "links": links}
+
+
+def _no_tasks(infos: list[NodeInfo], known: int) -> str:
+    others = "" if len(infos) >= known else "; a task is listed where it runs: tasks(on=all_nodes)"
+    return f"no tasks on {', '.join(fold(info.name for info in infos))}{others}"
 
 
 # running code
@@ -301,6 +308,7 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
+    refuse_not_yet(kwargs)
     client = current()
     info = choose(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)
@@ -311,6 +319,7 @@ def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Proce
 
 def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Results]:
     """A process on each node, pickled once."""
+    refuse_not_yet(kwargs)
     client = current()
     infos = resolve(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)

@@ -72,5 +72,5 @@ def _explain(error: Exception) -> int:
     """Print an error of ours in one line; others keep their traceback."""
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
-    print(f"pysh: {error}", file=sys.stderr)
+    print(f"pysh: {options.spoken(str(error))}", file=sys.stderr)
     return codes.of(error)

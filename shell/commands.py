@@ -34,7 +34,7 @@ def cookie_of(asked: argparse.Namespace) -> bytes:
 def ls(asked: argparse.Namespace) -> int:
     """The nodes of this machine, from its runtime directory; or those of another one."""
     if asked.host:
-        with other_machine(asked.host) as other:
+        with other_machine(asked.host, asked.hostkey) as other:
             machine = other.survey()
         entries, looked = list(machine.nodes), " and ".join(machine.looked)
     else:
@@ -65,7 +65,7 @@ def tasks(asked: argparse.Namespace) -> int:
     """The tasks that the nodes here, or one node anywhere, run or keep results of."""
     cookie = cookie_of(asked)
     if asked.node:
-        with reached(asked.node, cookie) as node:
+        with reached(asked.node, cookie, asked.hostkey) as node:
             rows, code = _tasks_of(node, cookie), codes.OK
     else:
         rows, code = _tasks_here(cookie)
@@ -116,7 +116,7 @@ def _pages(client: Client) -> Iterator[dict[str, Any]]:
 def stop(asked: argparse.Namespace) -> int:
     """End a node, and wait until it is gone."""
     cookie = cookie_of(asked)
-    with reached(asked.node, cookie) as node:
+    with reached(asked.node, cookie, asked.hostkey) as node:
         name, pid = node.entry.name, node.entry.pid
         ask(node, cookie).ask("stop", timeout=STOP_SECONDS, drain=asked.drain)
         seconds = STOP_SECONDS + (asked.drain or 0.0)
@@ -136,7 +136,7 @@ def rpc(asked: argparse.Namespace) -> int:
     Ctrl-C ends the code there too, as far as it is what runs.
     """
     cookie = cookie_of(asked)
-    with reached(asked.node, cookie) as node:
+    with reached(asked.node, cookie, asked.hostkey) as node:
         return _rpc(asked, node.entry.name, ask(node, cookie))
 
 
@@ -206,7 +206,7 @@ def logs(asked: argparse.Namespace) -> int:
     """What a node printed of itself, also one that is gone."""
     from pysh.shell import elsewhere
 
-    print(elsewhere.log_of(asked.node), end="")
+    print(elsewhere.log_of(asked.node, asked.hostkey), end="")
     return codes.OK
 
 

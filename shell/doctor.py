@@ -11,7 +11,7 @@ from pysh.runtime.errors import traced
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.interpreter import PythonError
-from pysh.shell import codes
+from pysh.shell import codes, options
 from pysh.shell.reaching import Far, OtherMachine, other_machine
 from pysh.transports.base import TransportError
 
@@ -25,7 +25,7 @@ def _far(asked: argparse.Namespace) -> int:
     """Each stage of the way to another machine, and to every node there."""
     trace = Trace()
     try:
-        with other_machine(asked.host, trace) as other:
+        with other_machine(asked.host, asked.hostkey, trace=trace) as other:
             machine = other.survey()
             trace.lap("find", f"{machine.host}: {len(machine.nodes)} nodes; Python {machine.python} answered")
             refused = [_greet(other, entry, asked, trace) for entry in machine.nodes]
@@ -54,7 +54,7 @@ def _near(asked: argparse.Namespace) -> int:
         try:
             print(f"{name:8} {look()}")
         except (config.ConfigError, PythonError, TransportError, OSError) as error:
-            print(f"{name:8} {error}")
+            print(f"{name:8} {options.spoken(str(error))}")
             failed = True
     return codes.FAILED if failed else codes.OK
 

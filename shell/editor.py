@@ -188,8 +188,9 @@ class Editor:
         verdict = enter(buffer.text, buffer.cursor_position)
         if isinstance(verdict, Newline):
             buffer.insert_text("\n" + verdict.indent)
-        # The node may run another version of Python: a second Enter asks it.
-        elif isinstance(verdict, Wrong) and buffer.validation_error is None:
+        # The node may run another version of Python: a second Enter asks it. So does what was typed ahead: it is
+        # the next line, by somebody who has not seen the mistake.
+        elif isinstance(verdict, Wrong) and buffer.validation_error is None and not self._input.typed_ahead:
             buffer.cursor_position = verdict.position
             buffer.validation_error = ValidationError(verdict.position, verdict.message)
         else:

@@ -13,7 +13,7 @@ from pysh.runtime.hub.starting import Asked
 from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.runtime.verbs import node_name
 from pysh.shell import codes
-from pysh.shell.reaching import OtherMachine, other_machine
+from pysh.shell.reaching import OtherMachine, Pin, other_machine
 from pysh.transports.base import TransportError, cleaned
 
 LAST_SECONDS = 5.0
@@ -46,10 +46,12 @@ def node(asked: argparse.Namespace) -> int:
     settings = {
         "role": "headless", "persistent": True, "incarnation": secrets.token_hex(16),
         "cookie": config.read_cookie(asked.cookie, asked.cookie_file).hex(),
+        "cookie_source": "the pysh that started it",
         "connect": [address for address in asked.connect.split(",") if address],
+        "hostkey": asked.hostkey,
         **config.grace(),
     }  # fmt: skip
-    with other_machine(asked.on) as other:
+    with other_machine(asked.on, asked.hostkey) as other:
         started = other.start(Asked(name, asked.on, asked.python or ""), settings)
         up = started.python
         print(f"{name} runs in Python {up.version}, {up.executable} ({started.why})", file=sys.stderr)
@@ -71,11 +73,11 @@ def node(asked: argparse.Namespace) -> int:
         return until_told(name, live, end, asked.timeout or 0.0)
 
 
-def log_of(text: str) -> str:
+def log_of(text: str, hostkey: Pin = None) -> str:
     """What the node that `text` names printed of itself, here or on another machine. Raises `TransportError`."""
     match discovery.meant(text):
         case There(node, destination, host):
-            with other_machine(destination) as other:
+            with other_machine(destination, hostkey) as other:
                 return _log_there(other, node, host)
         case Here(node, written):
             path = logs.log_file(written) or logs.log_file(node)
@@ -102,7 +104,7 @@ def _log_there(other: OtherMachine, node: str, host: str) -> str:
 
 def copy_cookie(asked: argparse.Namespace, cookie: bytes) -> int:
     """Give our cookie to another machine, over standard input."""
-    with other_machine(asked.host) as other:
+    with other_machine(asked.host, asked.hostkey) as other:
         other.check_vouched()
         line = cookie + b"\n"
         ran = other.run(_command(COOKIE, str(len(line)), "force" if asked.force else "keep"), line)

@@ -46,6 +46,14 @@ class Keys(Vt100Input):
             self.pressed_at = time.monotonic()
         return keys
 
+    @property
+    def typed_ahead(self) -> bool:
+        """Whether more was typed behind the keys that were read."""
+        try:
+            return bool(self._keyboard.look())
+        except EOFError:
+            return False  # whoever reads next is told
+
     def wake(self) -> None:
         """Something was put back. Called in the loop."""
         if self._ready is not None:

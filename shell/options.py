@@ -1,6 +1,7 @@
 """The command line as data: what may be written, and what it means."""
 
 import argparse
+import re
 from typing import NoReturn
 
 from pysh.shell import codes
@@ -22,15 +23,27 @@ pysh                      a shell on a new node
 pysh FILE.pysh [ARG ...]  run a file: Python, with await and pysh's names
 pysh -c CODE [ARG ...]    run CODE            pysh -   run standard input
 
-pysh node --name N [--detach]    a node without a terminal
+pysh node --name N [--detach]    a node without a terminal (--on HOST: there)
 pysh attach N                    this terminal on the shell of node N
 pysh rpc N -c CODE               run CODE in the shell of node N
 pysh ls [HOST]                   the nodes that run here, or on another machine
+pysh tasks [N]                   what the nodes here, or node N, run and keep
+pysh logs N                      what node N printed of itself
+pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
-pysh tasks [N] | stop N | cookie new|show
+pysh cookie new|show|copy HOST   the secret that nodes share
 
-N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by ssh.
+N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
+ssh. See also: pysh COMMAND --help
 """
+
+
+_NAMED = re.compile(r'\b(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
+
+
+def spoken(text: str) -> str:
+    """An error's `text`, which names options as code does (`name=`), with those of the command line (`--name`)."""
+    return _NAMED.sub(lambda found: f"--{found[1]} {found[2] or found[3]}".rstrip(), text)
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,6 +73,7 @@ def parser(command: str = "") -> Parser:
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add(
         "--python",
@@ -127,7 +141,9 @@ _OWN = {
     "cookie": _cookie,
 }
 
-_VALUED = ("--name", "--sname", "--cookie", "--cookie-file", "--connect", "--listen", "--python", "--timeout")
+_VALUED = (
+    "--name", "--sname", "--cookie", "--cookie-file", "--connect", "--hostkey", "--listen", "--python", "--timeout",
+)  # fmt: skip
 
 
 def split(argv: list[str]) -> tuple[str, list[str], list[str]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from socket import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.handshake import Work
     from pysh.transports.asking import Question
     from pysh.transports.control import Ran
+
+
+Pin = Literal["accept-new"] | None
+"""Whether the key of an unknown host is written down and vouched for by that, as `--hostkey` says."""
 
 
 class Reached:
@@ -62,9 +66,10 @@ class Far(Reached):
 
 class OtherMachine:
     """An SSH connection to another machine, or to a node that listens there by itself, by a carrier of our own;
-    `close` ends both. Without a `cookie` to be proved somebody has to vouch for the host key."""
+    `close` ends both. Without a `cookie` to be proved somebody has to vouch for the host key, or `hostkey` to
+    write it down."""
 
-    def __init__(self, destination: str, trace: Trace, cookie: bytes = b"") -> None:
+    def __init__(self, destination: str, trace: Trace, cookie: bytes = b"", hostkey: Pin = None) -> None:
         self.destination = destination
         # Only who goes to another machine pays for the import of these.
         import asyncio
@@ -79,7 +84,7 @@ class OtherMachine:
         self._carrier = self._runner.run(Carrier.start(known_hosts))
         try:
             ask = partial(_ask, destination) if asking.somebody_here() else None
-            connecting = self._carrier.connect(destination, ask=ask, secret=cookie)
+            connecting = self._carrier.connect(destination, hostkey=hostkey, ask=ask, secret=cookie)
             self._ssh = self._runner.run(connecting)
             trace.connected(self._ssh.facts, shared=False)
             if not cookie:
@@ -171,7 +176,9 @@ async def _within(seconds: float, ended: "asyncio.Future[Any]") -> None:
 
 
 @contextmanager
-def other_machine(destination: str, trace: Trace | None = None, cookie: bytes = b"") -> Iterator[OtherMachine]:
+def other_machine(
+    destination: str, hostkey: Pin = None, *, trace: Trace | None = None, cookie: bytes = b""
+) -> Iterator[OtherMachine]:
     """A machine for as long as a command needs it; `trace` is told of the way there.
 
     Raises `TransportError` or `BadName`.
@@ -179,7 +186,7 @@ def other_machine(destination: str, trace: Trace | None = None, cookie: bytes = 
     from pysh.runtime.protocol.addresses import check_destination
 
     check_destination(destination)
-    made = OtherMachine(destination, trace or Trace(), cookie)
+    made = OtherMachine(destination, trace or Trace(), cookie, hostkey)
     try:
         yield made
     finally:
@@ -187,14 +194,14 @@ def other_machine(destination: str, trace: Trace | None = None, cookie: bytes = 
 
 
 @contextmanager
-def reached(text: str, cookie: bytes) -> Iterator[Reached]:
+def reached(text: str, cookie: bytes, hostkey: Pin = None) -> Iterator[Reached]:
     """The node that `text` names, to be proved the `cookie`.
 
     Raises `TransportError`, `NoSuchNode` with who runs there, or `BadName`.
     """
     match discovery.meant(text):
         case There(node, destination, _):
-            with other_machine(destination, cookie=cookie) as other:
+            with other_machine(destination, hostkey, cookie=cookie) as other:
                 yield Far(other.find(node), other)
         case Here(_, written):
             yield Reached(discovery.find(written))

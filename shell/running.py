@@ -38,7 +38,7 @@ def _prepare(settings: dict[str, Any]) -> None:
         from pysh.runtime import api
 
         for address in settings["connect"]:
-            api.connect(address)
+            api.connect(address, hostkey=settings["hostkey"])
 
 
 class Ended(SystemExit):

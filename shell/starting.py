@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
-from pysh.runtime.protocol.terms import split_name
+from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.transports import unix
 
@@ -26,7 +26,7 @@ def full_name(text: str | None) -> str:
     return name
 
 
-def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> dict[str, Any]:
+def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) -> dict[str, Any]:
     """What a hub is told at its start. Raises `ConfigError`, as for a Python that cannot run code."""
     cwd = os.getcwd()
     python = interpreter.user_python(asked.python, cwd)
@@ -35,6 +35,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         "role": role,
         "name": name,
         "cookie": cookie.hex(),
+        "cookie_source": cookie.source,
         "python": executable,
         "python_version": version,
         "cwd": cwd,
@@ -45,6 +46,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: bytes) -> 
         "persistent": role == "headless",
         "listen": asked.listen,
         "connect": [a for a in asked.connect.split(",") if a],
+        "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
         **config.grace(),
     }
@@ -76,7 +78,7 @@ def attach(asked: argparse.Namespace) -> int:
     from pysh.shell.reaching import reached
 
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
-    with reached(asked.node, cookie) as node:
+    with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
         return _terminal(asked, tty, cookie, node.connect, force=asked.force, **node.proof())
 

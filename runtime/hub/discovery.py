@@ -135,7 +135,7 @@ def claim(name: str) -> Claim:
 
 
 def _taken(name: str, pid: str) -> NameTaken:
-    hint = f"join it: pysh attach {name}; or choose another name: --name"
+    hint = f"join it: pysh attach {name}; or choose another name: name="
     return NameTaken(f"{name} runs here already", f"pid {pid}", hint)
 
 

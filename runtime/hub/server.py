@@ -22,12 +22,13 @@ from pysh.runtime.hub.peer import Peer, joined
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.hub.runners import Runners
 from pysh.runtime.protocol import actions
+from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.connection import Recovered, Silent, Suspect
 from pysh.runtime.protocol.heartbeat import Heartbeat
 from pysh.runtime.protocol.hello import WIRE, Hello
 from pysh.runtime.protocol.member import GRACE
 from pysh.runtime.protocol.node import Node
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Cookie
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Server:
         self.config = config
         self.claim = claim
         self.runners = runners
-        self.cookie = bytes.fromhex(config["cookie"])
+        self.cookie = Cookie(bytes.fromhex(config["cookie"]), config.get("cookie_source", ""))
         self.incarnation = bytes.fromhex(config["incarnation"])
         self.name: str = config["name"]
         self.link_numbers = count(1)
@@ -309,7 +310,7 @@ class Server:
             "version": "{}-{}".format(*WIRE), "listen": self.listens,
         })  # fmt: skip
         for address in self.config.get("connect", ()):
-            self.core.members.connect(address)
+            self.core.members.connect(address, way=read_way(self.config))
         if self.config["role"] == "shell":
             self.core.now = time.monotonic()
             self.core.expect_terminal(FIRST_TERMINAL)

@@ -112,6 +112,14 @@ def pythons(minor: str, *, python: str = "", active: bool = False) -> list[str]:
     return [*(["python3"] if active else []), *own, *(place for place in _ANY if place not in own)]
 
 
+def looked_for(minor: str, *, python: str = "") -> list[str]:
+    """Where a Python is looked for, as people read it."""
+    if python:
+        return [f"{python}/bin/python", python]
+    places = pythons(minor)
+    return [place.replace("${PYENV_ROOT:-$HOME/.pyenv}", "~/.pyenv").replace("$HOME", "~") for place in places]
+
+
 def why(up: Up, minor: str, *, python: str = "", active: bool = False) -> str:
     """Why this Python was taken, in words."""
     if python:

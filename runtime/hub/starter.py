@@ -86,6 +86,7 @@ class Starter:
         ours = self._server.config
         return {
             "role": "headless", "name": asked.name, "cookie": self._server.cookie.hex(),
+            "cookie_source": f"{self._server.name}, which started it",
             "incarnation": secrets.token_hex(16), "persistent": True, "env": asked.env,
             "starter": "" if asked.persist else self._server.incarnation.hex(),
             **{key: ours[key] for key in ("grace", "cores") if key in ours},

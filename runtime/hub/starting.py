@@ -197,8 +197,8 @@ class _Conversation:
     def _no_python(self, tried: list[str]) -> TransportError:
         asked = self._asked
         wanted = asked.python or f"Python {OLDEST} or newer"
-        looked = ", ".join(place.replace("$HOME", "~") for place in stage0.pythons(MINOR, python=asked.python))
-        evidence = "tried: " + "; ".join(tried) if tried else f"looked for {looked}"
+        looked = ", ".join(stage0.looked_for(MINOR, python=asked.python))
+        evidence = "tried: " + "; ".join(tried) if tried else f"none of these is a program there: {looked}"
         hint = 'name one that is: python="/path/to/python3.11"; or install one: uv python install'
         return TransportError("launch", f"there is no {wanted} on {asked.host} that pysh can use", evidence, hint)
 

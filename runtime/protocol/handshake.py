@@ -39,7 +39,7 @@ from pysh.runtime.protocol.hello import (
     read_hello,
     read_refusal,
 )  # fmt: skip
-from pysh.runtime.protocol.terms import printable
+from pysh.runtime.protocol.terms import Cookie, printable
 
 __all__ = ["HMAC", "SPAKE2", "WIRE", "Handshake", "HandshakeError", "Hello", "Work"]
 
@@ -357,6 +357,8 @@ class Handshake:
             body = pack({"code": error.code, "text": error.text[:MAX_TEXT]})
             # A preface goes out with the first message, which may be this one.
             self._out += (b"" if self._greeted else PREFACE) + _message(FAIL, body)
+        if error.code == "bad_cookie" and isinstance(self._secret, Cookie):
+            error.source = self._secret.source
         # Where it was raised leads back to us: what a stranger sent would be kept until the next collection.
         error.__traceback__ = error.__context__ = None
         self.error = error

@@ -42,7 +42,8 @@ class HandshakeError(Exception):
 
     Codes: `not_pysh version suite malformed too_big timeout closed bad_cookie channel_binding self_connect`,
     those that an acceptor's `check` gives, such as `name_taken`, and those of whoever computes SPAKE2: `busy`
-    and `no_spake2`. `ours` tells whether this end or the peer says so.
+    and `no_spake2`. `ours` tells whether this end or the peer says so, `source` from where our cookie was, if that
+    is what was wrong; no peer is told that.
     """
 
     def __init__(self, code: str, text: str, ours: bool = True) -> None:
@@ -50,9 +51,11 @@ class HandshakeError(Exception):
         self.code = code
         self.text = text
         self.ours = ours
+        self.source = ""
 
     def __str__(self) -> str:
-        return self.text if self.ours else f"the peer refused: {self.text}"
+        said = self.text if self.ours else f"the peer refused: {self.text}"
+        return f"{said}; here it is that of {self.source}" if self.source else said
 
 
 def common(ours: tuple[int, int], theirs: tuple[int, int]) -> int | None:

@@ -28,6 +28,18 @@ class Parts:
 Payload = Buffer | Parts
 """What is to be sent."""
 
+
+class Cookie(bytes):
+    """The secret that nodes share; `source` says from where this one is, for the error that refuses it."""
+
+    source: str
+
+    def __new__(cls, secret: bytes, source: str = "") -> "Cookie":
+        made = super().__new__(cls, secret)
+        made.source = source
+        return made
+
+
 INCARNATION_BYTES = 16
 NOWHERE = bytes(INCARNATION_BYTES)
 """The incarnation of a connection's own two ends, for frames that no session carries."""

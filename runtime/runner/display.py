@@ -37,7 +37,9 @@ def show(value: object) -> dict[str, Any]:
     make = getattr(type(value), "__pysh_table__", None)
     if make is not None:
         try:
-            return {"kind": "table", "table": _table(*make(value)), "text": text_of(value, TEXT // 2)}
+            columns, rows = make(value)
+            if rows:
+                return {"kind": "table", "table": _table(columns, rows), "text": text_of(value, TEXT // 2)}
         except Exception:
             pass  # it is shown as any other value, then
     return {"kind": "text", "text": text_of(value)}

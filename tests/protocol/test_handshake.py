@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.handshake import HMAC, MAX_BODY, PREFACE, SECONDS, SPAKE2, Handshake, HandshakeError, Hello
+from pysh.runtime.protocol.terms import Cookie
 from tests.protocol.talk import (
     COOKIE,
     FAR,
@@ -171,6 +172,15 @@ def test_other_cookies_are_told_apart_and_what_to_do_is_said(suite: int) -> None
         assert "the cookies of n2@db2 and n1@db1 differ" in str(error)
         assert "--cookie" in str(error)
     assert talk.near.error is not None and not talk.near.error.ours
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_each_end_says_from_where_its_own_cookie_is_and_tells_nobody(suite: int) -> None:
+    near, far = Cookie(COOKIE, "--cookie"), Cookie(b"another", "the cookie file /home/ada/cookie")
+    talk = Talk(dialler(secret=near, suite=suite), acceptor(secret=far))
+    assert str(talk.near.error).endswith("here it is that of --cookie")
+    assert str(talk.far.error).endswith("here it is that of the cookie file /home/ada/cookie")
+    assert not [said for said in talk.said.values() if b"/home/ada" in said or b"here it is" in said]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 import asyncio
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pysh
-from pysh.runtime import api
+from pysh.runtime import aio, api
 from pysh.runtime.errors import BlockingCall, ConnectError, NodeDown, TaskTimeout, VersionSkew
 from pysh.runtime.node import Node, NodeEvent
 from pysh.runtime.process import Process
@@ -151,6 +153,56 @@ def test_nothing_is_sent_where_the_call_cannot_run(hub: HubEnd) -> None:
     assert hub.client.tasks == {}
 
 
+@pytest.mark.parametrize("verb", [api.task, api.task_all, api.spawn, api.spawn_all, aio.task, aio.spawn, aio.spawn_all])
+def test_an_option_that_is_not_there_yet_starts_nothing(hub: HubEnd, verb: Any) -> None:
+    with pytest.raises(TypeError, match=r"sync= is .* not there yet; nothing was sent"):
+        asyncio.run(verb(dict, sync=1))
+    assert hub.client.tasks == {}
+
+
+def test_a_call_has_no_such_options_and_passes_them_on(hub: HubEnd) -> None:
+    verbs = threading.Thread(target=lambda: hub.result(hub.expect(Kind.SPAWN), {"sync": 1}))
+    verbs.start()
+    assert api.call(dict, sync=1) == {"sync": 1}
+    verbs.join()
+
+
+WAITS = [
+    lambda **late: api.call(len, "", **late),
+    lambda **late: api.call_all(len, "", **late),
+    lambda **late: api.wait([], **late),
+    lambda **late: api.receive(**late),
+    lambda **late: asyncio.run(aio.call(len, "", **late)),
+    lambda **late: asyncio.run(aio.call_all(len, "", **late)),
+    lambda **late: asyncio.run(aio.wait([], **late)),
+    lambda **late: asyncio.run(aio.receive(**late)),
+]
+
+
+@pytest.mark.parametrize("wait", WAITS)
+@pytest.mark.parametrize("timeout", ["x", float("nan")])
+def test_what_is_no_timeout_is_refused_before_anything_is_sent(hub: HubEnd, wait: Any, timeout: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"timeout= takes a number of seconds"):
+        wait(timeout=timeout)
+    assert hub.client.tasks == {}
+
+
+@pytest.mark.parametrize("on", [3, b"n2", ["n2", 3]])
+def test_what_is_no_node_is_refused_with_what_on_takes(hub: HubEnd, on: Any) -> None:
+    for verb in (api.call, api.task, api.spawn, api.call_all):
+        with pytest.raises(TypeError, match=r"on= takes a node, its name, several of those or all_nodes, not"):
+            verb(len, "", on=on)
+    assert hub.client.tasks == {}
+
+
+@pytest.mark.parametrize("limit", ["x", -1, float("nan"), [1]])
+def test_what_is_no_limit_is_refused_before_anything_is_sent(hub: HubEnd, limit: Any) -> None:
+    for verb in (api.task, api.task_all):
+        with pytest.raises((TypeError, ValueError), match=r"limit= takes a number of seconds.* nothing was sent"):
+            verb(len, "", limit=limit)
+    assert hub.client.tasks == {}
+
+
 def test_of_several_nodes_the_tasks_are_spread_over_the_least_loaded(hub: HubEnd) -> None:
     tasks = [api.task(len, "", on=pysh.all_nodes) for _ in range(4)]
     dests = [hub.expect(Kind.SPAWN).dest.incarnation for _ in tasks]
@@ -208,6 +260,12 @@ def test_tasks_lists_what_the_nodes_run(hub: HubEnd) -> None:
     hub.serve(tasks=lambda _: [{"number": 3, "label": "f", "node": "n2@there", "status": "running", "age": 1.0}])
     rows = api.tasks(on=["n1", "n2"])
     assert [row["label"] for row in rows] == ["f", "f"] and "running" in repr(rows)
+
+
+def test_no_tasks_here_points_to_those_on_other_nodes(hub: HubEnd) -> None:
+    hub.serve(tasks=lambda _: [])
+    assert repr(api.tasks()) == "no tasks on n1@here; a task is listed where it runs: tasks(on=all_nodes)"
+    assert repr(api.tasks(on=pysh.all_nodes)) == "no tasks on n1@here, n2@there"
 
 
 def test_tasks_of_a_busy_node_come_a_part_at_a_time(hub: HubEnd) -> None:
@@ -298,7 +356,7 @@ def test_a_cell_that_awaits_may_block() -> None:
 
 INTERRUPTED = """
 import os, signal, threading
-from pysh.runtime import api
+from pysh.runtime import aio, api
 from pysh.runtime.protocol.frames import Kind
 from tests.runtime.hub_end import hub_end
 with hub_end() as hub:
@@ -336,6 +394,18 @@ def test_every_public_name_is_there_and_listed() -> None:
     assert set(pysh.__all__) <= set(dir(pysh))
     with pytest.raises(AttributeError, match="no attribute 'no_such'"):
         getattr(pysh, "no_such")  # noqa: B009
+
+
+def test_the_design_marks_those_of_its_names_that_are_not_there_yet() -> None:
+    design = (Path(__file__).parents[2] / "docs/design.md").read_text().partition("## 6. Public names")[2]
+    lines = [line for line in design.split("```")[1].splitlines() if line[:1].isalpha() and line != "python"]
+    assert len(lines) > 20
+    for line in lines:
+        text, _, comment = line.partition("#")
+        while (less := re.sub(r"\([^()]*\)", "", text)) != text:  # the parameters
+            text = less
+        for name in re.findall(r"\w+", text.partition("->")[0]):
+            assert hasattr(pysh, name) != comment.strip().startswith("later"), name
 
 
 def test_importing_pysh_imports_next_to_nothing() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.calls import PYTHON, Call
+from pysh.runtime.calls import NOT_YET, PYTHON, Call, check_timeout, refuse_not_yet
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import loads, loads_call
 from pysh.runtime.protocol.frames import unpack
@@ -74,6 +74,26 @@ def test_a_limit_that_is_no_time_is_refused(limit: float) -> None:
 
 def test_a_limit_of_no_time_at_all_is_one() -> None:
     assert unpack(call(math.gcd).meta(None, "", 0)) == {"label": "gcd", "limit": 0}
+
+
+@pytest.mark.parametrize("name", sorted(NOT_YET))
+def test_an_option_that_is_not_there_yet_does_not_reach_the_function(name: str) -> None:
+    with pytest.raises(
+        TypeError, match=rf"{name}= is .* not there yet; nothing was sent.*partial\(fn, {name}=\.\.\.\)"
+    ):
+        refuse_not_yet({"own": 1, name: 1})
+    refuse_not_yet({"own": 1})
+
+
+@pytest.mark.parametrize(("timeout", "error"), [("5", TypeError), (b"", TypeError), (float("nan"), ValueError)])
+def test_a_timeout_that_is_no_time_is_refused(timeout: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"timeout= takes a number of seconds, or None"):
+        check_timeout(timeout)
+
+
+@pytest.mark.parametrize("timeout", [None, 0, -1, 2.5, float("inf")])
+def test_a_time_that_is_over_or_without_end_is_a_timeout(timeout: float | None) -> None:
+    check_timeout(timeout)
 
 
 def test_a_function_with_a_parameter_called_like_an_option_is_refused() -> None:

@@ -75,6 +75,17 @@ def test_the_variable_is_gone_for_children_whether_it_was_used_or_not(
     assert "PYSH_COOKIE" not in os.environ
 
 
+def test_a_cookie_says_from_where_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_cookie().source == f"the cookie file {home}/.config/pysh/cookie"
+    assert read_cookie("my_secret").source == "--cookie"
+    file = written(home / "given")
+    assert read_cookie(file=file).source == f"--cookie-file {file}"
+    monkeypatch.setenv("PYSH_COOKIE_FILE", file)
+    assert read_cookie().source == f"$PYSH_COOKIE_FILE, {file}"
+    monkeypatch.setenv("PYSH_COOKIE", "my_secret")
+    assert read_cookie().source == "$PYSH_COOKIE"
+
+
 def test_a_cookie_in_the_environment_is_seen_by_nobody() -> None:
     code = (
         "from pathlib import Path; from pysh.runtime import config; "

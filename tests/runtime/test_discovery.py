@@ -120,6 +120,7 @@ def test_a_name_that_is_held_names_its_holder_and_what_to_do() -> None:
     with pytest.raises(NameTaken) as caught:
         claim("n1@db1")
     assert f"n1@db1 runs here already (pid {os.getpid()})" in str(caught.value)
+    assert str(caught.value).endswith("or choose another name: name=")
     assert "pysh attach n1@db1" in str(caught.value)
     held.release()
     claim("n1@db1").release()

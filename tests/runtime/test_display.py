@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pysh.runtime.errors import NoProcess, RemoteTraceback
 from pysh.runtime.protocol.frames import MAX_META, pack
+from pysh.runtime.results import Rows
 from pysh.runtime.runner import display
 from pysh.runtime.runner.display import ITEMS, TEXT, failure, show, text_of
 
@@ -92,6 +93,10 @@ class Nodes(list[Any]):
 def test_a_table_is_told_as_text_in_rows() -> None:
     table = {"columns": ["node", "load"], "rows": [["n1", "2"], ["db", "2"]], "more": 0}
     assert show(Nodes(["n1", "db"])) == {"kind": "table", "text": "['n1', 'db']", "table": table}
+
+
+def test_a_table_without_rows_is_shown_as_its_text() -> None:
+    assert show(Rows(["node"], empty="no tasks on n1")) == {"kind": "text", "text": "no tasks on n1"}
 
 
 def test_a_long_table_fits_a_frame_and_says_what_is_left_out() -> None:

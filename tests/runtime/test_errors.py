@@ -140,6 +140,7 @@ def test_a_task_timeout_is_a_timeout_and_keeps_its_task() -> None:
     error = TaskTimeout(task=task, seconds=2)
     assert isinstance(error, TimeoutError)
     assert error.task is task
+    assert "its handle is the .task of this exception" in str(error)
     assert pickle.loads(pickle.dumps(error)).task is None
 
 

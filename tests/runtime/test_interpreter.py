@@ -57,10 +57,15 @@ def test_a_python_may_be_named_by_path_by_folder_or_by_its_name_on_the_path(home
 
 
 def test_a_named_python_that_is_not_there_is_no_reason_to_take_another(home: Path) -> None:
-    with pytest.raises(PythonError, match=r"--python python3\.99: no such program on the PATH"):
+    with pytest.raises(PythonError, match=r"python=.python3\.99.: no such program on the PATH"):
         user_python("python3.99", str(home), {"PATH": "/none"})
-    with pytest.raises(PythonError, match="no such program"):
-        user_python("./python3.99", str(home), {"PATH": "/none"})
+    with pytest.raises(PythonError) as caught:
+        user_python("/nope", str(home), {"PATH": "/none"})
+    assert 'python="/nope": /nope/bin/python: not there; /nope: not there' in str(caught.value)
+    (home / "text").touch()
+    for name, reason in (("./text", "text: not executable"), ("./", "a folder")):
+        with pytest.raises(PythonError, match=reason):
+            user_python(name, str(home), {"PATH": "/none"})
 
 
 def test_an_active_venv_that_is_gone_is_named(home: Path) -> None:
@@ -72,7 +77,7 @@ def test_an_active_venv_that_is_gone_is_named(home: Path) -> None:
 def test_a_venv_that_another_user_put_in_our_way_is_not_run(home: Path) -> None:
     python = program(home / ".venv/bin/python")
     os.chown(home / ".venv", NOBODY, NOBODY)
-    with pytest.raises(PythonError, match=f"belongs to uid {NOBODY}.*--python {python}"):
+    with pytest.raises(PythonError, match=f"belongs to uid {NOBODY}.*python=.{python}"):
         user_python(cwd=str(home), environ={})
     assert user_python(python, str(home), {}) == python
 

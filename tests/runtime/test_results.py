@@ -57,6 +57,11 @@ def test_rows_are_a_table_for_people_and_plain_data_for_programs() -> None:
     assert rows.__pysh_table__()[0] == ["node", "age"]
 
 
+def test_no_rows_say_what_that_means() -> None:
+    assert repr(Rows(["node", "age"], empty="no tasks on n1")) == "no tasks on n1"
+    assert repr(Rows(["node", "age"], [{"node": "n1", "age": 1}], empty="none")) == "node  age\nn1    1"
+
+
 def test_nodes_are_a_list_and_a_table() -> None:
     rows: list[dict[str, Any]] = [
         {"name": "n1@here", "state": "self", "rtt": None, "load": 0, "tasks": 2},

@@ -155,6 +155,11 @@ def test_why_a_python_was_taken_is_said() -> None:
     assert Search().heard("up " + json.dumps(up)) == up
 
 
+def test_where_was_looked_is_said_without_what_sh_needs() -> None:
+    assert stage0.looked_for("3.12", python="~/env") == ["~/env/bin/python", "~/env"]
+    assert not [place for place in stage0.looked_for("3.12") if "$" in place or '"' in place]
+
+
 def test_what_a_machine_says_is_safe_to_show() -> None:
     search = Search()
     search.heard("old 3.8\x1b[2J /usr/bin/py\x07thon")

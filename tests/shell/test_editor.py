@@ -51,6 +51,13 @@ def test_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
     assert sent(shell, "x = )\r") == "x = )"
 
 
+def test_what_was_typed_ahead_of_a_mistake_is_the_next_line(shell: Shell) -> None:
+    shell.type("x = )\rhalf")
+    shell.wait(lambda: shell.hub.cells == ["x = )"])
+    shell.hub.done()
+    shell.prompt(2, "half")
+
+
 def test_a_paste_is_inserted_whole_and_runs_with_enter(shell: Shell) -> None:
     shell.paste("def f():\n    a = 1\n\n    return a\n")
     shell.wait(lambda: any("return a" in line for line in shell.lines))

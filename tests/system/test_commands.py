@@ -100,6 +100,8 @@ def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: H
     assert (done.returncode, done.stdout) == (0, "no tasks\n")
     assert "n2@localhost did not answer" in done.stderr
     assert "the cookies of n2@localhost and the terminal differ" in done.stderr
+    assert f"here it is that of the cookie file {home.environ['HOME']}/.config/pysh/cookie" in done.stderr
+    assert "here it is that of --cookie\n" in home.pysh("tasks", "n1", "--cookie", "guess").stderr
     assert "n1@localhost" not in done.stderr
     home.pysh("stop", "n1")
     done = home.pysh("tasks", "--json")
@@ -250,3 +252,11 @@ def test_a_folder_of_the_users_own_shell_and_runtime_hides_nothing(home: Home) -
     home.node("n2@localhost")
     code = "import shell, runtime, transports\nn2 = connect('n2@localhost')\nprint(call(lambda: 1, on=n2), shell.mine)"
     assert home.script(code).stdout == "1 True\n"
+
+
+def test_a_name_that_is_taken_says_how_to_give_another_where_it_was_given(home: Home) -> None:
+    home.node("n1@localhost")
+    again = home.pysh("node", "--name", "n1@localhost", "--detach")
+    assert (again.returncode, again.stderr.endswith("or choose another name: --name\n")) == (3, True)
+    said = home.script("try: start_node('n1@localhost')\nexcept ConnectError as error: print(error)\n").stdout
+    assert "or choose another name: name=. Nothing ran." in said

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.system.conftest import Machines, Screens
+from tests.system.conftest import Machines, Screens, until
 
 
 @pytest.mark.parametrize("forwarding", ["yes", "no"])
@@ -60,6 +60,49 @@ def test_a_host_that_nobody_vouches_for_is_told_nothing(both: Machines) -> None:
     assert "SHA256:" in done.stderr
     assert "accept it by hand: ssh db1" in done.stderr
     assert "Starting session" not in server.log
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ls", "db1"), ("doctor", "db1"), ("logs", "w1@db1"), ("cookie", "copy", "db1", "--force"),
+        ("node", "--on", "db1", "--name", "w2", "--detach"),
+    ],
+)  # fmt: skip
+def test_a_command_that_refuses_a_strange_host_key_writes_it_down_when_told_to(
+    both: Machines, words: tuple[str, ...]
+) -> None:
+    both.sshd(known=False)
+    both.there.node("w1@db1")
+    refused = both.here.pysh(*words)
+    assert refused.returncode == 3
+    assert "or have it written down: --hostkey accept-new" in refused.stderr
+    assert "host key" not in both.here.pysh(*words, "--hostkey", "accept-new").stderr
+    assert "w1@db1" in both.here.pysh("ls", "db1").stdout
+    both.there.pysh("stop", "w2@db1")
+
+
+@pytest.mark.parametrize("words", [("rpc", "w1@db1", "-c", "1"), ("tasks", "w1@db1"), ("stop", "w1@db1")])
+def test_a_command_on_a_node_there_writes_its_host_key_down_when_told_to(
+    both: Machines, words: tuple[str, ...]
+) -> None:
+    both.sshd(known=False)
+    both.there.node("w1@db1")
+    assert both.here.pysh(*words).returncode == 4  # the cookie is proved over that key, which is none of its machine's
+    done = both.here.pysh(*words, "--hostkey", "accept-new")
+    assert done.returncode == 0, done.stderr
+    assert both.here.pysh("ls", "db1").returncode == 0
+
+
+def test_a_host_key_is_written_down_by_a_node_or_script_that_connects_at_its_start(both: Machines) -> None:
+    both.sshd(known=False)
+    both.there.node("w1@db1")
+    way = ("--connect", "w1@db1", "--hostkey", "accept-new")
+    assert both.here.pysh(*way, "-c", "print(nodes()[1])").stdout == "w1@db1\n"
+    (both.place.home.path / "state/pysh/known_hosts").unlink()
+    both.here.node("n1@localhost", *way)
+    until(lambda: both.here.pysh("rpc", "n1", "-c", "len(nodes())").stdout == "2\n", "the connection")
+    assert both.here.pysh("ls", "db1").returncode == 0
 
 
 def test_the_full_name_of_a_node_here_is_never_looked_for_elsewhere(both: Machines) -> None:

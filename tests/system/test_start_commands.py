@@ -90,6 +90,8 @@ def test_a_start_that_fails_is_3_and_says_the_stage(net: Network, there: Machine
     done = net.home.pysh("node", "--on", "db1", "--name", "w1", "--python", "/nonexistent", "--detach")
     assert done.returncode == 3
     assert "there is no /nonexistent on db1 that pysh can use" in done.stderr
+    assert "none of these is a program there: /nonexistent/bin/python, /nonexistent)" in done.stderr
+    assert "name one that is: --python /path/to/python3.11;" in done.stderr
 
 
 def test_a_node_is_drained_from_the_command_line(net: Network, there: Machine) -> None:

@@ -79,3 +79,13 @@ def test_what_a_cell_reads_is_what_was_typed_behind_it(home: Home) -> None:
         shell.wait_for_end("'Ada'", "n1@localhost[3]> half")
         shell.type("\x03\x04")
         assert shell.wait_exit() == 0
+
+
+def test_a_mistake_among_what_was_typed_ahead_is_shown_and_the_rest_is_run(home: Home) -> None:
+    command = [sys.executable, "-m", "pysh", "--rm", "--name", "n1@localhost"]
+    with Terminal(command, home.environ, cwd=home.folder) as shell:
+        shell.wait_for_end("n1@localhost[1]>")
+        shell.type("import time; time.sleep(0.3)\r1 +* 2\r40 + 2\rhalf")
+        shell.wait_for_end("SyntaxError: invalid syntax", "n1@localhost[3]> 40 + 2", "42", "n1@localhost[4]> half")
+        shell.type("\x03\x04")
+        assert shell.wait_exit() == 0
