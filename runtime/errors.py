@@ -228,7 +228,7 @@ class NoProcess(PyshError):
         self.pid = pid
 
     def what(self) -> str:
-        return f"there is no process {self.pid}: it has ended, or never was"
+        return f"there is no process {self.pid}: it has ended, or never was; see processes()"
 
 
 class MailboxFull(PyshError):

@@ -81,6 +81,20 @@ def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
     assert pair.console.take() == []
 
 
+def test_suspects_told_right_behind_the_answer_to_attach_are_newer_than_it(pair: Pair) -> None:
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        hub = pair.hub
+        hub.holds = True
+        hub.send(Kind.REPLY, {"ok": {"suspects": ["n3"]}}, ref=hub.ref)
+        hub.holds = False
+        hub.notice("n2 is suspect", suspects=["n2", "n3"])
+        return {}  # a second answer, which nobody waits for
+
+    pair.hub.answers["attach"] = answer
+    assert pair.console.ask("attach") == {"suspects": ["n3"]}
+    assert pair.console.suspects == ["n2", "n3"]
+
+
 def test_a_refusal_is_raised_with_its_text(pair: Pair) -> None:
     pair.hub.answers["attach"] = {"error": "PyshError", "text": "there is a terminal already"}
     with pytest.raises(Refused, match="there is a terminal already"):

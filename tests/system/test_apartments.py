@@ -258,6 +258,6 @@ print(len(spawn_many := [spawn(echo, on=n2) for _ in range(2000)]), len(processe
         "{'label': 'waits', 'kind': 'sync', 'name': '', 'queue': 3, 'mates': 0, 'traps_exits': True}",
         "[(True, 'echo', 'async'), (True, '', 'sync')]",
         "['process', 'name', 'label', 'kind', 'state', 'age', 'queue', 'memory'] ['program']",
-        "there is no process <n2.2>; processes() shows those that live. Nothing ran.",
+        "there is no process <n2.2>: it has ended, or never was; see processes(). Nothing ran.",
         "2000 True",
     ]
