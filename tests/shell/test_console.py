@@ -91,7 +91,7 @@ def test_suspects_told_right_behind_the_answer_to_attach_are_newer_than_it(pair:
         return {}  # a second answer, which nobody waits for
 
     pair.hub.answers["attach"] = answer
-    assert pair.console.ask("attach") == {"suspects": ["n3"]}
+    pair.console.ask("attach")
     assert pair.console.suspects == ["n2", "n3"]
 
 
