@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from pysh.runtime import api, messages, verbs
-from pysh.runtime.calls import Fn, check_timeout
+from pysh.runtime.calls import Fn, apart, check_timeout
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
@@ -84,10 +84,12 @@ async def evaluate(n: Node, source: str) -> Shown:
 
 
 async def task(
-    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any
-) -> Task:
+    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
+    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node."""
-    return api.task(fn, *args, on=on, limit=limit, detach=detach, **kwargs)
+    own = {"isolate": isolate, "memory": memory, "cpu": cpu}
+    return api.task(fn, *args, on=on, limit=limit, detach=detach, **own, **kwargs)  # type: ignore[arg-type]
 
 
 async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
@@ -109,10 +111,12 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
 
 
 async def task_all(
-    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, **kwargs: Any
-) -> Results:
+    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
+    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+) -> Results:  # fmt: skip
     """Like `task`, once on each node."""
-    return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **kwargs)
+    own = {"isolate": isolate, "memory": memory, "cpu": cpu}
+    return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own, **kwargs)  # type: ignore[arg-type]
 
 
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
@@ -130,18 +134,20 @@ async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | N
 
 async def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox."""
-    return await drive(verbs.spawn(fn, args, kwargs, on, api.ties(name, link, monitor)))
+    own = apart(isolate, memory, cpu)
+    return await drive(verbs.spawn(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
 async def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node."""
-    return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor)))
+    own = apart(isolate, memory, cpu)
+    return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
 async def tasks(on: On = None) -> Rows:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pysh.runtime import messages, verbs
-from pysh.runtime.calls import Fn, Ties, check_timeout, refuse_not_yet
+from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Process
@@ -110,15 +110,21 @@ def evaluate(n: Node, source: str) -> Shown:
     return _run("eval", verbs.evaluate(n, source))
 
 
-def task(fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, **kwargs: Any) -> Task:
+def task(
+    fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
+    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
     `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there.
-    It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. Raises
-    `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
+    It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. With
+    `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
+    bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
+    it. Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
     """
     refuse_not_yet(kwargs)
-    made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
+    own = apart(isolate, memory, cpu)
+    made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, own)
     made.submit(meta, payload)
     return made
 
@@ -140,11 +146,12 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
 
 
 def task_all(
-    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, **kwargs: Any
-) -> Results:
+    fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
+    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+) -> Results:  # fmt: skip
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
     refuse_not_yet(kwargs)
-    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach)
+    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu))
 
 
 def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
@@ -166,23 +173,27 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
 
 def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
 
     It is registered there as `name`, linked to the process that runs here with `link`, and watched with
     `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
-    terminal of its owner. Raises `PyshError` where the name is taken; nothing runs then.
+    terminal of its owner. A `def` has a worker to itself, an `async def` shares a runner with others, unless
+    `isolate`, `memory` or `cpu` give it one, as for `task`. Raises `PyshError` where the name is taken; nothing
+    runs then.
     """
-    return _run("spawn", verbs.spawn(fn, args, kwargs, on, ties(name, link, monitor)))
+    own = apart(isolate, memory, cpu)
+    return _run("spawn", verbs.spawn(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
 def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node: node to `Process`, or to why there is none."""
-    return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on, ties(name, link, monitor)))
+    own = apart(isolate, memory, cpu)
+    return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
 def ties(name: str | None, link: bool, monitor: bool) -> Ties:
@@ -202,8 +213,8 @@ def tasks(on: On = None) -> Rows:
 def processes(on: On = None) -> Rows:
     """Which processes live on the nodes `on` (default: this one): their shell, and what was spawned there.
 
-    `kind` is `shell`, `program`, `sync` (a worker of its own) or `async` (in an apartment); `age` is in seconds,
-    `queue` how many messages wait, `memory` the megabytes of its runner, which async processes share.
+    `kind` is `shell`, `program`, `sync` (a worker to itself), `isolated` or `async` (in an apartment); `age` is in
+    seconds, `queue` how many messages wait, `memory` the megabytes of its runner, which async processes share.
     """
     return _run("processes", verbs.processes(on))
 

@@ -33,8 +33,23 @@ class Ties(NamedTuple):
 
 NO_TIES = Ties()
 
-NOT_YET = frozenset(("isolate", "memory", "cpu", "where", "sync"))
+
+class Apart(NamedTuple):
+    """A worker of its own for what runs, fresh and not used again, and what it may take there."""
+
+    isolate: bool = False
+    memory: int | None = None
+    cpu: float | None = None
+
+
+SHARED = Apart()
+
+NOT_YET = frozenset(("where", "sync"))
 """Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
+
+LEAST_MEMORY = 1 << 20
+MOST_CPU = 10**9
+"""Seconds, some thirty years."""
 
 _metas: dict[tuple[Any, ...], bytes] = {}
 
@@ -77,20 +92,23 @@ class Call:
             )
 
     def meta(
-        self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
+        self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES,
+        apart: Apart = SHARED,
     ) -> bytes:  # fmt: skip
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, owner, kind, limit, detach, ties)
+        key = (self.label, self.spec, owner, kind, limit, detach, ties, apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
                 _metas.clear()
-            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties)
+            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties, apart)
         return packed
 
-    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties) -> bytes:
+    def _packed(
+        self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties, apart: Apart
+    ) -> bytes:  # fmt: skip
         fn, is_async = self.spec
         meta: dict[str, object] = {
             "label": self.label[:100],
@@ -100,11 +118,25 @@ class Call:
             "kind": kind,
             "detach": detach,
             **ties._asdict(),
+            **apart._asdict(),
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:
             said["limit"] = limit
         return pack(said)
+
+
+def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
+    """What was asked for of a worker of its own. Raises `TypeError` or `ValueError`."""
+    if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
+        raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
+    if memory is not None and not LEAST_MEMORY <= memory < 2**62:
+        raise ValueError(f"memory= takes {LEAST_MEMORY:,} bytes or more, not {memory:,}; nothing was sent")
+    if cpu is not None:
+        check_seconds("cpu", cpu)
+        if not cpu < MOST_CPU:
+            raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
+    return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu)
 
 
 def refuse_not_yet(kwargs: Kwargs) -> None:

@@ -8,6 +8,7 @@ function says what is lost with its own.
 # pathlib takes longer to import than a hub or a worker has.
 
 import _signal  # type: ignore[import-not-found]  # it has no stub
+import math
 import os
 import resource
 import signal
@@ -75,6 +76,41 @@ def peak_memory() -> int:
     """The most bytes of memory that this process ever had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def bound(memory: int | None, cpu: float | None) -> None:
+    """From now on this process may take `memory` more bytes of addresses, and `cpu` more seconds of processor.
+
+    Of the first too much is refused to whoever asks for it; the second ends the process by SIGXCPU.
+    """
+    if memory is not None:
+        _soften(resource.RLIMIT_AS, _addresses() + memory)
+    if cpu is not None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        _soften(resource.RLIMIT_CPU, math.ceil(usage.ru_utime + usage.ru_stime + cpu))
+
+
+def _addresses() -> int:
+    """The bytes of addresses that this process has; without /proc those that it had in memory, which are fewer."""
+    try:
+        if not fallbacks_forced():
+            with open("/proc/self/statm", encoding="ascii") as file:
+                return int(file.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        pass
+    return peak_memory()
+
+
+def unbound() -> None:
+    """Undo `bound`."""
+    for what in (resource.RLIMIT_AS, resource.RLIMIT_CPU):
+        _soften(what, resource.getrlimit(what)[1])
+
+
+def _soften(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY or most == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, hard))
 
 
 def memory_of(pid: int) -> int:

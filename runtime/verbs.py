@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
+from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
@@ -21,9 +21,9 @@ from pysh.runtime.runner.waiting import Steps, Waiter
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
 
-TASK_OPTIONS = frozenset(("on", "limit", "detach"))
+TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
-SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor"))
+SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
@@ -260,7 +260,7 @@ def _no_tasks(infos: list[NodeInfo], known: int) -> str:
 
 def prepare(
     fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], on: On,
-    limit: float | None = None, detach: bool = False,
+    limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> tuple[Task, bytes, Payload]:  # fmt: skip
     """A task that was not sent yet, and what to send."""
     client = current()
@@ -268,18 +268,18 @@ def prepare(
     call = Call(fn, args, kwargs, options)
     call.check(info)
     task = Task(client, info.hub, call.label, detach)
-    return task, call.meta(owner_of(client), "", limit, detach), call.payload
+    return task, call.meta(owner_of(client), "", limit, detach, apart=apart), call.payload
 
 
 def task_all(
     fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], on: On,
-    limit: float | None = None, detach: bool = False,
+    limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> Results:  # fmt: skip
     """A task on each node, pickled once."""
     client = current()
     infos = resolve(client, on)
     call = Call(fn, args, kwargs, options)
-    meta = call.meta(owner_of(client), "", limit, detach)
+    meta = call.meta(owner_of(client), "", limit, detach, apart=apart)
     results = Results()
     for info in infos:
         try:
@@ -306,18 +306,18 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
     return results
 
 
-def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Process]:
+def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
     refuse_not_yet(kwargs)
     client = current()
     info = choose(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS)
     call.check(info)
-    process: Process = yield _spawned(client, info, call, ties)
+    process: Process = yield _spawned(client, info, call, ties, apart)
     return process
 
 
-def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Results]:
+def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Results]:
     """A process on each node, pickled once."""
     refuse_not_yet(kwargs)
     client = current()
@@ -327,7 +327,7 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[R
     for info in infos:
         try:
             call.check(info)
-            started[info.name] = _spawned(client, info, call, ties)
+            started[info.name] = _spawned(client, info, call, ties, apart)
         except Exception as error:
             results[Node(info.name)] = error
     for name, waiter in started.items():
@@ -338,9 +338,9 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[R
     return results
 
 
-def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
+def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties, apart: Apart) -> Waiter:
     spawning = Spawning(client, info.hub, monitored=ties.monitor)
-    spawning.submit(call.meta(owner_of(client), "process", ties=ties), call.payload)
+    spawning.submit(call.meta(owner_of(client), "process", ties=ties, apart=apart), call.payload)
     return spawning.waiter
 
 

@@ -90,6 +90,11 @@ class Job:
         return self.options.get("kind") == "process"
 
     @property
+    def has_own_worker(self) -> bool:
+        """Whether it waits behind nothing else, and nothing behind it."""
+        return self.is_process or bool(self.options.get("isolate"))
+
+    @property
     def exit_reason(self) -> str:
         """Why it ended, now that it has."""
         told = unpack(self.result_meta) if self.flags & Flag.FAILED else {}

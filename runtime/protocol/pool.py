@@ -46,7 +46,7 @@ Step = Fork | Run | Retire
 class Worker:
     """What the pool knows of one worker. `jobs[0]` runs; the others were prefetched."""
 
-    __slots__ = ("blocked", "jobs", "long", "number", "own", "ready")
+    __slots__ = ("blocked", "fresh", "jobs", "long", "number", "own", "ready")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -54,6 +54,7 @@ class Worker:
         self.ready = False
         self.blocked = False
         self.own = False
+        self.fresh = False  # forked for one job alone
         self.long = False
 
 
@@ -84,15 +85,16 @@ class Pool:
         # Those that wait already found no place, and nothing has changed since.
         return self._dispatch() if len(self.waiting) == 1 else []
 
-    def submit_own(self, job: int) -> list[Step]:
-        """A process arrived; raises `Full` at the cap."""
-        worker = next((w for w in self.workers.values() if not w.jobs and not w.own), None)
+    def submit_own(self, job: int, *, fresh: bool = False) -> list[Step]:
+        """A process arrived, or what wants a `fresh` worker that nothing else ever uses; raises `Full` at the cap."""
+        idle = (w for w in self.workers.values() if not w.jobs and not w.own)
+        worker = None if fresh else next(idle, None)
         if worker is None and len(self.workers) >= self.cap:
             raise Full(f"{self.cap} workers are taken")
         steps: list[Step] = []
         if worker is None:
             worker = self._fork(steps)
-        worker.own = True
+        worker.own, worker.fresh = True, fresh
         worker.jobs.append(job)
         if worker.ready:
             steps.append(Run(worker.number, job))
@@ -114,6 +116,9 @@ class Pool:
         if job in worker.jobs:
             worker.jobs.remove(job)
         worker.blocked = worker.long = False
+        if worker.fresh:
+            del self.workers[number]
+            return [Retire(number), *self._dispatch()]
         if not worker.jobs:
             worker.own = False
         idle = sum(not w.jobs for w in self.workers.values())

@@ -44,10 +44,14 @@ def _of_job(node: "Node", job: Job) -> Meta:
     apartments = node.work.tenancy.apartments
     shared = job.worker in apartments
     link = node.work.workers.get(job.worker or 0)
-    told = {"number": job.number, "label": job.options.get("label", ""), "kind": "async" if shared else "sync"}
+    told = {"number": job.number, "label": job.options.get("label", ""), "kind": _kind(job, shared)}
     mates = apartments.tenants(job.worker or 0) - 1 if shared else 0
     state = "starting" if job.state == QUEUED else "running"
     return _told(node, told, state, node.now - job.accepted_at, link.hello.pid if link is not None else 0, mates)
+
+
+def _kind(job: Job, shared: bool) -> str:
+    return "async" if shared else "isolated" if job.options.get("isolate") else "sync"
 
 
 def _told(node: "Node", told: Meta, state: str, age: float, pid: int, mates: int) -> Meta:

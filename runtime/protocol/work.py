@@ -129,7 +129,7 @@ class Work:
 
     def _enqueue(self, job: Job) -> None:
         self.node.actions.append(Prepare("forkserver"))
-        if not job.is_process:
+        if not job.has_own_worker:
             small = job.complete and job.size < PREFETCHED
             self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
@@ -141,6 +141,9 @@ class Work:
         except Full as full:
             self._fail(job, {"error": "PyshError", "text": f"{self.node.name}: {full}", "executed": "no"})
             return
+        if not job.is_process:
+            self.follow(steps)
+            return
         if not job.born:  # one whose worker died before it began comes here again
             job.born = True
             self.node.relations.born(self.pid(job), job.key, job.options)
@@ -149,8 +152,10 @@ class Work:
         self.follow(steps)
 
     def _place(self, job: Job) -> list[Step]:
-        """Where a process is to run. Raises `Full`."""
-        return self.tenancy.move_in(job) if self.tenancy.lives_here(job) else self.pool.submit_own(job.number)
+        """Where what does not queue is to run. Raises `Full`."""
+        if self.tenancy.lives_here(job):
+            return self.tenancy.move_in(job)
+        return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")))
 
     def worker_up(self, worker: int, link: Link) -> None:
         """A forked worker or apartment has opened its connection."""
@@ -470,9 +475,9 @@ class Work:
             else:
                 job.state, job.worker = QUEUED, None
                 unstarted.append(job)
-        self.follow(self.pool.exited(worker, [job.number for job in unstarted if not job.is_process]))
+        self.follow(self.pool.exited(worker, [job.number for job in unstarted if not job.has_own_worker]))
         for job in unstarted:
-            if job.is_process:
+            if job.has_own_worker:
                 self._enqueue(job)
 
     def stillborn(self, job: Job, death: dict[str, Any]) -> bool:

@@ -77,10 +77,15 @@ class Execution:
         started = perf_counter()
         error: BaseException | None = None
         payload: Payload = b""
+        bounded = "memory" in options or "cpu" in options
         try:
+            if bounded:
+                system.bound(options.get("memory"), options.get("cpu"))
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
             error = BaseException.with_traceback(raised, of_users(raised.__traceback__))
+        if bounded:
+            system.unbound()  # to say how it went takes memory too
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)

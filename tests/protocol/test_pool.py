@@ -23,6 +23,20 @@ def test_the_first_task_forks_its_worker_and_a_warm_one() -> None:
     assert pool.ready(2) == []
 
 
+def test_a_fresh_worker_is_forked_though_one_is_idle_and_runs_nothing_else() -> None:
+    pool = Pool(1, warm=0)
+    assert pool.submit(1) == [Fork(1)]
+    assert pool.ready(1) == [Run(1, 1)]
+    assert pool.finished(1, 1, 1.0) == []
+    assert pool.submit_own(2, fresh=True) == [Fork(2)]
+    assert pool.ready(2) == [Run(2, 2)]
+    assert pool.submit(3) == [Run(1, 3)]
+    assert pool.submit(4) == []
+    assert pool.finished(2, 2, 1.0) == [Retire(2)]
+    assert pool.exited(2, []) == []
+    assert list(pool.waiting) == [4]
+
+
 def test_tasks_beyond_the_slots_wait_for_the_first_that_ends() -> None:
     pool = Pool(1)
     pool.submit(10)
