@@ -13,7 +13,8 @@ ISOLATED = (
 import os, time
 def died(t):
     try: return t.result(20)
-    except Exception as error: return f"{type(error).__name__} {getattr(error, 'signal', '')} {error.executed if hasattr(error, 'executed') else ''}"
+    except WorkerDied as error: return f"WorkerDied {error.signal} {error.executed}"
+    except MemoryError as error: return "MemoryError"
 """
 )
 
@@ -42,7 +43,7 @@ p = spawn(takes, 256 << 20, on=n2, memory=64 << 20, monitor=True)
 print(receive(Down, timeout=20).reason)
 """
     assert own(home.script(ISOLATED + code)) == [
-        f"{8 << 20} MemoryError  ", f"{256 << 20}", "MemoryError",
+        f"{8 << 20} MemoryError", f"{256 << 20}", "MemoryError",
     ]  # fmt: skip
 
 
@@ -70,7 +71,8 @@ print(receive(Down, timeout=20).reason, call(int, on=n2))
     ],
 )
 def test_limits_that_are_none_are_refused(home: Home, option: str, told: str) -> None:
-    done = home.script(
-        f"{CONNECT}\ntry: task(int, on=n2, {option})\nexcept Exception as e: print(f'{{type(e).__name__}}: {{e}}')\n"
-    )
-    assert own(done) == [told]
+    code = f"""
+try: task(int, on=n2, {option})
+except Exception as error: print(f"{{type(error).__name__}}: {{error}}")
+"""
+    assert own(home.script(CONNECT + code)) == [told]
