@@ -43,6 +43,7 @@ from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
 from pysh.runtime.protocol.undelivered import Undelivered
+from pysh.runtime.protocol.unfinished import Unfinished
 from pysh.runtime.protocol.work import Work
 
 LINGER = 600.0
@@ -99,6 +100,7 @@ class Node:
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
         self.mailboxes = Mailboxes(self)
+        self.unfinished = Unfinished(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             **self.work.handlers, **self.console.handlers, **self.relations.handlers, Kind.SEND: self._named,
             Kind.LOST: self.undelivered.lost,
@@ -292,14 +294,16 @@ class Node:
 
     def to_process(self, number: int, frame: Frame, name: str = "") -> None:
         """Hand a frame to a process of this node; `name` is what the sender of a message calls it."""
-        if (local := self.processes.get(number)) is not None:
-            self.write(local, frame)
+        local = self.processes.get(number)
+        if local is not None or self.work.hold(number, frame):
+            if local is not None:
+                self.write(local, frame)
+            self.unfinished.arrives(frame)
             if frame.kind == Kind.SEND:
                 self.mailboxes.arrives(frame, name)
-        elif self.work.hold(number, frame):
-            if frame.kind == Kind.SEND:
-                self.mailboxes.arrives(frame, name)
-        elif frame.kind == Kind.REQUEST:
+            return
+        self.unfinished.nobody(frame)
+        if frame.kind == Kind.REQUEST:
             text = f"{self.name} has no process {number}"
             self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
         elif frame.kind == Kind.SEND:
@@ -325,6 +329,7 @@ class Node:
         """A process of this node is gone; a job knows itself why."""
         self.relations.ended(number, reason)
         self.mailboxes.ended(number)
+        self.unfinished.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
