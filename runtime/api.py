@@ -3,17 +3,18 @@
 Each is its twin in `aio`, run to its end in this thread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from pysh.runtime import actor as actors
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import Fn, Ties
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
-from pysh.runtime.process import Process
+from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
-from pysh.runtime.runner.waiting import Steps, T, block, may_block, refuse_to_block
+from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
 
@@ -186,6 +187,18 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
     return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 
+def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
+    """An object `cls(*args, **kwargs)` in a process of its own on a node; returns once it is made there.
+
+    Each call of a method gives a `Reply` at once, as `task` gives a `Task`: `await m.predict(x)` or
+    `m.predict(x).result(timeout=5)`; what it raises is raised here. Calls run one after the other in the order
+    they come, `async` methods too, and no `receive` in them takes a call for a message. It lives until it is
+    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
+    What `cls` raises is raised here, and no process is left. `PyshError` and its kin as for `spawn`.
+    """
+    return _run("actor", actors.start(cls, args, kwargs, on))
+
+
 def tasks(on: On = None) -> Rows:
     """What the nodes `on` (default: this one) run and wait to run, whoever started it."""
     return _run("tasks", verbs.tasks(on))
@@ -223,12 +236,7 @@ def send(dest: Dest, message: Any) -> None:
     messages or 64 MiB wait there already it waits, and raises `MailboxFull` once none was received for 5 s;
     in an `async def`, where it must not wait, at once.
     """
-    steps = messages.send(dest, message)
-    for room in steps:
-        if not may_block():
-            raise messages.full(dest, 0)
-        if not room.wait(messages.ROOM_SECONDS):
-            raise messages.full(dest)
+    messages.while_received(messages.send(dest, message), dest)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:
@@ -245,7 +253,7 @@ def flush() -> list[Any]:
     return messages.flush()
 
 
-def link(p: Process) -> None:
+def link(p: Process | Actor) -> None:
     """Tie the process that runs here to `p`: each gets an exit signal when the other ends.
 
     One with another reason than `normal` ends a process that does not `trap_exits`; at a prompt it is
@@ -255,12 +263,12 @@ def link(p: Process) -> None:
     _run("link", messages.link(p))
 
 
-def unlink(p: Process) -> None:
+def unlink(p: Process | Actor) -> None:
     """Undo `link`: nothing of the end of `p` reaches the process that runs here from now on."""
     _run("unlink", messages.unlink(p))
 
 
-def monitor(p: Process) -> int:
+def monitor(p: Process | Actor) -> int:
     """Watch `p`: a `Down(ref, pid, reason)` comes into this mailbox when it ends, once; the ref.
 
     `reason` is `normal`, `shutdown`, `killed`, `runner_killed`, what it raised as text, `noproc` if it was
@@ -279,7 +287,7 @@ def trap_exits(on: bool = True) -> None:
     _run("trap_exits", messages.trap_exits(on))
 
 
-def stop(p: Process, reason: str = "shutdown") -> None:
+def stop(p: Process | Actor, reason: str = "shutdown") -> None:
     """Send `p` an exit signal: it ends with `reason`, unless it traps exits or `reason` is `normal`.
 
     Synchronous code has 2 s from its Ctrl-C on. Does not wait for the end: `monitor` tells of that. Raises
@@ -288,12 +296,12 @@ def stop(p: Process, reason: str = "shutdown") -> None:
     messages.exit_signal(p, reason)
 
 
-def kill(p: Process) -> None:
+def kill(p: Process | Actor) -> None:
     """End `p` whatever it does, within a second; those who watch it are told `killed`."""
     messages.exit_signal(p, KILL)
 
 
-def register(name: str, p: Process | None = None) -> None:
+def register(name: str, p: Process | Actor | None = None) -> None:
     """Call `p`, or the process that runs here, `name` on its node until it ends.
 
     Raises `PyshError` if another one there is called so, and `NoProcess` if it is gone.

@@ -53,12 +53,15 @@ class Task:
 
     def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
+        self._submit(Kind.SPAWN, meta, payload)
+
+    def _submit(self, kind: int, meta: bytes, payload: Payload) -> None:
         client = self._client
         client.track(self.ref, self)
         self._submitted = True
         try:
             client.post(
-                Kind.SPAWN,
+                kind,
                 self.dest,
                 ref=self.ref,
                 meta=meta,

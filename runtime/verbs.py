@@ -274,9 +274,13 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
+    return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS), on, ties))
+
+
+def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
+    """The same of what is pickled already."""
     client = current()
     info = choose(client, on)
-    call = Call(fn, args, kwargs, SPAWN_OPTIONS)
     call.check(info)
     process: Process = yield _spawned(client, info, call, ties)
     return process

@@ -14,6 +14,7 @@ from typing import Any
 from pysh.runtime.protocol import requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.attachment import Attachment
+from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.frames import (
@@ -53,9 +54,11 @@ STOP_GRACE = 0.5
 INTERCEPTED = frozenset({
     Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
     Kind.LINK, Kind.UNLINK, Kind.UNLINKED, Kind.EXIT, Kind.MONITOR, Kind.MONITORED, Kind.DEMONITOR, Kind.DOWN,
-    Kind.LOST,
+    Kind.LOST, Kind.CALL, Kind.ANSWER,
 })  # fmt: skip
 """Kinds that a hub sees to also when they are for one of its processes."""
+WAITS = frozenset((Kind.SEND, Kind.CALL))
+"""What waits for its receiver, in a mailbox that has so much room and no more."""
 
 
 class Node:
@@ -100,10 +103,11 @@ class Node:
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
         self.mailboxes = Mailboxes(self)
+        self.calls = Calls(self)
         self.unfinished = Unfinished(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            **self.work.handlers, **self.console.handlers, **self.relations.handlers, Kind.SEND: self._named,
-            Kind.LOST: self.undelivered.lost,
+            **self.work.handlers, **self.console.handlers, **self.relations.handlers, **self.calls.handlers,
+            Kind.SEND: self._named, Kind.LOST: self.undelivered.lost,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
         }  # fmt: skip
 
@@ -279,6 +283,8 @@ class Node:
                 self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
         elif kind == Kind.REPLY:
             self.console.answered(parse(raw))
+        elif kind == Kind.ANSWER:
+            self.calls.answered(parse(raw))
         self._put(peer, raw)
 
     def undeliverable(self, frame: Frame, node: str = "", reason: str = "noconnection") -> None:
@@ -287,6 +293,8 @@ class Node:
         lost = {"error": "NodeDown", "node": node, "reason": reason, "executed": "no"}
         if frame.kind == Kind.SPAWN and not frame.flags & Flag.MORE:
             self.post(frame.source, Kind.RESULT, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
+        elif frame.kind == Kind.CALL and not frame.flags & Flag.MORE:
+            self.post(frame.source, Kind.ANSWER, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
         elif frame.kind == Kind.REQUEST:
             self.post(frame.source, Kind.REPLY, ref=frame.ref, meta=lost, source=frame.dest)
         elif frame.kind == Kind.SEND:
@@ -299,7 +307,7 @@ class Node:
             if local is not None:
                 self.write(local, frame)
             self.unfinished.arrives(frame)
-            if frame.kind == Kind.SEND:
+            if frame.kind in WAITS:
                 self.mailboxes.arrives(frame, name)
             return
         self.unfinished.nobody(frame)
@@ -329,6 +337,7 @@ class Node:
         """A process of this node is gone; a job knows itself why."""
         self.relations.ended(number, reason)
         self.mailboxes.ended(number)
+        self.calls.ended(number, reason)
         self.unfinished.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:

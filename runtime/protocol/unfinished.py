@@ -8,7 +8,7 @@ from pysh.runtime.protocol.terms import Pid
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-GRANTED = frozenset((Kind.SEND,))
+GRANTED = frozenset((Kind.SEND, Kind.CALL, Kind.ANSWER))
 """What goes in chunks for which the process itself grants credit."""
 ALL = 2 << 30
 """Bytes of credit: for all that a value may take."""

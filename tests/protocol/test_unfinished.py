@@ -35,6 +35,7 @@ def chunk(kind: int, ref: int, more: bool = True) -> Frame:
         ([chunk(Kind.SEND, 1, False)], []),
         ([chunk(Kind.SEND, 1), chunk(Kind.SEND, 1)], [(SENDER, 1, pack(Kind.SEND))]),
         ([chunk(Kind.SEND, 1), chunk(Kind.SEND, 1, False)], []),
+        ([chunk(Kind.CALL, 2), chunk(Kind.ANSWER, 2)], [(SENDER, 2, pack(Kind.CALL)), (SENDER, 2, pack(Kind.ANSWER))]),
         ([chunk(Kind.RESULT, 1)], []),
     ],
 )
