@@ -7,7 +7,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime.calls import NO_TIES, Args, Kwargs, Ties, making
+from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
 from pysh.runtime.errors import NotSendable, PyshError, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
@@ -70,10 +70,14 @@ def ask(actor: Actor, method: str, args: Args, kwargs: Kwargs) -> Reply:
     return reply
 
 
-def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On, ties: Ties = NO_TIES) -> Steps[Actor]:
+def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On) -> Steps[Actor]:
     """An actor, once its object is made."""
-    call = making(serve, cls, args, kwargs, ACTOR_OPTIONS)
-    process = yield from spawn_call(call, on, ties)
+    return (yield from started(making(serve, cls, args, kwargs, ACTOR_OPTIONS), on))
+
+
+def started(call: Call, on: On) -> Steps[Actor]:
+    """The same of what is pickled already."""
+    process = yield from spawn_call(call, on, NO_TIES)
     actor = Actor(process, call.label)
     try:
         reply = ask(actor, MAKE, (), {})
@@ -109,14 +113,15 @@ class Desk:
         call: Frame = block(taken(self._client, self._client.mailbox.calls, lambda _: True))
         return call
 
-    def make(self, call: Frame, make: Callable[[], Any]) -> None:
-        """Have the object made, and `call` answered by that."""
+    def make(self, call: Frame, make: Callable[[], Any]) -> Any:
+        """The object, once it is made, and `call` answered by that."""
         try:
             self._made = make()
         except Exception as error:
             self._raised(call, error, "yes")
             sys.exit(f"{type(error).__name__}: {error}".rstrip(": "))
         self._post(call, 0, b"", dumps(None))
+        return self._made
 
     def answer(self, call: Frame) -> None:
         """Run the method that `call` means, and answer with what comes of it."""

@@ -5,9 +5,8 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pysh.runtime import actor as actors
 from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn
 from pysh.runtime.errors import TaskTimeout
@@ -19,6 +18,10 @@ from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import drive
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
+
+if TYPE_CHECKING:
+    from pysh.runtime.supervisor import Child
+
 
 node = api.node
 me = api.me
@@ -145,7 +148,19 @@ async def spawn_all(
 
 async def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
     """An object `cls(*args, **kwargs)` in a process of its own on a node."""
+    from pysh.runtime import actor as actors
+
     return await drive(actors.start(cls, args, kwargs, on))
+
+
+async def supervise(
+    children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
+    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+) -> Actor:  # fmt: skip
+    """A process on a node that starts `children` there, and starts again those that end."""
+    from pysh.runtime import supervisor
+
+    return await drive(supervisor.start(children, strategy, intensity, on))
 
 
 async def tasks(on: On = None) -> Rows:

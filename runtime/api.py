@@ -4,9 +4,8 @@ Each is its twin in `aio`, run to its end in this thread.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pysh.runtime import actor as actors
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import Fn, Ties
 from pysh.runtime.messages import Dest
@@ -17,6 +16,9 @@ from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
+
+if TYPE_CHECKING:
+    from pysh.runtime.supervisor import Child
 
 
 def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
@@ -196,7 +198,29 @@ def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) 
     stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
     What `cls` raises is raised here, and no process is left. `PyshError` and its kin as for `spawn`.
     """
+    from pysh.runtime import actor as actors
+
     return _run("actor", actors.start(cls, args, kwargs, on))
+
+
+def supervise(
+    children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
+    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+) -> Actor:  # fmt: skip
+    """A process on a node that starts `children` there, in order, and starts again those that end; its actor.
+
+    A child is a `Child`, or a function or class that is one under its own name. With the strategy
+    `one_for_one` the child that ended is started again, with `one_for_all` all are, with `rest_for_one` that one
+    and those after it; the others are stopped before, the last first. With more than `intensity[0]` restarts
+    within `intensity[1]` seconds it gives up: it stops all, and ends with why, which whoever is linked is shown.
+    It is linked to the process that runs here, and stops all, the last first, when that ends or at `stop`.
+
+    `await s.children()` is a table of them, `await s.child(name)` what runs as one now. Raises what kept a
+    child from starting, and `ValueError`; then nothing is left.
+    """
+    from pysh.runtime import supervisor
+
+    return _run("supervise", supervisor.start(children, strategy, intensity, on))
 
 
 def tasks(on: On = None) -> Rows:

@@ -260,5 +260,5 @@ class Task:
     def __repr__(self) -> str:
         took = self.took
         where = self._client.view.name_of(self.dest.incarnation).partition("@")[0]
-        shown = f"<Task {self.ref} on {where} {self.status}"
+        shown = f"<{type(self).__name__} {self.ref} on {where} {self.status}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"

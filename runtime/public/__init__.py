@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         start_nodes,
         stop,
         stop_node,
+        supervise,
         task,
         task_all,
         tasks,
@@ -63,21 +64,23 @@ if TYPE_CHECKING:
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
     from pysh.runtime.results import Results
+    from pysh.runtime.supervisor import Child
     from pysh.runtime.task import Task
 
 __all__ = [
-    "Actor", "BlockingCall", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull", "NoProcess",
-    "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
-    "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call",
-    "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "receive", "register", "send", "spawn", "spawn_all", "start",
-    "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks", "trap_exits", "unlink", "wait",
-    "whereis",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull",
+    "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results",
+    "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes",
+    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link",
+    "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "receive", "register", "send", "spawn",
+    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all",
+    "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
-    "Down": "process", "Exit": "process", "Results": "results", "Task": "task", "start": "program", "aio": "",
+    "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor",
+    "Task": "task", "start": "program", "aio": "",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from pysh.runtime.aio import (
     start_node,
     start_nodes,
     stop_node,
+    supervise,
     task,
     task_all,
     tasks,
@@ -30,5 +31,5 @@ from pysh.runtime.aio import (
 __all__ = [
     "actor", "as_completed", "call", "call_all", "connect", "disconnect", "leave", "me", "monitor_nodes", "node",
     "nodes", "ping", "receive", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop_node",
-    "task", "task_all", "tasks", "wait",
+    "supervise", "task", "task_all", "tasks", "wait",
 ]  # fmt: skip
