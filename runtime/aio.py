@@ -4,20 +4,24 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn, apart, check_timeout
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
-from pysh.runtime.process import Process
+from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
 from pysh.runtime.runner.waiting import drive
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
+
+if TYPE_CHECKING:
+    from pysh.runtime.supervisor import Child
+
 
 node = api.node
 me = api.me
@@ -150,6 +154,23 @@ async def spawn_all(
     return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
+async def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
+    """An object `cls(*args, **kwargs)` in a process of its own on a node."""
+    from pysh.runtime import actor as actors
+
+    return await drive(actors.start(cls, args, kwargs, on))
+
+
+async def supervise(
+    children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
+    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+) -> Actor:  # fmt: skip
+    """A process on a node that starts `children` there, and starts again those that end."""
+    from pysh.runtime import supervisor
+
+    return await drive(supervisor.start(children, strategy, intensity, on))
+
+
 async def tasks(on: On = None) -> Rows:
     """What the nodes `on` run and wait to run."""
     return await drive(verbs.tasks(on))
@@ -199,17 +220,17 @@ async def flush() -> list[Any]:
     return messages.flush()
 
 
-async def link(p: Process) -> None:
+async def link(p: Process | Actor) -> None:
     """Tie the process that runs here to `p`."""
     await drive(messages.link(p))
 
 
-async def unlink(p: Process) -> None:
+async def unlink(p: Process | Actor) -> None:
     """Undo `link`."""
     await drive(messages.unlink(p))
 
 
-async def monitor(p: Process) -> int:
+async def monitor(p: Process | Actor) -> int:
     """Watch `p`: a `Down` comes when it ends."""
     return await drive(messages.monitor(p))
 
@@ -224,17 +245,17 @@ async def trap_exits(on: bool = True) -> None:
     await drive(messages.trap_exits(on))
 
 
-async def stop(p: Process, reason: str = "shutdown") -> None:
+async def stop(p: Process | Actor, reason: str = "shutdown") -> None:
     """Send `p` an exit signal."""
     messages.exit_signal(p, reason)
 
 
-async def kill(p: Process) -> None:
+async def kill(p: Process | Actor) -> None:
     """End `p` whatever it does."""
     messages.exit_signal(p, KILL)
 
 
-async def register(name: str, p: Process | None = None) -> None:
+async def register(name: str, p: Process | Actor | None = None) -> None:
     """Call `p`, or the process that runs here, `name` on its node."""
     await drive(messages.register(name, p))
 

@@ -3,19 +3,22 @@
 Each is its twin in `aio`, run to its end in this thread.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
-from pysh.runtime.process import Process
+from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
-from pysh.runtime.runner.waiting import Steps, T, block, may_block, refuse_to_block
+from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
+
+if TYPE_CHECKING:
+    from pysh.runtime.supervisor import Child
 
 
 def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
@@ -201,6 +204,40 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
     return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 
+def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
+    """An object `cls(*args, **kwargs)` in a process of its own on a node; returns once it is made there.
+
+    Each call of a method gives a `Reply` at once, as `task` gives a `Task`: `await m.predict(x)` or
+    `m.predict(x).result(timeout=5)`; what it raises is raised here. Calls run one after the other in the order
+    they come, `async` methods too, and no `receive` in them takes a call for a message. It lives until it is
+    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
+    What `cls` raises is raised here, and no process is left. `PyshError` and its kin as for `spawn`.
+    """
+    from pysh.runtime import actor as actors
+
+    return _run("actor", actors.start(cls, args, kwargs, on))
+
+
+def supervise(
+    children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
+    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+) -> Actor:  # fmt: skip
+    """A process on a node that starts `children` there, in order, and starts again those that end; its actor.
+
+    A child is a `Child`, or a function or class that is one under its own name. With the strategy
+    `one_for_one` the child that ended is started again, with `one_for_all` all are, with `rest_for_one` that one
+    and those after it; the others are stopped before, the last first. With more than `intensity[0]` restarts
+    within `intensity[1]` seconds it gives up: it stops all, and ends with why, which whoever is linked is shown.
+    It is linked to the process that runs here, and stops all, the last first, when that ends or at `stop`.
+
+    `await s.children()` is a table of them, `await s.child(name)` what runs as one now. Raises what kept a
+    child from starting, and `ValueError`; then nothing is left.
+    """
+    from pysh.runtime import supervisor
+
+    return _run("supervise", supervisor.start(children, strategy, intensity, on))
+
+
 def tasks(on: On = None) -> Rows:
     """What the nodes `on` (default: this one alone) run and wait to run, and the results that they keep.
 
@@ -257,12 +294,7 @@ def send(dest: Dest, message: Any) -> None:
     messages or 64 MiB wait there already it waits, and raises `MailboxFull` once none was received for 5 s;
     in an `async def`, where it must not wait, at once.
     """
-    steps = messages.send(dest, message)
-    for room in steps:
-        if not may_block():
-            raise messages.full(dest, 0)
-        if not room.wait(messages.ROOM_SECONDS):
-            raise messages.full(dest)
+    messages.while_received(messages.send(dest, message), dest)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:
@@ -280,7 +312,7 @@ def flush() -> list[Any]:
     return messages.flush()
 
 
-def link(p: Process) -> None:
+def link(p: Process | Actor) -> None:
     """Tie the process that runs here to `p`: each gets an exit signal when the other ends.
 
     One with another reason than `normal` ends a process that does not `trap_exits`; at a prompt it is
@@ -290,12 +322,12 @@ def link(p: Process) -> None:
     _run("link", messages.link(p))
 
 
-def unlink(p: Process) -> None:
+def unlink(p: Process | Actor) -> None:
     """Undo `link`: nothing of the end of `p` reaches the process that runs here from now on."""
     _run("unlink", messages.unlink(p))
 
 
-def monitor(p: Process) -> int:
+def monitor(p: Process | Actor) -> int:
     """Watch `p`: a `Down(ref, pid, reason)` comes into this mailbox when it ends, once; the ref.
 
     `reason` is `normal`, `shutdown`, `killed`, `runner_killed`, what it raised as text, `noproc` if it was
@@ -314,7 +346,7 @@ def trap_exits(on: bool = True) -> None:
     _run("trap_exits", messages.trap_exits(on))
 
 
-def stop(p: Process, reason: str = "shutdown") -> None:
+def stop(p: Process | Actor, reason: str = "shutdown") -> None:
     """Send `p` an exit signal: it ends with `reason`, unless it traps exits or `reason` is `normal`.
 
     Synchronous code has 2 s from its Ctrl-C on. Does not wait for the end: `monitor` tells of that. Raises
@@ -323,12 +355,12 @@ def stop(p: Process, reason: str = "shutdown") -> None:
     messages.exit_signal(p, reason)
 
 
-def kill(p: Process) -> None:
+def kill(p: Process | Actor) -> None:
     """End `p` whatever it does, within a second; those who watch it are told `killed`."""
     messages.exit_signal(p, KILL)
 
 
-def register(name: str, p: Process | None = None) -> None:
+def register(name: str, p: Process | Actor | None = None) -> None:
     """Call `p`, or the process that runs here, `name` on its node until it ends.
 
     Raises `PyshError` if another one there is called so, and `NoProcess` if it is gone.

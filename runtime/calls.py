@@ -169,17 +169,27 @@ def owner_of(client: Client) -> Pid | None:
     return client.owner if client.owner != client.pid else None
 
 
-def _check_options(fn: Callable[..., Any], options: frozenset[str]) -> None:
+def making(serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, options: frozenset[str]) -> Call:
+    """The call of `serve(cls, args, kwargs)`, checked and shown as one of `cls`."""
+    if not callable(cls):
+        raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
+    _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
+    call = Call(serve, (cls, args, kwargs), {}, frozenset())
+    call.label, call.by_value = _label(cls), not _is_importable(cls)
+    return call
+
+
+def _check_options(fn: Callable[..., Any], options: frozenset[str], label: str = "") -> None:
     function = fn.__func__ if isinstance(fn, MethodType) else fn
     if not isinstance(function, FunctionType):
         return
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     if not options.isdisjoint(names):
-        name = next(name for name in names if name in options)
+        name, label = next(name for name in names if name in options), label or _label(fn)
         raise TypeError(
-            f"{_label(fn)}() has a parameter {name!r}, which is an option here; bind it before: "
-            f"functools.partial({_label(fn)}, {name}=...)"
+            f"{label}() has a parameter {name!r}, which is an option here; bind it before: "
+            f"functools.partial({label}, {name}=...)"
         )
 
 

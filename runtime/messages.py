@@ -1,19 +1,20 @@
 """The verbs between processes: messages, links, monitors, exit signals and names."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pysh.runtime.errors import MailboxFull, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
-from pysh.runtime.process import Down, Exit, Process
+from pysh.runtime.process import Actor, Down, Exit, Process
 from pysh.runtime.protocol.frames import CHUNK, Kind
 from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.mailbox import MISSING, matcher
-from pysh.runtime.runner.waiting import Steps, Waiter
+from pysh.runtime.runner.mailbox import MISSING, Mailbox, matcher
+from pysh.runtime.runner.waiting import Steps, Waiter, may_block
 from pysh.runtime.started import current
 
-Dest = Process | Pid | str | tuple[str, str | Node]
+Dest = Process | Actor | Pid | str | tuple[str, str | Node]
 """Where a message goes: a process, or the name of one, here or `("name", node)`."""
 
 
@@ -37,10 +38,24 @@ def send(dest: Dest, message: Any) -> Steps[None]:
     if name and len(payload) > CHUNK:
         text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)
-    while (room := client.room(pid, name)) is not None:
-        yield room
+    yield from until_room(client, pid, name)
     client.check_known(pid.incarnation)
     client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
+
+
+def until_room(client: Client, pid: Pid, name: str = "") -> Steps[None]:
+    """Wait until a mailbox has room."""
+    while (room := client.room(pid, name)) is not None:
+        yield room
+
+
+def while_received(steps: Steps[None], dest: Dest) -> None:
+    """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
+    for room in steps:
+        if not may_block():
+            raise full(dest, 0)
+        if not room.wait(ROOM_SECONDS):
+            raise full(dest)
 
 
 def full(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
@@ -50,7 +65,7 @@ def full(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
 
 def _addressed(client: Client, dest: Dest) -> tuple[Pid, str]:
     """The process, or the hub that knows it by its name, and that name."""
-    if isinstance(dest, Process) or (isinstance(dest, Pid) and dest.number != HUB):
+    if isinstance(dest, Process | Actor) or (isinstance(dest, Pid) and dest.number != HUB):
         return pid_of(dest), ""
     if isinstance(dest, str):
         return client.hub, check_registered(dest)
@@ -61,6 +76,8 @@ def _addressed(client: Client, dest: Dest) -> tuple[Pid, str]:
 
 def pid_of(process: Any) -> Pid:
     """The pid of a process, as users have it. Raises `TypeError`."""
+    if isinstance(process, Actor):
+        process = process.process
     pid = process.pid if isinstance(process, Process) else process
     if not isinstance(pid, Pid) or pid.number == HUB:
         raise TypeError(f"a process is meant, as spawn() and me() return, not {process!r}; nothing was done")
@@ -70,7 +87,14 @@ def pid_of(process: Any) -> Pid:
 def receive(match: Any) -> Steps[Any]:
     """The next message that matches, once there is one."""
     client = current()
-    mailbox, matches, start = client.mailbox, matcher(match), 0
+    message = yield from taken(client, client.mailbox, matcher(match))
+    client.received()
+    return message
+
+
+def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool]) -> Steps[Any]:
+    """The next message in `mailbox` for which `matches` is true, once there is one."""
+    start = 0
     while True:
         waiter = Waiter(client)
         # Announced before the look, so that no message comes unseen between the two.
@@ -78,7 +102,6 @@ def receive(match: Any) -> Steps[Any]:
         try:
             message, start = mailbox.take(matches, start)
             if message is not MISSING:
-                client.received()
                 return message
             client.check_open()
             yield waiter
@@ -94,19 +117,19 @@ def flush() -> list[Any]:
     return messages
 
 
-def link(process: Process) -> Steps[None]:
+def link(process: Process | Actor) -> Steps[None]:
     """Tie the process that runs here to another."""
     yield current().ask_later("link", pid=list(pid_of(process)))
 
 
-def unlink(process: Process) -> Steps[None]:
+def unlink(process: Process | Actor) -> Steps[None]:
     """Undo `link`; what came of it and was not received is dropped."""
     client, pid = current(), pid_of(process)
     yield client.ask_later("unlink", pid=list(pid))
     client.mailbox.drop(lambda record: isinstance(record, Exit) and record.pid.pid == pid)
 
 
-def monitor(process: Process) -> Steps[int]:
+def monitor(process: Process | Actor) -> Steps[int]:
     """A `Down` when the process ends; its ref."""
     client = current()
     ref = client.next_ref()
@@ -126,14 +149,14 @@ def trap_exits(on: bool) -> Steps[None]:
     yield current().ask_later("trap", on=on)
 
 
-def exit_signal(process: Process, reason: str) -> None:
+def exit_signal(process: Process | Actor, reason: str) -> None:
     """Send an exit signal, behind the messages sent before. Raises `NodeDown` if its node is not connected."""
     client, pid = current(), pid_of(process)
     client.check_known(pid.incarnation)
     client.post(Kind.EXIT, pid, ref=client.next_ref(), meta={"reason": str(reason)[:REASON]})
 
 
-def register(name: str, process: Process | None) -> Steps[None]:
+def register(name: str, process: Process | Actor | None) -> Steps[None]:
     """Give a process a name on its node."""
     client = current()
     pid = pid_of(process) if process is not None else client.pid

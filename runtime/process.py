@@ -1,6 +1,6 @@
-"""Processes: what `spawn` makes, what `me()` is, and what messages go to."""
+"""Processes: what `spawn` makes, what `me()` is, and what messages go to; and actors, which are such."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.node import Node
@@ -9,6 +9,9 @@ from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
+
+if TYPE_CHECKING:
+    from pysh.runtime.actor import Reply
 
 
 class Process:
@@ -58,6 +61,55 @@ class Process:
 
 def _process(incarnation: bytes, number: int, node: str) -> Process:
     return Process(Pid(incarnation, number), node)
+
+
+class Actor:
+    """An object that lives in a process of its own, `process`; this can be sent anywhere.
+
+    Each of its methods, called here, returns a `Reply` at once: `await m.predict(x)`, or
+    `m.predict(x).result(timeout=5)`. Names that begin with an underscore are not called from outside.
+    """
+
+    __slots__ = ("_label", "process")
+
+    def __init__(self, process: Process, label: str = "") -> None:
+        self.process = process
+        self._label = label
+
+    def __getattr__(self, name: str) -> "_Method":
+        if name.startswith("_"):
+            raise AttributeError(f"{name} of an actor cannot be called from outside")
+        return _Method(self, name)
+
+    def __repr__(self) -> str:
+        return f"<Actor {self._label} {self.process!r}>".replace("  ", " ")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Actor) and other.process == self.process
+
+    def __hash__(self) -> int:
+        return hash(self.process)
+
+    def __reduce__(self) -> Any:
+        return Actor, (self.process, self._label)
+
+
+class _Method:
+    """One method of an actor."""
+
+    __slots__ = ("_actor", "_name")
+
+    def __init__(self, actor: Actor, name: str) -> None:
+        self._actor = actor
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> "Reply":
+        from pysh.runtime.actor import ask
+
+        return ask(self._actor, self._name, args, kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self._name} of {self._actor!r}>"
 
 
 class Down(NamedTuple):

@@ -53,12 +53,15 @@ class Task:
 
     def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
+        self._submit(Kind.SPAWN, meta, payload)
+
+    def _submit(self, kind: int, meta: bytes, payload: Payload) -> None:
         client = self._client
         client.track(self.ref, self)
         self._submitted = True
         try:
             client.post(
-                Kind.SPAWN,
+                kind,
                 self.dest,
                 ref=self.ref,
                 meta=meta,
@@ -258,5 +261,5 @@ class Task:
     def __repr__(self) -> str:
         took = self.took
         where = self._client.view.name_of(self.dest.incarnation).partition("@")[0]
-        shown = f"<Task {self.ref} on {where} {self.status}"
+        shown = f"<{type(self).__name__} {self.ref} on {where} {self.status}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"

@@ -309,9 +309,13 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there."""
     refuse_not_yet(kwargs)
+    return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS), on, ties, apart))
+
+
+def spawn_call(call: Call, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
+    """The same of what is pickled already."""
     client = current()
     info = choose(client, on)
-    call = Call(fn, args, kwargs, SPAWN_OPTIONS)
     call.check(info)
     process: Process = yield _spawned(client, info, call, ties, apart)
     return process

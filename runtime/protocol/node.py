@@ -14,6 +14,7 @@ from typing import Any
 from pysh.runtime.protocol import requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.attachment import Attachment
+from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.frames import (
@@ -43,6 +44,7 @@ from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
 from pysh.runtime.protocol.undelivered import Undelivered
+from pysh.runtime.protocol.unfinished import Unfinished
 from pysh.runtime.protocol.work import Work
 
 LINGER = 600.0
@@ -54,9 +56,11 @@ OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE})
 INTERCEPTED = frozenset({
     Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
     Kind.LINK, Kind.UNLINK, Kind.UNLINKED, Kind.EXIT, Kind.MONITOR, Kind.MONITORED, Kind.DEMONITOR, Kind.DOWN,
-    Kind.LOST,
+    Kind.LOST, Kind.CALL, Kind.ANSWER,
 })  # fmt: skip
 """Kinds that a hub sees to also when they are for one of its processes."""
+WAITS = frozenset((Kind.SEND, Kind.CALL))
+"""What waits for its receiver, in a mailbox that has so much room and no more."""
 
 
 class Node:
@@ -104,9 +108,11 @@ class Node:
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
         self.mailboxes = Mailboxes(self)
+        self.calls = Calls(self)
+        self.unfinished = Unfinished(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            **self.work.handlers, **self.console.handlers, **self.relations.handlers, Kind.SEND: self._named,
-            Kind.LOST: self.undelivered.lost,
+            **self.work.handlers, **self.console.handlers, **self.relations.handlers, **self.calls.handlers,
+            Kind.SEND: self._named, Kind.LOST: self.undelivered.lost,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
         }  # fmt: skip
 
@@ -291,6 +297,8 @@ class Node:
                 self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
         elif kind == Kind.REPLY:
             self.console.answered(parse(raw))
+        elif kind == Kind.ANSWER:
+            self.calls.answered(parse(raw))
         self._put(peer, raw)
 
     def undeliverable(self, frame: Frame, node: str = "", reason: str = "noconnection") -> None:
@@ -299,6 +307,8 @@ class Node:
         lost = {"error": "NodeDown", "node": node, "reason": reason, "executed": "no"}
         if frame.kind == Kind.SPAWN and not frame.flags & Flag.MORE:
             self.post(frame.source, Kind.RESULT, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
+        elif frame.kind == Kind.CALL and not frame.flags & Flag.MORE:
+            self.post(frame.source, Kind.ANSWER, ref=frame.ref, flags=Flag.FAILED, meta=lost, source=frame.dest)
         elif frame.kind == Kind.REQUEST:
             self.post(frame.source, Kind.REPLY, ref=frame.ref, meta=lost, source=frame.dest)
         elif frame.kind == Kind.SEND:
@@ -306,14 +316,16 @@ class Node:
 
     def to_process(self, number: int, frame: Frame, name: str = "") -> None:
         """Hand a frame to a process of this node; `name` is what the sender of a message calls it."""
-        if (local := self.processes.get(number)) is not None:
-            self.write(local, frame)
-            if frame.kind == Kind.SEND:
+        local = self.processes.get(number)
+        if local is not None or self.work.hold(number, frame):
+            if local is not None:
+                self.write(local, frame)
+            self.unfinished.arrives(frame)
+            if frame.kind in WAITS:
                 self.mailboxes.arrives(frame, name)
-        elif self.work.hold(number, frame):
-            if frame.kind == Kind.SEND:
-                self.mailboxes.arrives(frame, name)
-        elif frame.kind == Kind.REQUEST:
+            return
+        self.unfinished.nobody(frame)
+        if frame.kind == Kind.REQUEST:
             text = f"{self.name} has no process {number}"
             self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
         elif frame.kind == Kind.SEND:
@@ -339,6 +351,8 @@ class Node:
         """A process of this node is gone; a job knows itself why."""
         self.relations.ended(number, reason)
         self.mailboxes.ended(number)
+        self.calls.ended(number, reason)
+        self.unfinished.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""

@@ -26,7 +26,7 @@ LIMIT_GRACE = 2.0
 STOP_GRACE = 0.5
 EXIT_GRACE = 2.0
 """Seconds that an exit signal leaves to synchronous code."""
-HELD = frozenset((Kind.SEND, Kind.EXIT, Kind.DOWN))
+HELD = frozenset((Kind.SEND, Kind.CALL, Kind.EXIT, Kind.DOWN))
 """What waits for a process that has no worker yet."""
 PREFETCHED = 64 * 1024
 """Bytes: a task with larger arguments waits for a worker of its own."""

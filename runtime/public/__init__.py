@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # as type checkers know it; importing typing takes longer
 if TYPE_CHECKING:
     from pysh import aio as aio
     from pysh.runtime.api import (
+        actor,
         as_completed,
         call,
         call_all,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         start_nodes,
         stop,
         stop_node,
+        supervise,
         task,
         task_all,
         tasks,
@@ -60,24 +62,26 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.node import Node, NodeEvent, all_nodes
-    from pysh.runtime.process import Down, Exit, Process
+    from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
     from pysh.runtime.results import Results
+    from pysh.runtime.supervisor import Child
     from pysh.runtime.task import Task
 
 __all__ = [
-    "BlockingCall", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull", "NoProcess", "Node",
-    "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task",
-    "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "aio", "all_nodes", "as_completed", "call",
-    "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send", "spawn",
-    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks",
-    "trap_exits", "unlink", "wait", "whereis",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull",
+    "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results",
+    "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes",
+    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link",
+    "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send",
+    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
+    "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Down": "process",
-    "Exit": "process", "Results": "results", "Task": "task", "start": "program", "aio": "",
+    "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
+    "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor",
+    "Task": "task", "start": "program", "aio": "",
 }  # fmt: skip
 
 

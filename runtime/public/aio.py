@@ -1,6 +1,7 @@
 """Every verb of `pysh` as async: `await aio.connect("n2@host")`. Tasks are awaited as they are: `await t`."""
 
 from pysh.runtime.aio import (
+    actor,
     as_completed,
     call,
     call_all,
@@ -29,6 +30,7 @@ from pysh.runtime.aio import (
     start_nodes,
     stop,
     stop_node,
+    supervise,
     task,
     task_all,
     tasks,
@@ -39,8 +41,8 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link",
-    "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send",
-    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "task", "task_all", "tasks",
-    "trap_exits", "unlink", "wait", "whereis",
+    "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
+    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",
+    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
+    "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from pysh.runtime.protocol.terms import Pid
 
 LARGEST = 2 << 30
 """How many bytes a value may take that comes in chunks."""
-GRANTED = frozenset((Kind.RESULT, Kind.SEND))
+GRANTED = frozenset((Kind.RESULT, Kind.SEND, Kind.CALL, Kind.ANSWER))
 """The kinds whose senders wait for credit of ours; all else in chunks comes from the hub next door."""
 
 

@@ -69,6 +69,7 @@ class Client(Wire):
         self.handlers |= {
             Kind.RESULT: self._on_result, Kind.REPLY: self._on_reply, Kind.STAGE: self._on_stage,
             Kind.SEND: self._on_send, Kind.EXIT: self._on_signal, Kind.DOWN: self._on_signal,
+            Kind.CALL: self._on_call, Kind.ANSWER: self._on_answer,
             Kind.FULL: self._on_full, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
             Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
             Kind.BYE: lambda _: self._lose("its hub stopped"),
@@ -204,6 +205,14 @@ class Client(Wire):
 
     def _on_send(self, frame: Frame) -> None:
         self._mailbox(frame.dest.number).put(frame.payload)
+
+    def _on_call(self, frame: Frame) -> None:
+        self._mailboxes.setdefault(frame.dest.number, Mailbox()).calls.put_record(frame)
+
+    def _on_answer(self, frame: Frame) -> None:
+        call = self.forget(frame.ref)
+        if call is not None:
+            call.arrived(frame)
 
     def _on_signal(self, frame: Frame) -> None:
         from pysh.runtime.process import record  # most processes never get one

@@ -192,8 +192,8 @@ def _explain(error: BaseException, node: str) -> None:
 
 def _exit_reason(error: BaseException) -> bytes:
     """What those are told who watch a process that raised."""
-    if isinstance(error, SystemExit) and not error.code:
-        return NORMAL.encode()
+    if isinstance(error, SystemExit) and (not error.code or isinstance(error.code, str)):
+        return (error.code or NORMAL)[:REASON].encode("utf-8", "replace")  # `sys.exit("bored")` gives the reason
     return f"{type(error).__name__}: {error}".rstrip(": ")[:REASON].encode("utf-8", "replace")
 
 

@@ -49,6 +49,14 @@ class Mailbox:
         self._told_at = 0.0
         self._waiting: list[Waiter] = []
         self._lock = RLock()
+        self._calls: Mailbox | None = None
+
+    @property
+    def calls(self) -> "Mailbox":
+        """The calls for an actor that runs here, as records. No `receive` sees them."""
+        if self._calls is None:
+            self._calls = Mailbox()
+        return self._calls
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -77,6 +85,8 @@ class Mailbox:
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
             waiter.set(error=error)
+        if self._calls is not None:
+            self._calls.lose(error)
 
     def announce(self, waiter: Waiter) -> None:
         """Set `waiter` when the next message comes."""

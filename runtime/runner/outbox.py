@@ -36,10 +36,11 @@ Line = tuple[int, int, Pid | None]
 def line_of(kind: int, ref: int, other: Pid) -> Line:
     """What frames must not overtake each other, where `other` is their receiving end.
 
-    Those are the chunks of one payload and all that would be taken for more of them, and the messages
-    and exit signals to one process. A SPAWN may be granted credit by the hub it is addressed to, or by a worker there.
+    Those are the chunks of one payload and all that would be taken for more of them, and the messages,
+    calls and exit signals to one process. A SPAWN may be granted credit by the hub it is addressed to, or by a
+    worker there.
     """
-    if kind in (Kind.SEND, Kind.EXIT):
+    if kind in (Kind.SEND, Kind.CALL, Kind.EXIT):
         return Kind.SEND, 0, other
     return kind, ref, None if kind == Kind.SPAWN else other
 

@@ -25,7 +25,7 @@ SOON = 0.0002
 ROW = 8
 """So many frames, each within `SOON` seconds of the last, show that their sender is not waiting for any."""
 
-SLOWED = frozenset((Kind.SPAWN, Kind.SEND))
+SLOWED = frozenset((Kind.SPAWN, Kind.SEND, Kind.CALL))
 """What waits while too much is on its way to a node. All else is little, or an answer that makes room."""
 
 Handler = Callable[[Frame], object]

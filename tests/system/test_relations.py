@@ -244,3 +244,14 @@ for code in {list(SENSELESS)!r}:
 """
     told = ok(home.script(CONNECT + code)).splitlines()
     assert [line.startswith(text) for line, text in zip(told, SENSELESS.values(), strict=True)] == [True] * 9
+
+
+def test_who_sends_a_large_message_to_a_process_that_dies_meanwhile_goes_on(home: Home) -> None:
+    code = """
+def unready(): time.sleep(0.3); os._exit(3)
+for on in (n2, None):
+    p = spawn(unready, on=on)
+    print(call(lambda: send(p, bytes(20_000_000)), timeout=20))
+    print(call(lambda: send(p, bytes(20_000_000)), timeout=20))
+"""
+    assert own(home.script(LOOP + code)) == ["None"] * 4

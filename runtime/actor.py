@@ -1,0 +1,162 @@
+"""Actors: how one is started, how its methods are called, and how the process of one answers."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
+from pysh.runtime.errors import NotSendable, PyshError, describe
+from pysh.runtime.messages import exit_signal, taken, until_room, while_received
+from pysh.runtime.node import On
+from pysh.runtime.payload import dumps, dumps_error, loads
+from pysh.runtime.process import Actor
+from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
+from pysh.runtime.protocol.relations import KILL
+from pysh.runtime.protocol.terms import Payload
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.execution import Cancelled
+from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.waiting import Steps, block
+from pysh.runtime.started import current
+from pysh.runtime.task import Task
+from pysh.runtime.verbs import spawn_call
+
+if TYPE_CHECKING:
+    import asyncio
+
+ACTOR_OPTIONS = frozenset(("on",))
+MAKE = ""
+"""The method of the first call, which is answered once the object is made."""
+
+
+class Reply(Task):
+    """One call on its way to an actor: awaited, or waited for with `result()`, as any task.
+
+    Ending a wait leaves it as it is. It is not cancelled alone: what ends an actor ends all its calls.
+    """
+
+    __slots__ = ()
+
+    def submit(self, meta: bytes, payload: Payload) -> None:
+        """Send it; once."""
+        self._submit(Kind.CALL, meta, payload)
+
+    def cancel(self, grace: float = 2) -> bool:  # noqa: ARG002 (a task's)
+        """Raise `PyshError`, unless it has ended."""
+        if self.waiter.done:
+            return False
+        raise PyshError(f"{self.label}() is not cancelled alone: stop() or kill() ends its actor, with all its calls")
+
+    def give_up(self) -> None:
+        """Nothing: the actor goes on."""
+
+    @property
+    def output(self) -> str:
+        """Nothing: what an actor prints goes to the terminal of its owner."""
+        return ""
+
+
+def ask(actor: Actor, method: str, args: Args, kwargs: Kwargs) -> Reply:
+    """Call a method; does not wait for it to run."""
+    client, pid = current(), actor.process.pid
+    payload = dumps((args, kwargs))
+    while_received(until_room(client, pid), actor)
+    client.check_known(pid.incarnation)
+    reply = Reply(client, pid, method or "make")
+    reply.submit(pack({"method": method}), payload)
+    return reply
+
+
+def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On) -> Steps[Actor]:
+    """An actor, once its object is made."""
+    return (yield from started(making(serve, cls, args, kwargs, ACTOR_OPTIONS), on))
+
+
+def started(call: Call, on: On) -> Steps[Actor]:
+    """The same of what is pickled already."""
+    process = yield from spawn_call(call, on, NO_TIES)
+    actor = Actor(process, call.label)
+    try:
+        reply = ask(actor, MAKE, (), {})
+        yield reply.waiter
+    except BaseException:  # Ctrl-C too: nobody has a handle on it
+        exit_signal(actor, KILL)
+        raise
+    reply.result()
+    return actor
+
+
+# what runs in the process of an actor
+
+
+def serve(cls: Callable[..., Any], args: Args, kwargs: Kwargs) -> NoReturn:
+    """Make the object and answer its calls, until the process ends. A failure to make it is told by its answer."""
+    desk = Desk(current())
+    desk.make(desk.next(), partial(cls, *args, **kwargs))
+    while True:
+        desk.answer(desk.next())
+
+
+class Desk:
+    """Takes the calls of the process that runs here, and answers each before the next."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._made: Any = None
+        self._runner: asyncio.Runner | None = None
+
+    def next(self) -> Frame:
+        """The next call, waited for."""
+        call: Frame = block(taken(self._client, self._client.mailbox.calls, lambda _: True))
+        return call
+
+    def make(self, call: Frame, make: Callable[[], Any]) -> Any:
+        """The object, once it is made, and `call` answered by that."""
+        try:
+            self._made = make()
+        except Exception as error:
+            self._raised(call, error, "yes")
+            sys.exit(f"{type(error).__name__}: {error}".rstrip(": "))
+        self._post(call, 0, b"", dumps(None))
+        return self._made
+
+    def answer(self, call: Frame) -> None:
+        """Run the method that `call` means, and answer with what comes of it."""
+        begun, since = "no", perf_counter()
+        try:
+            args, kwargs = loads(call.payload)
+            begun = "yes"
+            value = getattr(self._made, call.options()["method"])(*args, **kwargs)
+            if isinstance(value, CoroutineType):
+                value = self._loop().run(value)
+        except Cancelled:
+            raise  # its process ends, and its hub answers
+        except BaseException as error:
+            self._raised(call, error, begun, perf_counter() - since)
+            if isinstance(error, SystemExit | KeyboardInterrupt):
+                raise
+            return
+        try:
+            payload = dumps(value)
+        except NotSendable as error:
+            self._post(call, Flag.FAILED, pack({**describe(error), "executed": "yes"}))
+        else:
+            self._post(call, 0, pack(perf_counter() - since), payload)
+
+    def _raised(self, call: Frame, error: BaseException, executed: str, took: float = 0.0) -> None:
+        self._post(call, Flag.ERROR, pack(took), dumps_error(error, executed))
+
+    def _post(self, call: Frame, flags: int, meta: bytes, payload: Payload = b"") -> None:
+        flush()
+        self._client.post(Kind.ANSWER, call.source, ref=call.ref, flags=flags, meta=meta, payload=payload)
+
+    def _loop(self) -> "asyncio.Runner":
+        """What runs the async methods: one loop for the life of the actor, which rests between them."""
+        if self._runner is None:
+            import asyncio
+
+            self._runner = asyncio.Runner()
+        return self._runner
