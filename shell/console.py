@@ -156,8 +156,6 @@ class Console:
         reply = self._replies.pop(ref)
         if "ok" not in reply:
             raise Refused(str(reply.get("text", reply.get("error"))))
-        if verb == "attach":
-            self.suspects = reply["ok"].get("suspects", [])
         return reply["ok"]
 
     def cell(self, source: bytes) -> int:
@@ -212,7 +210,9 @@ class Console:
             self.name = told["name"]
             self._self, self._hub = Pid(told["incarnation"], told["number"]), Pid(told["incarnation"], HUB)
         elif frame.kind == Kind.REPLY:
-            self._replies[frame.ref] = frame.options()
+            reply = self._replies[frame.ref] = frame.options()
+            if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer
+                self.suspects = told.get("suspects", self.suspects)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._heard = max(self._heard, frame.ref)

@@ -81,6 +81,25 @@ def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
     assert pair.console.take() == []
 
 
+def test_what_comes_right_behind_the_answer_to_an_attach_is_newer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    hear, read, both = pair.hub.receive, pair.console.receive, threading.Event()
+
+    def answer() -> None:
+        hear()
+        if pair.hub.asked and not both.is_set():
+            pair.hub.notice("w1 is suspect", suspects=["w1"])
+            both.set()
+
+    def read_both() -> None:
+        assert both.wait(10)
+        read()
+
+    monkeypatch.setattr(pair.hub, "receive", answer)
+    monkeypatch.setattr(pair.console, "receive", read_both)
+    pair.console.ask("attach")
+    assert pair.console.suspects == ["w1"]
+
+
 def test_a_refusal_is_raised_with_its_text(pair: Pair) -> None:
     pair.hub.answers["attach"] = {"error": "PyshError", "text": "there is a terminal already"}
     with pytest.raises(Refused, match="there is a terminal already"):
