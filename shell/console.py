@@ -211,8 +211,8 @@ class Console:
             self._self, self._hub = Pid(told["incarnation"], told["number"]), Pid(told["incarnation"], HUB)
         elif frame.kind == Kind.REPLY:
             reply = self._replies[frame.ref] = frame.options()
-            if isinstance(reply.get("ok"), dict):  # to attach; what is told of them right behind it is newer
-                self.suspects = reply["ok"].get("suspects", self.suspects)
+            if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer
+                self.suspects = told.get("suspects", self.suspects)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._heard = max(self._heard, frame.ref)

@@ -47,11 +47,14 @@ ESCAPE = 0.05
 
 
 class Editor:
-    """Reads cells from `keyboard`, which is that of `tty`."""
+    """Reads cells from `keyboard`, which is that of `tty`; `cleared` is called when Ctrl-C was pressed."""
 
-    def __init__(self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool) -> None:
+    def __init__(
+        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None]
+    ) -> None:  # fmt: skip
         self.loop = asyncio.new_event_loop()
         self._tty = tty
+        self._cleared = cleared
         self._prompt = ""
         self._mark: Callable[[], str] = str
         self._live: Sequence[str] = ()
@@ -175,7 +178,7 @@ class Editor:
         keys.add("enter", filter=typing)(self._enter)
         keys.add("escape", "enter", filter=typing)(_newline)
         keys.add(Keys.BracketedPaste, filter=typing)(_paste)
-        keys.add("c-c", filter=typing)(_clear)
+        keys.add("c-c", filter=typing)(self._clear)
         keys.add("c-d", filter=typing & Condition(lambda: not self._session.default_buffer.text))(self._leave)
         margin = typing & Condition(lambda: _in_margin(self._session.default_buffer))
         keys.add("tab", filter=margin)(_indent)
@@ -198,6 +201,10 @@ class Editor:
             buffer.document = Document(text, len(text))
             self._live = ()  # they move on; the line stays
             buffer.validate_and_handle()
+
+    def _clear(self, event: KeyPressEvent) -> None:
+        event.current_buffer.reset()
+        self._cleared()
 
     def _leave(self, event: KeyPressEvent) -> None:
         self._live = ()
@@ -248,10 +255,6 @@ def _newline(event: KeyPressEvent) -> None:
 
 def _paste(event: KeyPressEvent) -> None:
     event.current_buffer.insert_text(pasted(event.data))
-
-
-def _clear(event: KeyPressEvent) -> None:
-    event.current_buffer.reset()
 
 
 def _in_margin(buffer: Buffer) -> bool:

@@ -31,6 +31,10 @@ KEEP = 8 * 1024 * 1024
 """How many characters may wait; senders that keep to their credit never get there."""
 LIVE = 8
 """How many live lines are shown."""
+PAUSE = 0.3
+"""Seconds of silence that end a flood of which no more is to be shown."""
+TOLD = 1.0
+"""Seconds between two counts of what is left out of it."""
 SOURCES = 256
 """How many processes may have an unfinished line."""
 
@@ -79,6 +83,7 @@ class Source:
         self.bar = False  # it goes back to the line's beginning: a bar
         self.began = now  # when its unfinished line began
         self.changed = now
+        self.skipped_until = 0.0  # unless it says something before
         self._decoder: IncrementalDecoder = getincrementaldecoder("utf-8")("replace")
 
     def feed(self, data: bytes, now: float) -> list[str]:
@@ -122,6 +127,7 @@ class Output:
         self._lines: deque[Tagged] = deque()
         self._waiting = 0  # characters in _lines
         self._dropped = 0
+        self._told_at = 0.0  # when to say how many were dropped, at the earliest
         self._credit: dict[Hashable, int] = {}
         self._live: list[Tagged] = []
         self._batch_at = 0.0
@@ -134,8 +140,24 @@ class Output:
             self._make_room()
             source = self._sources[key] = Source(label, now)
         self._credit[key] = self._credit.get(key, 0) + len(data)
-        for text in source.feed(data, now):
+        lines = source.feed(data, now)
+        if now < source.skipped_until:
+            source.skipped_until = now + PAUSE
+            self._dropped += len(lines)
+            return
+        for text in lines:
             self._put(Tagged(source.label, text))
+
+    def skip(self, now: float) -> None:
+        """Count what waits to be shown instead of showing it, and what its senders add before they pause."""
+        if not self._lines:
+            return
+        for key in self._credit.keys() & self._sources.keys():
+            self._sources[key].skipped_until = now + PAUSE
+        self._dropped += len(self._lines)
+        self._lines.clear()
+        self._waiting = 0
+        self._told_at = now + PAUSE
 
     def take_frame(self, frame: Frame, now: float) -> None:
         """Take an OUTPUT; the one that ends its task ends the line it is in too."""
@@ -152,7 +174,9 @@ class Output:
 
     def due(self) -> float | None:
         """When to call `take` next; None until something arrives."""
-        times = [self._batch_at] if self._lines or self._credit or self._dropped else []
+        times = [self._batch_at] if self._lines or self._credit else []
+        if self._dropped:
+            times.append(max(self._batch_at, self._told_at))
         for source in self._sources.values():
             if source.visible:
                 times.append(source.stale_at)
@@ -168,6 +192,9 @@ class Output:
         lines: list[Tagged] = []
         if now >= self._batch_at or everything:
             lines = self._some(inf if everything else CALM if calm else BATCH)
+            if self._dropped and not self._lines and (now >= self._told_at or everything):
+                lines.append(Tagged("", f"… {self._dropped:,} lines not shown"))
+                self._dropped, self._told_at = 0, now + TOLD if self._told_at else 0.0
             if lines:
                 self._batch_at = now + (REPAINT if self._lines else GATHER)
         credit: dict[Hashable, int] = {}
@@ -196,9 +223,6 @@ class Output:
             size += len(line.text) + 1
             lines.append(line)
         self._waiting -= size
-        if self._dropped and not self._lines:
-            lines.append(Tagged("", f"… {self._dropped:,} lines not shown"))
-            self._dropped = 0
         return lines
 
     def _repainted(self, now: float, moved: bool) -> list[Tagged] | None:

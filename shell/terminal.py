@@ -185,6 +185,12 @@ class Session:
         except Exception as error:
             editor.stop(error)  # to be raised where the prompt was asked for
 
+    def _cleared(self) -> None:
+        """Ctrl-C at the prompt: of a flood of output no more is shown."""
+        self._output.skip(time.monotonic())
+        assert self._editor is not None and self._console is not None
+        self._editor.loop.call_soon(self._at_prompt, self._console, self._editor)
+
     def _whole_line(self) -> str | None:
         """A line that was typed before the editor is there, if it can be run without one."""
         return whole_line(self._keyboard.look())
@@ -205,7 +211,8 @@ class Session:
         try:
             from pysh.shell.editor import Editor
 
-            self._editor = Editor(self._tty, self._keyboard, self._history, colours=self._theme.colours)
+            colours = self._theme.colours
+            self._editor = Editor(self._tty, self._keyboard, self._history, colours=colours, cleared=self._cleared)
         finally:
             gc.freeze()
             gc.enable()
@@ -248,8 +255,8 @@ class Session:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()
                     self._resized(console)
-                if done is None:
-                    typing.give()
+                if done is None and typing.give():
+                    self._output.skip(time.monotonic())
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()

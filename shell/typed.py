@@ -29,13 +29,18 @@ class Typing:
         """Somebody sent SIGINT."""
         self._interrupted = True
 
-    def give(self) -> None:
-        """Pass on what waits; a Ctrl-C, and all before it, at once. Raises `EOFError` if the terminal is gone."""
+    def give(self) -> bool:
+        """Pass on what waits; a Ctrl-C, and all before it, at once. Whether there was one.
+
+        Raises `EOFError` if the terminal is gone.
+        """
         typed = self._keyboard.look()
         if not self._console.accepts(self._ref):
-            return
+            return False
         if self._interrupted:
             self._interrupted = False
             self._console.interrupt()
         if typed and not self._console.full and (CTRL_C in typed or self.due is None):
             self._console.type(self._keyboard.take(len(typed)))
+            return CTRL_C in typed
+        return False

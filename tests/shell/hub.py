@@ -31,10 +31,8 @@ class Hub:
         self._sock.setblocking(False)
         self.frames: list[Frame] = []
         self.asked: list[dict[str, Any]] = []
-        self.ref = 0  # of the last request
         self.cell = 1
         self.running = False
-        self.holds = False  # what is sent goes with the next that is not held
         self.accepts = True  # the evaluator takes cells at once
         self.unread = b""  # what was typed to the cell: it reads nothing unless a test says so
         self.answers: dict[str, Any] = {
@@ -88,8 +86,7 @@ class Hub:
         packed = b"" if meta is None else pack(meta)
         frame = Frame(kind, source, TERMINAL, ref, meta=packed, payload=payload, credit=credit)
         self._connection.send(encode(frame))
-        if not self.holds:
-            self._flush()
+        self._flush()
 
     def done(self, text: str = "", **told: Any) -> None:
         """The last cell is over."""
@@ -139,7 +136,6 @@ class Hub:
             self._run(frame)
             return
         asked = frame.options()
-        self.ref = frame.ref
         self.asked.append(asked)
         answer = self.answers[asked["verb"]]
         if callable(answer):

@@ -10,10 +10,12 @@ from pysh.shell.output import (
     HOLD,
     KEEP,
     LIVE,
+    PAUSE,
     REPAINT,
     SOURCES,
     STALE,
     STALE_BAR,
+    TOLD,
     WIDTH,
     Output,
     Tagged,
@@ -237,3 +239,42 @@ def test_little_is_shown_at_once_while_somebody_types() -> None:
     out.feed(1, "n2", b"0123456\n" * 20_000, 0)
     assert len(out.take(0, calm=True).lines) * 8 == CALM
     assert len(out.take(1).lines) * 8 == BATCH
+
+
+def test_of_a_flood_that_is_skipped_only_the_number_of_lines_is_shown_until_it_pauses() -> None:
+    out = Output()
+    out.feed(1, "n2", b"x\n" * BATCH, 0)
+    shown = len(out.take(0).lines)
+    assert 0 < shown < BATCH
+    out.skip(0)
+    batch = out.take(REPAINT)
+    assert (batch.lines, batch.credit) == ([], {1: 2 * BATCH})  # so it goes on, and nothing of it waits
+    out.feed(1, "n2", b"x\n" * 10, PAUSE - 0.01)
+    out.feed(2, "n3", b"other\n", PAUSE)
+    assert out.take(PAUSE).lines == [Tagged("n3", "other"), Tagged("", f"… {BATCH - shown + 10:,} lines not shown")]
+    out.feed(1, "n2", b"x\n" * 7, 2 * PAUSE - 0.02)
+    assert out.take(2 * PAUSE).lines == []
+    assert out.due() == pytest.approx(PAUSE + TOLD)
+    assert out.take(PAUSE + TOLD).lines == [Tagged("", "… 7 lines not shown")]
+    out.feed(1, "n2", b"again\n", 4 * PAUSE + TOLD)
+    assert out.take(4 * PAUSE + TOLD).lines == [Tagged("n2", "again")]
+    assert out.due() is None
+
+
+def test_nothing_is_skipped_where_nothing_waits() -> None:
+    out = Output()
+    out.feed(1, "n2", b"a\n", 0)
+    out.take(0)
+    out.skip(0.01)
+    out.feed(1, "n2", b"b\n", 0.02)
+    assert out.take(1).lines == [Tagged("n2", "b")]
+
+
+def test_the_end_of_a_flood_that_is_skipped_is_counted_too() -> None:
+    out = Output()
+    out.feed(1, "n2", b"x\n" * BATCH, 0)
+    out.skip(0)
+    out.feed(1, "n2", b"last words", 0.01)
+    out.end(1)
+    assert out.take(0.05).lines == [Tagged("n2", "last words")]
+    assert out.take(PAUSE).lines == [Tagged("", f"… {BATCH:,} lines not shown")]

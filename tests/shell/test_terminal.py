@@ -1,3 +1,4 @@
+import re
 import signal
 from collections.abc import Callable
 
@@ -355,6 +356,37 @@ def test_a_flood_leaves_the_keys_alone(shell: Shell) -> None:
     shell.wait_for("n2 | line 19999")
     shell.prompt(1, "typing")
     assert shell.hub.credit(Kind.OUTPUT) > 0
+
+
+def flood(shell: Shell) -> None:
+    """Twenty thousand lines come."""
+    shell.hub.output("n2", b"".join(b"line %d\n" % n for n in range(20_000)))
+
+
+def counted(shell: Shell) -> int:
+    """How many lines are said to be not shown."""
+    return sum(int(n.replace(b",", b"")) for n in re.findall(rb"\xe2\x80\xa6 ([\d,]+) lines not shown", shell.raw))
+
+
+def test_ctrl_c_at_the_prompt_counts_what_waits_of_a_flood_instead_of_showing_it(shell: Shell) -> None:
+    flood(shell)
+    shell.wait(lambda: b"line 100" in shell.raw)
+    shell.type("\x03half")
+    shell.wait(lambda: counted(shell) > 0)
+    shell.prompt(1, "half")
+    assert counted(shell) + shell.raw.count(b" line ") == 20_000
+    assert shell.hub.credit(Kind.OUTPUT) > 0
+
+
+def test_ctrl_c_in_a_cell_counts_what_waits_of_a_flood_too(shell: Shell) -> None:
+    shell.run("call(f)")
+    flood(shell)
+    shell.wait(lambda: b"line 100" in shell.raw)
+    shell.type("\x03")
+    shell.wait(lambda: shell.hub.typed == b"\x03")
+    shell.hub.done()
+    shell.prompt(2)
+    assert counted(shell) + shell.raw.count(b" line ") == 20_000
 
 
 def test_remote_text_cannot_control_the_terminal(shell: Shell) -> None:
