@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 from typing import NoReturn
 
 from pysh.shell import codes
@@ -38,12 +39,17 @@ ssh. See also: pysh COMMAND --help
 """
 
 
-_NAMED = re.compile(r'\b(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
+_NAMED = re.compile(r'(?<![(\w])(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
 
 
 def spoken(text: str) -> str:
     """An error's `text`, which names options as code does (`name=`), with those of the command line (`--name`)."""
-    return _NAMED.sub(lambda found: f"--{found[1]} {found[2] or found[3]}".rstrip(), text)
+    return _NAMED.sub(lambda found: f"--{found[1]} {_pasted(found[2] or found[3])}".rstrip(), text)
+
+
+def _pasted(value: str) -> str:
+    """`value` as a shell reads it; what only stands for one, such as `...`, as it is."""
+    return shlex.quote(value) if " " in value else value
 
 
 class Parser(argparse.ArgumentParser):

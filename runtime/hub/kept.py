@@ -61,7 +61,9 @@ class KeptCarrier:
 
     def _end_if_idle(self) -> None:
         if self._carrier is not None and self._carrier.idle:
-            self._ending = asyncio.get_running_loop().create_task(self._end())
+            # From now on it is nobody's: who asks before it has ended is given another one.
+            carrier, self._carrier = self._carrier, None
+            self._ending = asyncio.get_running_loop().create_task(carrier.close())
 
     async def _end(self) -> None:
         carrier, self._carrier = self._carrier, None

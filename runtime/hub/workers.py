@@ -217,7 +217,7 @@ class Workers:
             return
         if worker.pid:
             self.signal(number, "SIGKILL", True, 0)
-        elif self._server is not None and self._server.core.work.pool.runs_besides(number):
+        elif self._server is not None and self._server.core.work.runs_besides(number):
             # It may be held up, and its death would be that of the jobs that run.
             self._server.loop.call_later(OVERDUE, self.overdue, number)
         else:

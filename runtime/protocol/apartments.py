@@ -1,7 +1,7 @@
 """Which apartment an async process moves into: decisions only; forking and sending is the hub's.
 
 There is one apartment a core. They are made as they are needed, and stay: a process moves into the one with the
-fewest in it, and never out of it.
+fewest in it, and never out of it. Where one may be evicted at any moment nobody moves in; another is made meanwhile.
 """
 
 from collections.abc import Iterator
@@ -12,12 +12,13 @@ from pysh.runtime.protocol.pool import Fork, Run, Step
 class Apartment:
     """What is known of one: how many live there, and who waits until it is up."""
 
-    __slots__ = ("ready", "tenants", "waiting")
+    __slots__ = ("condemned", "ready", "tenants", "waiting")
 
     def __init__(self) -> None:
         self.tenants = 0
         self.waiting: list[int] = []
         self.ready = False
+        self.condemned = False  # it may be about to be evicted
 
 
 class Apartments:
@@ -41,9 +42,10 @@ class Apartments:
 
     def move_in(self, job: int) -> tuple[int, list[Step]]:
         """Process `job` moves in: where, and the steps to take now."""
-        number = min(self._apartments, key=self.tenants, default=0)
+        sound = [number for number, apartment in self._apartments.items() if not apartment.condemned]
+        number = min(sound, key=self.tenants, default=0)
         steps: list[Step] = []
-        if not number or (self.tenants(number) and len(self._apartments) < self.size):
+        if not number or (self.tenants(number) and len(sound) < self.size):
             number = next(self._numbers)
             self._apartments[number] = Apartment()
             steps.append(Fork(number, apartment=True))
@@ -68,6 +70,11 @@ class Apartments:
             apartment.tenants -= 1
             if job in apartment.waiting:
                 apartment.waiting.remove(job)
+
+    def condemn(self, number: int, on: bool = True) -> None:
+        """Nobody moves in while it may be evicted at any moment."""
+        if (apartment := self._apartments.get(number)) is not None:
+            apartment.condemned = on
 
     def exited(self, number: int) -> None:
         """An apartment is gone, with all who lived there."""

@@ -228,7 +228,7 @@ class Node:
         elif kind == Kind.OUTPUT:
             self.work.tenancy.printed(frame)
         else:
-            self.work.tenancy.answered(link.worker)
+            self.work.tenancy.answered(link.worker, frame)
 
     def _conversed(self, link: Link, kind: int, raw: Raw) -> None:
         """A frame came in a session with another node. The commonest, a result, is passed on unread."""

@@ -32,7 +32,11 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
             },
         )
         return
-    told = do(node, link, frame, asked)
+    try:
+        told = do(node, link, frame, asked)
+    except (KeyError, TypeError, ValueError) as error:
+        text = f"{node.name} cannot read the request {verb!r}: {error!r}"
+        told = {"error": "PyshError", "text": text, "executed": "no"}
     if told is not None:
         node.reply(frame, told)
 

@@ -11,14 +11,15 @@ from pysh.runtime.protocol.actions import Signal
 from pysh.runtime.protocol.apartments import Apartments
 from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
-from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job
+from pysh.runtime.protocol.jobs import DONE, SENT, Job
 from pysh.runtime.protocol.pool import Step
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.work import Work
 
-MOVING = 0.5
-"""Seconds after its end in which the code of a process has to be gone."""
+MOVING, SPEAKING = 0.5, 0.3
+"""Seconds after its end in which the code of a process has to be gone; and in which its apartment, asked by a
+signal, may say that it is the code of a mate that keeps it waiting."""
 ASKED_EVERY = 1.0
 """Seconds between two questions to an apartment, whether its loop still runs."""
 SLOW, HANGS = 5.0, 30.0
@@ -28,11 +29,11 @@ SLOW, HANGS = 5.0, 30.0
 class Tenancy:
     """The apartments of the node that `work` belongs to, one for each of `cores`."""
 
-    def __init__(self, work: "Work", cores: int, numbers: Iterator[int], hangs: float = HANGS) -> None:
+    def __init__(self, work: "Work", cores: int, numbers: Iterator[int]) -> None:
         self.apartments = Apartments(cores, numbers)
         self._work = work
-        self._hangs = hangs
         self._leaving: dict[int, int] = {}  # dead processes whose code may still run, and where
+        self._suspected: set[int] = set()  # apartments that were asked whose code runs
         self._asked: dict[int, float] = {}  # apartments that have not answered, and since when
         self._told: set[int] = set()  # those of them of which that was said
         self._watching = False
@@ -56,10 +57,10 @@ class Tenancy:
 
     def cancel(self, job: Job, grace: float) -> None:
         """End `job`: it is cancelled now, dead after `grace`, and its code gone or evicted soon after."""
-        self._tell(job, last=grace <= 0)
         if grace <= 0:
             self._over(job)
         else:
+            self._tell(job, last=False)
             self._node.later(grace, lambda: self._over(job))
 
     def _tell(self, job: Job, *, last: bool) -> None:
@@ -74,17 +75,34 @@ class Tenancy:
         self._tell(job, last=True)
         self._work.cancelled(job, "yes")
         self._work.finish(job)
-        self._node.later(MOVING, lambda: self._evict(job.number))
+        self._node.later(MOVING, lambda: self._suspect(job.number))
+
+    def _suspect(self, number: int) -> None:
+        """The code of a dead process is not gone: it runs on, or another one keeps the loop from ending it."""
+        if (apartment := self._leaving.get(number)) is not None:
+            self.apartments.condemn(apartment)
+            self._suspected.add(apartment)
+            self._node.actions.append(Signal(apartment, "SIGUSR1", False, 0))
+            self._node.later(SPEAKING, lambda: self._evict(number))
 
     def _evict(self, number: int) -> None:
-        if (apartment := self._leaving.get(number)) is not None:
+        apartment = self._leaving.get(number)
+        if apartment in self._suspected:
             self._node.actions.append(Signal(apartment, "SIGKILL", True, 0))
+
+    def _spared(self, apartment: int) -> None:
+        """It is a mate that holds the loop: whether for too long is for the watchdog to say."""
+        self._suspected.discard(apartment)
+        self.apartments.condemn(apartment, False)
+        for number, where in self._leaving.items():
+            if where == apartment:
+                self._node.later(MOVING, lambda number=number: self._suspect(number))
 
     def ended(self, apartment: int, frame: Frame) -> None:
         """The code of a process is gone, and says how it ended."""
         number = frame.source.number
         self.apartments.moved_out(apartment, number)
-        self._leaving.pop(number, None)
+        self._left(apartment, number)
         job = self._work.jobs.get(number)
         if job is None or job.state == DONE:
             return
@@ -93,15 +111,24 @@ class Tenancy:
             self._work.cancelled(job, "yes")
         self._work.finish(job)
 
+    def _left(self, apartment: int, number: int) -> None:
+        self._leaving.pop(number, None)
+        if apartment in self._suspected and apartment not in self._leaving.values():
+            self._suspected.discard(apartment)
+            self.apartments.condemn(apartment, False)
+
     def withdrawn(self, job: Job) -> None:
-        """`job` did not move in yet, and will not."""
+        """`job` never began, and will not: it still waited, or not all of its arguments came."""
         self.apartments.moved_out(job.worker or 0, job.number)
+        if job.state == SENT:
+            self._tell(job, last=True)
 
     def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
         """An apartment is gone. Who waited for it finds another one; all others are dead."""
         self.apartments.exited(apartment)
         self._asked.pop(apartment, None)
         self._told.discard(apartment)
+        self._suspected.discard(apartment)
         self._leaving = {number: where for number, where in self._leaving.items() if where != apartment}
         jobs = [job for job in self._work.jobs if job.worker == apartment and job.state != DONE]
         dead = {self._work.pid(job) for job in jobs if job.state == SENT}
@@ -130,9 +157,22 @@ class Tenancy:
 
     def has_room(self, job: Job) -> None:
         """Whoever reads what `job` prints goes on: first of all he is told what he has missed."""
-        if job.left_out and job.credit >= PRINTED // 2:
+        if job.credit >= PRINTED // 2:
+            self.admit(job)
+
+    def admit(self, job: Job) -> None:
+        """Say how much of what `job` printed was left out, if anything was."""
+        if job.left_out:
             text, job.left_out = f"\n[{job.left_out:,} bytes of output were left out here]\n", 0
             self._work.show(job, text.encode())
+
+    def printed_raw(self, apartment: int, data: bytes) -> None:
+        """C code or a child wrote, which nobody can be named for: it is shown as of the eldest there."""
+        for job in self._work.jobs:
+            if job.worker == apartment and job.state == SENT:
+                job.keep_output(data)
+                self._work.show(job, data)
+                return
 
     # whether they run
 
@@ -153,18 +193,18 @@ class Tenancy:
             self._node.later(ASKED_EVERY, self._watch)
 
     def _judge(self, apartment: int, silent: float) -> None:
-        if silent >= self._hangs:
+        if silent >= HANGS:
+            self.apartments.condemn(apartment)
             self._node.actions.append(Signal(apartment, "SIGKILL", True, 0))
         elif silent >= SLOW and apartment not in self._told:
             self._told.add(apartment)
             self._node.actions.append(Signal(apartment, "SIGUSR2", False, 0))  # it dumps where it stands
 
-    def answered(self, apartment: int) -> None:
-        """Its loop runs."""
+    def answered(self, apartment: int, frame: Frame) -> None:
+        """Its loop runs; or a signal found it in the code of some process, which keeps the dead from leaving."""
+        if frame.ref:
+            if frame.ref not in self._leaving:
+                self._spared(apartment)
+            return
         self._asked.pop(apartment, None)
         self._told.discard(apartment)
-
-
-def is_waiting(job: Job) -> bool:
-    """Whether `job` waits for its apartment."""
-    return job.state == QUEUED and job.worker is not None

@@ -93,6 +93,10 @@ class Work:
 
     def _abandon(self, job: Job) -> None:
         """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
+        if job.worker in self.tenancy.apartments:
+            if not job.complete or job.state == QUEUED:
+                self.tenancy.withdrawn(job)
+            return
         self.pool.withdrawn(job.number)
         if job.state == SENT and not job.complete and (link := self.workers.get(job.worker or 0)):
             self.node.actions.append(Close(link.number))
@@ -287,6 +291,7 @@ class Work:
         self.finish(job)
 
     def finish(self, job: Job) -> None:
+        self.tenancy.admit(job)
         job.state = DONE
         job.chunks = []
         self.node.ended(job.number, job)
@@ -357,8 +362,6 @@ class Work:
         job.cancel = grace
         if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
             self._abandon(job)
-            if job.state == QUEUED and job.worker in self.tenancy.apartments:
-                self.tenancy.withdrawn(job)
             self.cancelled(job, "no")
             self.finish(job)
         elif job.worker in self.tenancy.apartments:
@@ -415,13 +418,20 @@ class Work:
             else:
                 self.follow(self.pool.returned(worker, job.number))
 
+    def runs_besides(self, worker: int) -> bool:
+        """Whether anything runs in another worker or in an apartment."""
+        apartments = self.tenancy.apartments
+        return self.pool.runs_besides(worker) or any(apartments.tenants(number) for number in apartments)
+
     # workers
 
     def printed(self, worker: int, data: bytes) -> None:
         """A worker wrote to its stdout or stderr."""
         held = self.pool.of(worker)
         job = self.jobs.get(held[0]) if held else None
-        if job is not None:
+        if worker in self.tenancy.apartments:
+            self.tenancy.printed_raw(worker, data)
+        elif job is not None:
             job.keep_output(data)
             self.show(job, data)
 

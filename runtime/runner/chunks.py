@@ -37,6 +37,12 @@ class Chunks:
         del self._begun[key]
         return first._replace(payload=inflow.join(), flags=frame.flags)
 
+    def forget(self, kind: int, dest: Pid) -> None:
+        """Forget what came of a kind for a process that is not to have it any more."""
+        for key, (first, _) in list(self._begun.items()):
+            if key[0] == kind and first.dest == dest:
+                del self._begun[key]
+
     def drop(self, gone: Callable[[bytes], bool]) -> None:
         """Forget what came from incarnations that are gone."""
         for key in [key for key in self._begun if gone(key[1].incarnation)]:

@@ -58,6 +58,11 @@ class Stream:
             self.flow.grant(self.size)
 
     @property
+    def source(self) -> Pid:
+        """From whom it comes."""
+        return self._frame.source
+
+    @property
     def dest(self) -> Pid:
         """Where it goes."""
         return self._frame.dest
@@ -158,6 +163,10 @@ class Outbox:
         with self._lock:
             for stream in [stream for line in self._lines.values() for stream in line if unwanted(stream)]:
                 self._close(stream)
+
+    def any(self, which: Callable[[Stream], bool]) -> bool:
+        """Whether part of a stream of that kind was not handed on yet."""
+        return any(which(stream) for line in list(self._lines.values()) for stream in line)
 
     def is_open(self, stream: Stream) -> bool:
         """Whether part of `stream` was not handed on yet."""

@@ -51,3 +51,13 @@ def test_one_that_is_gone_is_followed_by_another_with_a_number_of_its_own() -> N
     assert 1 not in apartments
     assert apartments.move_in(11) == (2, [Fork(2, apartment=True)])
     apartments.moved_out(1, 10)  # of one that is gone
+
+
+def test_nobody_moves_into_one_that_is_condemned_and_one_more_is_made_meanwhile() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.move_in(10)
+    apartments.condemn(1)
+    assert apartments.move_in(11) == (2, [Fork(2, apartment=True)])
+    apartments.condemn(1, False)
+    apartments.ready(1)
+    assert apartments.move_in(12) == (1, [Run(1, 12)])

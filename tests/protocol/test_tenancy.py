@@ -25,6 +25,9 @@ class Building:
         self.ends: dict[int, str] = {}
         """How each process ended of which the program was told."""
         self.killed: list[int] = []
+        self.asked: list[int] = []
+        """Apartments that were asked whose code runs."""
+        self.closed: list[int] = []
         self.said: list[Frame] = []
         """What was written to the apartment, in order."""
         self.shown = b""
@@ -40,8 +43,10 @@ class Building:
             if isinstance(action, actions.ForkWorker):
                 assert action.apartment
                 self.apartment = action.worker
-            elif isinstance(action, actions.Signal) and action.signal == "SIGKILL":
-                self.killed.append(action.worker)
+            elif isinstance(action, actions.Signal) and action.signal in ("SIGKILL", "SIGUSR1"):
+                (self.killed if action.signal == "SIGKILL" else self.asked).append(action.worker)
+            elif isinstance(action, actions.Close):
+                self.closed.append(action.link)
             elif isinstance(action, actions.Write):
                 for raw in Decoder().feed(b"".join(bytes(data) for data in action.buffers)):
                     self._written(action.link, parse(raw))
@@ -58,12 +63,21 @@ class Building:
         self.node.received(link, Decoder().feed(b"".join(bytes(data) for data in encode(frame))), self.now)
         self._act()
 
-    def spawn(self) -> int:
-        """The number of a new process, which the program watches."""
+    def spawn(self, *, more: bool = False) -> int:
+        """The number of a new process, which the program watches; of whose arguments `more` are to come."""
         self.refs += 1
         meta = {"kind": "process", "async": True, "label": "f", "monitor": True}
         self.hear(
-            1, Frame(Kind.SPAWN, Pid(HERE, self.program), Pid(HERE, HUB), self.refs, meta=pack(meta), payload=b"f")
+            1,
+            Frame(
+                Kind.SPAWN,
+                Pid(HERE, self.program),
+                Pid(HERE, HUB),
+                self.refs,
+                meta=pack(meta),
+                payload=b"f",
+                flags=int(more),
+            ),
         )
         return max(job.number for job in self.node.work.jobs)
 
@@ -131,6 +145,8 @@ def test_code_that_outlives_its_process_costs_the_apartment_and_its_mates(buildi
     building.up()
     building.ask(Kind.EXIT, one, reason="kill")
     building.wait(tenancy.MOVING)
+    assert (building.asked, building.killed) == ([building.apartment], [])
+    building.wait(tenancy.SPEAKING)
     assert building.killed == [building.apartment]
     before = building.apartment
     building.dies()
@@ -147,7 +163,7 @@ def test_one_that_is_stopped_has_its_grace(building: Building) -> None:
     assert building.ends == {}
     building.wait(0.2)
     assert building.ends == {one: "shutdown"}
-    building.wait(tenancy.MOVING)
+    building.wait(tenancy.MOVING + tenancy.SPEAKING)
     assert building.killed == [building.apartment]
 
 
@@ -213,3 +229,84 @@ def test_a_flood_that_nobody_takes_is_left_out_and_counted(building: Building) -
     assert building.shown[shown:] == b"\n[196,608 bytes of output were left out here]\n"
     building.says(Kind.OUTPUT, one, payload=b"again\n")
     assert building.shown.endswith(b"again\n")
+
+
+def test_a_mate_that_holds_the_loop_is_no_reason_to_evict(building: Building) -> None:
+    one, mate = building.spawn(), building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="kill")
+    for times in range(1, 4):
+        building.wait(tenancy.MOVING)
+        assert len(building.asked) == times
+        building.says(Kind.ALIVE, ref=mate)
+    building.wait(tenancy.SPEAKING)
+    building.says(Kind.RESULT, one, flags=Flag.FAILED)
+    building.wait(3)
+    assert (len(building.asked), building.killed) == (3, [])
+    assert building.node.lives(mate)
+
+
+def test_one_that_holds_the_loop_itself_is_evicted(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="kill")
+    building.wait(tenancy.MOVING)
+    building.says(Kind.ALIVE, ref=one)
+    building.wait(tenancy.SPEAKING)
+    assert building.killed == [building.apartment]
+
+
+def test_nobody_moves_into_an_apartment_that_may_be_evicted(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, one, reason="kill")
+    building.wait(tenancy.MOVING)
+    before = building.apartment
+    two = building.spawn()
+    assert building.apartment != before
+    building.node.work.exited(before, {"signal": 9}, 0)
+    assert building.node.lives(two)
+
+
+@pytest.mark.parametrize("how", ["kill", "the requester ends"])
+def test_one_whose_arguments_never_come_costs_its_mates_nothing(building: Building, how: str) -> None:
+    mate = building.spawn()
+    building.up()
+    one = building.spawn(more=True)
+    assert kinds(building)[-1] == Kind.SPAWN
+    if how == "kill":
+        building.ask(Kind.EXIT, one, reason="kill")
+    else:
+        building.node.work.requester_lost(lambda pid: pid.number == building.program)
+        building._act()
+    assert (kinds(building)[-1], building.said[-1].dest.number) == (Kind.CANCEL, one)
+    building.wait(5)
+    assert (building.closed, building.killed) == ([], [])
+    assert building.node.lives(mate)
+    assert building.node.work.tenancy.apartments.tenants(building.apartment) == 1
+
+
+def test_one_whose_requester_ends_while_it_waits_for_its_apartment_gives_its_place_back(building: Building) -> None:
+    building.spawn(more=True)
+    building.node.work.requester_lost(lambda pid: pid.number == building.program)
+    assert building.node.work.tenancy.apartments.tenants(building.apartment) == 0
+
+
+def test_what_was_left_out_is_told_at_the_end_at_the_latest(building: Building) -> None:
+    one = building.spawn()
+    building.up()
+    line = b"x" * 65535 + b"\n"
+    while len(building.shown) < PRINTED:
+        building.says(Kind.OUTPUT, one, payload=line)
+    building.says(Kind.OUTPUT, one, payload=line)
+    building.says(Kind.RESULT, one)
+    assert building.shown.endswith(b"\n[65,536 bytes of output were left out here]\n")
+
+
+def test_what_c_code_writes_there_is_shown_as_of_the_eldest(building: Building) -> None:
+    one, _ = building.spawn(), building.spawn()
+    building.up()
+    building.node.work.printed(building.apartment, b"by a child\n")
+    building._act()
+    assert building.shown == b"by a child\n"
+    assert building.node.work.jobs.get(one).output  # type: ignore[union-attr]

@@ -161,24 +161,46 @@ print("mate", down(p, 60))
     assert len(done.stdout) < 20_000_000
 
 
-def test_messages_among_mates_keep_their_order_by_pid_and_by_name(home: Home) -> None:
+MATES = """
+async def tells_runner(boss, then):
+    await pysh.aio.send(boss, (os.getpid(), me()))
+    await then(boss)
+def mates(*coroutines):
+    # Processes that live in one apartment, one for each of these.
+    while True:
+        there = {}
+        for coroutine in coroutines + coroutines[::-1]:
+            spawn(tells_runner, me(), coroutine, on=n2)
+            pid, process = receive((int, Process), timeout=10)
+            there.setdefault(pid, []).append((coroutine, process))
+        for living in there.values():
+            found = [next((p for c, p in living if c is coroutine), None) for coroutine in coroutines]
+            if all(found): return found
+"""
+
+
+def test_messages_among_mates_keep_their_order_whatever_way_they_take(home: Home) -> None:
     code = """
 async def collects(boss):
-    got = [await pysh.aio.receive() for _ in range(3000)]
-    await pysh.aio.send(boss, got == list(range(3000)))
-async def sends(to, called):
-    for n in range(3000):
-        await pysh.aio.send(to if n % 7 else called, n)
+    trap_exits_on = await pysh.aio.trap_exits()
+    await pysh.aio.send(boss, [await pysh.aio.receive() for _ in range(9)])
+async def sends(boss):
+    to = await pysh.aio.receive(Process)
+    for n in range(3): send(to, n)
+    send(to, bytes(8_000_000))
+    send(to, 3)
+    await pysh.aio.stop(to, "soon")
+    for n in range(4, 7): send(to, n)
 for _ in range(3):
-    to = spawn(collects, me(), on=n2, name="collects", monitor=True)
-    spawn(sends, to, "collects", on=n2)
-    print(receive(bool, timeout=20), down(to))
+    to, by = mates(collects, sends)
+    assert to.info()["os_pid"] == by.info()["os_pid"]
+    send(by, to)
+    print([len(m) if isinstance(m, bytes) else getattr(m, "reason", m) for m in receive(list, timeout=20)])
 """
-    assert own(home.script(ASYNC + code)) == ["True normal"] * 3
+    assert own(home.script(ASYNC + MATES + code, timeout=60)) == ["[0, 1, 2, 8000000, 3, 'soon', 4, 5, 6]"] * 3
 
 
-def test_a_full_mailbox_of_a_mate_stops_its_sender(home: Home) -> None:
-    """Each process fills the mailbox of a mate that it starts beside itself, one core or two."""
+def test_a_full_mailbox_of_a_mate_stops_its_sender_until_half_of_it_is_received(home: Home) -> None:
     code = """
 async def slow(boss):
     await asyncio.sleep(1)  # meanwhile it is filled
@@ -186,21 +208,80 @@ async def slow(boss):
     while await pysh.aio.receive() != "end": got += 1
     await pysh.aio.send(boss, got)
 async def fills(boss):
-    full = 0
-    mates = [await pysh.aio.spawn(slow, boss) for _ in range(os.cpu_count() or 1)]
-    for to in mates:
-        for n in range(10_000): send(to, n)
-        try: send(to, 10_000)
-        except MailboxFull: full += 1
-        else: assert not full or len(mates) > 1
-        if full: break
-    await pysh.aio.send(boss, full)
-    await pysh.aio.send(to, 10_000)
+    to = await pysh.aio.receive(Process)
+    sent = 0
+    try:
+        while True:
+            send(to, sent)
+            sent += 1
+    except MailboxFull: await pysh.aio.send(boss, f"full with {sent}")
+    await pysh.aio.send(to, sent)
     await pysh.aio.send(to, "end")
-spawn(fills, me(), on=n2)
-print(receive(int, timeout=20), receive(int, timeout=20))
+to, by = mates(slow, fills)
+send(by, to)
+print(receive(str, timeout=20), receive(int, timeout=20))
 """
-    assert own(home.script(ASYNC + code, timeout=60)) == ["1 10001"]
+    assert own(home.script(ASYNC + MATES + code, timeout=60)) == ["full with 10000 10001"]
+
+
+def test_a_kill_ends_the_tasks_of_a_process_too_and_leaves_a_busy_mate_alone(home: Home) -> None:
+    code = """
+async def ticks(path):
+    while True:
+        with open(path, "a") as file: file.write(".")
+        await asyncio.sleep(0.01)
+async def parent(boss):
+    background = asyncio.create_task(ticks(os.path.abspath(f"ticks{me().pid.number}")))
+    await asyncio.sleep(1000)
+async def busy(boss):
+    await pysh.aio.receive("work")
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until: pass
+    await pysh.aio.send(boss, "worked")
+p, mate = mates(parent, busy)
+path = f"ticks{p.pid.number}"
+while not os.path.exists(path): time.sleep(0.01)
+send(mate, "work")
+time.sleep(0.2)  # it does so
+monitor(p); kill(p)
+print(down(p), receive("worked", timeout=10), mate.info is not None)
+size = os.path.getsize(path); time.sleep(0.3)
+print(os.path.getsize(path) - size)
+"""
+    done = home.script(ASYNC + MATES + code, timeout=60)
+    assert own(done)[0] == "killed worked True"
+    assert own(done)[1] == "0"
+
+
+def test_a_large_message_of_a_process_that_ends_at_once_arrives_whole(home: Home) -> None:
+    code = """
+async def says(boss): await pysh.aio.send(boss, bytes(8_000_000))
+p = spawn(says, me(), on=n2, monitor=True)
+print(len(receive(bytes, timeout=20)), down(p))
+"""
+    assert own(home.script(ASYNC + code)) == ["8000000 normal"]
+
+
+def test_what_threads_and_children_of_theirs_print_is_shown(home: Home) -> None:
+    code = """
+import subprocess, sys
+def in_thread(): print("in a thread", me())
+async def prints():
+    await asyncio.get_running_loop().run_in_executor(None, in_thread)
+    await (await asyncio.create_subprocess_exec("echo", "by a child")).wait()
+    sys.stdout.buffer.write(b"by bytes\\n")
+    print("an error", file=sys.stderr, end=""); print("unbroken")
+    sys.stdout.reconfigure(line_buffering=True)
+p = spawn(prints, on=n2, monitor=True)
+print(down(p) == "normal", p)
+"""
+    done = home.script(ASYNC + code)
+    assert own(done)[-1].startswith("True <n2.")
+    shown = [line for line in ok(done).splitlines() if line.startswith("n2 | ")]
+    process = own(done)[-1].split()[1]
+    assert sorted(shown) == sorted(
+        ["n2 | in a thread " + process, "n2 | by a child", "n2 | by bytes", "n2 | unbroken", "n2 | an error"]
+    )
 
 
 def test_they_spawn_watch_and_call_from_where_they_are(home: Home) -> None:

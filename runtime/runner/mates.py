@@ -1,0 +1,167 @@
+"""The async processes of one apartment, and their connection to the hub: whose it is at any moment tells the context.
+
+A message to a mate goes straight into its mailbox. Once something for it went by the hub (an exit signal, a large
+message, one to a name), all that follows goes there as well, for it must not overtake.
+"""
+
+import asyncio
+from contextvars import Context, ContextVar
+from socket import socket
+from time import monotonic
+from typing import Any
+
+from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.client import LATE, Client, Tracked
+from pysh.runtime.runner.mailbox import Mailbox
+from pysh.runtime.runner.waiting import Waiter
+
+EVERY = 1.0
+"""Seconds after which whoever waits for room hears that something was received, if it was."""
+
+
+class Tenant:
+    """One async process."""
+
+    __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
+
+    def __init__(self, frame: Frame, owner: Pid | None) -> None:
+        self.pid = frame.dest
+        self.asked = frame.source, frame.ref
+        self.owner = owner
+        self.cancelled = False
+        self.last = False  # it is dead, and its code is to go
+        self.context = Context()
+        self.context.run(here.set, self)
+        self.printed: dict[int, str] = {}  # by descriptor, what of a line is not finished
+        self.by_hub: set[int] | None = None  # mates to whom something went that must not be overtaken
+        self.refs: set[int] | None = None  # of what it started elsewhere
+        self.task: asyncio.Task[Any] | None = None
+        self.tasks: set[asyncio.Task[Any]] | None = None  # that it made besides
+
+
+here: ContextVar[Tenant | None] = ContextVar("here", default=None)
+"""The process whose code runs; None for what is the apartment's own."""
+
+
+class Mates(Client):
+    """The connection of all who live here."""
+
+    def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
+        self.tenants: dict[int, Tenant] = {}
+        self._room: dict[int, tuple[Waiter, float]] = {}
+        self._strangers: list[int] = []
+        super().__init__(sock, hello, secret)
+
+    @property
+    def pid(self) -> Pid:
+        tenant = here.get()
+        return tenant.pid if tenant is not None else self._pid
+
+    @property
+    def owner(self) -> Pid | None:
+        tenant = here.get()
+        return tenant.owner if tenant is not None else None
+
+    @owner.setter
+    def owner(self, _: Pid | None) -> None:
+        pass
+
+    def track(self, ref: int, task: Tracked) -> None:
+        """Tell `task` what comes for `ref`, as long as whoever started it lives."""
+        if (tenant := here.get()) is not None:
+            tenant.refs = tenant.refs or set()
+            tenant.refs.add(ref)
+        super().track(ref, task)
+
+    def forget(self, ref: int) -> Tracked | None:
+        """The task of `ref`, which is told nothing more."""
+        if (tenant := here.get()) is not None and tenant.refs:
+            tenant.refs.discard(ref)
+        return super().forget(ref)
+
+    def _runs(self, pid: Pid) -> bool:
+        return pid.number in self.tenants
+
+    def _mailbox(self, number: int) -> Mailbox:
+        if number not in self.tenants and number not in self._mailboxes:
+            # Its first message overtook the last of its arguments, or it has ended meanwhile.
+            self._strangers.append(number)
+            if len(self._strangers) > LATE and (old := self._strangers.pop(0)) not in self.tenants:
+                self._mailboxes.pop(old, None)
+        return super()._mailbox(number)
+
+    # coming and going
+
+    def moved_in(self, tenant: Tenant) -> None:
+        """One more lives here."""
+        self.tenants[tenant.pid.number] = tenant
+
+    def sends(self, tenant: Tenant) -> bool:
+        """Whether some of what it sent has still to leave."""
+        return self._outbox.any(lambda stream: stream.source == tenant.pid)
+
+    def moved_out(self, tenant: Tenant) -> None:
+        """One of them has ended, and its code is gone."""
+        number = tenant.pid.number
+        del self.tenants[number]
+        self._mailboxes.pop(number, None)
+        self._watchers.pop(number, None)
+        for ref in tenant.refs or ():
+            super().forget(ref)
+        if tenant.last:  # nobody grants a dead process any more credit
+            self._outbox.drop(lambda stream: stream.source == tenant.pid)
+        self._relieve(number)
+        for key in [key for key in self._filled if key[0] == tenant.pid]:
+            del self._filled[key]
+
+    def never_came(self, pid: Pid) -> None:
+        """Some of the arguments of that process came, and the rest never will."""
+        self._chunks.forget(Kind.SPAWN, pid)
+
+    # messages
+
+    def post(self, kind: int, dest: Pid, **frame: Any) -> None:
+        """Send a frame, which a message to a mate needs none of."""
+        tenant = here.get()
+        if tenant is None or dest.incarnation != self.incarnation or kind not in (Kind.SEND, Kind.EXIT):
+            super().post(kind, dest, **frame)
+        elif kind == Kind.SEND and self._is_near(tenant, dest, frame["payload"]):
+            self._mailbox(dest.number).put(frame["payload"], counts=False)
+        else:
+            tenant.by_hub = tenant.by_hub or set()
+            tenant.by_hub.add(dest.number)
+            super().post(kind, dest, **frame)
+
+    def _is_near(self, tenant: Tenant, dest: Pid, payload: Any) -> bool:
+        mate = self.tenants.get(dest.number)
+        if mate is None or mate.last or type(payload) is not bytes or len(payload) > CHUNK:
+            return False
+        return tenant.by_hub is None or tenant.by_hub.isdisjoint((dest.number, HUB))
+
+    def room(self, pid: Pid, name: str = "") -> Waiter | None:
+        """What to wait for before anything is sent to a process whose mailbox is full."""
+        mailbox = self._mailboxes.get(pid.number) if pid.incarnation == self.incarnation else None
+        if mailbox is None or pid.number not in self.tenants or not _is_full(mailbox):
+            return super().room(pid, name)
+        waiter, _ = self._room.setdefault(pid.number, (Waiter(self), monotonic()))
+        return waiter
+
+    def received(self) -> None:
+        """Something was taken from the mailbox of whoever runs."""
+        super().received()
+        if self._room and (waits := self._room.get(number := self.pid.number)) is not None:
+            mailbox = self._mailbox(number)
+            has_room = len(mailbox) <= MESSAGES // 2 and mailbox.size <= BYTES // 2
+            if has_room or monotonic() >= waits[1] + EVERY:
+                self._relieve(number)
+
+    def _relieve(self, number: int) -> None:
+        if (waits := self._room.pop(number, None)) is not None:
+            waits[0].set()  # there is room, or a reason to go on waiting
+
+
+def _is_full(mailbox: Mailbox) -> bool:
+    return len(mailbox) >= MESSAGES or mailbox.size >= BYTES
