@@ -195,7 +195,12 @@ def cookie(asked: argparse.Namespace) -> int:
 
         return elsewhere.copy_cookie(asked, cookie_of(asked))
     if asked.what == "new":
-        print(config.new_cookie())
+        try:
+            print(config.new_cookie(replace=asked.force))
+        except FileExistsError:
+            hint = "what runs with it keeps it, and is out of reach then; replace it: pysh cookie new --force"
+            print(f"pysh: there is a cookie in {config.cookie_file()}; nothing was done\n      {hint}", file=sys.stderr)
+            return codes.USAGE
         _tell_who_keeps_the_old_one()
     else:
         print(cookie_of(asked).decode())

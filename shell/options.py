@@ -39,7 +39,7 @@ ssh. See also: pysh COMMAND --help
 """
 
 
-_NAMED = re.compile(r'(?<![(\w])(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
+_NAMED = re.compile(r'(?<!\w\()(?<!\w)(name|python|hostkey)=(?:"([^"]*)"|([^\s;,)]*))')
 
 
 def spoken(text: str) -> str:
@@ -132,7 +132,7 @@ def _host(made: Parser) -> None:
 def _cookie(made: Parser) -> None:
     made.add_argument("what", choices=("new", "show", "copy"))
     made.add_argument("host", metavar="HOST", nargs="?", help="for copy: another machine, as ssh knows it")
-    made.add_argument("--force", action="store_true", help="for copy: replace another cookie there")
+    made.add_argument("--force", action="store_true", help="replace another cookie, here or there")
 
 
 _OWN = {

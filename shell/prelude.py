@@ -1,4 +1,4 @@
-"""The names that a prompt and a `.pysh` file have without importing them: those of `import pysh`.
+"""The names that a prompt and a `.pysh` file have without importing them: `pysh`, and those of it.
 
 They lie in the user's own namespace, where what is defined under the same name replaces them and
 pickles carry them by reference. Each is put there when code first mentions it, so that a start imports
@@ -12,6 +12,7 @@ from typing import Any
 import pysh
 from pysh.runtime.runner.cells import mentioned
 
+NAMES = frozenset((*pysh.__all__, "pysh"))
 LOOKS_AROUND = frozenset(
     ("breakpoint", "dir", "eval", "exec", "globals", "help", "interact", "locals", "set_trace", "vars")
 )
@@ -23,21 +24,25 @@ def provide(namespace: dict[str, Any], codes: Iterable[CodeType]) -> None:
     wanted: set[str] = set()
     for code in codes:
         wanted.update(mentioned(code))
-    _put(namespace, pysh.__all__ if wanted & LOOKS_AROUND else wanted.intersection(pysh.__all__))
+    _put(namespace, NAMES if wanted & LOOKS_AROUND else wanted.intersection(NAMES))
 
 
 def provide_all(namespace: dict[str, Any]) -> None:
     """Put every preloaded name into `namespace` that the user has not defined."""
-    _put(namespace, pysh.__all__)
+    _put(namespace, NAMES)
 
 
 def _put(namespace: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
         if name not in namespace:
-            namespace[name] = getattr(pysh, name)
+            namespace[name] = _value(name)
+
+
+def _value(name: str) -> Any:
+    return pysh if name == "pysh" else getattr(pysh, name)
 
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext pysh`: the preloaded names in IPython and Jupyter, where `%who` does not list them."""
-    missing = [name for name in pysh.__all__ if name not in shell.user_ns]
-    shell.push({name: getattr(pysh, name) for name in missing}, interactive=False)
+    missing = [name for name in NAMES if name not in shell.user_ns]
+    shell.push({name: _value(name) for name in missing}, interactive=False)

@@ -94,7 +94,7 @@ def test_a_process_that_raises_prints_the_frames_of_the_user(worker: Worker, vic
     worker.result(worker.begin(victim, kind="process"))
     worker.see("IndexError: pop from empty list" if victim is not victims.fail else "LookupError: async")
     assert worker.output.startswith(b"Traceback (most recent call last):\n")
-    assert b"/pysh/" not in worker.output
+    assert b"/pysh/runtime/" not in worker.output
     assert b"asyncio" not in worker.output
     worker.output = b""
 

@@ -516,7 +516,7 @@ def test_the_readme_says_what_a_cookie_is() -> None:
 
 def test_a_new_cookie_keeps_out_who_has_the_old_one(home: Home) -> None:
     old = home.pysh("cookie", "show").stdout.strip()
-    assert home.pysh("cookie", "new").returncode == 0
+    assert home.pysh("cookie", "new", "--force").returncode == 0
     home.node("n1")
     assert home.pysh("rpc", "n1", "-c", "1").stdout == "1\n"
     assert home.pysh("rpc", "n1", "--cookie", old, "-c", "1").returncode == 4

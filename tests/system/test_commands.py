@@ -110,17 +110,21 @@ def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: H
 
 
 def test_who_keeps_the_old_cookie_is_said(home: Home) -> None:
-    home.pysh("cookie", "new")
+    home.pysh("cookie", "new")  # the first one
     old = home.folder / "old"
     old.touch(0o600)
     old.write_text(home.pysh("cookie", "show").stdout)
     home.node("n1@localhost")
-    done = home.pysh("cookie", "new")
+    refused = home.pysh("cookie", "new")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "nothing was done" in refused.stderr and "pysh cookie new --force" in refused.stderr
+    assert home.pysh("cookie", "show").stdout == old.read_text()
+    done = home.pysh("cookie", "new", "--force")
     assert done.returncode == 0
     assert "keeps the cookie it was started with: n1@localhost" in done.stderr
     assert home.pysh("stop", "n1").returncode == 4
     assert home.pysh("stop", "n1", "--cookie-file", str(old)).returncode == 0
-    assert home.pysh("cookie", "new").stderr == ""
+    assert home.pysh("cookie", "new", "--force").stderr == ""
 
 
 def test_the_version_is_told(home: Home) -> None:
@@ -155,7 +159,7 @@ def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
     assert shown == home.pysh("cookie", "show").stdout
     [file] = [path for path in home.folder.rglob("cookie") if path.is_file()]
     assert file.stat().st_mode & 0o777 == 0o600
-    home.pysh("cookie", "new")
+    home.pysh("cookie", "new", "--force")
     assert home.pysh("cookie", "show").stdout != shown
 
 
