@@ -187,7 +187,10 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
 
 
 def tasks(on: On = None) -> Rows:
-    """What the nodes `on` (default: this one) run and wait to run, whoever started it."""
+    """What the nodes `on` (default: this one) run, wait to run, or have a result of, whoever asked for it.
+
+    A table at the prompt; its rows are handles: `tasks(on="w1")[0].result()` fetches what a lost shell left.
+    """
     return _run("tasks", verbs.tasks(on))
 
 

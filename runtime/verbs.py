@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pysh.runtime.calls import Args, Call, Fn, Kwargs, Ties, owner_of
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
+from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
@@ -26,7 +27,7 @@ CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
-TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
+TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
 
 
 class Waited(NamedTuple):
@@ -215,7 +216,7 @@ def tasks(on: On) -> Steps[Rows]:
     for hub, waiter in [(info.hub, client.ask_later("tasks", dest=info.hub)) for info in resolve(client, on)]:
         last, page = 0, (yield waiter)
         while page and page[-1]["number"] > last:
-            rows += page
+            rows += (Listed(row, client, hub) for row in page)
             last = page[-1]["number"]
             page = yield client.ask_later("tasks", dest=hub, after=last)
     return rows
@@ -309,8 +310,10 @@ def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:
-    """The tasks among `ts`, which may be `Results` of `task_all`."""
-    return [task for task in (ts.values() if isinstance(ts, Mapping) else ts) if isinstance(task, Task)]
+    """The tasks among `ts`, which may be `Results` of `task_all`, or rows of `tasks`."""
+    each = ts.values() if isinstance(ts, Mapping) and not isinstance(ts, Listed) else ts
+    tasks = (one.task if isinstance(one, Listed) else one for one in each)
+    return [task for task in tasks if isinstance(task, Task)]
 
 
 def all_of(tasks: list[Task]) -> Steps[None]:

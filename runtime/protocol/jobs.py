@@ -24,15 +24,20 @@ class Job:
     __slots__ = (
         "accepted_at",
         "born",
+        "by",
         "cancel",
         "chunks",
         "complete",
         "credit",
+        "ended_at",
         "exit",
+        "fetched",
         "flags",
         "function",
         "kept",
         "key",
+        "length",
+        "lost",
         "messages",
         "meta",
         "number",
@@ -41,6 +46,7 @@ class Job:
         "output",
         "owner",
         "reason",
+        "restored",
         "result",
         "result_meta",
         "sent_at",
@@ -65,8 +71,12 @@ class Job:
         self.complete = False
         self.state = QUEUED
         self.worker: int | None = None
+        self.by = ""  # the name of the node that its owner is on
+        self.lost = False  # whoever asked for it waits no more
+        self.fetched = False  # somebody else has its result
+        self.restored = False  # an earlier start of this node ran it
         self.accepted_at = now
-        self.sent_at = 0.0
+        self.sent_at = self.ended_at = 0.0
         self.told = False
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
@@ -78,7 +88,8 @@ class Job:
         self.kept = 0
         self.credit = PRINTED
         self.flags = 0
-        self.result: list[Buffer] = []
+        self.result: list[Buffer] = []  # in chunks as it comes, then whole; none once it lies on disk
+        self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
 
@@ -111,8 +122,10 @@ class Job:
         return {
             "number": self.number,
             "ref": self.key.number,
-            "owner": [self.owner.incarnation, self.owner.number],
             "requester": [self.key.owner.incarnation, self.key.owner.number],
+            "owner": self.by,
+            "owner_pid": [self.owner.incarnation, self.owner.number],
+            "lost": self.lost,
             "kind": self.options.get("kind", "task"),
             "label": self.options.get("label", ""),
             "status": self.state,
@@ -171,6 +184,10 @@ class Jobs:
     def asked(self, frame: Frame) -> Job | None:
         """The job that the sender of `frame` asked for as `frame.ref`."""
         return self._by_key.get(Ref(frame.source, frame.ref))
+
+    def of(self, key: Ref) -> Job | None:
+        """The job that was asked for as `key`."""
+        return self._by_key.get(key)
 
     def load(self) -> int:
         """How many run or wait."""

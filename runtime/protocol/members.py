@@ -22,6 +22,7 @@ from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kin
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link, first_wins
 from pysh.runtime.protocol.member import FAULTS, FINAL, FLAPPING, FULL, SOUND, STEADY, Member, Resume
+from pysh.runtime.protocol.standing import read_facts
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -231,6 +232,7 @@ class Members:
         self._parted.pop(member.incarnation, None)
         for raw in again:
             node.actions.append(Write(link.number, [raw.header, raw.body]))
+        node.write(link, node.work.standing.report())
         self._tell((member, "up", "") if first else None)
         self._say(member)
         self._answer(link, member)
@@ -360,9 +362,10 @@ class Members:
     # the end
 
     def told(self, link: Link, about: Any) -> None:
-        """A node says how long it would wait for this one."""
+        """A node says how long it would wait for this one, or how busy it is."""
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
+            link.member.pool = read_facts(about.get("pool")) or link.member.pool
 
     def tell_grace(self) -> None:
         """Tell every node how long this one would wait for it: a terminal came or went."""
@@ -466,6 +469,13 @@ class Members:
         metas[0] |= meta
         kinds = [kind, *[Kind.NODES] * len(most)]
         return [Frame(kind, LOCAL, LOCAL, meta=pack(meta)) for kind, meta in zip(kinds, metas, strict=True)]
+
+    def name(self, incarnation: bytes) -> str:
+        """The full name of a node that is known at present; else the beginning of its incarnation."""
+        if incarnation == self._node.incarnation:
+            return self._node.name
+        member = self.peers.get(incarnation)
+        return member.name if member is not None else incarnation.hex()[:8]
 
     def label(self, incarnation: bytes) -> str:
         """How output of a node is tagged: the part of its name before `@`, while that is unique."""
