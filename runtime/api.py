@@ -239,10 +239,10 @@ def supervise(
 
 
 def tasks(on: On = None) -> Rows:
-    """What the nodes `on` (default: this one alone) run and wait to run, and the results that they keep.
+    """What the nodes `on` (default: this one alone) run, wait to run, or have a result of, whoever asked for it.
 
-    A task is listed where it runs, whoever started it and from wherever: what this shell started on others is
-    in `tasks(on=all_nodes)`.
+    A task is listed where it runs: what this shell started on others is in `tasks(on=all_nodes)`. A table at the
+    prompt; its rows are handles: `tasks(on="w1")[0].result()` fetches what a lost shell left.
     """
     return _run("tasks", verbs.tasks(on))
 

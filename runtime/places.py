@@ -51,6 +51,17 @@ def _xdg(variable: str, default: str) -> str:
     return os.path.join(base, "pysh")
 
 
+def results_dir(node: str) -> str:
+    """The directory of the results that node `node` of this machine keeps (it may not exist).
+
+    A home may be shared by several machines, each with a node of that name.
+    """
+    from binascii import crc32
+
+    whose = crc32(b" ".join([_machine(), node.encode()]))
+    return os.path.join(state_dir(), "results", f"{node[:200]}-{whose:08x}")
+
+
 def has_home() -> bool:
     """Whether the user's home directory is there. Where it is not, as on some clusters, nobody should make it."""
     return os.path.isdir(os.path.expanduser("~"))

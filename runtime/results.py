@@ -122,7 +122,7 @@ class Nodes(list[Node]):
                 row["name"],
                 row["state"],
                 "" if row.get("rtt") is None else milliseconds(row["rtt"]),
-                field(row.get("load")),
+                _load(row),
                 field(row.get("tasks")),
             ]
             for row in self._rows
@@ -131,6 +131,14 @@ class Nodes(list[Node]):
 
     def __repr__(self) -> str:
         return table(*self.__pysh_table__())
+
+
+def _load(row: dict[str, Any]) -> str:
+    """How busy a node is: 0, or how many of its workers run tasks, and how many tasks wait: `2/2 +3`."""
+    pool = row.get("pool")
+    if not pool or not (pool["busy"] or pool["waiting"]):
+        return field(row.get("load"))
+    return f"{pool['busy']}/{pool['size']}" + (f" +{pool['waiting']}" if pool["waiting"] else "")
 
 
 def field(value: object) -> str:

@@ -21,6 +21,8 @@ set_handler, handler_of = _signal.signal, _signal.getsignal
 """Those of `signal` are the same, but make enums of all they are given and return, at ten times the cost."""
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PR_SET_CHILD_SUBREAPER = 36
+STACK_SIGNAL = int(signal.SIGRTMIN) + 7 if hasattr(signal, "SIGRTMIN") else int(signal.SIGUSR2)
+"""What has a worker write down where its threads are; one that little else uses, where there are so many."""
 _STOPPING = 16
 """How often a tree is looked through for processes that were forked meanwhile."""
 
@@ -177,6 +179,42 @@ def send_signal(pid: int, number: int, *, group: bool = False) -> None:
             send(pid, number)
         except (ProcessLookupError, PermissionError):
             pass  # it ended, or runs as somebody else by now
+
+
+def handles(pid: int, number: int) -> bool | None:
+    """Whether some thread of `pid` is in the handler of a signal, or the signal has yet to reach one.
+
+    None where that cannot be told: without /proc, or of a process that is gone.
+    """
+    if fallbacks_forced():
+        return None
+    bit = 1 << (number - 1)
+    try:
+        threads = [f"/proc/{pid}/task/{thread}/status" for thread in os.listdir(f"/proc/{pid}/task")]
+        masks = [_masks(path) for path in threads]
+    except (OSError, ValueError):
+        return None
+    return any(bit & mask for mask in masks)
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether `pid` has a handler for a signal, so that it survives it; True where that cannot be told."""
+    try:
+        with open(f"/proc/{pid}/status", "rb", buffering=0) as status:
+            caught = _field(status.read(), b"SigCgt:")
+    except (OSError, ValueError):
+        return True
+    return bool(caught & 1 << (number - 1))
+
+
+def _masks(path: str) -> int:
+    with open(path, "rb", buffering=0) as status:
+        told = status.read()
+    return _field(told, b"SigBlk:") | _field(told, b"SigPnd:") | _field(told, b"ShdPnd:")
+
+
+def _field(told: bytes, name: bytes) -> int:
+    return int(told.partition(name)[2].split(None, 1)[0], 16)
 
 
 def kill_tree(pid: int) -> None:

@@ -1,5 +1,6 @@
 """What `task()` returns: something that runs elsewhere, or here, and can be waited for."""
 
+import re
 import sys
 from collections.abc import Callable, Generator
 from threading import Lock
@@ -7,16 +8,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
-from pysh.runtime.errors import NodeDown, TaskTimeout, rebuild
+from pysh.runtime.errors import NodeDown, PyshError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.waiting import Waiter, refuse_to_block, running_loop
+from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, running_loop
 
 if TYPE_CHECKING:
     from pysh.runtime.node import Node
 
 PENDING: Any = object()
+PATIENCE = 1.0
+"""Seconds that a node has to say why a task waits."""
 SMALL = 4096
 """Payloads of fewer bytes are copied out of the burst they came in, which is then not kept alive."""
 
@@ -29,7 +32,7 @@ class Task:
     """
 
     __slots__ = (
-        "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_payload", "_submitted", "_value",
+        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_payload", "_submitted", "_value",
         "dest", "detached", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
@@ -43,6 +46,7 @@ class Task:
         self.waiter = Waiter(client)
         self._submitted = False
         self._begun: float | None = None
+        self._asking: Waiter | None = None  # why it waits, until that is answered or of no interest
         self._flags: int | None = None
         """Those of the RESULT, once there is one."""
         self._meta = b""
@@ -56,19 +60,18 @@ class Task:
         self._submit(Kind.SPAWN, meta, payload)
 
     def _submit(self, kind: int, meta: bytes, payload: Payload) -> None:
+        send = self._client.post
+        self._track(
+            lambda: send(kind, self.dest, ref=self.ref, meta=meta, payload=payload, source=self.source, in_a_row=True)
+        )
+
+    def _track(self, send: Callable[[], T]) -> T:
+        """`send` it, and hear of what comes of it."""
         client = self._client
         client.track(self.ref, self)
         self._submitted = True
         try:
-            client.post(
-                kind,
-                self.dest,
-                ref=self.ref,
-                meta=meta,
-                payload=payload,
-                source=self.source,
-                in_a_row=True,
-            )
+            return send()
         except BaseException:  # Ctrl-C too: nobody has a handle on it
             client.forget(self.ref)
             raise
@@ -79,6 +82,11 @@ class Task:
         """A STAGE came."""
         if frame.options().get("stage") == "started" and self._begun is None:
             self._begun = monotonic()
+            self._moved()
+
+    def _moved(self) -> None:
+        if (asking := self._asking) is not None:
+            asking.set({})
 
     def arrived(self, frame: Frame) -> None:
         """The RESULT came. It is looked at where somebody waits for it: that runs code of the user's."""
@@ -89,6 +97,7 @@ class Task:
         if frame.flags:
             self._client.failed(self)
         self.waiter.set()
+        self._moved()
 
     def lost(self, reason: str) -> None:
         """Its node is gone."""
@@ -97,6 +106,7 @@ class Task:
             self._error = NodeDown(self._client.view.name_of(self.dest.incarnation), reason, executed=executed)
             self._value = None
             self.waiter.set()
+            self._moved()
 
     # what the user asks
 
@@ -216,7 +226,40 @@ class Task:
 
     @property
     def status(self) -> str:
-        """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`."""
+        """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`.
+
+        Of one that waits its node is asked why, where that may block: `queued: 3 before it, 2 workers busy on w1`.
+        """
+        state = self._state()
+        if state != "sent" or not self._submitted:
+            return state
+        where = self._where()
+        if any(
+            info.incarnation == self.dest.incarnation and info.state == "suspect" for info in self._client.view.nodes
+        ):
+            return f"sent: nothing comes from {where} at present"
+        if not may_block():
+            return state
+        stand = self._stand()
+        if self._state() != "sent":
+            return self._state()
+        if stand.get("state") == "queued":
+            return f"queued: {stand['why']}"
+        return "running" if stand.get("state") == "running" else state
+
+    def _stand(self) -> dict[str, Any]:
+        """Where it stands, as its node says; nothing if that does not answer, or it has begun or ended meanwhile."""
+        try:
+            asking = self._asking = self._ask_later("standing")
+            told = asking.get() if self._state() == "sent" and asking.wait(PATIENCE) else {}
+        except PyshError:
+            return {}
+        finally:
+            self._asking = None
+        return dict(told or {})
+
+    def _state(self) -> str:
+        """What is known of it here."""
         if not self.done():
             return "sent" if self._begun is None else "running"
         if self._flags is None:
@@ -226,13 +269,31 @@ class Task:
             return {"TaskCancelled": "cancelled", "NodeDown": "lost"}.get(failure, "failed")
         return "failed" if self._flags & Flag.ERROR else "done"
 
+    def stack(self) -> str:
+        """Where its code is right now, innermost call first, also while that holds the GIL; or why it waits.
+
+        Raises `NodeDown`, and `PyshError` if its node does not know it any more.
+        """
+        if self.done():
+            return f"it is over: {self._state()}\n"
+        refuse_to_block("stack", "await asyncio.to_thread(t.stack)")
+        return shown_stack(str(self._ask("stack")["text"]))
+
+    def _ask_later(self, verb: str) -> Waiter:
+        dest = Pid(self.dest.incarnation, HUB)
+        return self._client.ask_later(verb, dest=dest, ref=self.ref, owner=list(self.source))
+
+    def _ask(self, verb: str) -> Any:
+        """What its node says of it."""
+        waiter = self._ask_later(verb)
+        waiter.wait()
+        return waiter.get()
+
     @property
     def output(self) -> str:
         """The last of what it printed; its node keeps that until the result is fetched."""
         refuse_to_block("output", "await asyncio.to_thread(lambda: t.output)")
-        dest = Pid(self.dest.incarnation, HUB)
-        told = self._client.ask("output", dest=dest, ref=self.ref, owner=list(self.source))
-        return str(told.get("text", ""))
+        return str(self._ask("output").get("text", ""))
 
     @property
     def started(self) -> bool:
@@ -258,8 +319,19 @@ class Task:
         """The meta of the RESULT: seconds, or of one that the infrastructure made, a dict."""
         return unpack(self._meta) if self._meta else {}
 
+    def _where(self) -> str:
+        return self._client.view.name_of(self.dest.incarnation).partition("@")[0]
+
     def __repr__(self) -> str:
         took = self.took
-        where = self._client.view.name_of(self.dest.incarnation).partition("@")[0]
-        shown = f"<{type(self).__name__} {self.ref} on {where} {self.status}"
+        shown = f"<{type(self).__name__} {self.ref} on {self._where()} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+
+_LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)
+"""What led to code of the user's in a worker, in a dump of faulthandler's."""
+
+
+def shown_stack(text: str) -> str:
+    """A stack as its worker wrote it down, without what led to the code."""
+    return _LEADING.sub("", text)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
+from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
 from pysh.runtime.process import Process, Spawning
 from pysh.runtime.protocol.addresses import read_way
@@ -26,7 +27,7 @@ CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
-TASK_COLUMNS = ("node", "number", "label", "kind", "status", "age")
+TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
 PROCESS_COLUMNS = ("process", "name", "label", "kind", "state", "age", "queue", "memory")
 
 
@@ -214,7 +215,8 @@ def tasks(on: On) -> Steps[Rows]:
     client = current()
     rows = yield from _listed("tasks", on)
     empty = _no_tasks(resolve(client, on), len(client.view.nodes))
-    return Rows(TASK_COLUMNS, [row for _, row in rows], empty=empty)
+    made = [Listed(row, client, info.hub) for info, row in rows]
+    return Rows(TASK_COLUMNS, made, empty=empty)
 
 
 def processes(on: On) -> Steps[Rows]:
@@ -349,8 +351,10 @@ def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties, apart: Apar
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:
-    """The tasks among `ts`, which may be `Results` of `task_all`."""
-    return [task for task in (ts.values() if isinstance(ts, Mapping) else ts) if isinstance(task, Task)]
+    """The tasks among `ts`, which may be `Results` of `task_all`, or rows of `tasks`."""
+    each = ts.values() if isinstance(ts, Mapping) and not isinstance(ts, Listed) else ts
+    tasks = (one.task if isinstance(one, Listed) else one for one in each)
+    return [task for task in tasks if isinstance(task, Task)]
 
 
 def all_of(tasks: list[Task]) -> Steps[None]:

@@ -62,7 +62,9 @@ def ls(asked: argparse.Namespace) -> int:
 
 
 def tasks(asked: argparse.Namespace) -> int:
-    """The tasks that the nodes here, or one node anywhere, run or keep results of."""
+    """The tasks that the nodes here, or one node anywhere, run or keep results of; or the result of one."""
+    if asked.result is not None:
+        return _result(asked)
     cookie = cookie_of(asked)
     if asked.node:
         with reached(asked.node, cookie, asked.hostkey) as node:
@@ -76,6 +78,26 @@ def tasks(asked: argparse.Namespace) -> int:
     elif code == codes.OK:
         print("no tasks")
     return code
+
+
+FETCH = """\
+_found = [_row for _row in tasks(on={node!r}) if _row["number"] == {number}]
+if not _found:
+    raise SystemExit("pysh: {node} has no task {number}: see which it has: pysh tasks {node}")
+_value = _found[0].result()
+if _value is not None:
+    print(repr(_value))
+"""
+
+
+def _result(asked: argparse.Namespace) -> int:
+    """Fetch and print a result, as a script does: it may need modules of the user's Python."""
+    if not asked.node:
+        options.parser("tasks").error("--result needs the node that has it: pysh tasks N --result TASK")
+    from pysh.shell import scripting
+
+    asked.connect = asked.node
+    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result)])
 
 
 def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
@@ -99,10 +121,17 @@ def _tasks_of(node: Reached, cookie: bytes) -> list[dict[str, Any]]:
             "task": task["number"],
             "status": task["status"],
             "what": task["label"],
+            "owner": _owner(task),
             "age": _age(task["age"]),
         }
         for task in _pages(ask(node, cookie))
     ]
+
+
+def _owner(task: dict[str, Any]) -> str:
+    """On which node its owner is, or was; a node of another version may not tell."""
+    name = task["owner"] if isinstance(task.get("owner"), str) else ""
+    return f"{name} (lost)" if task.get("lost") else name
 
 
 def _pages(client: Client) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ COMMANDS = {
     "attach": "this terminal on the shell of a running node",
     "rpc": "run CODE in the shell of a running node and print what comes of it",
     "ls": "the nodes that run on this machine, or on another",
-    "tasks": "the tasks of the nodes that run here",
+    "tasks": "the tasks of the nodes that run here, or of one; or the result of a task",
     "stop": "end a node",
     "doctor": "what stands in the way, here or to another machine",
     "logs": "what a node printed of itself",
@@ -28,7 +28,7 @@ pysh node --name N [--detach]    a node without a terminal (--on HOST: there)
 pysh attach N                    this terminal on the shell of node N
 pysh rpc N -c CODE               run CODE in the shell of node N
 pysh ls [HOST]                   the nodes that run here, or on another machine
-pysh tasks [N]                   what the nodes here, or node N, run and keep
+pysh tasks [N [--result TASK]]   what runs, waits or is kept; or print one result
 pysh logs N                      what node N printed of itself
 pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
@@ -121,8 +121,9 @@ def _stop(made: Parser) -> None:
     made.add_argument("--drain", metavar="S", type=float, help="take no new task, and give the others S seconds")
 
 
-def _some(made: Parser) -> None:
+def _tasks(made: Parser) -> None:
     made.add_argument("node", metavar="N", nargs="?")
+    made.add_argument("--result", metavar="TASK", type=int, help="fetch the result of this task of N, and print it")
 
 
 def _host(made: Parser) -> None:
@@ -143,7 +144,7 @@ _OWN = {
     "rpc": _rpc,
     "stop": _stop,
     "logs": _named,
-    "tasks": _some,
+    "tasks": _tasks,
     "cookie": _cookie,
 }
 

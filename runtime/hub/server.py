@@ -21,6 +21,7 @@ from pysh.runtime.hub.neighbours import Neighbours
 from pysh.runtime.hub.peer import Peer, joined
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.hub.runners import Runners
+from pysh.runtime.hub.spool import Spool
 from pysh.runtime.protocol import actions
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.connection import Recovered, Silent, Suspect
@@ -82,6 +83,7 @@ class Server:
         self._starter: Starter | None = None
         self._kept = KeptCarrier(log=2)
         self.prover = Prover(self._kept.use)
+        self.spool = Spool(self)
         self.entrance = Entrance(self, self.cookie)
         self._port: Port | None = None
         self._beat = float(config.get("beat", BEAT))
@@ -274,6 +276,10 @@ class Server:
         actions.Probe: _probe,
         actions.Prepare: _prepare,
         actions.Attended: _attended,
+        actions.Keep: lambda self, action: self.spool.keep(action),
+        actions.Recall: lambda self, action: self.spool.recall(action),
+        actions.Discard: lambda self, action: self.spool.discard(action),
+        actions.Dump: lambda self, action: self.runners.workers.stacks.ask(action.worker, action.job),
         actions.Stop: _stop,
         actions.ForkWorker: lambda self, action: self.runners.workers.fork(action.worker, action.apartment),
         actions.Signal: lambda self, action: self.runners.workers.signal(
@@ -298,6 +304,7 @@ class Server:
 
     async def listen(self) -> None:
         """Be there for whoever looks for this node. Raises `TransportError` where it cannot listen."""
+        await self.spool.find()
         if place := self.config.get("listen"):
             from pysh.runtime.hub.listening import Port  # which few hubs need
 
@@ -336,6 +343,7 @@ class Server:
 
     async def _close_all(self) -> None:
         """Let go of what works for this node."""
+        await self.spool.close()
         if self._starter is not None:
             await self._starter.close()
         await self.dialler.close()

@@ -14,7 +14,9 @@ from collections import deque
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime import system
 from pysh.runtime.hub.children import READ, Child, death, launch, read_some
+from pysh.runtime.hub.stacks import Stacks
 from pysh.runtime.runner.slot import Slots
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Workers:
         self._untold: deque[tuple[bytes, list[int]]] = deque()
         self._workers: dict[int, Worker] = {}
         self._slots = Slots()
+        self.stacks = Stacks(self)
         self._paths: dict[str, Any] = {}
 
     def attach(self, server: "Server") -> None:
@@ -171,7 +174,7 @@ class Workers:
         assert self._server is not None
         try:
             self._start()
-            ours, theirs, read, write, slots = self._descriptors()
+            ours, theirs, read, write, *shared = self._descriptors()
         except OSError as error:
             gone = {"signal": None, "status": None, "text": f"no worker could be made: {error}"}
             self._server.loop.call_later(AGAIN, self._server.worker_exited, number, gone, 0)
@@ -179,12 +182,12 @@ class Workers:
         secret = secrets.token_bytes(32)
         worker = self._workers[number] = Worker(read, self._slots.take())
         order = {"fork": number, "secret": secret.hex(), "slot": worker.slot, "apartment": apartment}
-        self._tell(order, theirs, write, slots)
+        self._tell(order, theirs, write, *shared)
         self._server.loop.create_task(self._server.entrance.adopt(ours, secret, worker=number))
         self._read(number, worker, True)
 
-    def _descriptors(self) -> tuple[socket.socket, int, int, int, int]:
-        """Those of one worker: our socket and its, our end of its pipe and its, and its slots."""
+    def _descriptors(self) -> tuple[socket.socket, int, int, int, int, int]:
+        """Those of one worker: our socket and its, our end of its pipe and its, its slots, and where stacks go."""
         with ExitStack() as undo:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
@@ -193,8 +196,10 @@ class Workers:
             undo.callback(_close, [read, write])
             os.set_blocking(read, False)
             slots = os.dup(self._slots.fileno())
+            undo.callback(os.close, slots)
+            stacks = os.dup(self.stacks.fileno())
             undo.pop_all()
-        return ours, theirs.detach(), read, write, slots
+        return ours, theirs.detach(), read, write, slots, stacks
 
     def _not_forked(self, number: int, error: str) -> None:
         """The fork server could not fork it; whoever wants another at once would ask without end."""
@@ -209,6 +214,25 @@ class Workers:
             if name == "SIGINT":
                 self._slots.cancel(worker.slot, job)
             self._tell({"signal": number, "sig": int(signal.Signals[name]), "group": group})
+
+    def tell_stack(self, number: int) -> int:
+        """Have a worker write its stack down; its pid, 0 if it is gone."""
+        worker = self._workers.get(number)
+        if worker is None or not worker.pid or self._child is None:
+            return 0
+        self._tell({"signal": number, "sig": system.STACK_SIGNAL, "group": False})
+        return worker.pid
+
+    def running(self, number: int) -> int:
+        """The job that a worker has begun and not answered for; 0 if none."""
+        worker = self._workers.get(number)
+        return self._slots.running(worker.slot) if worker is not None else 0
+
+    @property
+    def server(self) -> "Server":
+        """Whose workers these are, once the loop runs."""
+        assert self._server is not None
+        return self._server
 
     def overdue(self, number: int) -> None:
         """A worker did not say in time who it is: it hangs, or the fork server that was to make it does."""

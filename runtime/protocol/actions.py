@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.addresses import Way
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Ref
 
 
 class Write(NamedTuple):
@@ -110,6 +110,37 @@ class Prepare(NamedTuple):
     what: str
 
 
+class Keep(NamedTuple):
+    """Write the result of task `number` to disk, with a `record` of it; then report `written`."""
+
+    number: int
+    record: bytes
+    payload: Buffer
+
+
+class Discard(NamedTuple):
+    """Remove the result of task `number` from the disk; a `reason` goes into the log."""
+
+    number: int
+    reason: str = ""
+
+
+class Recall(NamedTuple):
+    """Read up to `size` bytes of a kept result, from `offset` on, and report them as `recalled` for `ref`."""
+
+    number: int
+    offset: int
+    size: int
+    ref: Ref
+
+
+class Dump(NamedTuple):
+    """Have `worker` write down where its threads are, and report that for `job` as `dumped`."""
+
+    worker: int
+    job: int
+
+
 class Attended(NamedTuple):
     """A terminal came (`on`), or the last one is gone: write it where other shells look."""
 
@@ -136,6 +167,10 @@ Action = (
     | Resize
     | Interrupt
     | Prepare
+    | Keep
+    | Discard
+    | Recall
+    | Dump
     | Attended
     | Stop
 )

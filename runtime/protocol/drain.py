@@ -54,5 +54,5 @@ class Drain:
         if job.is_process:
             return False
         there = job.owner.incarnation
-        reachable = there == self._node.incarnation or there in self._node.peers
+        reachable = not job.lost and (there == self._node.incarnation or there in self._node.peers)
         return job.state != DONE or (reachable and not self._cancelled)

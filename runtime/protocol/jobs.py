@@ -24,16 +24,21 @@ class Job:
     __slots__ = (
         "accepted_at",
         "born",
+        "by",
         "cancel",
         "chunks",
         "complete",
         "credit",
+        "ended_at",
         "exit",
+        "fetched",
         "flags",
         "function",
         "kept",
         "key",
         "left_out",
+        "length",
+        "lost",
         "messages",
         "meta",
         "number",
@@ -42,6 +47,7 @@ class Job:
         "output",
         "owner",
         "reason",
+        "restored",
         "result",
         "result_meta",
         "sent_at",
@@ -66,8 +72,12 @@ class Job:
         self.complete = False
         self.state = QUEUED
         self.worker: int | None = None
+        self.by = ""  # the name of the node that its owner is on
+        self.lost = False  # whoever asked for it waits no more
+        self.fetched = False  # somebody else has its result
+        self.restored = False  # an earlier start of this node ran it
         self.accepted_at = now
-        self.sent_at = 0.0
+        self.sent_at = self.ended_at = 0.0
         self.told = False
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
@@ -80,7 +90,8 @@ class Job:
         self.credit = PRINTED
         self.left_out = 0  # bytes of its output that nobody took
         self.flags = 0
-        self.result: list[Buffer] = []
+        self.result: list[Buffer] = []  # in chunks as it comes, then whole; none once it lies on disk
+        self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
 
@@ -118,8 +129,10 @@ class Job:
         return {
             "number": self.number,
             "ref": self.key.number,
-            "owner": [self.owner.incarnation, self.owner.number],
             "requester": [self.key.owner.incarnation, self.key.owner.number],
+            "owner": self.by,
+            "owner_pid": [self.owner.incarnation, self.owner.number],
+            "lost": self.lost,
             "kind": self.options.get("kind", "task"),
             "label": self.options.get("label", ""),
             "status": self.state,
@@ -178,6 +191,10 @@ class Jobs:
     def asked(self, frame: Frame) -> Job | None:
         """The job that the sender of `frame` asked for as `frame.ref`."""
         return self._by_key.get(Ref(frame.source, frame.ref))
+
+    def of(self, key: Ref) -> Job | None:
+        """The job that was asked for as `key`."""
+        return self._by_key.get(key)
 
     def load(self) -> int:
         """How many run or wait."""

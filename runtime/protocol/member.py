@@ -68,6 +68,7 @@ class Member:
         "noticed",
         "number",
         "owed",
+        "pool",
         "refused",
         "resumed_at",
         "session",
@@ -90,6 +91,7 @@ class Member:
         self.address = ""  # where we dialled it
         self.aliases: list[str] = []
         self.load = 0
+        self.pool: dict[str, int] | None = None  # how busy it is, as it last said
         self.grace = 0.0  # what it waits for us
         self.silent = False  # nothing comes, though the connection stands
         self.noticed = False  # whoever sits here was told that it is suspect

@@ -25,6 +25,7 @@ from pysh.runtime.protocol.links import Link, first_wins
 from pysh.runtime.protocol.member import FAULTS, FULL, SOUND, Member, Resume
 from pysh.runtime.protocol.redials import Redials
 from pysh.runtime.protocol.roster import Roster
+from pysh.runtime.protocol.standing import read_facts
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -163,6 +164,7 @@ class Members(Roster):
         self._parted.pop(member.incarnation, None)
         for raw in again:
             node.actions.append(Write(link.number, [raw.header, raw.body]))
+        node.write(link, node.work.standing.report())
         self.tell((member, "up", "") if first else None)
         self.say(member)
         self._answer(link, member)
@@ -258,9 +260,10 @@ class Members(Roster):
     # the end
 
     def told(self, link: Link, about: Any) -> None:
-        """A node says how long it would wait for this one."""
+        """A node says how long it would wait for this one, or how busy it is."""
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
+            link.member.pool = read_facts(about.get("pool")) or link.member.pool
 
     def tell_grace(self) -> None:
         """Tell every node how long this one would wait for it: a terminal came or went."""

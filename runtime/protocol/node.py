@@ -463,7 +463,10 @@ class Node:
             ("running on other nodes for this shell", len(self.elsewhere)),
             (
                 "finished, not fetched",
-                sum(job.state == DONE and job.key.owner.incarnation != self.incarnation for job in jobs),
+                sum(
+                    job.state == DONE and job.key.owner.incarnation != self.incarnation and not job.restored
+                    for job in jobs
+                ),
             ),
         )
         cell = ["a cell is running"] if self.console.busy else []

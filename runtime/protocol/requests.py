@@ -7,7 +7,7 @@ from pysh.runtime.protocol import processes, relations
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
-from pysh.runtime.protocol.jobs import DONE
+from pysh.runtime.protocol.jobs import DONE, Job
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import TAKEN_OVER, Ref
 
@@ -60,7 +60,12 @@ def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
             tasks[ref.owner.incarnation] += 1
     mine = sum(job.state != DONE and not job.is_process for job in node.work.jobs)
     tasks[node.incarnation] = mine
-    rows = ({**view, "tasks": tasks[view["incarnation"]]} for view in node.members.view(asked.get("after", -1)))
+    pools = {member.incarnation: member.pool for member in node.peers.values()}
+    pools[node.incarnation] = node.work.standing.facts
+    rows = (
+        {**view, "tasks": tasks[view["incarnation"]], "pool": pools[view["incarnation"]]}
+        for view in node.members.view(asked.get("after", -1))
+    )
     return {"ok": next(pages(rows))}
 
 
@@ -114,8 +119,46 @@ def _tasks(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": next(pages({**job.described(node.now), "node": node.name} for job in jobs))}
 
 
+def _job(node: "Node", asked: Meta) -> Job | None:
+    """The task that is meant: by its number here, or by who asked for it as what."""
+    if (number := asked.get("number")) is not None:
+        return node.work.jobs.get(int(number))
+    return node.work.meant(Ref(addressed(asked["owner"]), asked["ref"]))
+
+
+def _unknown(node: "Node") -> Meta:
+    text = f"{node.name} does not know this task any more: its result was fetched, or it was cancelled by its owner"
+    return {"error": "PyshError", "text": text, "executed": "maybe"}
+
+
+def _fetch(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """The result follows by itself."""
+    return node.work.spool.fetch(int(asked["number"]), Ref(frame.source, int(asked["ref"])))
+
+
+def _cancel_task(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    job = _job(node, asked)
+    if job is None or job.state == DONE:
+        return {"ok": False}
+    node.work.cancel(job, float(asked.get("grace", 2.0)), "cancel")
+    return {"ok": True}
+
+
+def _stack(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    job = _job(node, asked)
+    return _unknown(node) if job is None else node.work.stacks.ask(job, frame)
+
+
+def _standing(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Where a task stands; nothing of one that has not come yet, or is gone."""
+    job = _job(node, asked)
+    return {"ok": {} if job is None else node.work.standing.of(job)._asdict()}
+
+
 def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    printed = node.work.jobs.printed(Ref(addressed(asked["owner"]), asked["ref"])) or b""
+    job = _job(node, asked)
+    key = job.key if job is not None else Ref(addressed(asked["owner"]), asked["ref"])
+    printed = node.work.jobs.printed(key) or b""
     # What is no UTF-8 takes more room as text than it did as bytes.
     return {"ok": {"text": printed.decode("utf-8", "replace").encode()[-ROOM:].decode("utf-8", "ignore")}}
 
@@ -178,6 +221,7 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
-    "stop": _stop, "cancel": _cancel, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
+    "stop": _stop, "cancel": _cancel, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
+    "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     **relations.VERBS, **processes.VERBS,
 }  # fmt: skip

@@ -53,6 +53,13 @@ class Roster:
         kinds = [kind, *[Kind.NODES] * len(most)]
         return [Frame(kind, LOCAL, LOCAL, meta=pack(meta)) for kind, meta in zip(kinds, metas, strict=True)]
 
+    def name(self, incarnation: bytes) -> str:
+        """The full name of a node that is known at present; else the beginning of its incarnation."""
+        if incarnation == self._node.incarnation:
+            return self._node.name
+        member = self.peers.get(incarnation)
+        return member.name if member is not None else incarnation.hex()[:8]
+
     def label(self, incarnation: bytes) -> str:
         """How output of a node is tagged: the part of its name before `@`, while that is unique."""
         me = self._node

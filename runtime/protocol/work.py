@@ -14,6 +14,9 @@ from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
+from pysh.runtime.protocol.spool import Spool
+from pysh.runtime.protocol.stacks import Stacks
+from pysh.runtime.protocol.standing import Standing
 from pysh.runtime.protocol.tenancy import Tenancy
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
@@ -45,6 +48,9 @@ class Work:
         self.tenancy = Tenancy(self, cores, numbers)
         self.code: dict[str, tuple[str, bytes]] = {}
         self.workers: dict[int, Link] = {}
+        self.spool = Spool(node)
+        self.standing = Standing(node)
+        self.stacks = Stacks(node)
         self.node = node
         self._limit = limit
         self._begun: deque[Job] = deque()
@@ -109,11 +115,13 @@ class Work:
                 job.wanted = False
                 self.cancelled(job, "no")
                 self.finish(job)
+        self.spool.lost(asked)
 
     def _accept(self, frame: Frame) -> Job | None:
         options = frame.options()
         owner = addressed(options["owner"]) if "owner" in options else frame.source
         job = Job(self.node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
+        job.by = self.node.members.name(owner.incarnation)
         self.jobs.add(job)
         name = options.get("fn") or ":"
         if self.node.stopping or self.node.drain.refuses(frame.source):
@@ -133,6 +141,7 @@ class Work:
 
     def _enqueue(self, job: Job) -> None:
         self.node.actions.append(Prepare("forkserver"))
+        self.standing.changed()
         if not job.has_own_worker:
             small = job.complete and job.size < PREFETCHED
             self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
@@ -291,9 +300,11 @@ class Work:
         self.finish(job)
 
     def finish(self, job: Job) -> None:
+        """It has ended, in whatever way."""
         self.tenancy.admit(job)
-        job.state = DONE
+        job.state, job.ended_at = DONE, self.node.now
         job.chunks = []
+        self.standing.changed()
         self.node.ended(job.number, job)
         self._limits.pop(job.number, None)
         if job.output and not job.output[-1].endswith(b"\n"):
@@ -301,15 +312,18 @@ class Work:
             self.node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
         self.node.processes.pop(job.number, None)
         if job.is_process or not job.wanted:
-            self.jobs.remove(job)
+            self.remove(job)
             if not job.flags or not job.wanted:
                 return
         payload = job.result[0] if len(job.result) == 1 else b"".join(job.result)
+        job.result, job.length = [payload], len(payload)
         if len(payload) <= CHUNK:
             self._post_result(job, payload, job.flags)
-        else:
+        elif not job.lost:
             job.outflow = Outflow(payload)
             self._send_result(job)
+        if not job.is_process:
+            self.spool.finished(job)
 
     def _send_result(self, job: Job) -> None:
         assert job.outflow is not None
@@ -327,11 +341,24 @@ class Work:
         for start in range(0, len(view), 8):
             number = int.from_bytes(view[start : start + 8], "big")
             job = self.jobs.asked(frame._replace(ref=number))
-            if job is not None and job.state == DONE:
-                self.jobs.remove(job)
+            if job is None:
+                self.spool.fetched(Ref(frame.source, number))
+            elif job.state == DONE and self.spool.read(job.number):
+                job.lost = True  # it stays for its readers
+            elif job.state == DONE:
+                self.remove(job)
+
+    def remove(self, job: Job, reason: str = "") -> None:
+        """Forget `job`, and a kept result with it; a `reason` tells why that goes unfetched."""
+        self.jobs.remove(job)
+        self.spool.forget(job.number, reason)
+
+    def meant(self, ref: Ref) -> Job | None:
+        """The job that was asked for as `ref`, or whose result is fetched as that."""
+        return self.jobs.of(ref) or self.spool.job_of(ref)
 
     def _cancel_asked(self, link: Link | None, frame: Frame) -> None:
-        job = self.jobs.asked(frame)
+        job = self.meant(Ref(frame.source, frame.ref))
         if job is not None:
             self.cancel(job, float(frame.options().get("grace", 2.0)), "cancel")
 
@@ -345,7 +372,7 @@ class Work:
         for job in jobs:
             job.wanted = False
             if job.state == DONE:
-                self.jobs.remove(job)
+                self.remove(job)
         for job in unfinished:
             self.cancel(job, grace, "owner")
         return len(unfinished)
@@ -448,7 +475,7 @@ class Work:
     def credited(self, frame: Frame, kind: int) -> None:
         """Whoever reads a result or an output of a job's has room for more."""
         job = self.jobs.get(frame.dest.number)
-        if job is None:
+        if job is None or (kind == Kind.RESULT and self.spool.credited(Ref(frame.source, frame.ref), frame.credit)):
             return
         if kind == Kind.RESULT and job.outflow is not None:
             job.outflow.grant(frame.credit)

@@ -280,7 +280,8 @@ class Client(Wire):
         def gone(incarnation: bytes) -> bool:
             return incarnation not in known
 
-        self._outbox.drop(lambda stream: gone(stream.dest.incarnation))
+        # A result goes on: its node keeps it, whoever asked for it.
+        self._outbox.drop(lambda stream: not stream.for_hub and gone(stream.dest.incarnation))
         self._chunks.drop(gone)
         self._fail(gone, reason)
         for key in [key for key in self._filled if gone(key[1].incarnation)]:

@@ -2,7 +2,8 @@
 
 The hub speaks lines of JSON with it over a socket; descriptors travel beside them.
 
-    hub     {"fork": worker, "secret": hex, "slot": offset}, with its socket, output pipe and the slots
+    hub     {"fork": worker, "secret": hex, "slot": offset}, with its socket, output pipe, the slots and
+            the file that stacks go to
     here    {"forked": worker, "pid": pid}
     hub     {"signal": worker, "sig": number, "group": bool}
     hub     {"paths": {"cwd": folder, "sys_path": [...]}}, for workers forked from then on
@@ -32,8 +33,8 @@ from pysh.runtime import payload, system
 from pysh.runtime.runner import worker
 from pysh.runtime.runner.output import Output
 
-FDS = 3
-"""Descriptors of one fork: socket, output pipe, slots."""
+FDS = 4
+"""Descriptors of one fork: socket, output pipe, slots, and where stacks go."""
 PATIENCE = 0.5
 """Seconds until a death is reported although something that the worker left does not die."""
 FAREWELL = 0.8
@@ -145,7 +146,7 @@ class ForkServer:
             self._fork(order)
         elif "signal" in order:
             pid = self._pids.get(order["signal"])
-            if pid is not None:
+            if pid is not None and (order["sig"] != system.STACK_SIGNAL or system.catches(pid, order["sig"])):
                 self._signal(pid, order["sig"], order["group"])
         elif "paths" in order:
             self._paths = order["paths"]

@@ -54,7 +54,8 @@ class Stream:
         self.size = len(payload)
         self.flow = Outflow(payload)
         self._frame = frame._replace(payload=b"", cls=Class.BULK)
-        if frame.kind in TO_THE_HUB:
+        self.for_hub = frame.kind in TO_THE_HUB
+        if self.for_hub:
             self.flow.grant(self.size)
 
     @property

@@ -7,6 +7,7 @@ The order of things at a job's end keeps "it ran at most once" true, whenever th
 3. Only now is the slot cleared. If the worker dies before that, the hub takes the job as begun.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -33,7 +34,7 @@ AT_ONCE = 0.001
 
 
 def main(fds: list[int], config: dict[str, Any], output: Output, parent: int) -> NoReturn:
-    """Be a worker, in a process just forked by `parent`, on a socket, an output pipe and the slots.
+    """Be a worker, in a process just forked by `parent`, on a socket, an output pipe, the slots and a file for stacks.
 
     `config` has `name`, `incarnation` and `secret` (hex) and `slot`, `core` (the place of pysh
     itself), and perhaps `cwd` and `sys_path`.
@@ -42,7 +43,8 @@ def main(fds: list[int], config: dict[str, Any], output: Output, parent: int) ->
     system.adopt_orphans()
     system.be_expendable()
     system.die_with_parent(parent)
-    sock, pipe, slots = fds
+    sock, pipe, slots, stacks = fds
+    faulthandler.register(system.STACK_SIGNAL, stacks, all_threads=True)
     output.print_into(pipe)
     _settle(config)
     slot = Slot(slots, config["slot"])

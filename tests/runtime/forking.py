@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from pysh.runtime import system
 from pysh.runtime.payload import dumps, dumps_call, loads, loads_error
 from pysh.runtime.protocol.frames import CHUNK, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.handshake import Handshake
@@ -59,8 +60,8 @@ class Worker:
         hello = Hello("node", NAME, INCARNATION, os.urandom(32))
         self._handshake = Handshake(hello, SECRET, dialling=False, now=time.monotonic())
 
-    def hand_over(self, sock: socket.socket, order: bytes, slots: int) -> None:
-        socket.send_fds(sock, [order], [self._theirs.fileno(), self._write, slots])
+    def hand_over(self, sock: socket.socket, order: bytes, *shared: int) -> None:
+        socket.send_fds(sock, [order], [self._theirs.fileno(), self._write, *shared])
         self.let_go()
 
     def let_go(self) -> None:
@@ -201,6 +202,7 @@ class Node:
     def __init__(self, home: Path, **environment: str) -> None:
         self.sock, theirs = socket.socketpair()
         self.slots = Slots(64)
+        self.stacks = system.memory_file("pysh-stacks", 0)
         self.workers: dict[int, Worker] = {}
         self.messages: list[dict[str, Any]] = []
         self._heard = b""
@@ -228,6 +230,7 @@ class Node:
             for worker in self.workers.values():
                 worker.close()
             self.slots.close()
+            os.close(self.stacks)
 
     def next_job(self) -> int:
         self._jobs += 1
@@ -242,7 +245,7 @@ class Node:
         number = len(self.workers) + 1
         worker = self.workers[number] = Worker(self, number, self.slots.take())
         order = {"fork": number, "secret": SECRET.hex(), "slot": worker.slot, **more}
-        worker.hand_over(self.sock, json.dumps(order).encode() + b"\n", self.slots.fileno())
+        worker.hand_over(self.sock, json.dumps(order).encode() + b"\n", self.slots.fileno(), self.stacks)
         return worker
 
     def worker(self) -> Worker:

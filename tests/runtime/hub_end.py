@@ -185,7 +185,7 @@ class HubEnd:
             self._run(frame)
         elif frame.kind == Kind.REQUEST:
             asked = frame.options()
-            meta = {"ok": verbs[asked.pop("verb")](asked)}
+            meta = {"ok": verbs.get(asked.pop("verb"), lambda _: {})(asked)}
             self.send(Kind.REPLY, source=frame.dest, dest=frame.source, ref=frame.ref, meta=meta)
         elif frame.kind == Kind.SEND:
             self.send(Kind.SEND, source=frame.source, dest=frame.dest, payload=frame.payload)

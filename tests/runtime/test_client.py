@@ -425,6 +425,14 @@ def test_who_comes_knows_all_nodes_before_anything_else_however_many_there_are()
         assert (hub.client.name, hub.client.pid) == ("n1@here", ME)
 
 
+def test_a_result_goes_on_to_its_hub_when_whoever_asked_for_it_is_gone() -> None:
+    with hub_end("worker") as hub:
+        hub.client.post(Kind.RESULT, WORKER, ref=1, payload=bytes(64 * WINDOW))
+        hub.tell_nodes(N1)
+        hub.send(Kind.PING, source=LOCAL, dest=LOCAL)
+        assert len(hub.whole(Kind.RESULT)) == 64 * WINDOW
+
+
 def test_a_stream_to_a_node_that_is_gone_is_dropped(hub: HubEnd) -> None:
     hub.client.post(Kind.SPAWN, hub_of(THERE), ref=1, payload=bytes(2 * WINDOW))
     hub.tell_nodes(N1)

@@ -44,14 +44,14 @@ def test_it_holds_no_descriptors_but_its_own(node: Node) -> None:
         assert fds[1] == fds[2]
         assert fds[1].startswith("pipe:")
         rest = {fd: what for fd, what in fds.items() if fd > 2}
-        slots = [what for what in rest.values() if "pysh-slots" in what]
+        shared = [what for what in rest.values() if "pysh-slots" in what or "pysh-stacks" in what]
         sockets = [what for what in rest.values() if what.startswith("socket:")]
-        assert len(slots) == 1
+        assert len(shared) == 2
         assert len(sockets) <= 3  # to the hub, and the two of its own that wake a reader
-        assert len(rest) == len(slots) + len(sockets)
+        assert len(rest) == len(shared) + len(sockets)
     each = [set(fds.values()) - {"/dev/null"} for fds in seen]
     for one, other in pairwise(each):
-        assert all("pysh-slots" in what for what in one & other)
+        assert all("pysh-slots" in what or "pysh-stacks" in what for what in one & other)
 
 
 def test_nothing_in_a_fork_servers_hands_reaches_a_program_that_a_job_starts(worker: Worker) -> None:

@@ -13,7 +13,20 @@ from typing import Any
 
 from pysh.runtime.protocol import actions, session
 from pysh.runtime.protocol.attachment import Attachment
-from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, Raw, encode, kind_of, pack, parse
+from pysh.runtime.protocol.frames import (
+    CHUNK,
+    LOCAL,
+    Decoder,
+    Flag,
+    Frame,
+    Kind,
+    Raw,
+    encode,
+    kind_of,
+    pack,
+    parse,
+    unpack,
+)
 from pysh.runtime.protocol.heartbeat import Heartbeat, Ping, Silent, Suspect
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
@@ -22,6 +35,7 @@ from pysh.runtime.protocol.terms import HUB, Buffer, Pid
 Deliver = Callable[[list[Raw]], None]
 BEAT = 2.0
 """Seconds of silence after which a node asks another for a sign of life."""
+LARGE_RESULT = 20 * CHUNK
 DIGITS = 9
 """The number of a message is in the last of its payload, which may be much longer."""
 
@@ -158,7 +172,11 @@ class Cluster:
 
     def restart(self, name: str) -> "Machine":
         """Start a node anew under a name whose node was killed."""
+        before = self.machines[name]
         machine = self.machines[name] = Machine(self, name, self._cores)
+        machine.core.now = self.now
+        for number, kept in before.disk.items():
+            machine.disk[machine.core.work.spool.found(unpack(kept[0]), 0.0)] = before.disk[number]
         return machine
 
 
@@ -186,6 +204,8 @@ class Machine:
         self._wires: dict[int, Deliver] = {}
         self._decoders: dict[int, Decoder] = {}
         self.closed: set[int] = set()  # links that the core closed
+        self.disk: dict[int, tuple[bytes, bytes]] = {}  # the results that were kept, each with its record
+        self.disk_fault = ""  # why nothing can be written there
         self._parts: dict[int, bytes] = {}  # what came of the arguments of jobs
         self.runs: Counter[tuple[Pid, int]] = Counter()
         cluster.at(0.5, self._watch)
@@ -376,8 +396,23 @@ class Machine:
                     self._fork(action.worker)
                 elif isinstance(action, actions.Signal):
                     self.signals.append(action)
+                elif isinstance(action, actions.Keep | actions.Recall | actions.Discard):
+                    self.cluster.at(0.001, lambda action=action: self.happens(lambda: self._store(action)))  # type: ignore[misc]
                 elif isinstance(action, actions.Stop):
                     self.stopped = action.reason
+
+    def _store(self, action: actions.Keep | actions.Recall | actions.Discard) -> None:
+        """A pretended disk."""
+        spool = self.core.work.spool
+        if isinstance(action, actions.Keep):
+            if not self.disk_fault:
+                self.disk[action.number] = action.record, bytes(action.payload)
+            spool.written(action.number, self.disk_fault)
+        elif isinstance(action, actions.Discard):
+            self.disk.pop(action.number, None)
+        else:
+            _, payload = self.disk[action.number]
+            spool.recalled(action.ref, payload[action.offset : action.offset + action.size])
 
     def _write(self, link: int, buffers: list[Buffer]) -> None:
         if link in self._wires:
@@ -403,7 +438,10 @@ class Machine:
         self.cluster.at(0.002, lambda: self.opened(link, self.hello("worker"), worker=worker))
 
     def _work(self, link: int, worker: int, frame: Frame) -> None:
-        """A pretended job: its payload says for how many milliseconds it runs, or that its worker dies."""
+        """A pretended job: its payload says for how many milliseconds it runs, or that its worker dies.
+
+        With an L behind it its result is large.
+        """
         if frame.kind != Kind.SPAWN:
             return
         number = frame.dest.number
@@ -416,12 +454,24 @@ class Machine:
             return
         self.runs[frame.source, frame.ref] += 1
         result = Frame(Kind.RESULT, frame.dest, frame.source, frame.ref, meta=pack(0.001), payload=b"done " + text)
-        raws = list(Decoder().feed(b"".join(bytes(b) for b in encode(result))))
-        self.cluster.at(float(text) / 1000, lambda: self.hear(link, raws))
+        raws = [raw for one in _chunked(result, LARGE_RESULT * text.endswith(b"L")) for raw in _raws(one)]
+        self.cluster.at(float(text.rstrip(b"L")) / 1000, lambda: self.hear(link, raws))
 
     def _die(self, worker: int, number: int) -> None:
         self.core.now = self.cluster.now
         self.core.work.exited(worker, {"signal": 9}, number)
+
+
+def _chunked(result: Frame, more: int) -> list[Frame]:
+    """A result, with `more` bytes behind it: as many frames as that takes."""
+    whole = bytes(result.payload) + b"." * more
+    chunks = [whole[at : at + CHUNK] for at in range(0, len(whole), CHUNK)]
+    *most, last = [result._replace(payload=chunk) for chunk in chunks]
+    return [*(frame._replace(flags=Flag.MORE) for frame in most), last]
+
+
+def _raws(frame: Frame) -> list[Raw]:
+    return list(Decoder().feed(b"".join(bytes(b) for b in encode(frame))))
 
 
 class Program:
@@ -431,6 +481,8 @@ class Program:
         self.machine = machine
         self.results: dict[int, list[Frame | None]] = {}
         """The answers to each task; None is that its node went down."""
+        self.parts: dict[int, bytes] = {}
+        """What came of results in chunks."""
         self.asked: dict[int, bytes] = {}
         """The incarnation that each task was sent to."""
         self.told: list[tuple[str, bytes, int | str]] = []
@@ -457,7 +509,10 @@ class Program:
                 self._hear_of_nodes(frame.options())
             elif frame.kind == Kind.SEND:
                 self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload[-DIGITS:]))))
-            elif frame.kind == Kind.RESULT and not frame.flags & Flag.MORE:
+            elif frame.kind == Kind.RESULT and frame.flags & Flag.MORE:
+                self.parts[frame.ref] = self.parts.get(frame.ref, b"") + bytes(frame.payload)
+                self._send(Kind.CREDIT, frame.source, frame.ref, meta=pack(Kind.RESULT), credit=len(frame.payload))
+            elif frame.kind == Kind.RESULT:
                 if self.results.get(frame.ref) != [None]:  # else it was given up when its node went down
                     self.results.setdefault(frame.ref, []).append(frame)
                 self._send(Kind.FETCHED, Pid(frame.source.incarnation, HUB), payload=frame.ref.to_bytes(8, "big"))
@@ -489,6 +544,13 @@ class Program:
         self._send(Kind.SPAWN, there.hub, ref, flags=Flag.MORE if more else 0, meta=meta, payload=work)
         return ref
 
+    def fetch(self, there: Machine, number: int) -> int:
+        """Ask for the result of task `number` there; the ref that it comes as."""
+        ref = next(self._refs)
+        self.asked[ref] = there.incarnation
+        self._send(Kind.REQUEST, there.hub, ref, meta=pack({"verb": "fetch", "number": number, "ref": ref}))
+        return ref
+
     def cancel(self, there: Machine, ref: int, grace: float = 1.0) -> None:
         """Cancel a task."""
         self._send(Kind.CANCEL, there.hub, ref, meta=pack({"grace": grace}))
@@ -507,9 +569,9 @@ class Program:
 
     def _send(
         self, kind: int, dest: Pid, ref: int = 0, *, flags: int = 0, meta: bytes = b"", payload: bytes = b"",
-        note: Callable[[], None] = lambda: None,
+        credit: int = 0, note: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        data = b"".join(bytes(b) for b in encode(Frame(kind, self.pid, dest, ref, flags, meta, payload)))
+        data = b"".join(bytes(b) for b in encode(Frame(kind, self.pid, dest, ref, flags, meta, payload, credit)))
         raws = list(Decoder().feed(data))
         machine, link = self.machine, self._link
 

@@ -1,0 +1,91 @@
+"""How busy a node is, why a task of it waits, and that the other nodes are told the former."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
+from pysh.runtime.protocol.jobs import DONE, QUEUED, Job
+from pysh.runtime.protocol.pool import Pool
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+SOON, PAUSE = 0.05, 0.5
+"""Seconds from a change until the other nodes are told, and from one report to the next, at least."""
+
+
+class Stand(NamedTuple):
+    """Where a task stands: `sent`, `queued`, `running` or `done`, and why it is no further."""
+
+    state: str
+    why: str = ""
+
+
+def stand(job: Job, pool: Pool, node: str) -> Stand:
+    """Where `job` stands at `node`, as far as its hub knows."""
+    if job.state == DONE:
+        return Stand("done")
+    if not job.complete:
+        return Stand("sent", "its arguments are on their way")
+    if job.number in pool.waiting:
+        before = pool.waiting.index(job.number)
+        return Stand("queued", f"{before} before it, {_busy(pool)} busy on {node}")
+    if job.state == QUEUED:
+        return Stand("sent", f"a worker for it starts on {node}")
+    held = pool.of(job.worker or 0)
+    if held[:1] != [job.number]:
+        return Stand("queued", f"{held.index(job.number)} before it in its worker on {node}")
+    return Stand("running" if job.told else "sent")
+
+
+def _busy(pool: Pool) -> str:
+    return f"{pool.busy} worker{'s' if pool.busy != 1 else ''}"
+
+
+def facts(pool: Pool) -> dict[str, int]:
+    """What the table of nodes shows of a pool."""
+    return {"busy": pool.busy, "size": pool.size, "waiting": len(pool.waiting)}
+
+
+def read_facts(told: Any) -> dict[str, int] | None:
+    """The `facts` that another node tells; None for what are none."""
+    names = ("busy", "size", "waiting")
+    sound = isinstance(told, dict) and all(type(told.get(name)) is int for name in names)
+    return {name: told[name] for name in names} if sound else None
+
+
+class Standing:
+    """Tells the other nodes of the pool of this one, now and then."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._due = False
+        self._told: dict[str, int] = {}
+        self._told_at = -PAUSE
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """Those of this node's pool."""
+        return facts(self._node.work.pool)
+
+    def of(self, job: Job) -> Stand:
+        """Where a job of this node stands."""
+        return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
+
+    def changed(self) -> None:
+        """A task has come or ended."""
+        if not self._due and self._node.peers:
+            self._due = True
+            self._node.later(max(SOON, self._told_at + PAUSE - self._node.now), self._tell)
+
+    def _tell(self) -> None:
+        self._due = False
+        if self.facts != self._told:
+            self._told, self._told_at = self.facts, self._node.now
+            for member in self._node.peers.values():
+                if member.link is not None:
+                    self._node.write(member.link, self.report())
+
+    def report(self) -> Frame:
+        """What tells a neighbour."""
+        meta: dict[str, Any] = {"pool": self.facts}
+        return Frame(Kind.ABOUT, LOCAL, LOCAL, meta=pack(meta))
