@@ -338,12 +338,11 @@ class Server:
             # Whatever of it hangs: the process ends, and what it started with it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SECONDS):
-                    await self._close_all()
+                    await asyncio.gather(self.spool.close(), self._close_all())
             await asyncio.sleep(0)
 
     async def _close_all(self) -> None:
         """Let go of what works for this node."""
-        await self.spool.close()
         if self._starter is not None:
             await self._starter.close()
         await self.dialler.close()

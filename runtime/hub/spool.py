@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MAGIC = b"pysh result 1\n"
 LONGEST = 512 * 1024
 """Bytes of a record; what a task printed last is in it."""
+PATIENCE = 5.0
+"""Seconds that the start of a node waits for a disk."""
 PIECE = 1 << 20
 """Bytes written in one go."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,7 +61,13 @@ class Spool:
             return
         loop, core = self._server.loop, self._server.core
         core.now = time.monotonic()
-        for path, told, age in await loop.run_in_executor(self._thread(), _found, self._folder):
+        looking = loop.run_in_executor(self._thread(), _found, self._folder)
+        try:
+            found = await asyncio.wait_for(looking, PATIENCE)
+        except TimeoutError:
+            print(f"the results that were kept are not used: {self._folder} does not answer", file=sys.stderr)
+            return
+        for path, told, age in found:
             try:
                 self._files[core.work.spool.found(told, age)] = path
             except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -111,7 +119,11 @@ class Spool:
         loop = self._server.loop
 
         def work() -> None:
-            report = do(action)
+            try:
+                report = do(action)
+            except Exception:
+                sys.excepthook(*sys.exc_info())  # into the log; the next may go well
+                return
             if report is not None:
                 with suppress(RuntimeError):  # the loop has ended
                     loop.call_soon_threadsafe(self._report, report)

@@ -89,7 +89,6 @@ class Spool:
         self._node = node
         self._kept: dict[int, Kept] = {}
         self._size = 0
-        self._on_disk: set[int] = set()
         self._readers: dict[Ref, Reader] = {}
         self._looks = self._bounds = self._ages = False
 
@@ -154,8 +153,7 @@ class Spool:
     def written(self, number: int, fault: str) -> None:
         """What `Keep` asked for is done; with a `fault` it could not be, and the result stays in memory."""
         job = self._node.work.jobs.get(number)
-        if job is not None and number in self._kept and not fault:
-            self._on_disk.add(number)
+        if job is not None and not fault:
             job.result = []
 
     def found(self, told: dict[str, Any], age: float) -> int:
@@ -167,7 +165,6 @@ class Spool:
         job = restored(told, node.next_number(), node.now - age)
         node.work.jobs.add(job)
         self._note(job)
-        self._on_disk.add(job.number)
         return job.number
 
     def _age(self) -> None:
@@ -195,15 +192,11 @@ class Spool:
         """A task is not known any more; with a `reason` its result was dropped unfetched."""
         if (kept := self._kept.pop(number, None)) is not None:
             self._size -= kept.weight
-            self._on_disk.discard(number)
             self._node.actions.append(Discard(number, reason))
         for reader in [reader for reader in self._readers.values() if reader.job == number]:
             del self._readers[reader.ref]
             if not reader.whole:
                 self._refuse(reader, reason or "its owner has stopped")
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
     # who fetches
 
@@ -212,11 +205,13 @@ class Spool:
         node = self._node
         job = node.work.jobs.get(number)
         if job is None or job.is_process:
-            text = f"{node.name} keeps no result of a task {number}: see which it does: tasks(on={node.name!r})"
-            return {"error": "PyshError", "text": text, "executed": "no"}
+            text = (
+                f"{node.name} has no result of a task {number}, or no more: see which it has: tasks(on={node.name!r})"
+            )
+            return {"error": "PyshError", "text": text, "executed": "maybe"}
         if len(self._readers) >= READERS:
             text = f"{node.name} is asked for {READERS} results already; fetch this one later"
-            return {"error": "PyshError", "text": text, "executed": "no"}
+            return {"error": "PyshError", "text": text}
         reader = self._readers[ref] = Reader(number, ref)
         if job.state == DONE:
             self._go_on(reader)

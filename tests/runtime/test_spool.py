@@ -214,6 +214,20 @@ async def test_a_slow_disk_holds_nobody_up(kept: Kept, monkeypatch: pytest.Monke
     await kept.until(lambda: kept.core.faults == {5: ""})
 
 
+async def test_a_disk_that_hangs_does_not_keep_a_node_from_starting(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await kept.keep(5, b"result")
+    held = threading.Event()
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(module, "_found", lambda _: held.wait(10) and [])
+    again = Kept()
+    await again.spool.find()
+    assert "does not answer" in capsys.readouterr().err
+    held.set()
+    await again.spool.close()
+
+
 async def test_the_end_of_a_node_waits_for_what_is_being_written(kept: Kept) -> None:
     for number in range(20):
         kept.spool.keep(Keep(number, told(number, 6), b"result"))

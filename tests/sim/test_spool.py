@@ -221,4 +221,4 @@ def test_past_its_room_a_node_drops_the_oldest_and_tells_whoever_reads_it(
 def test_who_fetches_what_is_not_there_is_told(cluster: Cluster) -> None:
     seat = cluster["b"].terminal()
     seat.ask("fetch", number=99, ref=1)
-    assert "b@sim keeps no result of a task 99" in seat.answers[-1]["text"]
+    assert "b@sim has no result of a task 99" in seat.answers[-1]["text"]

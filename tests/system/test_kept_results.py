@@ -159,6 +159,7 @@ def test_a_task_of_another_shell_can_be_looked_at_and_ended(home: Home) -> None:
     until(lambda: states(home) == ["running"], "the start of the task")
     code = """
 [row] = tasks(on=connect("w1@localhost"))
+row.task  # its owner has the result as soon as it ends, and then it is gone
 print(row.stack(), row.output, row.cancel(grace=0.5), sep="")
 try:
     row.result()
