@@ -96,8 +96,11 @@ def serve(cls: Callable[..., Any], args: Args, kwargs: Kwargs) -> NoReturn:
     """Make the object and answer its calls, until the process ends. A failure to make it is told by its answer."""
     desk = Desk(current())
     desk.make(desk.next(), partial(cls, *args, **kwargs))
-    while True:
-        desk.answer(desk.next())
+    try:
+        while True:
+            desk.answer(desk.next())
+    finally:
+        desk.close()
 
 
 class Desk:
@@ -152,6 +155,11 @@ class Desk:
     def _post(self, call: Frame, flags: int, meta: bytes, payload: Payload = b"") -> None:
         flush()
         self._client.post(Kind.ANSWER, call.source, ref=call.ref, flags=flags, meta=meta, payload=payload)
+
+    def close(self) -> None:
+        """Cancel what its async methods left running."""
+        if self._runner is not None:
+            self._runner.close()
 
     def _loop(self) -> "asyncio.Runner":
         """What runs the async methods: one loop for the life of the actor, which rests between them."""

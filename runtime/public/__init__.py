@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         VersionSkew,
         WorkerDied,
     )
+    from pysh.runtime.executor import Executor
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -69,18 +70,18 @@ if TYPE_CHECKING:
     from pysh.runtime.task import Task
 
 __all__ = [
-    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Exit", "LargeCapture", "MailboxFull",
-    "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError", "RemoteError", "Results",
-    "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes",
-    "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave", "link",
-    "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register", "send",
-    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Executor", "Exit", "LargeCapture",
+    "MailboxFull", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
+    "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio",
+    "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
+    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",
+    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
     "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
-    "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor",
+    "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
 }  # fmt: skip
 

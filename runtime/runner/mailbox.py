@@ -54,9 +54,10 @@ class Mailbox:
     @property
     def calls(self) -> "Mailbox":
         """The calls for an actor that runs here, as records. No `receive` sees them."""
-        if self._calls is None:
-            self._calls = Mailbox()
-        return self._calls
+        with self._lock:
+            if self._calls is None:
+                self._calls = Mailbox()
+            return self._calls
 
     def __len__(self) -> int:
         return len(self._messages)

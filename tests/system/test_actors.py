@@ -10,6 +10,7 @@ MODEL = (
     CONNECT
     + """
 import asyncio, os, sys, time, traceback
+boss = me()
 class Model:
     def __init__(self, weight): self.weight, self.seen, self.lock = weight, [], None
     def predict(self, x):
@@ -20,6 +21,13 @@ class Model:
     def slow(self, seconds):
         time.sleep(seconds)
         return seconds
+    async def leave_behind(self):
+        async def behind():
+            try: await asyncio.sleep(60)
+            finally: send(boss, "closed")
+        self.task = asyncio.create_task(behind())
+        await asyncio.sleep(0)
+    async def hang(self): await asyncio.sleep(60)
     async def later(self, x):
         self.lock = self.lock or asyncio.Lock()
         async with self.lock: await asyncio.sleep(0.01)
@@ -190,3 +198,22 @@ except WorkerDied: pass
 print(await m.predict(6))
 """
     assert own(home.script(MODEL + code, timeout=60)) == ["True []", "6"]
+
+
+def test_what_async_methods_left_running_is_cancelled_at_the_end(home: Home) -> None:
+    code = """
+for end in ("hang", "leave"):
+    m = actor(Model, 1, on=n2)
+    await m.leave_behind()
+    r = getattr(m, end)()
+    if end == "hang": stop(m)
+    monitor(m)
+    print(receive(Down, timeout=10).reason in (("shutdown", "noproc") if end == "hang" else ("bored", "noproc")))
+    try: await r
+    except PyshError as error: print(type(error).__name__, error.executed)
+    print(receive("closed", timeout=10))
+print(call(lambda: 1, on=n2))
+"""
+    assert own(home.script(MODEL + code)) == [
+        "True", "NoProcess maybe", "closed", "True", "RemoteError yes", "closed", "1",
+    ]  # fmt: skip

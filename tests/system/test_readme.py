@@ -12,7 +12,7 @@ from pysh.shell import options
 from tests.system.conftest import Home
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-FILE, COUNTER, PROGRAM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FILE, COUNTER, MODEL, PROGRAM = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 NAMED = README.partition("## Commands and verbs")[2].partition("\n## ")[0]
 COMMANDS, VERBS = re.findall(r"```\n(.*?)```", NAMED, re.DOTALL)
 
@@ -29,6 +29,12 @@ def test_a_process_is_watched(home: Home) -> None:
     home.node("node2@localhost")
     done = home.script(COUNTER)
     assert (done.stdout, done.stderr) == ("node2 | the total is 42\nnormal\n", "")
+
+
+def test_an_object_is_called_and_supervised(home: Home) -> None:
+    home.node("node2@localhost")
+    done = home.script(MODEL)
+    assert (done.stdout, done.stderr) == ("42\n24\n", "")
 
 
 def test_the_program_runs(home: Home) -> None:
