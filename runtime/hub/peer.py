@@ -41,6 +41,7 @@ class Peer(asyncio.Protocol):
         self.opening = opening
         self.transport: asyncio.Transport | None = None
         self._server = server
+        self.spoiled = False  # what came last made no sense
         self._announced = False
         self._rtt: float | None = None
         self.worker: int | None = opening.get("worker")

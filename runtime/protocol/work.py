@@ -29,6 +29,7 @@ HELD = frozenset((Kind.SEND, Kind.EXIT, Kind.DOWN))
 PREFETCHED = 64 * 1024
 """Bytes: a task with larger arguments waits for a worker of its own."""
 TAIL = 2048
+UNKNOWN = -1
 TRIES = 3
 """Workers that may die before they are up until the job that waits for them fails."""
 
@@ -421,7 +422,10 @@ class Work:
                 self._node.actions.append(Pause(job.worker, on=False))
 
     def exited(self, worker: int, death: dict[str, Any], running: int) -> None:
-        """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended."""
+        """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended.
+
+        `UNKNOWN` where an answer may have been lost: what it held may have run, and runs nowhere else.
+        """
         link = self.workers.pop(worker, None)
         if link is not None:
             self._node.links.pop(link.number, None)
@@ -431,8 +435,8 @@ class Work:
             if job is None or job.state == DONE:
                 continue
             self._node.processes.pop(number, None)
-            if job.state == SENT and number == running:
-                self._died(job, death)
+            if job.state == SENT and running in (number, UNKNOWN):
+                self._died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:
                 self._cancelled(job, "no")
                 self._finish(job)
@@ -456,14 +460,14 @@ class Work:
         self._fail(job, {"error": "WorkerDied", "node": self._node.name, "executed": "no", **told})
         return True
 
-    def _died(self, job: Job, death: dict[str, Any]) -> None:
+    def _died(self, job: Job, death: dict[str, Any], executed: str) -> None:
         self.requester_lost(lambda asked: asked == self.pid(job))
         if job.cancel is not None:
-            self._cancelled(job, "yes")
+            self._cancelled(job, executed)
             self._finish(job)
             return
         tail = b"".join(job.output)[-TAIL:].decode("utf-8", "replace")
-        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "tail": tail, "executed": "yes", **death})
+        self._fail(job, {"error": "WorkerDied", "node": self._node.name, "tail": tail, "executed": executed, **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:
         meta = frame.options()
