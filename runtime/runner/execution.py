@@ -79,7 +79,7 @@ class Execution:
         try:
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = BaseException.with_traceback(raised, _of_users(raised.__traceback__))
+            error = BaseException.with_traceback(raised, _of_users(_TRACE.__get__(raised)))
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
@@ -166,6 +166,8 @@ class Execution:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_TRACE = vars(BaseException)["__traceback__"]
+"""Asked of the base: the class of an exception is the user's."""
 _SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIG_DFL)
 _USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
 
