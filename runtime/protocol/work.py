@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
-from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs
+from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
@@ -104,8 +104,8 @@ class Work:
                 self._finish(job)
 
     def _accept(self, frame: Frame) -> Job | None:
-        options = frame.options()
-        owner = addressed(options["owner"]) if "owner" in options else frame.source
+        options = asked_for(frame)
+        owner = addressed(options["owner"]) if options.get("owner") else frame.source
         job = Job(self._node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self._node.now)
         self.jobs.add(job)
         name = options.get("fn") or ":"
