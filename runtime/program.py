@@ -21,6 +21,8 @@ from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
 """How long the end of a program waits until what it sent is on its way."""
+LONGEST = 64 * 1024
+"""Characters of a line that somebody prints without an end."""
 _starting = Lock()
 _printers: "dict[Client, Printer]" = {}
 _settings: dict[str, str | None] = {"name": None, "cookie": None, "cookie_file": None, "listen": None}
@@ -196,8 +198,18 @@ class _Stream:
     def feed(self, data: bytes) -> str:
         """The tagged lines that `data` completes; of one that was written over, what is to be seen."""
         *lines, self._line = (self._line + self._decoder.decode(data)).split("\n")
+        if len(self._line) > LONGEST:
+            lines += self._folded()
         shown = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
         return "".join(f"{self._label} | {line}\n" for line in shown)
+
+    def _folded(self) -> list[str]:
+        """Keep what is to be seen of a line without an end; if that is too long, it goes on in the next line."""
+        seen = self._line.rstrip("\r")
+        end = self._line[len(seen) :][:1]
+        seen = seen.rpartition("\r")[2]
+        self._line = "" if len(seen) > LONGEST else seen + end
+        return [] if self._line else [seen]
 
 
 def _plain(text: object) -> str:

@@ -101,7 +101,7 @@ def _unpickled(data: bytes | None) -> Exception | None:
         return None
     try:
         error = pickle.loads(data)
-    except Exception:
+    except (Exception, SystemExit, GeneratorExit):
         return None
     return error if isinstance(error, Exception) else None
 

@@ -4,7 +4,7 @@
 function says what is lost with its own.
 """
 
-# ruff: noqa: PTH208
+# ruff: noqa: PTH116, PTH208
 # pathlib takes longer to import than a hub or a worker has.
 
 import _signal  # type: ignore[import-not-found]  # it has no stub
@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 set_handler, handler_of = _signal.signal, _signal.getsignal
 """Those of `signal` are the same, but make enums of all they are given and return, at ten times the cost."""
@@ -23,6 +23,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _PR_SET_CHILD_SUBREAPER = 36
 STACK_SIGNAL = int(signal.SIGRTMIN) + 7 if hasattr(signal, "SIGRTMIN") else int(signal.SIGUSR2)
 """What has a worker write down where its threads are; one that little else uses, where there are so many."""
+_LIMITS = sorted({number for name, number in vars(resource).items() if name.startswith("RLIMIT_")})
 _STOPPING = 16
 """How often a tree is looked through for processes that were forked meanwhile."""
 
@@ -122,6 +123,30 @@ def memory_of(pid: int) -> int:
             return int(file.read().split()[1]) * resource.getpagesize()
     except (OSError, ValueError, IndexError):
         return 0
+
+
+class Standing(NamedTuple):
+    """What the system makes of a process, and a process cannot always take back."""
+
+    who: tuple[Any, ...]
+    """Its users and groups, its priority, and the root of its files."""
+    limits: tuple[float, ...]
+
+
+def standing() -> Standing:
+    """That of this process. It takes some 15 us."""
+    root = os.stat("/")
+    who = (os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getpriority(os.PRIO_PROCESS, 0))
+    limits = [resource.getrlimit(number)[0] for number in _LIMITS]
+    unlimited = resource.RLIM_INFINITY
+    return Standing(
+        (*who, root.st_dev, root.st_ino), tuple(float("inf") if most == unlimited else most for most in limits)
+    )
+
+
+def has_fallen(then: Standing, now: Standing) -> bool:
+    """Whether a process is another than it was, or may do less."""
+    return now.who != then.who or any(less < more for less, more in zip(now.limits, then.limits, strict=True))
 
 
 def memory_file(name: str, size: int) -> int:

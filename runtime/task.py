@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
-from pysh.runtime.errors import NodeDown, PyshError, TaskTimeout, rebuild
+from pysh.runtime.errors import NodeDown, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -152,7 +152,7 @@ class Task:
     def _read(self) -> None:
         value: Any = None
         error: BaseException | None = None
-        payload, self._payload = self._payload, b""
+        payload = self._payload
         flags = self._flags or 0
         try:
             if flags & Flag.FAILED:
@@ -167,6 +167,12 @@ class Task:
                 value = loads(payload)
         except Exception as unreadable:
             error = unreadable
+        except KeyboardInterrupt:
+            raise  # perhaps the user's own; there is another time to read it
+        except BaseException as ending:
+            # It came out of what the code there returned, and is not to end who waits here.
+            error = RemoteError(type(ending).__name__, str(ending), self._client.view.name_of(self.dest.incarnation))
+        self._payload = b""
         self._error, self._value = error, value
 
     @property

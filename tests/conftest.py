@@ -12,9 +12,12 @@ import hypothesis
 import pytest
 
 from tests.budgets import BUDGETS, FUZZ, SHELL, SLACK, SYSTEM, over, part_of, table
+from tests.hostile import figures
 
 SECONDS: Counter[str] = Counter()
 TESTS: Counter[str] = Counter()
+MEASURED: list[object] = []
+"""What each hostile program cost."""
 PROCESSES = [1]
 """How many run tests at the same time."""
 
@@ -65,10 +68,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     part = part_of(report.nodeid)
     SECONDS[part] += report.duration / PROCESSES[0]
     TESTS[part] += report.when == "call"
+    if report.when == "call":
+        MEASURED.extend(value for name, value in report.user_properties if name == "hostile")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for line in table(SECONDS, TESTS):
+    each = terminalreporter.config.getoption("verbose") > 0
+    for line in (*figures.table(MEASURED, each=each), *table(SECONDS, TESTS)):
         terminalreporter.write_line(line)
 
 

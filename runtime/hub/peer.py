@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -41,6 +42,7 @@ class Peer(asyncio.Protocol):
         self.opening = opening
         self.transport: asyncio.Transport | None = None
         self._server = server
+        self.spoiled = False  # what came last made no sense
         self._announced = False
         self._rtt: float | None = None
         self.worker: int | None = opening.get("worker")
@@ -84,7 +86,9 @@ class Peer(asyncio.Protocol):
                 server.drain(self.worker)
             try:
                 server.core.received(self.number, raws, now)
-            except FrameError as error:
+            except Exception as error:
+                if not isinstance(error, FrameError):
+                    sys.excepthook(*sys.exc_info())  # nobody foresaw it; whoever sent it is not heard any more
                 server.drop(self, str(error), fault=True)
         server.carry_out()
         self.send(self.connection.data_to_send())
@@ -117,9 +121,11 @@ class Peer(asyncio.Protocol):
         self._server.went_up(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None and (self.worker is not None or self.vital):
-            self._hear_out()
-        self._server.lost(self)
+        try:
+            if exc is not None and (self.worker is not None or self.vital):
+                self._hear_out()
+        finally:
+            self._server.lost(self)
 
     def _hear_out(self) -> None:
         """Take what a runner said before it died: whoever writes to it then is told of its end before that is read."""

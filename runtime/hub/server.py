@@ -111,6 +111,7 @@ class Server:
 
     def drop(self, peer: Peer, reason: str, *, fault: bool = False) -> None:
         """End a connection that cannot be trusted or is not wanted, perhaps by a `fault` of its other end."""
+        peer.spoiled = fault
         if peer.connection.opened:
             self.core.closed(peer.number, reason, time.monotonic(), fault=fault)
         self.carry_out()  # a last word may be for this connection
@@ -121,7 +122,7 @@ class Server:
         self.peers.pop(peer.number, None)
         if peer.worker:
             self.drain(peer.worker)
-            self.runners.workers.lost(peer.worker)
+            self.runners.workers.lost(peer.worker, spoiled=peer.spoiled or peer.connection.torn)
         elif peer.worker == 0:
             self.drain(0)
             self._evaluator_worked = peer.connection.opened

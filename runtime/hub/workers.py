@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime import system
 from pysh.runtime.hub.children import READ, Child, death, launch, read_some
 from pysh.runtime.hub.stacks import Stacks
+from pysh.runtime.protocol.work import UNKNOWN
 from pysh.runtime.runner.slot import Slots
 
 if TYPE_CHECKING:
@@ -24,21 +25,25 @@ if TYPE_CHECKING:
 
 OVERDUE = 5.0
 """Seconds after which a fork server that makes no worker is looked at again, while others of its workers run jobs."""
+MUTE = 0.5
+"""Seconds that a worker may live on without its connection: it can answer nobody any more."""
 AGAIN = 0.1
 """Seconds until it is told that a worker could not be made, and another may be tried."""
+MUTED = "the code closed its worker's connection, or became another program; what went on was killed"
 
 
 class Worker:
     """A worker as the hub holds it: the read end of its pipe, and its pid once forked."""
 
-    __slots__ = ("death", "pid", "pipe", "reading", "silent", "slot")
+    __slots__ = ("death", "mute", "pid", "pipe", "reading", "silent", "slot", "spoiled")
 
     def __init__(self, pipe: int, slot: int) -> None:
         self.pipe = pipe
         self.slot = slot
         self.pid = 0
         self.reading = False
-        self.silent = False
+        self.silent = self.spoiled = False
+        self.mute = False
         self.death: dict[str, Any] | None = None
 
 
@@ -247,15 +252,27 @@ class Workers:
         else:
             self._child.popen.kill()
 
-    def lost(self, number: int) -> None:
-        """A worker's socket ended, so everything it said was heard; how it ended the fork server says."""
+    def lost(self, number: int, *, spoiled: bool) -> None:
+        """A worker's socket ended, so everything it said was heard; how it ended the fork server says.
+
+        `spoiled`: not everything, because what came last made no sense.
+        """
         if (worker := self._workers.get(number)) is not None:
-            worker.silent = True
+            worker.silent, worker.spoiled = True, spoiled
             self._bury(number, worker)
+            if number in self._workers:
+                assert self._server is not None
+                self._server.loop.call_later(MUTE, self._silence, number)
+
+    def _silence(self, number: int) -> None:
+        """End a worker that lives on without its connection, whoever closed that: its job would never end."""
+        if (worker := self._workers.get(number)) is not None and worker.death is None:
+            worker.mute = True
+            self.signal(number, "SIGKILL", True, 0)
 
     def _exited(self, number: int, how: dict[str, Any]) -> None:
         if (worker := self._workers.get(number)) is not None:
-            worker.death = how
+            worker.death = {**how, "text": MUTED} if worker.mute else how
             self._bury(number, worker)
 
     def _bury(self, number: int, worker: Worker) -> None:
@@ -266,7 +283,7 @@ class Workers:
         self._server.drain(number)
         del self._workers[number]
         self._read(number, worker, False)
-        running = self._slots.running(worker.slot)
+        running = self._slots.running(worker.slot) or (UNKNOWN if worker.spoiled else 0)
         self._slots.give_back(worker.slot)
         os.close(worker.pipe)
         self._server.worker_exited(number, worker.death, running)

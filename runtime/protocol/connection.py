@@ -70,6 +70,11 @@ class Connection:
         """Whether the handshake succeeded; this stays true after the end."""
         return self._handshake.done
 
+    @property
+    def torn(self) -> bool:
+        """Whether what came last makes no sense, or not yet: if the stream ends here, some of it is lost."""
+        return self.error is not None or self._decoder.within
+
     def receive_data(self, data: bytes, now: float) -> list[Raw]:
         """The frames that `data` completes, but for PING and PONG, which are dealt with here.
 

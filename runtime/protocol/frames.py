@@ -237,6 +237,11 @@ class Decoder:
         self._size = 0
         self._need = HEADER.size
 
+    @property
+    def within(self) -> bool:
+        """Whether a frame has begun whose end has not come."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> Iterator[Raw]:
         """The frames that `data` completes. Bytes of an unfinished frame are kept."""
         if self._rest:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED, Outflow
-from pysh.runtime.protocol.frames import Flag, Frame, unpack
+from pysh.runtime.protocol.frames import Flag, Frame, FrameError, unpack
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
 NORMAL, SHUTDOWN, KILLED, RUNNER_KILLED = "normal", "shutdown", "killed", "runner_killed"
@@ -15,7 +15,20 @@ OWNERS = 1024
 """Jobs that are over whose owner is still known: a message of theirs may come back."""
 REMEMBERED = 256
 """Jobs that printed something and are over whose output is still known."""
+_TEXT = (str, type(None))
+_ASKED = {
+    "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "limit": (int, float, type(None)),
+    "owner": (list, type(None)),
+}  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
+
+
+def asked_for(frame: Frame) -> dict[str, Any]:
+    """What a SPAWN asks for. Raises `FrameError` for what cannot be: it is looked at as long as the job is known."""
+    options = frame.options()
+    if isinstance(options, dict) and all(isinstance(options.get(name), kinds) for name, kinds in _ASKED.items()):
+        return options
+    raise FrameError("a SPAWN that asks for what there is not")
 
 
 class Job:

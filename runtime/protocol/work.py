@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
-from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs
+from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
@@ -34,6 +34,7 @@ HELD = frozenset((Kind.SEND, Kind.CALL, Kind.EXIT, Kind.DOWN))
 PREFETCHED = 64 * 1024
 """Bytes: a task with larger arguments waits for a worker of its own."""
 TAIL = 2048
+UNKNOWN = -1
 TRIES = 3
 """Workers that may die before they are up until the job that waits for them fails."""
 
@@ -118,8 +119,8 @@ class Work:
         self.spool.lost(asked)
 
     def _accept(self, frame: Frame) -> Job | None:
-        options = frame.options()
-        owner = addressed(options["owner"]) if "owner" in options else frame.source
+        options = asked_for(frame)
+        owner = addressed(options["owner"]) if options.get("owner") else frame.source
         job = Job(self.node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
         job.by = self.node.members.name(owner.incarnation)
         self.jobs.add(job)
@@ -488,7 +489,10 @@ class Work:
                 self.node.actions.append(Pause(job.worker, on=False))
 
     def exited(self, worker: int, death: dict[str, Any], running: int) -> None:
-        """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended."""
+        """A worker is gone. `running` is the number in its slot, 0 for none; `death` says how it ended.
+
+        `UNKNOWN` where an answer may have been lost: what it held may have run, and runs nowhere else.
+        """
         link = self.workers.pop(worker, None)
         if link is not None:
             self.node.links.pop(link.number, None)
@@ -501,9 +505,9 @@ class Work:
             if job is None or job.state == DONE:
                 continue
             self.node.processes.pop(number, None)
-            if job.state == SENT and number == running:
+            if job.state == SENT and running in (number, UNKNOWN):
                 self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]
-                self.died(job, death)
+                self.died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:
                 self.cancelled(job, "no")
                 self.finish(job)
@@ -527,14 +531,14 @@ class Work:
         self._fail(job, {"error": "WorkerDied", "node": self.node.name, "executed": "no", **told})
         return True
 
-    def died(self, job: Job, death: dict[str, Any]) -> None:
+    def died(self, job: Job, death: dict[str, Any], executed: str = "yes") -> None:
         """What ran `job` is gone."""
         if job.cancel is not None:
-            self.cancelled(job, "yes")
+            self.cancelled(job, executed)
             self.finish(job)
             return
         tail = b"".join(job.output)[-TAIL:].decode("utf-8", "replace")
-        self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": "yes", **death})
+        self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": executed, **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:
         meta = frame.options()

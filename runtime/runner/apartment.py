@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
-from pysh.runtime.runner.execution import call_of, cancelled, last_words, of_users, options_of
+from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
 from pysh.runtime.runner.mates import Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer, lines_of
 
@@ -107,7 +107,7 @@ class Apartment:
 
     def _last_words(self, error: BaseException) -> bytes:
         try:
-            return last_words(error.with_traceback(of_users(error.__traceback__)), self._client.name)
+            return last_words(BaseException.with_traceback(error, of_users(TRACE.__get__(error))), self._client.name)
         except Exception as worse:
             return f"{type(error).__name__}, which cannot be told: that raised {type(worse).__name__}".encode()
 

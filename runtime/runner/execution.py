@@ -83,7 +83,7 @@ class Execution:
                 system.bound(options.get("memory"), options.get("cpu"))
             payload = self._perform(frame.payload, options)
         except BaseException as raised:
-            error = BaseException.with_traceback(raised, of_users(raised.__traceback__))
+            error = BaseException.with_traceback(raised, of_users(TRACE.__get__(raised)))
         if bounded:
             system.unbound()  # to say how it went takes memory too
         took = pack(perf_counter() - started)
@@ -168,6 +168,8 @@ class Execution:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+TRACE = vars(BaseException)["__traceback__"]
+"""Asked of the base: the class of an exception is the user's."""
 _SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIG_DFL)
 _USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
 

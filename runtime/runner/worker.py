@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from select import POLLIN, poll
 from socket import socket
+from time import perf_counter
 from typing import Any, NoReturn
 
 from pysh.runtime import system
@@ -22,6 +23,7 @@ from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import HandshakeError, Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.condition import Condition
 from pysh.runtime.runner.execution import Answer, Execution, cancelled, options_of
 from pysh.runtime.runner.output import Output
 from pysh.runtime.runner.slot import Slot
@@ -29,6 +31,8 @@ from pysh.runtime.runner.waiting import Waiter
 
 JOBS, GROWTH = 10_000, 512 * 1024 * 1024
 """So many jobs, or so many bytes more than at its start, and a worker ends: what they left goes with it."""
+LOOKED_AFTER = 0.0002
+"""Seconds: after a shorter job its process is not looked at, which would take some 30 us."""
 AT_ONCE = 0.001
 """Seconds within which bytes that have arrived are surely read."""
 
@@ -87,6 +91,7 @@ class Worker:
         self._output = output
         self._execution = Execution(client, slot)
         self._queue: deque[Frame] = deque()
+        self._condition = Condition()
         self._left = JOBS
         self._most = system.peak_memory() + GROWTH
         self._arrived = Waiter(client)
@@ -124,11 +129,19 @@ class Worker:
         owner = options.get("owner")
         self._client.begin(frame.dest)
         self._client.owner = Pid(*owner) if owner else frame.source
+        begun = perf_counter()
         self._answer(frame, self._execution.run(frame, options))
-        if _threads_left() or self._is_worn():
-            _vanish()  # threads would run on beside other people's jobs; those that wait here go elsewhere
+        brief = perf_counter() - begun < LOOKED_AFTER
+        if _threads_left() or self._is_worn() or self._left_children() or (not brief and self._condition.is_spoiled()):
+            _vanish()  # what is left would be beside other people's jobs; those that wait here go elsewhere
         self._slot.running = 0
         self._tidy()
+        if not brief:
+            self._condition.put_right()
+
+    def _left_children(self) -> bool:
+        """Whether a job that was to end has left what it started: the fork server kills that with this worker."""
+        return self._slot.cancelled and bool(system.children(os.getpid()))
 
     def _is_worn(self) -> bool:
         self._left -= 1

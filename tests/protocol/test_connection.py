@@ -218,6 +218,18 @@ def test_a_heartbeat_may_be_added_once_the_peer_is_known() -> None:
     assert pair.near.next_deadline() == 2.0
 
 
+def test_a_stream_is_torn_while_a_frame_has_begun_and_after_what_makes_no_sense() -> None:
+    pair = ConnectionPair().carry()
+    frame = b"".join(bytes(part) for part in encode(Frame(Kind.SEND, A, B, payload=b"whole")))
+    assert not pair.near.torn
+    pair.near.receive_data(frame[:-1], pair.now)
+    assert pair.near.torn
+    assert len(pair.near.receive_data(frame[-1:], pair.now)) == 1
+    assert not pair.near.torn
+    pair.near.receive_data(b"\xff" * len(frame), pair.now)
+    assert pair.near.torn
+
+
 def test_the_end_of_the_stream_is_an_error_only_before_the_peer_is_proven() -> None:
     early = ConnectionPair()
     early.near.receive_eof()

@@ -125,6 +125,11 @@ def test_an_error_that_cannot_even_be_looked_at_is_told(worker: Worker) -> None:
     assert worker.call(abs, -1) == 1
 
 
+def test_an_error_that_hides_its_frames_is_told(worker: Worker) -> None:
+    assert "Hidden" in repr(worker.error(worker.begin(victims.raise_hidden)))
+    assert worker.call(abs, -1) == 1
+
+
 def test_a_payload_that_is_no_pickle_is_an_error(worker: Worker) -> None:
     job = worker.node.next_job()
     worker.send(16, job, job, b"\x80\x05garbage")

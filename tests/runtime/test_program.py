@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pysh.runtime.program import Printer, _full_name
+from pysh.runtime.program import LONGEST, Printer, _full_name
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import BadName
 from tests.runtime.hub_end import THERE, HubEnd, hub_end
@@ -125,3 +125,15 @@ def test_output_is_tagged_line_by_line_and_its_sender_may_go_on(
     hub.expect(Kind.CREDIT)
     printer.finish()
     assert capsys.readouterr().out == "n2 | one\nn2 | two\nn2 | é\nn2 | 100%\nn2 | no end\nn2 | cut\n"
+
+
+def test_a_line_without_an_end_goes_on_in_the_next_and_a_bar_is_not_kept(
+    hub: HubEnd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printer = Printer(hub.client)
+    hub.client.handlers[Kind.OUTPUT] = printer.show
+    half = LONGEST // 2 + 1
+    for data in (b"x" * half, b"x" * half, b"y\n", *[b"10%\r" + b" " * half] * 4, b"\r100%\r", b"\n"):
+        hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=data)
+        hub.expect(Kind.CREDIT)
+    assert capsys.readouterr().out == f"n2 | {'x' * 2 * half}\nn2 | y\nn2 | 100%\n"

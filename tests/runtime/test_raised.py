@@ -7,6 +7,7 @@ import pytest
 
 from pysh.runtime import payload, raised
 from pysh.runtime.errors import NodeDown, RemoteError, RemoteTraceback
+from pysh.runtime.protocol.frames import pack, unpack
 from tests.runtime.elsewhere import NODE, Elsewhere, Prompt
 
 
@@ -193,6 +194,13 @@ def test_hostile_exceptions_still_arrive_as_text() -> None:
     long = travelled(Odd("x" * 200_000))
     assert len(long.text) < 70_000
     assert "left out" in long.text
+
+
+def test_an_exception_that_would_end_its_reader_arrives_as_its_text() -> None:
+    told = unpack(payload.dumps_error(ValueError("five")))
+    error = payload.loads_error(pack({**told, "pickle": b"cbuiltins\nexit\n(I5\ntR."}), NODE)
+    assert isinstance(error, RemoteError)
+    assert error.text == "five"
 
 
 class Mute(Exception):

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from pysh.runtime import api
-from pysh.runtime.errors import BlockingCall, NodeDown, RemoteTraceback, TaskCancelled, TaskTimeout, WorkerDied
+from pysh.runtime.errors import (
+    BlockingCall,
+    NodeDown,
+    RemoteError,
+    RemoteTraceback,
+    TaskCancelled,
+    TaskTimeout,
+    WorkerDied,
+)
 from pysh.runtime.payload import dumps
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
@@ -89,6 +97,27 @@ def test_a_result_that_cannot_be_read_here_raises_why(hub: HubEnd) -> None:
     hub.send(Kind.RESULT, ref=spawn.ref, payload=b"cno_such_module\nname\n.")
     with pytest.raises(ModuleNotFoundError):
         task.result(DEADLINE)
+
+
+def test_a_result_that_would_end_its_reader_is_an_error(hub: HubEnd) -> None:
+    task, spawn = started(hub)
+    hub.send(Kind.RESULT, ref=spawn.ref, payload=b"cbuiltins\nexit\n(I5\ntR.")
+    for _ in range(2):
+        with pytest.raises(RemoteError, match="SystemExit: 5"):
+            task.result(DEADLINE)
+
+
+def test_a_result_whose_reading_was_interrupted_can_be_read_again(hub: HubEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_data: object) -> None:
+        raise KeyboardInterrupt
+
+    task, spawn = started(hub)
+    hub.send(Kind.RESULT, ref=spawn.ref, payload=dumps(5))
+    with monkeypatch.context() as patch:
+        patch.setattr("pysh.runtime.payload.loads", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            task.result(DEADLINE)
+    assert task.result(DEADLINE) == 5
 
 
 def test_it_is_known_to_run_once_its_node_says_so(hub: HubEnd) -> None:

@@ -262,6 +262,18 @@ def raise_untellable() -> None:
     raise Untellable
 
 
+class Hidden(Exception):
+    """Has no frames to show."""
+
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("not mine")
+
+
+def raise_hidden() -> None:
+    raise Hidden
+
+
 class SlowToLoad:
     """Takes for ever to be unpickled."""
 

@@ -95,6 +95,11 @@ class Terminal:
         self.process.send_signal(number)
 
     @property
+    def file(self) -> int:
+        """The terminal's side of the pty, for whoever looks at the bytes himself."""
+        return self._master
+
+    @property
     def lines(self) -> list[str]:
         """The lines of the screen, without the spaces and the empty lines at their ends."""
         lines = [line.rstrip() for line in self.screen.display]

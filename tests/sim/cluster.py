@@ -31,6 +31,7 @@ from pysh.runtime.protocol.heartbeat import Heartbeat, Ping, Silent, Suspect
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import HUB, Buffer, Pid
+from pysh.runtime.protocol.work import UNKNOWN
 
 Deliver = Callable[[list[Raw]], None]
 BEAT = 2.0
@@ -438,7 +439,7 @@ class Machine:
         self.cluster.at(0.002, lambda: self.opened(link, self.hello("worker"), worker=worker))
 
     def _work(self, link: int, worker: int, frame: Frame) -> None:
-        """A pretended job: its payload says for how many milliseconds it runs, or that its worker dies.
+        """A pretended job: its payload says for how many milliseconds it runs, or how its worker is lost.
 
         With an L behind it its result is large.
         """
@@ -449,17 +450,18 @@ class Machine:
         if frame.flags & Flag.MORE:
             self._parts[number] = text
             return
-        if text == b"die":
-            self.cluster.at(0.001, lambda: self.happens(lambda: self._die(worker, number)))
+        if text in (b"die", b"torn"):
+            running = number if text == b"die" else UNKNOWN
+            self.cluster.at(0.001, lambda: self.happens(lambda: self._die(worker, running)))
             return
         self.runs[frame.source, frame.ref] += 1
         result = Frame(Kind.RESULT, frame.dest, frame.source, frame.ref, meta=pack(0.001), payload=b"done " + text)
         raws = [raw for one in _chunked(result, LARGE_RESULT * text.endswith(b"L")) for raw in _raws(one)]
         self.cluster.at(float(text.rstrip(b"L")) / 1000, lambda: self.hear(link, raws))
 
-    def _die(self, worker: int, number: int) -> None:
+    def _die(self, worker: int, running: int) -> None:
         self.core.now = self.cluster.now
-        self.core.work.exited(worker, {"signal": 9}, number)
+        self.core.work.exited(worker, {"signal": 9}, running)
 
 
 def _chunked(result: Frame, more: int) -> list[Frame]:

@@ -125,6 +125,18 @@ def test_every_task_is_answered_exactly_once(seed: int) -> None:
         assert not machine.core.work.pool.waiting
 
 
+@pytest.mark.parametrize(("work", "executed"), [(b"die", "yes"), (b"torn", "maybe")])
+def test_p6_a_task_whose_worker_is_lost_runs_nowhere_else(work: bytes, executed: str) -> None:
+    cluster = Cluster("a", "b")
+    cluster.join("a", "b")
+    program = cluster["a"].program()
+    ref = program.task(cluster["b"], work)
+    cluster.run(10)
+    [answer] = program.results[ref]
+    assert answer is not None
+    assert (answer.options()["error"], answer.options()["executed"]) == ("WorkerDied", executed)
+
+
 def test_a_run_is_a_function_of_its_seed() -> None:
     def trace(seed: int) -> list[tuple[int, bytes]]:
         cluster = Cluster("a", "b", seed=seed)
