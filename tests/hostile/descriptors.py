@@ -139,14 +139,9 @@ def remove_the_floor() -> str:
 
 
 def take_a_root() -> str:
-    """Another one, in which nothing is."""
-    folder = tempfile.mkdtemp()
-    try:
-        os.chroot(folder)
-        return "taken"
-    finally:
-        with contextlib.suppress(OSError):
-            os.rmdir(folder if os.path.isdir(folder) else "/")  # noqa: PTH106, PTH112
+    """Another one, in which hardly anything is where it was."""
+    os.chroot("/usr")
+    return "taken"
 
 
 def open_the_terminal() -> None:
