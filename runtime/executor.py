@@ -156,7 +156,9 @@ class _Line:
             future, call = self._waiting.popleft()
         except IndexError:
             return False
+        self._out += 1
         if not future.set_running_or_notify_cancel():
+            self._out -= 1
             return True
         try:
             info = choose(self._client, self._on)
@@ -164,9 +166,9 @@ class _Line:
             task = Task(self._client, info.hub, call.label)
             task.submit(call.meta(owner_of(self._client), ""), call.payload)
         except Exception as error:
+            self._out -= 1
             future.set_exception(error)
         else:
-            self._out += 1
             task.waiter.add_callback(lambda _: self._tell(future, task))
         return True
 

@@ -1,6 +1,5 @@
 """The futures of an `Executor`, its thread, and what it hands out when."""
 
-import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +78,6 @@ def test_what_waits_is_cancelled_at_the_end_if_so_wanted_and_what_runs_is_waited
 
 def test_one_that_is_forgotten_ends_its_thread_once_all_is_done(hub: HubEnd) -> None:
     future = Executor().submit(int, 7)
-    gc.collect()
     hub.result(hub.expect(Kind.SPAWN), 7)
     assert future.result(DEADLINE) == 7
     until(lambda: not threads(), "the end of its thread")
