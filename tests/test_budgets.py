@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.budgets import FUZZ, SHELL, SIMULATOR, SLACK, SYSTEM, UNIT, over, part_of, table
+from tests.budgets import FUZZ, HOSTILE, SHELL, SIMULATOR, SLACK, SYSTEM, UNIT, over, part_of, table
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from tests.budgets import FUZZ, SHELL, SIMULATOR, SLACK, SYSTEM, UNIT, over, par
         ("tests/sim/test_cluster.py::test_x", SIMULATOR),
         ("tests/system/test_calls.py::test_x", SYSTEM),
         ("tests/security/test_threats.py::test_x", SYSTEM),
-        ("tests/hostile/test_programs.py::test_x[spins]", SYSTEM),
+        ("tests/hostile/test_programs.py::test_x[spins]", HOSTILE),
         ("tests/fuzz/test_strangers.py::test_x", FUZZ),
         ("tests/shell/test_boot.py::test_x", SHELL),
     ],
