@@ -214,8 +214,9 @@ print(n2.eval('6 * 7'))
 
 def test_an_evaluator_that_lost_its_hub_and_hangs_is_killed(home: Home) -> None:
     code = """
-import ctypes
+import ctypes, sys
 from pysh.runtime.runner.client import Client
+sys.setswitchinterval(60)  # nor between the two calls
 fd, c = Client.current._reading._sock.fileno(), ctypes.PyDLL(None)
 c.shutdown(fd, 2), c.sleep(60)  # with the GIL held, so that no other thread can notice
 """
