@@ -92,8 +92,8 @@ async def task(
     memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node."""
-    own = {"isolate": isolate, "memory": memory, "cpu": cpu}
-    return api.task(fn, *args, on=on, limit=limit, detach=detach, **own, **kwargs)  # type: ignore[arg-type]
+    own = apart(isolate, memory, cpu)
+    return api.task(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
 async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
@@ -119,8 +119,8 @@ async def task_all(
     memory: int | None = None, cpu: float | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node."""
-    own = {"isolate": isolate, "memory": memory, "cpu": cpu}
-    return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own, **kwargs)  # type: ignore[arg-type]
+    own = apart(isolate, memory, cpu)
+    return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:

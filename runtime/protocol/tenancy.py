@@ -5,6 +5,7 @@ catches what cancels it or never awaits, costs its mates their apartment: nothin
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Signal
@@ -15,6 +16,7 @@ from pysh.runtime.protocol.jobs import DONE, SENT, Job
 from pysh.runtime.protocol.pool import Step
 
 if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
     from pysh.runtime.protocol.work import Work
 
 MOVING, SPEAKING = 0.5, 0.3
@@ -39,7 +41,7 @@ class Tenancy:
         self._watching = False
 
     @property
-    def _node(self) -> Any:
+    def _node(self) -> "Node":
         return self._work.node
 
     def lives_here(self, job: Job) -> bool:
@@ -96,7 +98,7 @@ class Tenancy:
         self.apartments.condemn(apartment, False)
         for number, where in self._leaving.items():
             if where == apartment:
-                self._node.later(MOVING, lambda number=number: self._suspect(number))
+                self._node.later(MOVING, partial(self._suspect, number))
 
     def ended(self, apartment: int, frame: Frame) -> None:
         """The code of a process is gone, and says how it ended."""
