@@ -5,6 +5,7 @@ import socket
 from typing import Protocol, cast
 
 from pysh.transports.base import HIGH_WATER
+from pysh.transports.streams import unread
 
 
 class Channel(Protocol):
@@ -73,6 +74,9 @@ class Pump(asyncio.Protocol):
         self._channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._local is not None:
+            for data in unread(self._local):
+                self.data_received(data)
         self._channel.close()
 
     # What the channel's session calls.

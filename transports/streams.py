@@ -1,6 +1,9 @@
 """A `Stream` over what an event loop calls a transport: sockets and pipes share this one."""
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 from pysh.transports.base import CLOSE_GRACE, HIGH_WATER, Buffer, Peer, Stream, closed, cut
@@ -113,6 +116,8 @@ class LoopStream(asyncio.Protocol, Stream):
         self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._source is self._sink and self._source:
+            self._received += unread(self._source)
         self._lost += 1
         self._error = self._error or exc
         if self._source and self._source.is_closing():  # not when only the pipe we write to broke
@@ -121,3 +126,14 @@ class LoopStream(asyncio.Protocol, Stream):
         self._wake_reader()
         if self._source is self._sink or self._lost == 2:
             self._gone.set()
+
+
+def unread(transport: asyncio.BaseTransport) -> Iterator[bytes]:
+    """What the other end of a socket said before it went, for a `connection_lost` with an error.
+
+    Who writes to an end that is gone is told of that before the last of what came from there is read.
+    """
+    sock = transport.get_extra_info("socket")
+    with suppress(OSError):
+        while data := os.read(sock.fileno(), HIGH_WATER):
+            yield data

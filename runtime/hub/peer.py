@@ -1,18 +1,17 @@
 """One connection of a hub: bytes on one side, frames on the other."""
 
 import asyncio
-import os
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from pysh.runtime.hub.proving import Prover
 from pysh.runtime.protocol.connection import Connection
-from pysh.runtime.protocol.frames import CHUNK, FrameError, Kind, kind_of
+from pysh.runtime.protocol.frames import FrameError, Kind, kind_of
 from pysh.runtime.protocol.terms import Buffer
 from pysh.transports import unix
 from pysh.transports.base import TransportError
+from pysh.transports.streams import unread
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
@@ -122,17 +121,16 @@ class Peer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         try:
-            if exc is not None and (self.worker is not None or self.vital):
+            if exc is not None:
                 self._hear_out()
         finally:
             self._server.lost(self)
 
     def _hear_out(self) -> None:
-        """Take what a runner said before it died: whoever writes to it then is told of its end before that is read."""
+        """Take what the other end said last."""
         assert self.transport is not None
-        fd = self.transport.get_extra_info("socket").fileno()
-        with suppress(OSError):
-            while self.connection.error is None and (data := os.read(fd, CHUNK)):
+        for data in unread(self.transport):
+            if self.connection.error is None:
                 self.data_received(data)
 
 

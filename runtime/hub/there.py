@@ -40,22 +40,29 @@ def main(marker: str, path: str = "") -> None:
         path = ""
     write(1, f"\n{marker}{json.dumps(answer)}\n".encode())
     if path:
-        threading.Thread(target=pump, args=(sock.fileno(), 1), daemon=True).start()
+        back = threading.Thread(target=pump, args=(sock.fileno(), 1), daemon=True)
+        back.start()
         pump(0, sock.fileno())
+        back.join()
     os._exit(0)
 
 
 def pump(source: int, sink: int) -> None:
-    """Pass bytes on until one side is gone; the other one is then of no use either."""
-    try:
-        while True:
+    """Pass bytes on until `source` ends; nothing is of use then.
+
+    A sink that is gone ends this direction alone: what its other end said before it went is still to be passed on.
+    """
+    while True:
+        try:
             data = os.read(source, PIECE)
-            if not data:
-                break
+        except OSError:
+            data = b""
+        if not data:
+            os._exit(0)
+        try:
             write(sink, data)
-    except OSError:
-        pass
-    os._exit(0)
+        except OSError:
+            return
 
 
 def write(sink: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A hub's end of a connection to a runner of its own, on whichever loop the hub has."""
+"""A hub's end of a connection, on whichever loop the hub has."""
 
 import asyncio
 import socket
@@ -55,8 +55,9 @@ class Busy(Peer):
 
 
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
-def test_what_a_worker_said_before_it_died_is_heard_also_by_a_hub_that_writes_to_it(
-    loop: Callable[[], asyncio.AbstractEventLoop],
+@pytest.mark.parametrize("opening", [{"worker": 1}, {"alias": "n2"}], ids=["worker", "node"])
+def test_what_somebody_said_before_it_went_is_heard_also_by_a_hub_that_writes_to_it(
+    loop: Callable[[], asyncio.AbstractEventLoop], opening: dict[str, Any]
 ) -> None:
     async def live() -> bytes:
         near, far = socket.socketpair()
@@ -65,7 +66,7 @@ def test_what_a_worker_said_before_it_died_is_heard_also_by_a_hub_that_writes_to
         far.send(b"its last result")
         far.close()
         heard = Heard()
-        peer = Busy(cast(Server, heard), cast(Connection, heard), worker=1)
+        peer = Busy(cast(Server, heard), cast(Connection, heard), **opening)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: peer, near)
         async with asyncio.timeout(10):
             said: bytes = await heard.over

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pysh.runtime import places
 from pysh.runtime.hub import discovery, there
+from tests.system.conftest import until
 
 SOURCE = Path(there.__file__).read_text()
 
@@ -134,6 +136,26 @@ def test_it_ends_when_whoever_asked_is_gone(listener: socket.socket, tmp_path: P
     for pipe in (relay.stdout, relay.stderr):
         assert pipe
         pipe.close()
+
+
+def test_the_last_words_of_whoever_asked_arrive_also_where_it_reads_no_more(
+    listener: socket.socket, tmp_path: Path
+) -> None:
+    relay = start(str(tmp_path / "s"))
+    assert relay.stdin
+    assert relay.stdout
+    relay.stdout.readline(), relay.stdout.readline()
+    with listener.accept()[0] as sock:
+        relay.stdout.close()
+        sock.sendall(b"an answer that nobody takes")
+        [back] = [t for t in psutil.Process(relay.pid).threads() if t.id != relay.pid]
+        until(lambda: back.id not in {t.id for t in psutil.Process(relay.pid).threads()}, "it knows that nobody does")
+        relay.stdin.write(b"goodbye")
+        relay.stdin.close()
+        assert relay.wait(5) == 0
+        assert sock.recv(100) == b"goodbye"
+    assert relay.stderr
+    relay.stderr.close()
 
 
 def test_a_socket_that_is_not_there_is_said_and_not_raised(tmp_path: Path) -> None:

@@ -128,6 +128,16 @@ async def test_the_end_of_the_hub_is_the_end_of_the_channel_after_its_last_words
     assert joined.channel.written == b"bye"
 
 
+async def test_the_last_words_of_a_hub_that_went_while_it_was_written_to_reach_the_channel(joined: Joined) -> None:
+    await joined.connect()
+    joined.hub.send(b"bye")
+    joined.hub.close()
+    joined.pump.channel_received(b"too late")
+    joined.pump._flush()
+    await until(lambda: joined.channel.closed)
+    assert joined.channel.written == b"bye"
+
+
 async def test_the_end_of_the_channels_direction_is_read_as_such_while_ours_goes_on(joined: Joined) -> None:
     await joined.connect()
     joined.pump.channel_received(b"all of it")
