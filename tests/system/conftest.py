@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 
 from tests.shell.terminal import Terminal
 from tests.sshd import SSHD, Place, Sshd, place
+from tests.warm import warm
 
 DEADLINE = 15.0
 CONNECT = "n2 = connect('n2@localhost')\n"
@@ -23,12 +24,15 @@ PYSH = [sys.executable, "-m", "pysh"]
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = DEADLINE) -> Any:
-    """Wait for `condition` to be true; its value."""
+    """Wait for `condition` to be true; its value. Looking takes a quarter of the time at most."""
     end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.005)
-    return value
+    while True:
+        looked = time.monotonic()
+        if value := condition():
+            return value
+        now = time.monotonic()
+        assert now < end, f"not within {seconds:g} s: {what}"
+        time.sleep(min(max(0.01, 3 * (now - looked)), 0.2))
 
 
 class Home:
@@ -38,6 +42,7 @@ class Home:
         self.folder = folder
         self.prefix = prefix
         self.runtime = folder / "run"
+        warm(folder)
         self.environ = {
             **{k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "PYTHONPATH", "PYSH_OS_FALLBACKS")},
             "HOME": str(folder), "PYSH_RUNTIME_DIR": str(self.runtime), "TERM": "xterm",
@@ -87,16 +92,22 @@ class Home:
 
     def end(self) -> None:
         """Stop every node; nothing may be left."""
-        for node in self.nodes():
-            self.pysh("stop", node["node"])
+        for process in self.processes():
+            with suppress(psutil.Error):
+                if any("pysh.runtime.hub" in word for word in process.cmdline()):
+                    process.terminate()
         try:
             until(lambda: not self.processes(), "the end of every process")
         finally:
             for process in self.processes():
                 print("left behind:", process.pid, process.cmdline())
                 process.kill()
-        left = [file.name for file in self.runtime.rglob("*") if file.name != ".lock" and not file.is_dir()]
-        assert not left, left
+        if self._left():
+            self.nodes()  # a node that was killed is tidied up after by whoever looks next
+        assert not self._left(), self._left()
+
+    def _left(self) -> list[str]:
+        return [file.name for file in self.runtime.rglob("*") if file.name != ".lock" and not file.is_dir()]
 
 
 @pytest.fixture
@@ -150,7 +161,6 @@ class Machines:
         cookie = folder / "cookie"
         cookie.touch(0o600)
         cookie.write_text("a_cookie_for_both\n")
-        (folder / "there").mkdir()
         self.place = made
         self.here, self.there = Home(made.home.path), Home(folder / "there")
         self.here.environ |= made.home.environ
