@@ -14,7 +14,7 @@ from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner.client import Client
 from pysh.shell import codes, options
-from pysh.shell.reaching import Reached, other_machine, reached
+from pysh.shell.reaching import Reached, answering, other_machine, reached
 
 STOP_SECONDS = 5.0
 
@@ -106,10 +106,11 @@ def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
     answered, code = False, codes.OK
     for entry in discovery.found():
         try:
-            rows += _tasks_of(Reached(entry), cookie)
+            with answering(entry):
+                rows += _tasks_of(Reached(entry), cookie)
             answered = True
         except Exception as error:
-            print(f"pysh: {entry.name} did not answer: {error}", file=sys.stderr)
+            print(f"pysh: {entry.name}: {error}", file=sys.stderr)
             code = code or codes.of(error)
     return rows, codes.OK if answered else code
 

@@ -11,6 +11,7 @@ from pysh.runtime.hub import discovery
 from pysh.runtime.hub.discovery import Entry
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There
+from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.runner import asking
 from pysh.transports import unix
 
@@ -201,9 +202,22 @@ def reached(text: str, cookie: bytes, hostkey: Pin = None) -> Iterator[Reached]:
     """
     match discovery.meant(text):
         case There(node, destination, _):
-            with other_machine(destination, hostkey, cookie=cookie) as other:
-                yield Far(other.find(node), other)
+            with other_machine(destination, hostkey, cookie=cookie) as other, answering(entry := other.find(node)):
+                yield Far(entry, other)
         case Here(_, written):
-            yield Reached(discovery.find(written))
+            with answering(entry := discovery.find(written)):
+                yield Reached(entry)
         case Socket(path):
-            yield Reached(Entry(text, path, 0))
+            with answering(entry := Entry(text, path, 0)):
+                yield Reached(entry)
+
+
+@contextmanager
+def answering(node: Entry) -> Iterator[None]:
+    """Have the error say which node it is that let us connect and then said nothing. Raises `TransportError`."""
+    try:
+        yield
+    except HandshakeError as error:
+        if error.code != "timeout":
+            raise
+        raise discovery.silent(node.name, str(error), node.pid) from error

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import time
+from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import STAGES
@@ -168,7 +170,7 @@ class Dialler:
 
     def _too_late(self, peer: "Peer") -> None:
         if not peer.connection.opened and peer.transport is not None:
-            peer.connection.tick(time.monotonic())
+            peer.connection.tick(inf)  # a timer may come a moment too early
             peer.transport.abort()
 
     def greeted(self, peer: "Peer") -> bool:
@@ -197,7 +199,9 @@ class Dialler:
             return
         _tell(attempt, False)
         error = peer.connection.error
-        if isinstance(error, HandshakeError):
+        if isinstance(error, HandshakeError) and error.code == "timeout":
+            self._fail(attempt, "ready", str(_silent(attempt.address, str(error))))
+        elif isinstance(error, HandshakeError):
             self._fail(attempt, REFUSALS.get(error.code, "ready"), str(error))
         else:
             self._fail(attempt, "ready", "the other side closed the connection before it said who it is")
@@ -206,6 +210,15 @@ class Dialler:
 def _tell(attempt: Attempt, well: bool) -> None:
     if attempt.greeted is not None and not attempt.greeted.done():
         attempt.greeted.set_result(well)
+
+
+def _silent(address: str, said: str) -> TransportError:
+    """The error for a node that let us connect and then `said` nothing."""
+    if isinstance(here := discovery.meant(address), Here):
+        with suppress(NoSuchNode):
+            entry = discovery.find(here.written)
+            return discovery.silent(entry.name, said, entry.pid)
+    return discovery.silent(printable(address), said)
 
 
 async def _find_here(address: Here) -> str:

@@ -206,6 +206,13 @@ def find(text: str) -> Entry:
     raise NoSuchNode("find", f"no node {printable(text)} runs on this machine", f"here runs {running}", hint)
 
 
+def silent(name: str, said: str, pid: int = 0) -> TransportError:
+    """The error for a node that lets others connect and `said` nothing; `pid` is that of its hub, where it is known."""
+    hint = f"see what it printed of itself: pysh logs {name}" + (f"; end it: kill -9 {pid}" if pid else "")
+    what = f"{name} is there and does not answer, so it hangs or is stopped"
+    return TransportError("ready", what, said + (f"; its pid is {pid}" if pid else ""), hint)
+
+
 def _may_name(text: str) -> bool:
     try:
         return bool(split_name(f"{text}@localhost"))

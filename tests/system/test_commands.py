@@ -98,7 +98,7 @@ def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: H
     home.node("n2@localhost", "--cookie", "another")
     done = home.pysh("tasks")
     assert (done.returncode, done.stdout) == (0, "no tasks\n")
-    assert "n2@localhost did not answer" in done.stderr
+    assert "pysh: n2@localhost: " in done.stderr
     assert "the cookies of n2@localhost and the terminal differ" in done.stderr
     assert f"here it is that of the cookie file {home.environ['HOME']}/.config/pysh/cookie" in done.stderr
     assert "here it is that of --cookie\n" in home.pysh("tasks", "n1", "--cookie", "guess").stderr

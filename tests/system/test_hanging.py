@@ -1,6 +1,7 @@
 """Runners that hang before they said who they are: whoever waits for them is told, and none of them stays."""
 
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -56,3 +57,26 @@ def test_a_runner_that_hangs_at_its_start_is_killed_and_whoever_waits_for_it_is_
         assert stdout == printed, (role, stderr)
         assert told in stderr and bool(told) == bool(stderr), role
         assert took < SECONDS + 8, role
+
+
+ASKS = {
+    "rpc": ("rpc", "n2", "-c", "1"),
+    "stop": ("stop", "n2"),
+    "tasks": ("tasks",),
+    "script": ("-c", "connect('n2')"),
+}
+"""Who may want something of a node, and how."""
+
+
+def test_a_node_that_is_stopped_is_named_with_its_pid_by_whoever_wants_something_of_it(home: Home, n2: str) -> None:
+    [pid] = [node["pid"] for node in home.nodes()]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor() as pool:
+            answers = dict(zip(ASKS, pool.map(lambda words: home.pysh(*words), ASKS.values()), strict=True))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    for who, done in answers.items():
+        assert done.returncode == (1 if who == "script" else 3), who
+        assert f"{n2} is there and does not answer, so it hangs or is stopped" in done.stderr, who
+        assert f"its pid is {pid}); see what it printed of itself: pysh logs {n2}; end it: kill -9 {pid}" in done.stderr
