@@ -22,9 +22,16 @@ def main(argv: list[str] | None = None) -> int:
     if asked.cookie:
         hide(asked.cookie)
     try:
-        return _run(command, asked, script)
+        done = _run(command, asked, script)
+        if sys.stdout is not None:  # as it is where it was closed: pysh stop n1 >&-
+            sys.stdout.flush()
+        return done
     except KeyboardInterrupt:
         return codes.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads what we print has seen enough (`pysh tasks | head`), which is no error of anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return codes.UNREAD
     except Exception as error:
         return _explain(error)
 

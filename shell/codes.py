@@ -1,7 +1,7 @@
 """Exit codes, as scripts see them."""
 
 OK, FAILED, USAGE, CANNOT_CONNECT, REFUSED, NODE_LOST = 0, 1, 2, 3, 4, 5
-TIMED_OUT, INTERRUPTED, TERMINATED = 124, 130, 143
+TIMED_OUT, INTERRUPTED, UNREAD, TERMINATED = 124, 130, 141, 143
 
 
 def of(error: Exception) -> int:

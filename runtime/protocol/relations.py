@@ -105,7 +105,7 @@ class Relations:
             return None
         taken = self._names.setdefault(name, number)
         if taken != number:
-            text = f"the name {name!r} is taken on {self._node.name}, by process {taken}; nothing was done"
+            text = f"the name {name!r} is taken on {self._node.name}, by process {taken}"
             return {"error": "PyshError", "text": text, "executed": "no"}
         self._of(number).names.add(name)
         return None

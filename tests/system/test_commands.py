@@ -132,6 +132,20 @@ def test_the_version_is_told(home: Home) -> None:
     assert (done.returncode, done.stdout.split()[0]) == (0, "pysh")
 
 
+@pytest.mark.parametrize("command", ["ls", "tasks", "cookie show"])
+def test_whoever_reads_no_more_of_what_is_listed_sees_no_traceback(home: Home, n2: str, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*PYSH, *command.split()], env=home.environ, stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_command_may_have_no_standard_output(home: Home, n2: str) -> None:
+    done = home.run(["bash", "-c", f"{' '.join(PYSH)} stop {n2} >&-"])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("word", ["version", "help"])
 def test_a_word_that_is_neither_a_command_nor_a_file_is_a_usage_error(home: Home, word: str) -> None:
     done = home.pysh(word)
