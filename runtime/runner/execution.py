@@ -46,6 +46,10 @@ class _Withheld(Exception):
         self.reason = reason
 
 
+INSTEAD = "return what it says, or keep it where it is and call its methods: m = actor(cls, on=n)"
+"""What to do with a result that cannot travel."""
+
+
 class Answer(NamedTuple):
     """What a RESULT says: the value's or the error's pickle, or the data of a failure."""
 
@@ -209,6 +213,9 @@ def _dumps_result(value: Any) -> Payload:
     try:
         return dumps(value)
     except NotSendable as error:
+        error.path = "result" + error.path.removeprefix("value")
+        if error.size is None:
+            error.hint = INSTEAD
         raise _Withheld(error) from None
 
 

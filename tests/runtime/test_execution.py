@@ -84,7 +84,8 @@ def test_a_result_that_cannot_travel_is_one_error_of_code_that_ran(worker: Worke
     told = worker.failure(worker.begin(lambda: {"a": [threading.Lock()]}))
     error = rebuild(told)
     assert isinstance(error, NotSendable)
-    assert error.path == "value['a'][0]"
+    assert error.path == "result['a'][0]"
+    assert "return what it says, or keep it where it is" in str(error)
     assert error.executed == "yes"
     assert "Nothing ran" not in str(error)
 
