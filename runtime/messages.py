@@ -16,6 +16,8 @@ from pysh.runtime.started import current
 
 Dest = Process | Actor | Pid | str | tuple[str, str | Node]
 """Where a message goes: a process, or the name of one, here or `("name", node)`."""
+DIGITS = 20
+"""The number of a process has fewer: it takes 64 bits at most."""
 
 
 def me() -> Process:
@@ -175,19 +177,24 @@ def check_registered(name: object) -> str:
 
 def whereis(name: str, on: On) -> Steps[Process | None]:
     """The process of that name, on the first of the nodes that has one."""
-    client = current()
+    client, name = current(), check_registered(name)
     infos = resolve(client, on)
-    for info, waiter in [(info, client.ask_later("whereis", dest=info.hub, name=str(name))) for info in infos]:
+    for info, waiter in [(info, client.ask_later("whereis", dest=info.hub, name=name)) for info in infos]:
         if number := (yield waiter):
             return Process(Pid(info.incarnation, number), info.name)
     return None
 
 
 def process_of(text: str) -> Process:
-    """The process that is printed as `text`: `<n2.17>` or `n2.17`. Raises `ValueError` or `ConnectError`."""
+    """The process that is printed as `text`: `<n2.17>` or `n2.17`.
+
+    Raises `TypeError`, `ValueError`, or `ConnectError` for a node that is not connected.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a pid is text, as one is printed: <n2.17>, not {text!r}")
     name, _, number = text.strip().removeprefix("<").removesuffix(">").rpartition(".")
-    if not number.isdecimal() or int(number) == HUB:
-        raise ValueError(f"{text!r} is no pid: one is printed as <n2.17>")
+    if not (number.isdecimal() and len(number) < DIGITS) or int(number) == HUB:
+        raise ValueError(f"{text[:80]!r} is no pid: one is printed as <n2.17>")
     client = current()
     info = find(client, name) if name else here(client)
     return Process(Pid(info.incarnation, int(number)), info.name)

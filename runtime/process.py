@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind
-from pysh.runtime.protocol.terms import HUB, Payload, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid, shown
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
@@ -47,7 +47,7 @@ class Process:
         return process_info(self)
 
     def __repr__(self) -> str:
-        return f"<{self._node.partition('@')[0]}.{self.pid.number}>"
+        return shown(self._node, self.pid.number)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Process) and other.pid == self.pid

@@ -70,11 +70,19 @@ def start(
     children: Iterable[Child | Callable[..., Any]], strategy: str, intensity: tuple[int, float], on: On
 ) -> Steps[Actor]:  # fmt: skip
     """A supervisor, once all its children were started."""
-    specs = [child if isinstance(child, Child) else Child(getattr(child, "__name__", ""), child) for child in children]
+    specs = [_spec(child) for child in children]
     Restarts([spec.rule for spec in specs], strategy, intensity)  # what makes no sense is told here
     call = making(serve, Supervisor, (specs, strategy, intensity, messages.me()), {}, frozenset())
     call.by_value = any(spec.call().by_value for spec in specs)
     return (yield from started(call, on))
+
+
+def _spec(child: "Child | Callable[..., Any]") -> Child:
+    if not isinstance(child, Child) and not callable(child):
+        raise TypeError(
+            f"a child is a Child(name, fn, *args), or a function or class, not {child!r}; nothing was started"
+        )
+    return child if isinstance(child, Child) else Child(getattr(child, "__name__", ""), child)
 
 
 def serve(cls: "type[Supervisor]", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.jobs import Job
 from pysh.runtime.protocol.links import Link
-from pysh.runtime.protocol.terms import Pid, Ref
+from pysh.runtime.protocol.terms import Pid, Ref, shown
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -72,7 +72,7 @@ class Calls:
             executed = "no"
 
     def _refuse(self, me: Pid, ref: Ref, reason: str, executed: str) -> None:
-        pid = f"<{self._node.name.partition('@')[0]}.{me.number}>"
+        pid = shown(self._node.name, me.number)
         told = {"error": "NoProcess", "pid": pid, "executed": executed}
         if reason:
             told["text"] = f"the actor {pid} ended: {reason}"

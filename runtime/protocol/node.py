@@ -42,7 +42,7 @@ from pysh.runtime.protocol.mailboxes import Mailboxes
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
 from pysh.runtime.protocol.relations import Relations
-from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref
+from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref, shown
 from pysh.runtime.protocol.undelivered import Undelivered
 from pysh.runtime.protocol.unfinished import Unfinished
 from pysh.runtime.protocol.work import Work
@@ -326,8 +326,7 @@ class Node:
             return
         self.unfinished.nobody(frame)
         if frame.kind == Kind.REQUEST:
-            text = f"{self.name} has no process {number}"
-            self.reply(frame, {"error": "NoProcess", "pid": number, "text": text, "executed": "no"})
+            self.reply(frame, {"error": "NoProcess", "pid": shown(self.name, number), "executed": "no"})
         elif frame.kind == Kind.SEND:
             self.undelivered.returned(frame)
 

@@ -7,6 +7,7 @@ from pysh.runtime.protocol.actions import Meta
 from pysh.runtime.protocol.frames import Frame, pages
 from pysh.runtime.protocol.jobs import DONE, QUEUED, Job
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.terms import shown
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -72,7 +73,7 @@ def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
     number = int(asked["number"])
     if (told := described(node, number)) is not None:
         return {"ok": told}
-    return {"error": "NoProcess", "pid": f"<{node.name.partition('@')[0]}.{number}>", "executed": "no"}
+    return {"error": "NoProcess", "pid": shown(node.name, number), "executed": "no"}
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {"processes": _processes, "process": _process}

@@ -14,7 +14,7 @@ from pysh.runtime.protocol.actions import Meta
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.jobs import KILLED, NORMAL, Job
 from pysh.runtime.protocol.links import Link, addressed
-from pysh.runtime.protocol.terms import Pid, Ref
+from pysh.runtime.protocol.terms import Pid, Ref, shown
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -105,7 +105,7 @@ class Relations:
             return None
         taken = self._names.setdefault(name, number)
         if taken != number:
-            text = f"the name {name!r} is taken on {self._node.name}, by process {taken}"
+            text = f"the name {name!r} is taken on {self._node.name}, by {shown(self._node.name, taken)}"
             return {"error": "PyshError", "text": text, "executed": "no"}
         self._of(number).names.add(name)
         return None
@@ -269,7 +269,7 @@ def _trap(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 def _register(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     number, name = int(asked["number"]), str(asked["name"])
     if not node.lives(number):
-        return {"error": "NoProcess", "pid": number, "node": node.name, "executed": "no"}
+        return {"error": "NoProcess", "pid": shown(node.name, number), "executed": "no"}
     return node.relations.named(number, name) or {"ok": None}
 
 

@@ -101,6 +101,11 @@ def split_name(text: str) -> tuple[str, str]:
     return check_node(node), check_host(host)
 
 
+def shown(node: str, number: int) -> str:
+    """How users see the pid of a process of `node`."""
+    return f"<{node.partition('@')[0]}.{number}>"
+
+
 def printable(text: object, limit: int = 200) -> str:
     """`text` quoted, cut to `limit` and without control characters, safe on any terminal."""
     shown = str(text)[:limit]

@@ -288,7 +288,7 @@ def test_a_name_is_free_again_when_its_process_has_ended() -> None:
     assert relations.named(1, "db") is None
     taken = relations.named(2, "db")
     assert taken is not None
-    assert "taken on n1, by process 1" in taken["text"]
+    assert "taken on n1, by <n1.1>" in taken["text"]
     assert relations.whereis("db") == 1
     host.end_process(1, NORMAL)
     assert relations.whereis("db") == 0

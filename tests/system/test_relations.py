@@ -119,7 +119,7 @@ register("me"); send("me", 7); print(receive(), call(lambda: whereis("me", on=al
 try: register("w", p)
 except NoProcess as error: print(type(error).__name__)
 """
-    taken = "the name 'w' is taken on n2@localhost, by process"
+    taken = "the name 'w' is taken on n2@localhost, by <n2."
     lines = ok(home.script(LOOP + code)).splitlines()
     assert lines[0] == "True None True"
     assert lines[1].startswith(taken)
