@@ -139,6 +139,11 @@ class Pool:
             worker.blocked = False
         return []
 
+    def is_blocked(self, number: int) -> bool:
+        """Whether a worker's job waits for something."""
+        worker = self.workers.get(number)
+        return worker is not None and worker.blocked
+
     def proved_long(self, number: int) -> bool:
         """A worker's job is no short one: nothing more is prefetched there; whether anything was."""
         worker = self.workers.get(number)

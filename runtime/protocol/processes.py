@@ -47,7 +47,8 @@ def _of_job(node: "Node", job: Job) -> Meta:
     link = node.work.workers.get(job.worker or 0)
     told = {"number": job.number, "label": job.options.get("label", ""), "kind": _kind(job, shared)}
     mates = apartments.tenants(job.worker or 0) - 1 if shared else 0
-    state = "starting" if job.state == QUEUED else "running"
+    waits = not shared and node.work.pool.is_blocked(job.worker or 0)
+    state = "starting" if job.state == QUEUED else "waiting" if waits else "running"
     return _told(node, told, state, node.now - job.accepted_at, link.hello.pid if link is not None else 0, mates)
 
 

@@ -47,6 +47,26 @@ print(receive(Down, timeout=20).reason)
     ]  # fmt: skip
 
 
+def test_a_process_that_waits_for_a_message_is_seen_to_wait(home: Home) -> None:
+    code = """
+def serve(to):
+    while True:
+        send(to, receive())
+        while not os.path.exists("go"): time.sleep(0.01)
+p = spawn(serve, me(), on=n2)
+def becomes(state):
+    until = time.monotonic() + 10
+    while p.info()["state"] != state and time.monotonic() < until: time.sleep(0.01)
+    return [row["state"] for row in processes(on=n2) if row["kind"] == "sync"]
+print(becomes("waiting"))
+send(p, 1)
+print(receive(timeout=10), becomes("running"))
+open("go", "w").close()
+print(becomes("waiting"))
+"""
+    assert own(home.script(ISOLATED + code)) == ["['waiting']", "1 ['running']", "['waiting']"]
+
+
 def test_too_much_processor_time_ends_the_worker_and_that_is_told(home: Home) -> None:
     code = """
 def spins():
