@@ -176,8 +176,9 @@ class Machines:
 
     def end(self) -> None:
         """Stop every node of both; nothing of them may be left behind an sshd either."""
-        for home in (self.here, self.there):
-            home.end()
+        with ExitStack() as both:
+            both.callback(self.there.end)
+            both.callback(self.here.end)
         for server in self.place.servers:
             if server.process:
                 until(lambda server=server: not server.sessions(), "the end of what sshd runs", 5)  # type: ignore[misc]
