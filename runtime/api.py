@@ -119,7 +119,8 @@ def task(
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
-    `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there.
+    `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there
+    (or else the task raises `NoFunction`).
     It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. With
     `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
     bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
