@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
-from pysh.runtime.messages import Dest
+from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
@@ -286,16 +286,18 @@ def me() -> Process:
     return messages.me()
 
 
-def send(dest: Dest, message: Any) -> None:
+def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
     """Put `message` into the mailbox of a process; does not wait for it to be received.
 
     `dest` is a process, the name of one here, or `(name, node)`. Messages from one process to another
     arrive in the order sent; one that nobody is there for is told on this one's terminal. Raises `NodeDown`
     if its node is not connected, and `NotSendable`, also for more than 256 KiB to a name. Where 10,000
     messages or 64 MiB wait there already it waits, and raises `MailboxFull` once none was received for 5 s;
-    in an `async def`, where it must not wait, at once.
+    in an `async def`, where it must not wait, at once. With `full="error"` it raises at once anywhere, and with
+    `full="drop"` the message is left out, and counted in a line on this one's terminal; so too where too much is
+    on its way to that node, which is waited for otherwise.
     """
-    messages.while_received(messages.send(dest, message), dest)
+    messages.while_received(messages.send(dest, message, full), dest)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:
