@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn, apart, check_timeout
 from pysh.runtime.errors import TaskTimeout
-from pysh.runtime.messages import Dest
+from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
@@ -199,14 +199,14 @@ async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
         yield ended
 
 
-async def send(dest: Dest, message: Any) -> None:
+async def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
     """Put `message` into the mailbox of a process."""
-    for room in messages.send(dest, message):
+    for room in messages.send(dest, message, full):
         try:
             async with asyncio.timeout(messages.ROOM_SECONDS):
                 await room.future()
         except TimeoutError:
-            raise messages.full(dest) from None
+            raise messages.in_vain(dest) from None
 
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
-from pysh.runtime.messages import Dest
+from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
@@ -119,7 +119,8 @@ def task(
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
-    `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there.
+    `fn` may be named by text: `"pkg.mod:fn"` is importable there, `"fn"` was defined in the shell there
+    (or else the task raises `NoFunction`).
     It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. With
     `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
     bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
@@ -285,16 +286,18 @@ def me() -> Process:
     return messages.me()
 
 
-def send(dest: Dest, message: Any) -> None:
+def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
     """Put `message` into the mailbox of a process; does not wait for it to be received.
 
     `dest` is a process, the name of one here, or `(name, node)`. Messages from one process to another
     arrive in the order sent; one that nobody is there for is told on this one's terminal. Raises `NodeDown`
     if its node is not connected, and `NotSendable`, also for more than 256 KiB to a name. Where 10,000
     messages or 64 MiB wait there already it waits, and raises `MailboxFull` once none was received for 5 s;
-    in an `async def`, where it must not wait, at once.
+    in an `async def`, where it must not wait, at once. With `full="error"` it raises at once anywhere, and with
+    `full="drop"` the message is left out, and counted in a line on this one's terminal; so too where too much is
+    on its way to that node, which is waited for otherwise.
     """
-    messages.while_received(messages.send(dest, message), dest)
+    messages.while_received(messages.send(dest, message, full), dest)
 
 
 def receive(match: Any = None, timeout: float | None = None) -> Any:

@@ -7,6 +7,7 @@
         TaskCancelled   the task was cancelled, and by what
         WorkerDied      the process that ran the code died
         NotSendable     a value cannot travel; `path` says what in it
+        NoFunction      nothing of that name was defined there (a NameError)
         NoProcess       there is no such process
         MailboxFull     the receiver does not keep up
         BlockingCall    a blocking verb inside an `async def`
@@ -220,6 +221,33 @@ class NotSendable(PyshError):
         return "; ".join(parts)
 
 
+class NoFunction(PyshError, NameError):
+    """No `function` of that name was defined in the shell of `node`, or it cannot go to a worker: `why`.
+
+    Of the `known` ones `near` has those that are called much alike, else some; `others` are nodes that have it.
+    """
+
+    def __init__(
+        self, function: str = "", node: str = "", *, why: str = "", near: Iterable[str] = (), known: int = 0,
+        others: Iterable[str] = (), text: str = "", executed: str = "no",
+    ) -> None:  # fmt: skip
+        super().__init__(text, executed=executed)
+        self.function = function  # and not `name`, beside which Python shows its own guess
+        self.node = node
+        self.why = why
+        self.near = list(near)
+        self.known = known
+        self.others = list(others)
+
+    def what(self) -> str:
+        if self.why:
+            return f"{self.function!r} of the shell of {self.node} cannot be called by name: {self.why}"
+        more = f" and {self.known - len(self.near)} more" if self.known > len(self.near) else ""
+        has = f"it has {', '.join(self.near)}{more}" if self.near else "none is defined there"
+        elsewhere = f'; one is on {", ".join(self.others)}: try on="{self.others[0]}"' if self.others else ""
+        return f"no function {self.function!r} in the shell of {self.node}; {has}{elsewhere}"
+
+
 class NoProcess(PyshError):
     """No process answers to `pid`: it ended, or never was."""
 
@@ -359,8 +387,8 @@ class LargeCapture(UserWarning):
 KINDS: dict[str, type[PyshError]] = {
     kind.__name__: kind
     for kind in (
-        PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoProcess,
-        MailboxFull, BlockingCall, CodeSkew, VersionSkew, RemoteError,
+        PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoFunction,
+        NoProcess, MailboxFull, BlockingCall, CodeSkew, VersionSkew, RemoteError,
     )
 }  # fmt: skip
 """The errors that travel by name."""

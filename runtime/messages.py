@@ -1,7 +1,7 @@
 """The verbs between processes: messages, links, monitors, exit signals and names."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from pysh.runtime.errors import MailboxFull, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
@@ -30,18 +30,31 @@ ROOM_SECONDS = 5.0
 """How long a full mailbox is waited for whose process receives nothing."""
 
 
-def send(dest: Dest, message: Any) -> Steps[None]:
-    """Post `message` to a process, once its mailbox has room."""
+Full = Literal["wait", "error", "drop"]
+"""What becomes of a message that there is no room for."""
+FULL = ("wait", "error", "drop")
+
+
+def send(dest: Dest, message: Any, full: Full = "wait") -> Steps[None]:
+    """Post `message` to a process, once there is room, or what `full` says where there is none."""
     from pysh.runtime.payload import dumps
 
+    if full not in FULL:
+        raise ValueError(f'full= takes "wait", "error" or "drop", not {full!r}; nothing was sent')
     client = current()
     pid, name = _addressed(client, dest)
     payload = dumps(message)
     if name and len(payload) > CHUNK:
         text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)
-    yield from until_room(client, pid, name)
+    if full == "wait":
+        yield from until_room(client, pid, name)
     client.check_known(pid.incarnation)
+    if full != "wait" and (why := client.no_room(pid, name)):
+        if full == "error":
+            raise MailboxFull(str(dest), text=f"no room for a message to {dest}: {why}; it was not sent")
+        client.leave_out(pid, name, why)
+        return
     client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
 
 
@@ -55,12 +68,12 @@ def while_received(steps: Steps[None], dest: Dest) -> None:
     """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
     for room in steps:
         if not may_block():
-            raise full(dest, 0)
+            raise in_vain(dest, 0)
         if not room.wait(ROOM_SECONDS):
-            raise full(dest)
+            raise in_vain(dest)
 
 
-def full(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
+def in_vain(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:
     """What is raised where no room came in time."""
     return MailboxFull(str(dest), seconds)
 

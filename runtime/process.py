@@ -12,6 +12,7 @@ from pysh.runtime.runner.waiting import Waiter
 
 if TYPE_CHECKING:
     from pysh.runtime.actor import Reply
+    from pysh.runtime.messages import Full
 
 
 class Process:
@@ -30,11 +31,11 @@ class Process:
         """Where it runs."""
         return Node(self._node)
 
-    def send(self, message: Any) -> None:
+    def send(self, message: Any, *, full: "Full" = "wait") -> None:
         """Put `message` into its mailbox."""
         from pysh.runtime.api import send
 
-        send(self, message)
+        send(self, message, full=full)
 
     def info(self) -> dict[str, Any]:
         """What its node knows of it: the columns of `processes()`, and more.

@@ -141,6 +141,8 @@ def finish() -> tuple[list[Task], list[str]]:
 def _leave(printer: "Printer") -> None:
     client = printer.client
     if not client.lost:
+        if printer.noticed:
+            client.pump(client.ask_later("settle"), LAST_SECONDS)
         client.flush(LAST_SECONDS)
         client.close()
         wait(LAST_SECONDS)
@@ -155,6 +157,8 @@ class Printer:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.noticed = False
+        """Whether the node had something to say, of which it may be counting more."""
         self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
@@ -173,6 +177,7 @@ class Printer:
 
     def notice(self, frame: Frame) -> None:
         """Print what the node has to say, on stderr."""
+        self.noticed = True
         with suppress(OSError, ValueError):
             print(f"pysh: {_plain(frame.options().get('text', ''))}", file=sys.stderr)
 

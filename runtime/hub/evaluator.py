@@ -47,8 +47,11 @@ class Evaluator:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         config = {
             "role": "evaluator", "name": self._config["name"], "incarnation": self._config["incarnation"],
-            "pty": True, "cell": self._server.core.console.cell if self._server else 1,
+            "pty": True,
         }  # fmt: skip
+        if self._server is not None:  # there was one before it
+            core = self._server.core
+            config |= {"cell": core.console.cell, "published": core.work.code.told()}
         environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
         streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
         cwd = self._config.get("cwd")

@@ -65,6 +65,7 @@ class Member:
         "load",
         "lost_at",
         "met",
+        "names",
         "noticed",
         "number",
         "owed",
@@ -92,6 +93,7 @@ class Member:
         self.aliases: list[str] = []
         self.load = 0
         self.pool: dict[str, int] | None = None  # how busy it is, as it last said
+        self.names: frozenset[str] = frozenset()  # what is callable there by name, as it last said
         self.grace = 0.0  # what it waits for us
         self.silent = False  # nothing comes, though the connection stands
         self.noticed = False  # whoever sits here was told that it is suspect

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, Dial, Meta, Write
 from pysh.runtime.protocol.addresses import Way
+from pysh.runtime.protocol.code import read_names
 from pysh.runtime.protocol.dials import Dials
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, flags_of, kind_of, pack, parse
 from pysh.runtime.protocol.hello import Hello
@@ -260,10 +261,12 @@ class Members(Roster):
     # the end
 
     def told(self, link: Link, about: Any) -> None:
-        """A node says how long it would wait for this one, or how busy it is."""
+        """A node says how long it would wait for this one, how busy it is, or what is callable there by name."""
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
             link.member.pool = read_facts(about.get("pool")) or link.member.pool
+            if (names := read_names(about.get("names"))) is not None:
+                link.member.names = names
 
     def tell_grace(self) -> None:
         """Tell every node how long this one would wait for it: a terminal came or went."""

@@ -239,11 +239,12 @@ class Node:
             or route.dest != self.incarnation
         ):
             return
-        runner = self.processes.get(route.number) if kind == Kind.RESULT else None
+        flags = flags_of(raw)
+        runner = self.processes.get(route.number) if kind == Kind.RESULT and not flags & Flag.FAILED else None
         if runner is None:
             self._mine(link, parse(raw))
             return
-        if not flags_of(raw) & Flag.MORE:
+        if not flags & Flag.MORE:
             self.elsewhere.discard(Ref(Pid(link.hello.incarnation, route.number), route.ref))
         self.actions.append(Write(runner.number, [raw.header, raw.body]))
 
@@ -372,7 +373,7 @@ class Node:
     def _result(self, link: Link | None, frame: Frame) -> None:
         if not frame.flags & Flag.MORE:
             self.elsewhere.discard(Ref(Pid(frame.source.incarnation, frame.dest.number), frame.ref))
-        self.to_process(frame.dest.number, frame)
+        self.to_process(frame.dest.number, self.members.knowing(frame) if frame.flags & Flag.FAILED else frame)
 
     def _credited(self, link: Link | None, frame: Frame) -> None:
         kind = frame.options()

@@ -202,6 +202,12 @@ def _cancel(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": node.work.cancel_of(lambda owner: owner == frame.source, float(asked.get("grace", 0.5)))}
 
 
+def _settle(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """The asker is about to end: what it would be told in a while it is told before the answer."""
+    node.undelivered.settle(frame.source)
+    return {"ok": True}
+
+
 def _eval(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     """The evaluator answers, straight to the asker."""
     node.console.to_evaluator(frame)
@@ -221,7 +227,7 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
-    "stop": _stop, "cancel": _cancel, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
+    "stop": _stop, "cancel": _cancel, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
     "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     **relations.VERBS, **processes.VERBS,
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Meta
+from pysh.runtime.protocol.code import SHOWN
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack, pages
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.member import Member
@@ -67,6 +68,17 @@ class Roster:
         name = names.get(incarnation, "?")
         short = name.partition("@")[0]
         return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
+
+    def knowing(self, failure: Frame) -> Frame:
+        """A `failure`; one for want of a function says which other nodes have it, as far as that is known here."""
+        told = failure.options()
+        if not isinstance(told, dict) or told.get("error") != "NoFunction":
+            return failure
+        name, me = str(told.get("function")), self._node
+        others = [member.name for member in self.peers.values() if name in member.names]
+        if name in me.work.code:
+            others.insert(0, me.name)
+        return failure._replace(meta=pack({**told, "others": others[:SHOWN]}))
 
     def suspects(self) -> list[str]:
         """The labels of the nodes of which whoever sits here was told that they are suspect."""

@@ -1,4 +1,4 @@
-"""How busy a node is, why a task of it waits, and that the other nodes are told the former."""
+"""How busy a node is, why a task of it waits, and what the other nodes hear: how busy, and what is callable by name."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,12 +54,12 @@ def read_facts(told: Any) -> dict[str, int] | None:
 
 
 class Standing:
-    """Tells the other nodes of the pool of this one, now and then."""
+    """Tells the other nodes of the pool and of the names of this one, now and then."""
 
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._due = False
-        self._told: dict[str, int] = {}
+        self._told: dict[str, Any] = {}
         self._told_at = -PAUSE
 
     @property
@@ -72,20 +72,27 @@ class Standing:
         return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
 
     def changed(self) -> None:
-        """A task has come or ended."""
+        """A task has come or ended, or another name is callable."""
         if not self._due and self._node.peers:
             self._due = True
             self._node.later(max(SOON, self._told_at + PAUSE - self._node.now), self._tell)
 
     def _tell(self) -> None:
         self._due = False
-        if self.facts != self._told:
-            self._told, self._told_at = self.facts, self._node.now
+        about = self._about()
+        if news := {key: value for key, value in about.items() if self._told.get(key) != value}:
+            self._told, self._told_at = about, self._node.now
             for member in self._node.peers.values():
                 if member.link is not None:
-                    self._node.write(member.link, self.report())
+                    self._node.write(member.link, _report(news))
+
+    def _about(self) -> dict[str, Any]:
+        return {"pool": self.facts, "names": self._node.work.code.told()}
 
     def report(self) -> Frame:
-        """What tells a neighbour."""
-        meta: dict[str, Any] = {"pool": self.facts}
-        return Frame(Kind.ABOUT, LOCAL, LOCAL, meta=pack(meta))
+        """What tells a neighbour all of it."""
+        return _report(self._about())
+
+
+def _report(about: dict[str, Any]) -> Frame:
+    return Frame(Kind.ABOUT, LOCAL, LOCAL, meta=pack(about))

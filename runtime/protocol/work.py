@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
+from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs, asked_for
@@ -47,7 +48,7 @@ class Work:
         numbers = count(1)
         self.pool = Pool(cores, numbers=numbers)
         self.tenancy = Tenancy(self, cores, numbers)
-        self.code: dict[str, tuple[str, bytes]] = {}
+        self.code = Code()
         self.workers: dict[int, Link] = {}
         self.spool = Spool(node)
         self.standing = Standing(node)
@@ -130,14 +131,14 @@ class Work:
             self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
         elif ":" in name:
             return job
-        elif name in self.code:
-            job.function = self.code[name][1]
-            job.meta = pack({**options, "function": len(job.function)})
+        elif (pickle := self.code.get(name)) is not None:
+            job.function = pickle
+            job.meta = pack({**options, "function": len(pickle)})
             return job
         else:
-            known = ", ".join(sorted(self.code))[:TAIL] or "none"
-            text = f"no function {name!r} in the shell of {self.node.name}; it has: {known}"
-            self._fail(job, {"error": "RemoteError", "type": "NameError", "text": text, "executed": "no"})
+            self._fail(
+                job, {"error": "NoFunction", "node": self.node.name, "executed": "no", **self.code.missing(name)}
+            )
         return None
 
     def _enqueue(self, job: Job) -> None:
@@ -541,8 +542,6 @@ class Work:
         self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": executed, **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:
-        meta = frame.options()
-        if meta.get("gone"):
-            self.code.pop(meta["name"], None)
-        else:
-            self.code[meta["name"]] = (meta.get("python", self.node.python), bytes(frame.payload))
+        """The shell of this node defined something; whatever else says so is not heard."""
+        if link is not None and link.role == "evaluator" and self.code.published(frame.options(), bytes(frame.payload)):
+            self.standing.changed()

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         LargeCapture,
         MailboxFull,
         NodeDown,
+        NoFunction,
         NoProcess,
         NotSendable,
         PyshError,
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Executor", "Exit", "LargeCapture",
-    "MailboxFull", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
+    "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
     "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio",
     "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
     "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",

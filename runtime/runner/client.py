@@ -235,6 +235,20 @@ class Client(Wire):
         """What to wait for before anything is sent to a process whose mailbox is full; None if it is not."""
         return self._filled.get((self.pid, pid, name)) if self._filled else None
 
+    def no_room(self, pid: Pid, name: str = "") -> str:
+        """Why nothing can be sent to a process now without waiting; `""` if it can be."""
+        self.look(Waiter(self))  # what its hub said of it by now
+        if self.room(pid, name) is not None:
+            return "its mailbox is full"
+        if pid.incarnation in self._full:
+            return f"too much is on its way to {self.view.name_of(pid.incarnation)}"
+        return ""
+
+    def leave_out(self, pid: Pid, name: str, why: str) -> None:
+        """A message was not sent to a process: have it counted, and told to whoever sits here."""
+        told = {key: value for key, value in (("to", name), ("why", why)) if value}
+        self.post(Kind.LOST, self.pid, meta=told, source=pid)
+
     def _runs(self, pid: Pid) -> bool:
         """Whether that process runs here now."""
         return pid == self._pid

@@ -26,6 +26,8 @@ HELD = 16
 """How many small frames are held back, where they may be, to be written in one go."""
 ROOM = 64 * 1024 * 1024
 """How many bytes may wait here before whoever sends more has to wait as well."""
+QUEUE = 2 * 1024 * 1024
+"""The same of frames that go in one piece, since what was sent before it is known that its receiver is full counts."""
 
 TO_THE_HUB = frozenset((Kind.RESULT, Kind.PUBLISH))
 """What our own hub takes whole: the socket itself slows its sender, and nobody grants credit for it."""
@@ -120,7 +122,7 @@ class Outbox:
 
         What is under way in chunks waits for credit, so what does not go that way does not wait for it.
         """
-        return (self.size if self._streams(frame, parts) else self._queued) <= ROOM
+        return self.size <= ROOM if self._streams(frame, parts) else self._queued <= QUEUE
 
     def _streams(self, frame: Frame, parts: Parts | None) -> bool:
         """Whether `frame` goes in chunks, or behind such as must not be overtaken."""

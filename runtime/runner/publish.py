@@ -1,13 +1,15 @@
 """What a shell defines can be called by name from other nodes: `task("compute", 5, on="n2@host")`.
 
-After each cell the functions it defined or changed are pickled and posted to the hub, which keeps
-them: they stay callable while this shell is busy, stuck or being started again. A function is also
-posted again when something changed that its pickle carries: a global it reads, a function it calls.
+After each cell the functions and classes it defined or changed are pickled and posted to the hub, which
+keeps them: they stay callable while this shell is busy, stuck or being started again, and those of a shell
+that died until the next one binds their names anew. One is also posted again when something changed that
+its pickle carries: a global it reads, a function it calls, an attribute of a class it uses.
 """
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from time import perf_counter
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -25,49 +27,59 @@ HOPELESS = 4 * LARGEST
 BUDGET = 0.003
 """Seconds a cell may spend on looking for changes inside mutable globals."""
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
 _CONSTANT = (
     int, float, complex, str, bytes, type(None), type(...), type, range,
     ModuleType, FunctionType, BuiltinFunctionType,
 )  # fmt: skip
 
+_CACHED = type(lru_cache(len))
+_vars, _bases = (vars(type)[name].__get__ for name in ("__dict__", "__bases__"))
+"""Those of a class, not asked of itself: its metaclass may be the user's."""
+_MACHINERY = frozenset(("__dict__", "__weakref__", "_abc_impl"))
+"""What Python keeps in a class beside what was defined in it."""
+
 Post = Callable[[dict[str, Any], bytes], None]
 
 
 class _Published:
-    """One name as it was posted: the function, what its pickle carries, and the pickle's hash and size."""
+    """One name as it was posted: what has it, what its pickle carries, and the pickle's hash and size."""
 
-    __slots__ = ("carried", "digest", "function", "mutable", "size")
+    __slots__ = ("carried", "defined", "digest", "mutable", "size")
 
-    def __init__(self, function: FunctionType, carried: list[Any]) -> None:
-        self.function = function
+    def __init__(self, defined: Callable[..., Any], carried: list[Any]) -> None:
+        self.defined = defined
         self.carried = carried
         self.mutable = any(not isinstance(value, _CONSTANT) for value in carried)
         self.digest = self.size = 0
 
 
 class Publisher:
-    """Keeps the hub's copy of the functions in `names` up to date; `post` takes a meta and a pickle."""
+    """Keeps the hub's copy of what `names` has to call up to date; `post` takes a meta and a pickle.
 
-    def __init__(self, names: dict[str, Any], post: Post) -> None:
+    `former` are the names that the hub has of a shell before this one.
+    """
+
+    def __init__(self, names: dict[str, Any], post: Post, former: Iterable[str] = ()) -> None:
         self._names = names
         self._post = post
         self._known: dict[str, _Published] = {}
+        self._former = set(former)
 
     def refresh(self) -> None:
         """Post what changed since the last time, and what is gone."""
-        functions = {name: value for name, value in list(self._names.items()) if _is_public(name, value)}
-        for name in sorted(self._known.keys() - functions.keys()):
-            del self._known[name]
-            self._post({"name": name, "gone": True, "python": PYTHON}, b"")
+        public = {name: value for name, value in list(self._names.items()) if _is_public(name, value)}
+        rebound = self._former & self._names.keys()
+        self._former -= rebound
+        for name in sorted((self._known.keys() | rebound) - public.keys()):
+            self._known.pop(name, None)
+            self._post({"name": name, "gone": True}, b"")
         unchanged = []
-        for name, function in functions.items():
-            known, carried = self._known.get(name), list(_carried(function, self._names))
-            if known is not None and known.function is function and _same(known.carried, carried):
+        for name, value in public.items():
+            known, carried = self._known.get(name), list(_carried(value, self._names))
+            if known is not None and known.defined is value and _same(known.carried, carried):
                 unchanged.append(name)
             else:
-                self._publish(name, _Published(function, carried), known)
+                self._publish(name, _Published(value, carried), known)
         self._look_inside(unchanged)
 
     def _look_inside(self, names: list[str]) -> None:
@@ -82,7 +94,7 @@ class Publisher:
                     return
 
     def _publish(self, name: str, new: _Published, known: _Published | None) -> None:
-        meta: dict[str, Any] = {"name": name, "python": PYTHON}
+        meta: dict[str, Any] = {"name": name}
         try:
             pickle = _pickle(new)
         except BaseException as error:
@@ -97,17 +109,25 @@ class Publisher:
         self._known[name] = new
 
 
-def _is_public(name: str, value: object) -> bool:
-    return type(value) is FunctionType and value.__module__ == "__main__" and not name.startswith("_")
+def _is_public(name: str, value: Any) -> bool:
+    return not name.startswith("_") and _is_defined(value)
+
+
+def _is_defined(value: Any) -> bool:
+    """Whether `value` is what a `def`, `lambda` or `class` in a shell made."""
+    kind = type(value)
+    if kind is FunctionType or kind is _CACHED:
+        return bool(value.__module__ == "__main__")
+    return issubclass(kind, type) and _vars(value).get("__module__") == "__main__"
 
 
 def _same(before: list[Any], now: list[Any]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
-def _carried(function: FunctionType, names: dict[str, Any]) -> Iterator[Any]:
-    """What goes into the pickle of `function`: all it holds, and all that functions among that hold."""
-    todo, seen = [function], {id(function)}
+def _carried(defined: Any, names: dict[str, Any]) -> Iterator[Any]:
+    """What goes into the pickle of `defined`: all it holds, and all that functions and classes among that hold."""
+    todo, seen = [defined], {id(defined)}
     while todo:
         this = todo.pop()
         for value in _held(this):
@@ -115,11 +135,33 @@ def _carried(function: FunctionType, names: dict[str, Any]) -> Iterator[Any]:
                 continue
             seen.add(id(value))
             yield value
-            if type(value) is FunctionType and value.__globals__ is names:
+            if _goes_along(value, names):
                 todo.append(value)
 
 
-def _held(function: FunctionType) -> Iterator[Any]:
+def _goes_along(value: Any, names: dict[str, Any]) -> bool:
+    """Whether it was defined in this shell, so that its pickle carries all of it."""
+    return value.__globals__ is names if type(value) is FunctionType else _is_defined(value)
+
+
+def _held(defined: Any) -> Iterator[Any]:
+    if type(defined) is FunctionType:
+        return _held_by_function(defined)
+    return iter(vars(defined).values()) if type(defined) is _CACHED else _held_by_class(defined)
+
+
+def _held_by_class(cls: type) -> Iterator[Any]:
+    yield from _bases(cls)
+    for name, value in list(_vars(cls).items()):
+        if isinstance(value, staticmethod | classmethod):
+            yield value.__func__
+        elif type(value) is property:
+            yield from (value.fget, value.fset, value.fdel)
+        elif name not in _MACHINERY:
+            yield value
+
+
+def _held_by_function(function: FunctionType) -> Iterator[Any]:
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
     yield from vars(function).values()
@@ -140,7 +182,7 @@ def _pickle(new: _Published) -> bytes:
     if size < HOPELESS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pickle = payload.dumps_function(new.function)
+            pickle = payload.dumps_function(new.defined)
         size = new.size = len(pickle)
         if size <= LARGEST:
             return pickle

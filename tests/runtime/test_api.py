@@ -12,12 +12,12 @@ import pytest
 
 import pysh
 from pysh.runtime import aio, api
-from pysh.runtime.errors import BlockingCall, ConnectError, NodeDown, TaskTimeout, VersionSkew
+from pysh.runtime.errors import BlockingCall, ConnectError, MailboxFull, NodeDown, TaskTimeout, VersionSkew
 from pysh.runtime.node import Node, NodeEvent
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import LOCAL, Kind
 from pysh.runtime.protocol.terms import Pid
-from tests.runtime.hub_end import DEADLINE, HERE, N1, N2, THERE, HubEnd, hub_end
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, THERE, HubEnd, hub_end
 
 
 @pytest.fixture
@@ -96,6 +96,22 @@ def test_whoever_sends_to_a_node_that_is_full_waits_for_room(hub: HubEnd) -> Non
     assert hub.expect(Kind.SEND).dest == Pid(THERE, 7)
     sending.join(DEADLINE)
     assert not sending.is_alive()
+
+
+def test_a_message_to_a_node_that_is_full_can_be_refused_or_left_out(hub: HubEnd) -> None:
+    there = Process(Pid(THERE, 7), "n2@there")
+    hub.tell_nodes(N1, N2 | {"full": True})
+    hub.ping()
+    with pytest.raises(MailboxFull, match="too much is on its way to n2@there; it was not sent"):
+        api.send(there, "hello", full="error")
+    api.send(there, "hello", full="drop")
+    lost = hub.expect(Kind.LOST)
+    assert (lost.source, lost.dest) == (Pid(THERE, 7), ME)
+    assert lost.options() == {"why": "too much is on its way to n2@there"}
+    hub.tell_nodes(N1, N2)
+    hub.ping()
+    api.send(there, "hello", full="drop")
+    assert hub.expect(Kind.SEND).dest == Pid(THERE, 7)
 
 
 def test_whoever_waits_for_room_learns_that_the_node_is_down(hub: HubEnd) -> None:

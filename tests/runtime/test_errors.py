@@ -1,6 +1,7 @@
 """The errors: what they say, and that they arrive as they left."""
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from pysh.runtime.errors import (
     LargeCapture,
     MailboxFull,
     NodeDown,
+    NoFunction,
     NoProcess,
     NotSendable,
     PyshError,
@@ -35,6 +37,7 @@ EXAMPLES = [
     TaskCancelled("limit", "n2@db1", executed="yes"),
     WorkerDied(11, "Segmentation fault\n", node="n2@db1", executed="yes"),
     NotSendable("f.<closure cfg>.lock", "_thread.lock", "cannot pickle it", hint="make it there", size=9, limit=5),
+    NoFunction("fob", "n2@db1", near=["fib"], known=3, others=["n3@db1"]),
     NoProcess("<n2.7>"),
     MailboxFull("<n2.7>", 5.0),
     BlockingCall("connect"),
@@ -125,8 +128,28 @@ def test_a_text_says_what_happened_and_whether_anything_ran() -> None:
 
 
 def test_sentences_stand_apart() -> None:
-    text = "no function 'f' in the shell of n2; it has: compute"
-    assert str(RemoteError("NameError", text, executed="no")) == f"NameError: {text}. Nothing ran."
+    error = RemoteError("SystemExit", "bored", executed="no")
+    assert str(error) == "SystemExit: bored. Nothing ran."
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({}, "none is defined there"),
+        ({"near": ["fib", "fab"], "known": 2}, "it has fib, fab"),
+        ({"near": ["fib"], "known": 3}, "it has fib and 2 more"),
+        ({"others": ["n3@a", "n4@a"]}, 'none is defined there; one is on n3@a, n4@a: try on="n3@a"'),
+    ],
+)
+def test_a_name_that_is_not_there_comes_with_those_that_are(told: dict[str, Any], text: str) -> None:
+    error = NoFunction("fob", "n2@a", **told)
+    assert isinstance(error, NameError)
+    assert str(error) == f"no function 'fob' in the shell of n2@a; {text}. Nothing ran."
+
+
+def test_a_function_that_cannot_be_called_by_name_says_why() -> None:
+    error = NoFunction("f", "n2@a", why="NotSendable: it holds a lock")
+    assert str(error) == "'f' of the shell of n2@a cannot be called by name: NotSendable: it holds a lock. Nothing ran."
     assert str(ConnectError("find", text="nobody", hint="pysh ls", executed="")) == "[find] nobody. Try: pysh ls"
 
 

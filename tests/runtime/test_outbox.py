@@ -130,7 +130,8 @@ def test_a_small_message_does_not_overtake_a_large_one_to_the_same_process(wire:
 
 
 def test_what_waits_for_credit_takes_no_room_from_what_needs_none(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "ROOM", 2 * CHUNK)
+    for bound in ("ROOM", "QUEUE"):
+        monkeypatch.setattr(outbox, bound, 2 * CHUNK)
     wire.outbox.put(message(bytes(WINDOW + 3 * CHUNK), ref=1))
     drained(wire)
     assert wire.outbox.has_room(message(b"small", OTHER, ref=2))

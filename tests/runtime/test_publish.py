@@ -9,17 +9,17 @@ import pytest
 from pysh.runtime import payload
 from pysh.runtime.runner import publish
 from pysh.runtime.runner.cells import new_main
-from pysh.runtime.runner.publish import PYTHON, Publisher
+from pysh.runtime.runner.publish import Publisher
 from tests.runtime.scripted_hub import Shell
 
 
 class Bench:
     """A namespace and its publisher; `cell` runs source and gives what was posted for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *former: str) -> None:
         self.names = new_main()
         self.posts: list[tuple[dict[str, Any], bytes]] = []
-        self.publisher = Publisher(self.names, lambda meta, pickle: self.posts.append((meta, pickle)))
+        self.publisher = Publisher(self.names, lambda meta, pickle: self.posts.append((meta, pickle)), former)
 
     def cell(self, source: str) -> list[str]:
         exec(source, self.names)
@@ -43,7 +43,7 @@ def bench() -> Iterator[Bench]:
 
 def test_what_a_cell_defines_is_posted_once(bench: Bench) -> None:
     assert bench.cell("def f(n): return n * n") == ["f"]
-    assert bench.last[0][0] == {"name": "f", "python": PYTHON}
+    assert bench.last[0][0] == {"name": "f"}
     assert bench.loaded()(5) == 25
     assert bench.cell("x = 1") == []
 
@@ -55,7 +55,15 @@ def test_what_a_cell_defines_is_posted_once(bench: Bench) -> None:
         ("async def f(): ...", ["f"]),
         ("def _f(): ...", []),
         ("from os.path import join", []),
-        ("class C: ...", []),
+        ("class C: ...", ["C"]),
+        ("import functools\n@functools.cache\ndef f(n): ...", ["f"]),
+        ("import functools\n@functools.wraps(print)\ndef f(n): ...", []),
+        ("import enum, abc\nclass E(enum.Enum): A = 1\nclass B(abc.ABC): ...", ["E", "B"]),
+        ("import collections\nPair = collections.namedtuple('Pair', 'a b')", ["Pair"]),
+        (
+            "class M(type):\n    def __getattribute__(cls, name): raise SystemExit\nclass C(metaclass=M): ...",
+            ["M", "-C"],
+        ),
         ("x = 5", []),
         ("f = len", []),
         ("def f(): ...\ng = f", ["f", "g"]),
@@ -70,6 +78,25 @@ def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
     bench.cell("def f(): ...\ndef g(): ...")
     assert bench.cell("del f; g = 5") == ["-f", "-g"]
     assert bench.cell("x = 1") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "posted"),
+    [
+        ("x = 1", []),
+        ("def f(): return 2", ["f"]),
+        ("f = 5", ["-f"]),
+        ("f = g = None", ["-f", "-g"]),
+        ("def g(): return 2\nf = len", ["-f", "g"]),
+    ],
+)
+def test_what_a_shell_before_left_is_taken_back_once_its_name_is_something_else(
+    bench: Bench, source: str, posted: list[str]
+) -> None:
+    bench = Bench("f", "g")
+    assert bench.cell("") == []
+    assert bench.cell(source) == posted
+    assert bench.cell("del x" if "x" in bench.names else "") == []
 
 
 @pytest.mark.parametrize(
@@ -89,6 +116,23 @@ def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
         ("n = 1\ndef g(): return n\ndef f(): return g()", "n = 2", ["f", "g"]),
         ("def g(): return 1\ndef f(): return g()", "def g(): return 2", ["f", "g"]),
         ("import math\ndef f(): return math.pi", "import os", []),
+        ("class C: n = 1\ndef f(): return C.n", "C.n = 2", ["C", "f"]),
+        ("class C: n = 1\ndef f(): return C.n", "c = C()", []),
+        ("class C:\n    def m(self): return k\nk = 1\ndef f(): return C().m()", "k = 2", ["C", "f"]),
+        (
+            "class C:\n    @property\n    def p(self): return k\n    @staticmethod\n    def s(): return j\nj = k = 1",
+            "k = 2",
+            ["C"],
+        ),
+        (
+            "class C:\n    @property\n    def p(self): return k\n    @staticmethod\n    def s(): return j\nj = k = 1",
+            "j = 2",
+            ["C"],
+        ),
+        ("class B: n = 1\nclass C(B): ...", "B.n = 2", ["B", "C"]),
+        ("class C: seen = []", "C.seen.append(1)", ["C"]),
+        ("import functools\n@functools.cache\ndef f(a): return n\nn = 1", "n = 2", ["f"]),
+        ("import functools\n@functools.cache\ndef f(a): return n\nn = 1", "f(1)", []),
     ],
 )
 def test_a_function_is_posted_again_when_what_it_carries_changed(
@@ -157,7 +201,7 @@ def test_another_node_can_call_it_as_soon_as_the_cell_is_done(tmp_path: Path) ->
     with Shell(tmp_path) as shell:
         assert shell.cell("def double(n):\n    return factor * n\nfactor = 2")["kind"] == "none"
         [(meta, pickle)] = shell.published()
-        assert meta == {"name": "double", "python": PYTHON}
+        assert meta == {"name": "double"}
         assert payload.loads_function(pickle)(21) == 42
         shell.cell("factor")
         assert shell.published() == []

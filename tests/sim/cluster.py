@@ -265,6 +265,14 @@ class Machine:
         made.ask("attach", force=True)
         return made
 
+    def publish(self, name: str, pickle: bytes = b"1", *, role: str = "evaluator", **told: object) -> None:
+        """Have a shell of this node publish a name, or somebody who is none."""
+        link = next(self.links)
+        self.wire(link, lambda _: None)
+        self.opened(link, self.hello(role)._replace(incarnation=bytes(16)))
+        frame = Frame(Kind.PUBLISH, LOCAL, LOCAL, meta=pack({"name": name, **told}), payload=pickle)
+        self.hear(link, list(Decoder().feed(b"".join(map(bytes, encode(frame))))))
+
     # what happens to it
 
     def dial(self, other: str) -> None:

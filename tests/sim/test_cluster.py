@@ -80,22 +80,54 @@ def test_a_call_by_name_runs_what_was_published_when_it_was_accepted() -> None:
     cluster = Cluster("a", "b", cores=1)
     cluster.join("a", "b")
     there, program = cluster["b"], cluster["a"].program()
-    there.core.work.code["compute"] = ("3.11", b"1")
+    there.publish("compute")
     refs = [program.task(there, b"0", fn="compute") for _ in range(3)]
     cluster.run(0.005)
-    del there.core.work.code["compute"]
+    there.publish("compute", gone=True)
     cluster.run(1)
     assert [bytes(program.results[ref][0].payload) for ref in refs] == [b"done 10"] * 3
 
 
-def test_an_unknown_function_is_told_however_many_are_known() -> None:
-    cluster = Cluster("a", "b")
+def test_a_name_that_is_not_there_is_told_with_those_like_it_and_who_has_it() -> None:
+    cluster = Cluster("a", "b", "c")
     cluster.join("a", "b")
-    there, program = cluster["b"], cluster["a"].program()
-    there.core.work.code.update({f"a_function_with_number_{n}": ("3.11", b"1") for n in range(5000)})
-    ref = program.task(there, b"0", fn="nothing")
+    cluster.join("a", "c")
+    program = cluster["a"].program()
+    for name, defined in (("b", ("compare", "first")), ("c", ("compute",)), ("a", ("compute", "first"))):
+        for each in defined:
+            cluster[name].publish(each)
     cluster.run(1)
-    assert program.results[ref][0].options()["type"] == "NameError"
+    asked = [program.task(cluster[name], b"0", fn=fn) for name, fn in (("b", "compute"), ("c", "first"), ("a", "last"))]
+    cluster.run(1)
+    told = [program.results[ref][0].options() for ref in asked]
+    assert told[0] == {
+        "error": "NoFunction", "node": "b@sim", "executed": "no", "function": "compute", "why": "",
+        "near": ["compare"], "known": 2, "others": ["a@sim", "c@sim"],
+    }  # fmt: skip
+    assert [each["others"] for each in told[1:]] == [["a@sim", "b@sim"], []]
+    assert [each["near"] for each in told[1:]] == [["compute"], ["compute", "first"]]
+
+
+def test_a_name_that_is_gone_is_gone_for_the_other_nodes_too() -> None:
+    cluster = Cluster("a", "b", "c")
+    cluster.join("a", "b")
+    cluster.join("a", "c")
+    program = cluster["a"].program()
+    cluster["c"].publish("compute")
+    cluster.run(1)
+    cluster["c"].publish("compute", gone=True)
+    cluster.run(1)
+    ref = program.task(cluster["b"], b"0", fn="compute")
+    cluster.run(1)
+    assert program.results[ref][0].options()["others"] == []
+
+
+@pytest.mark.parametrize("role", ["program", "terminal"])
+def test_nobody_but_its_shell_publishes_the_names_of_a_node(role: str) -> None:
+    cluster = Cluster("a")
+    cluster["a"].publish("compute", role=role)
+    cluster.run(1)
+    assert len(cluster["a"].core.work.code) == 0
 
 
 @pytest.mark.seeds(40)

@@ -217,6 +217,99 @@ kill(stuck)
     assert lines[3:] == ["True True"]
 
 
+FULL = """
+def late():
+    receive("go")
+    while receive() != "end": pass
+p = spawn(late, on=n2, name="w")
+def fill(dest):
+    sent = 0
+    try:
+        while True:
+            send(dest, 1, full="error")
+            sent += 1
+            if not sent % 1000: ping(n2)
+    except MailboxFull as error: return sent, str(error)
+async def fill_in_loop():
+    try:
+        while True:
+            for number in range(1000): await pysh.aio.send(p, 1, full="error")
+            await pysh.aio.ping(n2)
+    except MailboxFull: return
+begun = time.monotonic()
+"""
+"""A process on n2 that receives nothing, and what sends to it until there is no room.
+
+The answer of a `ping` comes behind the word that there is none, so that no more is sent than has to be.
+"""
+
+
+def test_a_message_without_room_is_refused_at_once_where_that_is_asked_for(home: Home) -> None:
+    code = """
+for dest in (p, ("w", n2)):
+    sent, text = fill(dest)
+    print(text, sent <= 11_000)
+print([call(fill, p)[0] <= 1000, call(fill, p, on=n2)[0] <= 1000, call(fill_in_loop), call(fill_in_loop, on=n2)])
+async def resident():
+    await fill_in_loop()
+    send(boss, "full")
+for on in (n2, node()):
+    spawn(resident, on=on)
+    print(receive(str, timeout=10))
+try: send(p, 1, full="some")
+except ValueError as error: print(error)
+kill(p)
+"""
+    lines = own(home.script(LOOP + FULL + code, timeout=60))
+    assert re.fullmatch(r"no room for a message to <n2\.\d+>: its mailbox is full; it was not sent True", lines[0])
+    assert lines[1].startswith("no room for a message to ('w', ") and lines[1].endswith("it was not sent True")
+    assert lines[2:] == [
+        "[True, True, None, None]", "full", "full",
+        "full= takes \"wait\", \"error\" or \"drop\", not 'some'; nothing was sent",
+    ]  # fmt: skip
+
+
+def test_a_message_without_room_is_dropped_and_counted_where_that_is_asked_for(home: Home) -> None:
+    """Whoever sits there hears of every one, also of those of a task, and at the end; the others arrive."""
+    code = """
+def drops():
+    fill(p)
+    for number in range(1000): send(p, 1, full="drop")
+def counts():
+    while not os.path.exists("go"): time.sleep(0.01)
+    got = 0
+    while receive() != "end": got += 1
+    send(boss, got)
+fill(p)
+for number in range(1000): p.send(1, full="drop")
+told(1)
+for on in (node(), n2): call(drops, on=on)
+counted = re.compile("pysh: (.*) more m").findall
+def more(): return sum(int(number.replace(",", "")) for number in counted(sys.stderr.getvalue()))
+while more() < 2999:
+    assert time.monotonic() < begun + 30, "it was not told"
+    time.sleep(0.01)
+print(more())
+fill(("w", n2))
+send(("w", n2), 1, full="drop")
+q = spawn(counts, on=n2)
+sent, _ = fill(q)
+for number in range(100): send(q, 1, full="drop")
+open("go", "x").close()
+send(q, "end")
+print(receive(int, timeout=10) == sent)
+kill(p)
+"""
+    done = home.script("import re\n" + LOOP + TOLD + FULL + code, timeout=60)
+    assert own(done) == ["2999", "True"]
+    lines = [re.sub(r"<n2\.\d+>", "<p>", line) for line in done.stderr.splitlines()]
+    assert lines[0] == "pysh: a message to <p> was not delivered: its mailbox is full"
+    assert lines[-3:] == [
+        "pysh: a message to 'w' on n2 was not delivered: its mailbox is full", lines[0],
+        "pysh: 99 more messages were not delivered to <p>: its mailbox is full",
+    ]  # fmt: skip
+
+
 def test_the_end_of_a_linked_process_is_shown_and_ends_no_program(home: Home) -> None:
     done = home.script(LOOP + "p = spawn(loop, on=n2, link=True, monitor=True); stop(p, 'bored'); print(down(p))")
     assert ok(done) == "bored\n"
