@@ -79,6 +79,11 @@ class Call:
             self.by_value = not _is_importable(fn)
             self.spec = (None, _is_async(fn))
 
+    @property
+    def shares_a_runner(self) -> bool:
+        """Whether its process is one of many in a runner, unless it is to be isolated."""
+        return self.spec[1]
+
     def check(self, info: NodeInfo) -> None:
         """Raise `VersionSkew` if this call cannot run on that node."""
         if self.by_value and info.python and info.python != PYTHON:

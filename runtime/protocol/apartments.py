@@ -42,10 +42,14 @@ class Apartments:
 
     def move_in(self, job: int) -> tuple[int, list[Step]]:
         """Process `job` moves in: where, and the steps to take now."""
-        sound = [number for number, apartment in self._apartments.items() if not apartment.condemned]
-        number = min(sound, key=self.tenants, default=0)
+        number = sound = 0
+        for each, apartment in self._apartments.items():
+            if not apartment.condemned:
+                sound += 1
+                if not number or apartment.tenants < self._apartments[number].tenants:
+                    number = each
         steps: list[Step] = []
-        if not number or (self.tenants(number) and len(sound) < self.size):
+        if not number or (self._apartments[number].tenants and sound < self.size):
             number = next(self._numbers)
             self._apartments[number] = Apartment()
             steps.append(Fork(number, apartment=True))

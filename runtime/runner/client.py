@@ -12,6 +12,7 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.greet import greet
 from pysh.runtime.runner.mailbox import TOLD, TOLD_BYTES, Mailbox
+from pysh.runtime.runner.numbers import Numbers
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
@@ -59,6 +60,7 @@ class Client(Wire):
         self.tasks: dict[int, Tracked] = {}
         self.unseen: dict[int, Any] = {}
         """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""
+        self.numbers = Numbers(self)
         self._refs = count(1)
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}

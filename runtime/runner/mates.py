@@ -82,6 +82,10 @@ class Mates(Client):
             tenant.refs.discard(ref)
         return super().forget(ref)
 
+    def _received(self, data: bytes | None) -> None:
+        # Also where somebody reads in passing, who had to see to what he sent: what comes is no doing of his.
+        Context().run(super()._received, data)
+
     def _runs(self, pid: Pid) -> bool:
         return pid.number in self.tenants
 
