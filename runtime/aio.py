@@ -204,7 +204,7 @@ async def send(dest: Dest, message: Any) -> None:
     for room in messages.send(dest, message):
         try:
             async with asyncio.timeout(messages.ROOM_SECONDS):
-                await room.future()
+                await room
         except TimeoutError:
             raise messages.full(dest) from None
 

@@ -180,7 +180,8 @@ def spawn(
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
 
-    An `async def` without a name is certain to be accepted on this node, and may not have been yet. It is registered there as `name`, linked to the process that runs here with `link`, and watched with
+    An `async def` without a name is certain to be accepted on this node, and may not have been yet. It is registered
+    there as `name`, linked to the process that runs here with `link`, and watched with
     `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
     terminal of its owner. A `def` has a worker to itself, an `async def` shares a runner with others, unless
     `isolate`, `memory` or `cpu` give it one, as for `task`. Raises `PyshError` where the name is taken; nothing

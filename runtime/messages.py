@@ -87,13 +87,11 @@ def pid_of(process: Any) -> Pid:
 def receive(match: Any) -> Steps[Any]:
     """The next message that matches, once there is one."""
     client = current()
-    message = yield from taken(client, client.mailbox, matcher(match))
-    client.received()
-    return message
+    return taken(client, client.mailbox, matcher(match), told=True)
 
 
-def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool]) -> Steps[Any]:
-    """The next message in `mailbox` for which `matches` is true, once there is one."""
+def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool], *, told: bool = False) -> Steps[Any]:
+    """The next message in `mailbox` for which `matches` is true, once there is one; is the hub `told` of it?"""
     start = 0
     while True:
         waiter = Waiter(client)
@@ -102,6 +100,8 @@ def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool]) -> S
         try:
             message, start = mailbox.take(matches, start)
             if message is not MISSING:
+                if told:
+                    client.received()
                 return message
             client.check_open()
             yield waiter

@@ -37,6 +37,8 @@ class Apartment:
     def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
         self._client = Mates(sock, hello, secret)
         self._loop = asyncio.new_event_loop()
+        self._client.loop = self._loop
+        self._arrived: list[tuple[Tenant, Buffer, Mapping[str, Any]]] = []
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
         self._loop.set_default_executor(_Threads())
@@ -64,10 +66,18 @@ class Apartment:
 
     def _spawned(self, frame: Frame) -> None:
         options = options_of(frame.meta)
-        owner = options.get("owner")
-        tenant = Tenant(frame, Pid(*owner) if owner else frame.source)
-        self._client.moved_in(tenant)
-        self._loop.call_soon(self._begin, tenant, frame.payload, options)  # here nothing of the user's may run
+        client, owner = self._client, options.get("owner")
+        asked = client.known(frame.source), frame.ref
+        tenant = Tenant(Pid(client.incarnation, frame.dest.number), asked, Pid(*owner) if owner else asked[0])
+        client.moved_in(tenant)
+        if not self._arrived:
+            self._loop.call_soon(self._begin_all)  # here nothing of the user's may run
+        self._arrived.append((tenant, frame.payload, options))
+
+    def _begin_all(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for tenant, payload, options in arrived:
+            self._begin(tenant, payload, options)
 
     def _begin(self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any]) -> None:
         try:
@@ -77,7 +87,7 @@ class Apartment:
         except BaseException as error:
             self._leaves(tenant, error)
             return
-        tenant.task = self._loop.create_task(coroutine, context=tenant.context)
+        tenant.task = asyncio.Task(coroutine, loop=self._loop, name=options.get("label"), context=tenant.context)
         tenant.task.add_done_callback(partial(self._ended, tenant))
 
     def _ended(self, tenant: Tenant, task: "asyncio.Task[Any]") -> None:
@@ -98,12 +108,12 @@ class Apartment:
             flags, meta, _ = cancelled("yes")
         elif error is not None:
             flags, payload = Flag.ERROR, tenant.context.run(self._last_words, error)
-        for fd in tenant.printed:
+        for fd in tenant.printed or ():
             tenant.context.run(self._say, fd, "", True)
         self._stubborn.discard(tenant.pid.number)
         self._client.moved_out(tenant)
         who, ref = tenant.asked
-        self._client.post(Kind.RESULT, who, ref=ref, source=tenant.pid, flags=flags, meta=meta, payload=payload)
+        self._client.told(Frame(Kind.RESULT, tenant.pid, who, ref, flags, meta, payload))
 
     def _last_words(self, error: BaseException) -> bytes:
         try:
@@ -146,6 +156,8 @@ class Apartment:
         if tenant is None:
             os.write(fd, text.encode("utf-8", "backslashreplace"))
             return
+        if tenant.printed is None:
+            tenant.printed = {}
         said, tenant.printed[fd] = lines_of(tenant.printed.get(fd, "") + text, whole)
         data = said.encode("utf-8", "backslashreplace")
         for start in range(0, len(data), PIECE):

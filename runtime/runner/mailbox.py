@@ -39,12 +39,15 @@ class _Message:
 class Mailbox:
     """Messages in the order they came; any of them can be taken, the others keep their places."""
 
+    __slots__ = (
+        "_calls", "_first", "_lock", "_messages", "_next", "_taken", "_taken_bytes", "_told_at", "_waiting", "size",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
         self._first = 0  # none has a lower number
         self._next = 0
-        self.size = 0
-        """Bytes of all that wait."""
+        self.size = 0  # in bytes, of all that wait
         self._taken = self._taken_bytes = 0
         self._told_at = 0.0
         self._waiting: list[Waiter] = []

@@ -5,12 +5,14 @@ message, one to a name), all that follows goes there as well, for it must not ov
 """
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context, ContextVar
+from functools import partial
 from socket import socket
 from time import monotonic
 from typing import Any
 
-from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
+from pysh.runtime.protocol.frames import CHUNK, LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -27,15 +29,15 @@ class Tenant:
 
     __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
 
-    def __init__(self, frame: Frame, owner: Pid | None) -> None:
-        self.pid = frame.dest
-        self.asked = frame.source, frame.ref
+    def __init__(self, pid: Pid, asked: tuple[Pid, int], owner: Pid | None) -> None:
+        self.pid = pid
+        self.asked = asked  # by whom, and as what
         self.owner = owner
         self.cancelled = False
         self.last = False  # it is dead, and its code is to go
         self.context = Context()
         self.context.run(here.set, self)
-        self.printed: dict[int, str] = {}  # by descriptor, what of a line is not finished
+        self.printed: dict[int, str] | None = None  # by descriptor, what of a line is not finished
         self.by_hub: set[int] | None = None  # mates to whom something went that must not be overtaken
         self.refs: set[int] | None = None  # of what it started elsewhere
         self.task: asyncio.Task[Any] | None = None
@@ -51,6 +53,10 @@ class Mates(Client):
 
     def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
         self.tenants: dict[int, Tenant] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one in which they live."""
+        self._leaves = False
+        self._met = LOCAL
         self._room: dict[int, tuple[Waiter, float]] = {}
         self._strangers: list[int] = []
         super().__init__(sock, hello, secret)
@@ -86,6 +92,10 @@ class Mates(Client):
         # Also where somebody reads in passing, who had to see to what he sent: what comes is no doing of his.
         Context().run(super()._received, data)
 
+    def wait_in_loop(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Somebody awaits something of ours: in the loop of all, which always reads, there is nothing to see to."""
+        return _nothing if loop is self.loop else super().wait_in_loop(loop)
+
     def _runs(self, pid: Pid) -> bool:
         return pid.number in self.tenants
 
@@ -98,6 +108,12 @@ class Mates(Client):
         return super()._mailbox(number)
 
     # coming and going
+
+    def known(self, pid: Pid) -> Pid:
+        """`pid` itself, or the same one that was met last: thousands come from one."""
+        if pid != self._met:
+            self._met = pid
+        return self._met
 
     def moved_in(self, tenant: Tenant) -> None:
         """One more lives here."""
@@ -124,6 +140,26 @@ class Mates(Client):
     def never_came(self, pid: Pid) -> None:
         """Some of the arguments of that process came, and the rest never will."""
         self._chunks.forget(Kind.SPAWN, pid)
+
+    def told(self, frame: Frame) -> None:
+        """Say how one of them has ended; all that end in one turn of the loop say so in one write."""
+        assert self.loop is not None
+        if not self._leaves:
+            self._leaves = True
+            self.loop.call_soon(self._tell)
+        self._write(partial(self._outbox.put, frame, hold=True))
+
+    def _tell(self) -> None:
+        self._leaves = False
+        self._write(self._outbox.advance)
+        if not self._outbox.empty:
+            self._push(None)
+
+    def _write(self, how: Callable[[], object]) -> None:
+        try:
+            how()
+        except OSError:
+            pass  # the hub is gone, which is noticed where it is read
 
     # messages
 
@@ -165,6 +201,10 @@ class Mates(Client):
     def _relieve(self, number: int) -> None:
         if (waits := self._room.pop(number, None)) is not None:
             waits[0].set()  # there is room, or a reason to go on waiting
+
+
+def _nothing() -> None:
+    pass
 
 
 def _is_full(mailbox: Mailbox) -> bool:
