@@ -1,14 +1,15 @@
 """The verbs between processes: messages, links, monitors, exit signals and names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pysh.runtime.errors import MailboxFull, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
+from pysh.runtime.payload import dumps
 from pysh.runtime.process import Actor, Down, Exit, Process
 from pysh.runtime.protocol.frames import CHUNK, Kind
 from pysh.runtime.protocol.relations import REASON
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.mailbox import MISSING, Mailbox, matcher
 from pysh.runtime.runner.waiting import Steps, Waiter, may_block
@@ -28,16 +29,20 @@ ROOM_SECONDS = 5.0
 """How long a full mailbox is waited for whose process receives nothing."""
 
 
-def send(dest: Dest, message: Any) -> Steps[None]:
-    """Post `message` to a process, once its mailbox has room."""
-    from pysh.runtime.payload import dumps
-
+def send(dest: Dest, message: Any) -> Iterable[Waiter]:
+    """Post `message` to a process; what to wait for before, one after the other, while its mailbox has no room."""
     client = current()
     pid, name = _addressed(client, dest)
     payload = dumps(message)
     if name and len(payload) > CHUNK:
         text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)
+    if client.hands_over(pid, payload):
+        return ()
+    return _posted(client, pid, name, payload)
+
+
+def _posted(client: Client, pid: Pid, name: str, payload: Payload) -> Steps[None]:
     yield from until_room(client, pid, name)
     client.check_known(pid.incarnation)
     client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
@@ -49,7 +54,7 @@ def until_room(client: Client, pid: Pid, name: str = "") -> Steps[None]:
         yield room
 
 
-def while_received(steps: Steps[None], dest: Dest) -> None:
+def while_received(steps: Iterable[Waiter], dest: Dest) -> None:
     """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
     for room in steps:
         if not may_block():
@@ -90,9 +95,24 @@ def receive(match: Any) -> Steps[Any]:
     return taken(client, client.mailbox, matcher(match), told=True)
 
 
-def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool], *, told: bool = False) -> Steps[Any]:
-    """The next message in `mailbox` for which `matches` is true, once there is one; is the hub `told` of it?"""
-    start = 0
+def received(match: Any) -> tuple[Any, Steps[Any] | None]:
+    """The next message that matches, if it has come; else `MISSING`, and what to run for it."""
+    client = current()
+    mailbox, matches = client.mailbox, matcher(match)
+    message, start = mailbox.take(matches)
+    if message is MISSING:
+        return message, taken(client, mailbox, matches, start, told=True)
+    client.received()
+    return message, None
+
+
+def taken(
+    client: Client, mailbox: Mailbox, matches: Callable[[Any], bool], start: int = 0, *, told: bool = False
+) -> Steps[Any]:  # fmt: skip
+    """The next message in `mailbox` for which `matches` is true, once there is one; is the hub `told` of it?
+
+    None of those below number `start` is one.
+    """
     while True:
         waiter = Waiter(client)
         # Announced before the look, so that no message comes unseen between the two.

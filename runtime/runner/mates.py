@@ -15,7 +15,7 @@ from typing import Any
 from pysh.runtime.protocol.frames import CHUNK, LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import LATE, Client, Tracked
 from pysh.runtime.runner.mailbox import Mailbox
 from pysh.runtime.runner.waiting import Waiter
@@ -169,11 +169,30 @@ class Mates(Client):
         if tenant is None or dest.incarnation != self.incarnation or kind not in (Kind.SEND, Kind.EXIT):
             super().post(kind, dest, **frame)
         elif kind == Kind.SEND and self._is_near(tenant, dest, frame["payload"]):
-            self._mailbox(dest.number).put(frame["payload"], counts=False)
+            self._box(dest.number).put(frame["payload"], counts=False)
         else:
             tenant.by_hub = tenant.by_hub or set()
             tenant.by_hub.add(dest.number)
             super().post(kind, dest, **frame)
+
+    def hands_over(self, pid: Pid, payload: Payload) -> bool:
+        """Whether a message went straight into the mailbox of a mate that has room for it."""
+        if pid.number not in self.tenants or (tenant := here.get()) is None or pid.incarnation != self.incarnation:
+            return False
+        mailbox = self._box(pid.number)
+        if mailbox.full or not self._is_near(tenant, pid, payload):
+            return False
+        mailbox.put(payload, counts=False)  # type: ignore[arg-type]  # what is near is bytes
+        return True
+
+    @property
+    def mailbox(self) -> Mailbox:
+        tenant = here.get()
+        return self._box(tenant.pid.number if tenant is not None else self._pid.number)
+
+    def _box(self, number: int) -> Mailbox:
+        mailbox = self._mailboxes.get(number)
+        return mailbox if mailbox is not None else self._mailbox(number)
 
     def _is_near(self, tenant: Tenant, dest: Pid, payload: Any) -> bool:
         mate = self.tenants.get(dest.number)
@@ -184,16 +203,17 @@ class Mates(Client):
     def room(self, pid: Pid, name: str = "") -> Waiter | None:
         """What to wait for before anything is sent to a process whose mailbox is full."""
         mailbox = self._mailboxes.get(pid.number) if pid.incarnation == self.incarnation else None
-        if mailbox is None or pid.number not in self.tenants or not _is_full(mailbox):
+        if mailbox is None or pid.number not in self.tenants or not mailbox.full:
             return super().room(pid, name)
         waiter, _ = self._room.setdefault(pid.number, (Waiter(self), monotonic()))
         return waiter
 
     def received(self) -> None:
         """Something was taken from the mailbox of whoever runs."""
-        super().received()
+        mailbox = self.mailbox
+        if mailbox.counted:
+            super().received()
         if self._room and (waits := self._room.get(number := self.pid.number)) is not None:
-            mailbox = self._mailbox(number)
             has_room = len(mailbox) <= MESSAGES // 2 and mailbox.size <= BYTES // 2
             if has_room or monotonic() >= waits[1] + EVERY:
                 self._relieve(number)
@@ -205,7 +225,3 @@ class Mates(Client):
 
 def _nothing() -> None:
     pass
-
-
-def _is_full(mailbox: Mailbox) -> bool:
-    return len(mailbox) >= MESSAGES or mailbox.size >= BYTES
