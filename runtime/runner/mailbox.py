@@ -158,19 +158,23 @@ class Mailbox:
     def _take_first(self) -> Any:
         while (message := self._messages.get(self._first)) is None:
             self._first += 1
+        value = self._read(self._first, message)
         self._remove(self._first)
-        return message.value()
+        return value
+
+    def _read(self, number: int, message: _Message) -> Any:
+        try:
+            return message.value()
+        except Exception:
+            self._remove(number)
+            raise
 
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
         for number in self._numbers(start, end):
             message = self._messages.get(number)
             if message is None:
                 continue
-            try:
-                value = message.value()
-            except Exception:
-                self._remove(number)
-                raise
+            value = self._read(number, message)
             if matches(value):
                 self._remove(number)
                 return value, start
