@@ -32,11 +32,13 @@ class Crowd:
     def __init__(self) -> None:
         self.kibibytes = 0.0
         """What each of the last crowd took, of the memory of all processes of the node."""
+        self._idle = 0.0
 
     def spawned(self) -> float:
         """How many a second: those that were spawned last, in each runner, answer once all are there."""
         with told(answers, 2 * _cores()):
-            before, began = _pss(), time.perf_counter()
+            self._idle = self._idle or _pss()  # what an earlier crowd leaves behind counts as well
+            began = time.perf_counter()
             crowd = [pysh.spawn(waits) for _ in range(CROWD)]
             last = [pysh.spawn(answers) for _ in range(4 * _cores())]
             for process in last:
@@ -44,7 +46,7 @@ class Crowd:
             for _ in last:
                 pysh.receive("here", timeout=SECONDS)
             taken = time.perf_counter() - began
-            self.kibibytes = (_pss() - before) / CROWD / 1024
+            self.kibibytes = (_pss() - self._idle) / CROWD / 1024
             assert len(pysh.processes()) == 1 + CROWD + len(last) + 2 * _cores(), "some are not there"
             end(crowd + last)
         return CROWD / taken
