@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MOST = 4096
 """How many a runner may hold."""
+BEHIND = 4096
+"""How many processes may wait for an apartment to begin them; while more do, no numbers are granted."""
 
 
 class Grants:
@@ -24,6 +26,7 @@ class Grants:
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._held: dict[int, set[int]] = {}
+        self._waiting: list[tuple[Link, Frame, int]] = []
 
     def grant(self, link: Link, count: int) -> list[int]:
         """Up to `count` numbers, for the runner at `link`."""
@@ -31,6 +34,18 @@ class Grants:
         granted = [self._node.next_number() for _ in range(min(count, MOST - len(held)))]
         held.update(granted)
         return granted
+
+    def ask(self, link: Link, frame: Frame, count: int) -> None:
+        """Answer a REQUEST for numbers, once no apartment is far behind: who runs out of them waits meanwhile."""
+        self._waiting.append((link, frame, count))
+        self.go_on()
+
+    def go_on(self) -> None:
+        """An apartment is less far behind than it was."""
+        if self._waiting and self._node.work.tenancy.apartments.behind <= BEHIND:
+            waiting, self._waiting = self._waiting, []
+            for link, frame, count in waiting:
+                self._node.reply(frame, {"ok": self.grant(link, count)})
 
     def take(self, link: Link | None, number: int) -> bool:
         """Whether the runner at `link` holds that number; not any more, then."""
@@ -43,13 +58,15 @@ class Grants:
     def closed(self, link: int) -> None:
         """A link is gone: what was granted there is never used."""
         self._held.pop(link, None)
+        self._waiting = [asked for asked in self._waiting if asked[0].number != link]
 
 
-def _numbers(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+def _numbers(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     """What is asked for by a REQUEST; see `requests`."""
     if link is None or link.session is not None or node.stopping or node.drain.refuses(frame.source):
         return {"ok": []}
-    return {"ok": node.work.grants.grant(link, int(asked["count"]))}
+    node.work.grants.ask(link, frame, int(asked["count"]))
+    return None
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {"numbers": _numbers}

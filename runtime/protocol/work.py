@@ -210,6 +210,7 @@ class Work:
         if step.worker in self.tenancy.apartments:
             if job.complete:
                 job.chunks = []  # it moves no more
+                self.tenancy.apartments.sent(step.worker)
             return
         if not job.complete:
             # It takes no slot while its arguments come: its sender may be slow.

@@ -6,6 +6,7 @@ Its end is that of the tasks it made, too, and is told once all of them are gone
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,10 @@ AGAIN, TRIES = 0.04, 10
 """Seconds after which a process that has to be gone is cancelled again, and how often."""
 LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
+TOLD = 256
+"""The hub is told of so many processes that have begun at once."""
+SELDOM = 10_000
+"""Objects that are made before it is looked for garbage among them: most of those of a process live as long as it."""
 BEHIND, PIECE = 1 << 20, 64 * 1024
 """Bytes of output that may wait for the hub before whoever prints waits for it too, and that go in one frame."""
 
@@ -39,6 +44,7 @@ class Apartment:
         self._loop = asyncio.new_event_loop()
         self._client.loop = self._loop
         self._arrived: list[tuple[Tenant, Buffer, Mapping[str, Any]]] = []
+        self._begun = 0  # of which the hub was not told
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
         self._loop.set_default_executor(_Threads())
@@ -50,6 +56,7 @@ class Apartment:
 
     def serve(self) -> NoReturn:
         """Run the loop until the hub closes the connection."""
+        gc.set_threshold(SELDOM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody here is meant by it alone
         signal.signal(signal.SIGUSR1, self._suspected)
         faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
@@ -78,6 +85,10 @@ class Apartment:
         arrived, self._arrived = self._arrived, []
         for tenant, payload, options in arrived:
             self._begin(tenant, payload, options)
+        self._begun += len(arrived)
+        if self._begun >= TOLD:
+            self._client.post(Kind.ALIVE, LOCAL, credit=self._begun)
+            self._begun = 0
 
     def _begin(self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any]) -> None:
         try:

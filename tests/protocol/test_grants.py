@@ -22,9 +22,9 @@ class Office:
         for link in (1, 2):
             self.node.opened(link, Hello("program", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0)
         self.refs = 0
-        self._act()
+        self.act()
 
-    def _act(self) -> None:
+    def act(self) -> None:
         for action in self.node.take():
             if isinstance(action, actions.Write):
                 data = b"".join(bytes(each) for each in action.buffers)
@@ -37,8 +37,23 @@ class Office:
         frame = Frame(kind, me, dest, self.refs, meta=pack(meta) if meta else b"", payload=payload)
         self.got.clear()
         self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
-        self._act()
+        self.act()
         return self.got.get(link, [])
+
+    def fill(self, count: int) -> None:
+        """So many processes wait for the first apartment."""
+        while count > 0:
+            numbers = self.granted(1, min(count, grants.MOST))
+            for number in numbers:
+                self.spawn(1, number)
+            count -= len(numbers)
+
+    def begins(self, link: int, count: int) -> None:
+        """The apartment at `link` says that it has begun so many."""
+        frame = Frame(Kind.ALIVE, Pid(HERE, HUB), ME, credit=count)
+        self.got.clear()
+        self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
+        self.act()
 
     def granted(self, link: int, count: int) -> list[int]:
         [reply] = self.says(link, Kind.REQUEST, meta={"verb": "numbers", "count": count})
@@ -103,3 +118,25 @@ def test_ties_of_a_process_with_a_granted_number_hold_from_its_first_moment() ->
     told = office.says(1, Kind.EXIT, Pid(HERE, number), {"reason": "kill"})
     [down] = [frame for frame in told if frame.kind == Kind.DOWN]
     assert (down.ref, down.source.number, down.options()["reason"]) == (ref, number, "killed")
+
+
+def test_no_numbers_are_granted_while_an_apartment_is_far_behind() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.begins(9, 1)
+    assert office.got.get(1) is None
+    office.begins(9, 1)
+    [reply] = office.got[1]
+    assert len(reply.options()["ok"]) == 4
+
+
+def test_an_apartment_that_dies_holds_up_nobody() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.node.work.exited(1, {"signal": "SIGKILL"}, 0)
+    office.act()
+    assert [len(frame.options()["ok"]) for frame in office.got[1] if frame.kind == Kind.REPLY] == [4]
