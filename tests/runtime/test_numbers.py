@@ -1,15 +1,16 @@
 """The process numbers that a runner holds: when more are asked for, and what is spawned with them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from pysh.runtime import api
 from pysh.runtime.process import spawned_at_once
 from pysh.runtime.protocol.frames import CHUNK, Kind
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.numbers import FEWEST, MOST, Numbers
-from tests.runtime.hub_end import HERE, N2, WORKER, HubEnd, hub_end
+from tests.runtime.hub_end import DEADLINE, HERE, N2, WORKER, HubEnd, hub_end
 
 
 @pytest.fixture
@@ -69,9 +70,12 @@ def test_a_process_with_a_number_is_there_at_once_and_its_monitor_has_the_ref_of
 def test_what_may_be_refused_is_waited_for(hub: HubEnd, options: dict[str, object]) -> None:
     hub.client.numbers.take()
     grant(hub, 100)
-    hub.serve()
-    process = api.spawn(child, **options)  # type: ignore[arg-type]  # any options
-    assert process.pid.number < 100
+    with ThreadPoolExecutor() as pool:
+        spawned = pool.submit(api.spawn, child, **options)  # type: ignore[arg-type]  # any options
+        asked = hub.expect(Kind.SPAWN)
+        assert asked.dest.number == HUB
+        hub.stage(asked, "accepted")
+        assert spawned.result(DEADLINE).pid.number == WORKER.number
     assert hub.client.numbers.take() == 100
 
 
