@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
-from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
+from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, refuse_not_yet
 from pysh.runtime.messages import Dest
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
@@ -202,6 +202,8 @@ def spawn_all(
 
 def ties(name: str | None, link: bool, monitor: bool) -> Ties:
     """What `spawn` says of a process besides what it runs. Raises `TypeError` or `ValueError`."""
+    if name is None and not (link or monitor):
+        return NO_TIES
     return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 

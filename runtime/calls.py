@@ -133,6 +133,8 @@ class Call:
 
 def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
     """What was asked for of a worker of its own. Raises `TypeError` or `ValueError`."""
+    if not isolate and memory is None and cpu is None:
+        return SHARED
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
     if memory is not None and not LEAST_MEMORY <= memory < 2**62:

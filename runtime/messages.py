@@ -39,11 +39,18 @@ def send(dest: Dest, message: Any) -> Iterable[Waiter]:
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)
     if client.hands_over(pid, payload):
         return ()
+    if client.room(pid, name) is None:
+        _post(client, pid, name, payload)
+        return ()
     return _posted(client, pid, name, payload)
 
 
 def _posted(client: Client, pid: Pid, name: str, payload: Payload) -> Steps[None]:
     yield from until_room(client, pid, name)
+    _post(client, pid, name, payload)
+
+
+def _post(client: Client, pid: Pid, name: str, payload: Payload) -> None:
     client.check_known(pid.incarnation)
     client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
 
