@@ -1,4 +1,7 @@
-"""`python -m benchmarks`: every row, interleaved with the peers, as a table to stdout and to results.json."""
+"""`python -m benchmarks [ROW ...]`: every row, or those, interleaved with the peers, as a table to stdout.
+
+All of them go to results.json as well.
+"""
 
 import importlib.util
 import json
@@ -8,7 +11,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from benchmarks import erlang, memory, ssh, starts
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.rows import ROWS, Measured
 from benchmarks.table import table
+from benchmarks.work import Taken
 
 ROUNDS = 5
 SECONDS = 100.0
@@ -25,7 +29,7 @@ RESULTS = Path(__file__).with_name("results.json")
 IMPORTED = {"dask": "distributed"}
 """What a contestant imports, where that is not its name."""
 NOTES = {("dask", "call"): "30 calls a run", ("dask", "tasks"): "1,000 tasks a run"}
-TAKEN: dict[str, dict[str, Callable[[], float]]] = {
+TAKEN: dict[str, dict[str, Callable[[], Taken]]] = {
     "prompt": {"pysh": starts.prompt_of_pysh, "iex": starts.prompt_of_iex},
     "one-liner": {"pysh": starts.one_liner},
     "one-liner with a call": {"pysh": starts.one_liner_with_call},
@@ -38,21 +42,30 @@ ASKED = {
     "tasks": ("pysh", "rpyc", "execnet", "erpc", "dask", "ray"),
     "bulk": ("pysh", "execnet", "erpc", "dask", "ray"),
     "busy call": ("pysh",),
+    "spawn": ("pysh", "erlang"),
+    "spawn memory": ("pysh", "erlang"),
+    "send mates": ("pysh", "erlang"),
+    "send runners": ("pysh",),
+    "send nodes": ("pysh", "erlang"),
+    "worker killed": ("pysh",),
+    "hub killed": ("pysh",),
 }
 """The rows that contestants answer, each in a process of its own that lasts."""
-Sample = Callable[[], float]
+ERLANG = ("erpc", "erlang")
+"""What Erlang is called beside pysh: its calls, and all of it."""
+Sample = Callable[[], Taken]
 
 
 @contextmanager
-def contestant(name: str) -> Iterator[Callable[[str], float]]:
+def contestant(name: str) -> Iterator[Callable[[str], Taken]]:
     """A contestant's process: give it the name of a piece of work, and it takes a sample."""
-    command = erlang.ERPC if name == "erpc" else [sys.executable, "-m", "benchmarks.contestants", name]
+    command = erlang.ERPC if name in ERLANG else [sys.executable, "-m", "benchmarks.contestants", name]
     env = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdin is not None and process.stdout is not None
         asked, answers = process.stdin, process.stdout
 
-        def sample(work: str) -> float:
+        def sample(work: str) -> Taken:
             print(work, file=asked, flush=True)
             if not select.select([answers], [], [], SECONDS)[0]:
                 process.send_signal(signal.SIGABRT)  # a Python says then where it stands
@@ -60,7 +73,7 @@ def contestant(name: str) -> Iterator[Callable[[str], float]]:
             line = answers.readline()
             if not line:
                 sys.exit(f"the benchmark of {name} ended early")
-            return float(line)
+            return [*map(float, line.split())]
 
         yield sample
         asked.close()
@@ -85,28 +98,35 @@ def interleaved(work: str, takes: dict[str, Sample]) -> Measured:
     return measured
 
 
-def measure() -> Iterator[Measured]:
-    """Every row."""
+def measure(chosen: Collection[str]) -> Iterator[Measured]:
+    """Every row that is `chosen`."""
     with erlang.names():
         for work, takes in TAKEN.items():
-            yield interleaved(work, {name: take for name, take in takes.items() if present(name)})
+            if work in chosen:
+                yield interleaved(work, {name: take for name, take in takes.items() if present(name)})
         with ExitStack() as stack:
-            names = dict.fromkeys(name for names in ASKED.values() for name in names if present(name))
+            asked = {work: names for work, names in ASKED.items() if work in chosen}
+            names = dict.fromkeys(name for names in asked.values() for name in names if present(name))
             running = {name: stack.enter_context(contestant(name)) for name in names}
-            for work, wanted in ASKED.items():
+            for work, wanted in asked.items():
                 yield interleaved(work, {name: partial(running[name], work) for name in wanted if name in names})
-    if ssh.there():
+    if any(work.startswith("ssh") for work in chosen) and ssh.there():
         with ssh.takes() as rows:
             for work, takes in rows.items():
-                yield interleaved(work, takes)
+                if work in chosen:
+                    yield interleaved(work, takes)
 
 
 def main() -> None:
-    """Measure everything, print the table, write the figures."""
-    measured = list(measure())
+    """Measure everything, or the rows that are named, print the table, and write the figures of all."""
+    chosen = sys.argv[1:] or list(ROWS)
+    if unknown := [work for work in chosen if work not in ROWS]:
+        sys.exit(f"there is no row {unknown[0]!r}; there are: {', '.join(ROWS)}")
+    measured = list(measure(chosen))
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
     record = {"machine": machine, "runs": ROUNDS, "rows": [each.record() for each in measured]}
-    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    if not sys.argv[1:]:
+        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
     print(f"{machine}; medians of {ROUNDS} interleaved runs (min-max)\n\n{table(measured)}")
 
 

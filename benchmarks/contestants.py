@@ -1,8 +1,9 @@
 """One contestant a process: `python -m benchmarks.contestants NAME` reads the name of a piece of work
-a line from stdin, takes one sample of it and answers with one number a line.
+a line from stdin, takes a sample of it and answers with a line of numbers: one, or several samples of a kind.
 
 call: microseconds of one call, the median of a few hundred.  busy call: milliseconds of one beside much
-else.  tasks: tasks a second.  bulk: MB a second.
+else.  tasks: tasks a second.  bulk: MB a second.  spawn, send: processes and messages a second.  killed:
+milliseconds of one death, twenty of them.
 """
 
 import contextlib
@@ -13,8 +14,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from benchmarks import many
+from benchmarks import deaths, many
 from benchmarks.peers import PEERS
+from benchmarks.processes import Crowd, messages
 from benchmarks.work import BIG, Work, busy_calls, calls, inc, megabytes, tasks_a_second
 
 PYSH = [sys.executable, "-m", "pysh"]
@@ -46,8 +48,16 @@ def pysh_() -> Iterator[Work]:
                 def move() -> object:
                     return pysh.call(lambda data: len(data), BIG, on=there)
 
+                crowd = Crowd()
                 yield {
                     "call": lambda: calls(one),
+                    "spawn": crowd.spawned,
+                    "spawn memory": lambda: crowd.kibibytes,
+                    "send mates": lambda: messages(mates=True),
+                    "send runners": lambda: messages(mates=False),
+                    "send nodes": lambda: messages(there),
+                    "worker killed": lambda: deaths.workers(there),
+                    "hub killed": deaths.hubs,
                     "busy call": lambda: busy_calls(one, move),
                     "tasks": lambda: tasks_a_second(tasks),
                     "bulk": lambda: megabytes(move),
@@ -63,7 +73,8 @@ def main() -> None:
     """Answer until stdin ends."""
     with CONTESTANTS[sys.argv[1]]() as work:
         for line in sys.stdin:
-            print(work[line.strip()](), flush=True)
+            taken = work[line.strip()]()
+            print(*(taken if isinstance(taken, list) else [taken]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 # Erlang's side: reads the name of a piece of work a line, takes one sample, prints one number.
 # Two nodes in two processes, over TCP on this machine; they share a cookie and encrypt nothing.
 
-defmodule Erlang do
+{:module, _, code, _} = defmodule Erlang do
   @calls 300
   @tasks 20_000
+  @crowd 100_000
+  @messages 100_000
 
-  def start do
+  def start(code) do
     args = ['-setcookie', Atom.to_charlist(Node.get_cookie()), '-kernel', 'inet_dist_use_interface', '{127,0,0,1}']
     {:ok, _peer, there} = :peer.start_link(%{name: :there, host: 'localhost', args: args})
+    {:module, Erlang} = :erpc.call(there, :code, :load_binary, [Erlang, 'erlang.exs', code])
     answer(there, :crypto.strong_rand_bytes(64 * 1024 * 1024))
   end
 
@@ -38,10 +41,43 @@ defmodule Erlang do
     size / 1.0e6 / taken
   end
 
-  defp seconds(fun) do
-    {microseconds, _} = :timer.tc(fun)
-    max(microseconds, 1) / 1.0e6
+  defp sample("spawn", _there, _big) do
+    {taken, crowd} = timed(fn -> crowd() end)
+    Enum.each(crowd, &send(&1, :end))
+    @crowd / taken
+  end
+
+  defp sample("spawn memory", _there, _big) do
+    :erlang.garbage_collect()
+    before = :erlang.memory(:processes)
+    crowd = crowd()
+    taken = :erlang.memory(:processes) - before
+    Enum.each(crowd, &send(&1, :end))
+    taken / @crowd / 1024
+  end
+
+  defp sample("send mates", _there, _big), do: messages(node())
+  defp sample("send nodes", there, _big), do: messages(there)
+
+  defp crowd, do: for _ <- 1..@crowd, do: spawn(fn -> receive do :end -> :ok end end)
+
+  defp messages(where) do
+    counter = :erlang.spawn(where, Erlang, :count, [@messages, self()])
+    @messages / seconds(fn ->
+      for number <- 1..@messages, do: send(counter, number)
+      receive do :all -> :ok end
+    end)
+  end
+
+  def count(0, boss), do: send(boss, :all)
+  def count(left, boss), do: (receive do _ -> count(left - 1, boss) end)
+
+  defp seconds(fun), do: elem(timed(fun), 0)
+
+  defp timed(fun) do
+    {microseconds, value} = :timer.tc(fun)
+    {max(microseconds, 1) / 1.0e6, value}
   end
 end
 
-Erlang.start()
+Erlang.start(code)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.rows import Measured
+from benchmarks.rows import Measured, percentile
 
 
 def table(measured: Sequence[Measured]) -> str:
@@ -14,10 +14,12 @@ def table(measured: Sequence[Measured]) -> str:
 
 
 def _figure(measured: Measured, name: str) -> str:
-    """Median, with min and max."""
-    values, unit = measured.samples[name], measured.row.unit
-    low, middle, high = (f"{value:,.0f}" for value in (min(values), median(values), max(values)))
-    return f"{middle}{'' if unit.startswith('/') else ' '}{unit} ({low}-{high})"
+    """Median, with min and max, and the other percentiles that are judged."""
+    values, unit, digits = measured.samples[name], measured.row.unit, measured.row.digits
+    low, middle, high = (f"{value:,.{digits}f}" for value in (min(values), median(values), max(values)))
+    others = sorted({goal.percent for goal in measured.row.goals} - {50})
+    judged = "".join(f", p{percent} {percentile(values, percent):,.{digits}f}" for percent in others)
+    return f"{middle}{'' if unit.startswith('/') else ' '}{unit} ({low}-{high}{judged})"
 
 
 def _peers(measured: Measured) -> str:

@@ -9,8 +9,10 @@ from threading import Thread
 CALLS = 300
 TASKS = 20_000
 BIG = os.urandom(64 << 20)
-Work = dict[str, Callable[[], float]]
-"""The name of a piece of work to what takes one sample of it."""
+Taken = float | list[float]
+"""One sample, or several of a kind."""
+Work = dict[str, Callable[[], Taken]]
+"""The name of a piece of work to what takes samples of it."""
 
 
 def timed(do: Callable[[], object]) -> float:

@@ -204,7 +204,7 @@ async def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
     for room in messages.send(dest, message, full):
         try:
             async with asyncio.timeout(messages.ROOM_SECONDS):
-                await room.future()
+                await room
         except TimeoutError:
             raise messages.in_vain(dest) from None
 
@@ -212,7 +212,8 @@ async def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
 async def receive(match: Any = None, timeout: float | None = None) -> Any:
     """The first message that matches."""
     check_timeout(timeout)
-    return await drive(messages.receive(match), timeout)
+    message, steps = messages.received(match)
+    return message if steps is None else await drive(steps, timeout)
 
 
 async def flush() -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
-from pysh.runtime.calls import Fn, Ties, apart, check_timeout, refuse_not_yet
+from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, refuse_not_yet
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
@@ -181,7 +181,8 @@ def spawn(
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
 
-    It is registered there as `name`, linked to the process that runs here with `link`, and watched with
+    An `async def` without a name is certain to be accepted on this node, and may not have been yet. It is registered
+    there as `name`, linked to the process that runs here with `link`, and watched with
     `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
     terminal of its owner. A `def` has a worker to itself, an `async def` shares a runner with others, unless
     `isolate`, `memory` or `cpu` give it one, as for `task`. Raises `PyshError` where the name is taken; nothing
@@ -202,6 +203,8 @@ def spawn_all(
 
 def ties(name: str | None, link: bool, monitor: bool) -> Ties:
     """What `spawn` says of a process besides what it runs. Raises `TypeError` or `ValueError`."""
+    if name is None and not (link or monitor):
+        return NO_TIES
     return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 

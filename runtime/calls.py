@@ -79,6 +79,11 @@ class Call:
             self.by_value = not _is_importable(fn)
             self.spec = (None, _is_async(fn))
 
+    @property
+    def shares_a_runner(self) -> bool:
+        """Whether its process is one of many in a runner, unless it is to be isolated."""
+        return self.spec[1]
+
     def check(self, info: NodeInfo) -> None:
         """Raise `VersionSkew` if this call cannot run on that node."""
         if self.by_value and info.python and info.python != PYTHON:
@@ -128,6 +133,8 @@ class Call:
 
 def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
     """What was asked for of a worker of its own. Raises `TypeError` or `ValueError`."""
+    if not isolate and memory is None and cpu is None:
+        return SHARED
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
     if memory is not None and not LEAST_MEMORY <= memory < 2**62:

@@ -1,14 +1,15 @@
 """The verbs between processes: messages, links, monitors, exit signals and names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from pysh.runtime.errors import MailboxFull, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
+from pysh.runtime.payload import dumps
 from pysh.runtime.process import Actor, Down, Exit, Process
 from pysh.runtime.protocol.frames import CHUNK, Kind
 from pysh.runtime.protocol.relations import REASON
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.mailbox import MISSING, Mailbox, matcher
 from pysh.runtime.runner.waiting import Steps, Waiter, may_block
@@ -35,10 +36,11 @@ Full = Literal["wait", "error", "drop"]
 FULL = ("wait", "error", "drop")
 
 
-def send(dest: Dest, message: Any, full: Full = "wait") -> Steps[None]:
-    """Post `message` to a process, once there is room, or what `full` says where there is none."""
-    from pysh.runtime.payload import dumps
+def send(dest: Dest, message: Any, full: Full = "wait") -> Iterable[Waiter]:
+    """Post `message` to a process; what to wait for before, one after the other, while its mailbox has no room.
 
+    With another `full` there is nothing to wait for: the message is refused then, or dropped.
+    """
     if full not in FULL:
         raise ValueError(f'full= takes "wait", "error" or "drop", not {full!r}; nothing was sent')
     client = current()
@@ -47,14 +49,27 @@ def send(dest: Dest, message: Any, full: Full = "wait") -> Steps[None]:
     if name and len(payload) > CHUNK:
         text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)
-    if full == "wait":
-        yield from until_room(client, pid, name)
+    if client.hands_over(pid, payload):
+        return ()
+    if full == "wait" and client.room(pid, name) is not None:
+        return _posted(client, pid, name, payload)
     client.check_known(pid.incarnation)
     if full != "wait" and (why := client.no_room(pid, name)):
         if full == "error":
             raise MailboxFull(str(dest), text=f"no room for a message to {dest}: {why}; it was not sent")
         client.leave_out(pid, name, why)
-        return
+    else:
+        _post(client, pid, name, payload)
+    return ()
+
+
+def _posted(client: Client, pid: Pid, name: str, payload: Payload) -> Steps[None]:
+    yield from until_room(client, pid, name)
+    client.check_known(pid.incarnation)
+    _post(client, pid, name, payload)
+
+
+def _post(client: Client, pid: Pid, name: str, payload: Payload) -> None:
     client.post(Kind.SEND, pid, ref=client.next_ref(), meta={"to": name} if name else None, payload=payload)
 
 
@@ -64,7 +79,7 @@ def until_room(client: Client, pid: Pid, name: str = "") -> Steps[None]:
         yield room
 
 
-def while_received(steps: Steps[None], dest: Dest) -> None:
+def while_received(steps: Iterable[Waiter], dest: Dest) -> None:
     """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
     for room in steps:
         if not may_block():
@@ -102,14 +117,27 @@ def pid_of(process: Any) -> Pid:
 def receive(match: Any) -> Steps[Any]:
     """The next message that matches, once there is one."""
     client = current()
-    message = yield from taken(client, client.mailbox, matcher(match))
+    return taken(client, client.mailbox, matcher(match), told=True)
+
+
+def received(match: Any) -> tuple[Any, Steps[Any] | None]:
+    """The next message that matches, if it has come; else `MISSING`, and what to run for it."""
+    client = current()
+    mailbox, matches = client.mailbox, matcher(match)
+    message, start = mailbox.take(matches)
+    if message is MISSING:
+        return message, taken(client, mailbox, matches, start, told=True)
     client.received()
-    return message
+    return message, None
 
 
-def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool]) -> Steps[Any]:
-    """The next message in `mailbox` for which `matches` is true, once there is one."""
-    start = 0
+def taken(
+    client: Client, mailbox: Mailbox, matches: Callable[[Any], bool], start: int = 0, *, told: bool = False
+) -> Steps[Any]:  # fmt: skip
+    """The next message in `mailbox` for which `matches` is true, once there is one; is the hub `told` of it?
+
+    None of those below number `start` is one.
+    """
     while True:
         waiter = Waiter(client)
         # Announced before the look, so that no message comes unseen between the two.
@@ -117,6 +145,8 @@ def taken(client: Client, mailbox: Mailbox, matches: Callable[[Any], bool]) -> S
         try:
             message, start = mailbox.take(matches, start)
             if message is not MISSING:
+                if told:
+                    client.received()
                 return message
             client.check_open()
             yield waiter

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.node import Node
-from pysh.runtime.protocol.frames import Frame, Kind
+from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Payload, Pid, shown
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import View
@@ -133,6 +133,15 @@ def record(frame: Frame, view: View) -> Down | Exit:
     source, reason = frame.source, str(frame.options().get("reason", ""))
     process = Process(source, view.name_of(source.incarnation))
     return Down(frame.ref, process, reason) if frame.kind == Kind.DOWN else Exit(process, reason)
+
+
+def spawned_at_once(client: Client, meta: bytes, payload: Payload, *, monitored: bool) -> Process | None:
+    """A process of this node that need not be waited for, as its number is granted; None where that cannot be."""
+    if type(payload) is not bytes or len(payload) > CHUNK or not (number := client.numbers.take()):
+        return None
+    pid, ref = Pid(client.incarnation, number), client.next_ref()
+    client.post(Kind.SPAWN, pid, ref=ref, meta=meta, payload=payload, in_a_row=True)
+    return Process(pid, client.name, ref if monitored else 0)
 
 
 class Spawning:

@@ -137,7 +137,7 @@ class Task:
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.waiter.done:
-            yield from self.waiter.future().__await__()
+            yield from self.waiter.__await__()
         return self._get()
 
     def outcome(self) -> BaseException | None:

@@ -10,7 +10,7 @@ from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
-from pysh.runtime.process import Process, Spawning
+from pysh.runtime.process import Process, Spawning, spawned_at_once
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import expand, node_host
 from pysh.runtime.protocol.terms import HUB, BadName, Payload, Pid, check_node, split_name
@@ -309,7 +309,7 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
-    """A process on one node, once it is accepted there."""
+    """A process on one node, once it is accepted there, or is certain to be."""
     refuse_not_yet(kwargs)
     return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS), on, ties, apart))
 
@@ -319,6 +319,10 @@ def spawn_call(call: Call, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[P
     client = current()
     info = choose(client, on)
     call.check(info)
+    if info.incarnation == client.incarnation and call.shares_a_runner and not (ties.name or apart.isolate):
+        meta = _meta(client, call, ties, apart)
+        if (made := spawned_at_once(client, meta, call.payload, monitored=ties.monitor)) is not None:
+            return made
     process: Process = yield _spawned(client, info, call, ties, apart)
     return process
 
@@ -346,8 +350,12 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
 
 def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties, apart: Apart) -> Waiter:
     spawning = Spawning(client, info.hub, monitored=ties.monitor)
-    spawning.submit(call.meta(owner_of(client), "process", ties=ties, apart=apart), call.payload)
+    spawning.submit(_meta(client, call, ties, apart), call.payload)
     return spawning.waiter
+
+
+def _meta(client: Client, call: Call, ties: Ties, apart: Apart) -> bytes:
+    return call.meta(owner_of(client), "process", ties=ties, apart=apart)
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:

@@ -1,5 +1,6 @@
 """`python -m pysh.runtime.hub FD`: be a node's hub; who started it speaks first, on FD."""
 
+import gc
 import json
 import os
 import secrets
@@ -14,6 +15,9 @@ from pysh.runtime.hub.core_zip import core_zip
 from pysh.runtime.hub.discovery import Claim, NameTaken, claim
 from pysh.runtime.hub.runners import Runners
 from pysh.transports.base import TransportError
+
+SELDOM = 10_000
+"""Objects that are made before it is looked for garbage among them: a hub makes few that refer to each other."""
 
 
 def read_line(sock: socket.socket) -> bytes:
@@ -56,6 +60,8 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
     import asyncio
 
     from pysh.runtime.hub.server import Server
+
+    gc.set_threshold(SELDOM)
 
     async def serve() -> str:
         server = Server(config, held, runners)

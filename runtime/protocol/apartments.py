@@ -12,10 +12,11 @@ from pysh.runtime.protocol.pool import Fork, Run, Step
 class Apartment:
     """What is known of one: how many live there, and who waits until it is up."""
 
-    __slots__ = ("condemned", "ready", "tenants", "waiting")
+    __slots__ = ("behind", "condemned", "ready", "tenants", "waiting")
 
     def __init__(self) -> None:
         self.tenants = 0
+        self.behind = 0  # processes that it was sent and has not begun
         self.waiting: list[int] = []
         self.ready = False
         self.condemned = False  # it may be about to be evicted
@@ -40,12 +41,30 @@ class Apartments:
         apartment = self._apartments.get(number)
         return apartment.tenants if apartment is not None else 0
 
+    @property
+    def behind(self) -> int:
+        """How many processes wait to begin in the apartment that is furthest behind."""
+        return max((apartment.behind for apartment in self._apartments.values()), default=0)
+
+    def sent(self, number: int) -> None:
+        """A process was sent there."""
+        self._apartments[number].behind += 1
+
+    def begun(self, number: int, count: int) -> None:
+        """So many more have begun there, among them perhaps some whose arguments came in pieces."""
+        if (apartment := self._apartments.get(number)) is not None:
+            apartment.behind = max(0, apartment.behind - count)
+
     def move_in(self, job: int) -> tuple[int, list[Step]]:
         """Process `job` moves in: where, and the steps to take now."""
-        sound = [number for number, apartment in self._apartments.items() if not apartment.condemned]
-        number = min(sound, key=self.tenants, default=0)
+        number = sound = 0
+        for each, apartment in self._apartments.items():
+            if not apartment.condemned:
+                sound += 1
+                if not number or apartment.tenants < self._apartments[number].tenants:
+                    number = each
         steps: list[Step] = []
-        if not number or (self.tenants(number) and len(sound) < self.size):
+        if not number or (self._apartments[number].tenants and sound < self.size):
             number = next(self._numbers)
             self._apartments[number] = Apartment()
             steps.append(Fork(number, apartment=True))

@@ -1,7 +1,8 @@
 """What a node was asked to run, from its acceptance until its result was fetched."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED, Outflow
@@ -21,11 +22,17 @@ _ASKED = {
     "owner": (list, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
+_NONE: list[Any] = []
+"""What a job has of what most jobs have none of, never changed: there are many jobs."""
 
 
-def asked_for(frame: Frame) -> dict[str, Any]:
-    """What a SPAWN asks for. Raises `FrameError` for what cannot be: it is looked at as long as the job is known."""
-    options = frame.options()
+@lru_cache(maxsize=64)
+def asked_for(meta: bytes) -> Mapping[str, Any]:
+    """What the meta of a SPAWN asks for, to be read only; most come with the same, and share this.
+
+    Raises `FrameError` for what cannot be: it is looked at as long as the job is known.
+    """
+    options = unpack(meta)
     if isinstance(options, dict) and all(isinstance(options.get(name), kinds) for name, kinds in _ASKED.items()):
         return options
     raise FrameError("a SPAWN that asks for what there is not")
@@ -36,6 +43,7 @@ class Job:
 
     __slots__ = (
         "accepted_at",
+        "awaited",
         "born",
         "by",
         "cancel",
@@ -72,16 +80,16 @@ class Job:
         "worker",
     )
 
-    def __init__(self, number: int, key: Ref, owner: Pid, options: dict[str, Any], meta: bytes, now: float) -> None:
+    def __init__(self, number: int, key: Ref, owner: Pid, options: Mapping[str, Any], meta: bytes, now: float) -> None:
         self.number = number
         self.key = key
         self.owner = owner
         self.options = options
         self.meta = meta
         self.function = b""  # the pickle of one that is named by text, as the shell had published it then
-        self.chunks: list[Buffer] = []
+        self.chunks: list[Buffer] = _NONE  # of the arguments, until nothing can need them any more
         self.size = 0
-        self.messages: list[Frame] = []
+        self.messages: list[Frame] = _NONE  # that wait until it runs
         self.complete = False
         self.state = QUEUED
         self.worker: int | None = None
@@ -91,6 +99,7 @@ class Job:
         self.restored = False  # an earlier start of this node ran it
         self.accepted_at = now
         self.sent_at = self.ended_at = 0.0
+        self.awaited = True  # whoever asked waits to hear that it was accepted
         self.told = False
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
@@ -98,12 +107,12 @@ class Job:
         self.cancel: float | None = None
         self.reason = "cancel"
         self.exit = ""  # the reason of the exit signal that ends it
-        self.output: deque[bytes] = deque()
+        self.output: deque[bytes] | None = None
         self.kept = 0
         self.credit = PRINTED
         self.left_out = 0  # bytes of its output that nobody took
         self.flags = 0
-        self.result: list[Buffer] = []  # in chunks as it comes, then whole; none once it lies on disk
+        self.result: list[Buffer] = _NONE  # in chunks as it comes, then whole; none once it lies on disk
         self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
@@ -130,8 +139,25 @@ class Job:
             return bytes(self.result[0]).decode("utf-8", "replace") if self.is_process else "error"
         return {"TaskCancelled": SHUTDOWN, "WorkerDied": RUNNER_KILLED}.get(str(told.get("error")), "error")
 
+    def takes(self, chunk: Buffer) -> None:
+        """Some of its arguments came."""
+        self.chunks = self.chunks or []
+        self.chunks.append(chunk)
+
+    def holds(self, message: Frame) -> None:
+        """A message came before it runs."""
+        self.messages = self.messages or []
+        self.messages.append(message)
+
+    def ends(self, chunk: Buffer) -> None:
+        """Some of its result came."""
+        self.result = self.result or []
+        self.result.append(chunk)
+
     def keep_output(self, data: bytes) -> None:
         """Remember the last `KEPT_OUTPUT` bytes of what it printed."""
+        if self.output is None:
+            self.output = deque()
         self.output.append(data)
         self.kept += len(data)
         while self.kept - len(self.output[0]) >= KEPT_OUTPUT:
@@ -190,7 +216,7 @@ class Jobs:
     def printed(self, key: Ref) -> bytes | None:
         """The last that a job printed, also after its result was fetched; None if it is unknown."""
         job = self._by_key.get(key) or self._printed.get(key)
-        return b"".join(job.output) if job is not None else None
+        return b"".join(job.output or ()) if job is not None else None
 
     def owner(self, number: int) -> Pid | None:
         """Who owns job `number`, also a while after its end; None for what is no job."""

@@ -56,9 +56,9 @@ OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE})
 INTERCEPTED = frozenset({
     Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
     Kind.LINK, Kind.UNLINK, Kind.UNLINKED, Kind.EXIT, Kind.MONITOR, Kind.MONITORED, Kind.DEMONITOR, Kind.DOWN,
-    Kind.LOST, Kind.CALL, Kind.ANSWER,
+    Kind.LOST, Kind.CALL, Kind.ANSWER, Kind.SPAWN,
 })  # fmt: skip
-"""Kinds that a hub sees to also when they are for one of its processes."""
+"""Kinds that a hub sees to also when they are for one of its processes; a SPAWN is for one that is to be."""
 WAITS = frozenset((Kind.SEND, Kind.CALL))
 """What waits for its receiver, in a mailbox that has so much room and no more."""
 
@@ -176,6 +176,7 @@ class Node:
     def closed(self, number: int, reason: str, now: float, *, fault: bool = False) -> None:
         """A link is gone; by a `fault` of its other end, which broke the rules, if that is the reason."""
         self.now = now
+        self.work.grants.closed(number)
         link = self.links.pop(number, None)
         if link is None:
             return

@@ -1,6 +1,7 @@
 """Which processes live on a node, and what is known of each: plain data for whoever asks."""
 
 from collections.abc import Callable, Iterator
+from heapq import heapify, heappop
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Meta
@@ -17,10 +18,14 @@ SHELLS = ("evaluator", "program")
 
 def listed(node: "Node", after: int) -> Iterator[Meta]:
     """Those with a number above `after`, in their order: the shell or the program, and what was spawned."""
-    shells = {link.process: link for link in node.links.values() if link.role in SHELLS}
-    jobs = {job.number: job for job in node.work.jobs if job.is_process and job.state != DONE}
-    for number in sorted(number for number in (*shells, *jobs) if number > after):
-        yield _of_shell(node, shells[number]) if number in shells else _of_job(node, jobs[number])
+    shells = {link.process: link for link in node.links.values() if link.role in SHELLS and link.process > after}
+    jobs = [job for job in node.work.jobs if job.number > after and job.is_process and job.state != DONE]
+    numbers = [*shells, *(job.number for job in jobs)]
+    heapify(numbers)  # not sorted: there may be very many, and few of them fit into an answer
+    while numbers:
+        number = heappop(numbers)
+        job = node.work.jobs.get(number)
+        yield _of_shell(node, shells[number]) if job is None else _of_job(node, job)
 
 
 def described(node: "Node", number: int) -> Meta | None:

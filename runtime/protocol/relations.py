@@ -7,7 +7,7 @@ then what comes of it is ignored. (Erlang's unlink protocol: Erlang run-time sys
 Protocol", section "Link Protocol".)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Meta
@@ -89,7 +89,7 @@ class Relations:
         if self._lives(me):
             self._of(me.number).traps = on
 
-    def born(self, job: Pid, parent: Ref, options: dict[str, Any]) -> None:
+    def born(self, job: Pid, parent: Ref, options: Mapping[str, Any]) -> None:
         """`job` was spawned as `parent` says, and is tied to it from its first moment if `options` say so."""
         if options.get("link"):
             self.link(job, parent.owner)

@@ -299,7 +299,7 @@ def record(job: Job) -> dict[str, Any]:
         "flags": job.flags,
         "meta": job.result_meta,
         "size": job.length,
-        "output": b"".join(job.output),
+        "output": b"".join(job.output or ()),
     }
 
 

@@ -128,6 +128,7 @@ class Tenancy:
     def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
         """An apartment is gone. Who waited for it finds another one; all others are dead."""
         self.apartments.exited(apartment)
+        self._work.grants.go_on()
         self._asked.pop(apartment, None)
         self._told.discard(apartment)
         self._suspected.discard(apartment)
@@ -203,10 +204,12 @@ class Tenancy:
             self._node.actions.append(Signal(apartment, "SIGUSR2", False, 0))  # it dumps where it stands
 
     def answered(self, apartment: int, frame: Frame) -> None:
-        """Its loop runs; or a signal found it in the code of some process, which keeps the dead from leaving."""
+        """Its loop runs, and has begun some processes; or a signal found it in the code of one, which holds it."""
         if frame.ref:
             if frame.ref not in self._leaving:
                 self._spared(apartment)
             return
+        self.apartments.begun(apartment, frame.credit)
+        self._work.grants.go_on()
         self._asked.pop(apartment, None)
         self._told.discard(apartment)

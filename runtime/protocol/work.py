@@ -7,10 +7,11 @@ from itertools import count
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
+from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Signal
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.flow import Outflow
-from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, Kind, pack
+from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, FrameError, Kind, pack
+from pysh.runtime.protocol.grants import Grants
 from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.ladder import ladder
 from pysh.runtime.protocol.links import Link, addressed
@@ -19,7 +20,7 @@ from pysh.runtime.protocol.spool import Spool
 from pysh.runtime.protocol.stacks import Stacks
 from pysh.runtime.protocol.standing import Standing
 from pysh.runtime.protocol.tenancy import Tenancy
-from pysh.runtime.protocol.terms import Buffer, Pid, Ref
+from pysh.runtime.protocol.terms import HUB, Buffer, Pid, Ref
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -50,6 +51,7 @@ class Work:
         self.tenancy = Tenancy(self, cores, numbers)
         self.code = Code()
         self.workers: dict[int, Link] = {}
+        self.grants = Grants(node)
         self.spool = Spool(node)
         self.standing = Standing(node)
         self.stacks = Stacks(node)
@@ -71,7 +73,7 @@ class Work:
     def _spawn(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.asked(frame)
         if job is None:
-            job = self._accept(frame) if frame.meta else None  # the beginning alone says what is asked for
+            job = self._accept(link, frame) if frame.meta else None  # the beginning alone says what is asked for
             if job is None:
                 return
         if job.complete or job.state == DONE:
@@ -83,7 +85,7 @@ class Work:
             text = f"over {self._limit} bytes"
             self._fail(job, {"error": "NotSendable", "path": "arguments", "text": text, "executed": "no"})
             return
-        job.chunks.append(chunk)
+        job.takes(chunk)
         job.complete = not more
         if more or len(job.chunks) > 1:
             kind, credit = pack(Kind.SPAWN), len(chunk)
@@ -119,14 +121,19 @@ class Work:
                 self.finish(job)
         self.spool.lost(asked)
 
-    def _accept(self, frame: Frame) -> Job | None:
-        options = asked_for(frame)
+    def _accept(self, link: Link | None, frame: Frame) -> Job | None:
+        options = asked_for(frame.meta)
+        granted = frame.dest.number
+        if granted != HUB and not self.grants.take(link, granted):
+            raise FrameError(f"a SPAWN to number {granted}, which was not granted")
         owner = addressed(options["owner"]) if options.get("owner") else frame.source
-        job = Job(self.node.next_number(), Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
+        number = granted or self.node.next_number()
+        job = Job(number, Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
+        job.awaited = not granted
         job.by = self.node.members.name(owner.incarnation)
         self.jobs.add(job)
         name = options.get("fn") or ":"
-        if self.node.stopping or self.node.drain.refuses(frame.source):
+        if self.node.stopping or (job.awaited and self.node.drain.refuses(frame.source)):
             reason = "shutdown" if self.node.stopping else "draining"
             self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
         elif ":" in name:
@@ -142,7 +149,6 @@ class Work:
         return None
 
     def _enqueue(self, job: Job) -> None:
-        self.node.actions.append(Prepare("forkserver"))
         self.standing.changed()
         if not job.has_own_worker:
             small = job.complete and job.size < PREFETCHED
@@ -162,8 +168,9 @@ class Work:
         if not job.born:  # one whose worker died before it began comes here again
             job.born = True
             self.node.relations.born(self.pid(job), job.key, job.options)
-        stage = {"stage": "accepted", "pid": job.number}
-        self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+        if job.awaited:
+            stage = {"stage": "accepted", "pid": job.number}
+            self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
         self.follow(steps)
 
     def _place(self, job: Job) -> list[Step]:
@@ -202,6 +209,9 @@ class Work:
             self.node.write(link, message)
         job.messages = []
         if step.worker in self.tenancy.apartments:
+            if job.complete:
+                job.chunks = []  # it moves no more
+                self.tenancy.apartments.sent(step.worker)
             return
         if not job.complete:
             # It takes no slot while its arguments come: its sender may be slow.
@@ -214,7 +224,7 @@ class Work:
         job = self.jobs.get(number)
         if job is None or job.state != QUEUED or frame.kind not in HELD:
             return False
-        job.messages.append(frame)
+        job.holds(frame)
         return True
 
     def _began(self, job: Job) -> None:
@@ -276,7 +286,7 @@ class Work:
         job = self.jobs.get(frame.source.number)
         if job is None or job.state == DONE:
             return
-        job.result.append(frame.payload)
+        job.ends(frame.payload)
         job.flags |= frame.flags & ~Flag.MORE
         job.result_meta = job.result_meta or frame.meta
         if frame.flags & Flag.MORE:
@@ -538,7 +548,7 @@ class Work:
             self.cancelled(job, executed)
             self.finish(job)
             return
-        tail = b"".join(job.output)[-TAIL:].decode("utf-8", "replace")
+        tail = b"".join(job.output or ())[-TAIL:].decode("utf-8", "replace")
         self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": executed, **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:

@@ -6,6 +6,7 @@ Its end is that of the tasks it made, too, and is told once all of them are gone
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,10 @@ AGAIN, TRIES = 0.04, 10
 """Seconds after which a process that has to be gone is cancelled again, and how often."""
 LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
+TOLD = 256
+"""The hub is told of so many processes that have begun at once."""
+SELDOM = 10_000
+"""Objects that are made before it is looked for garbage among them: most of those of a process live as long as it."""
 BEHIND, PIECE = 1 << 20, 64 * 1024
 """Bytes of output that may wait for the hub before whoever prints waits for it too, and that go in one frame."""
 
@@ -37,6 +42,9 @@ class Apartment:
     def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
         self._client = Mates(sock, hello, secret)
         self._loop = asyncio.new_event_loop()
+        self._client.loop = self._loop
+        self._arrived: list[tuple[Tenant, Buffer, Mapping[str, Any]]] = []
+        self._begun = 0  # of which the hub was not told
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
         self._loop.set_default_executor(_Threads())
@@ -48,6 +56,7 @@ class Apartment:
 
     def serve(self) -> NoReturn:
         """Run the loop until the hub closes the connection."""
+        gc.set_threshold(SELDOM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody here is meant by it alone
         signal.signal(signal.SIGUSR1, self._suspected)
         faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
@@ -64,10 +73,22 @@ class Apartment:
 
     def _spawned(self, frame: Frame) -> None:
         options = options_of(frame.meta)
-        owner = options.get("owner")
-        tenant = Tenant(frame, Pid(*owner) if owner else frame.source)
-        self._client.moved_in(tenant)
-        self._loop.call_soon(self._begin, tenant, frame.payload, options)  # here nothing of the user's may run
+        client, owner = self._client, options.get("owner")
+        asked = client.known(frame.source), frame.ref
+        tenant = Tenant(Pid(client.incarnation, frame.dest.number), asked, Pid(*owner) if owner else asked[0])
+        client.moved_in(tenant)
+        if not self._arrived:
+            self._loop.call_soon(self._begin_all)  # here nothing of the user's may run
+        self._arrived.append((tenant, frame.payload, options))
+
+    def _begin_all(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for tenant, payload, options in arrived:
+            self._begin(tenant, payload, options)
+        self._begun += len(arrived)
+        if self._begun >= TOLD:
+            self._client.post(Kind.ALIVE, LOCAL, credit=self._begun)
+            self._begun = 0
 
     def _begin(self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any]) -> None:
         try:
@@ -77,7 +98,7 @@ class Apartment:
         except BaseException as error:
             self._leaves(tenant, error)
             return
-        tenant.task = self._loop.create_task(coroutine, context=tenant.context)
+        tenant.task = asyncio.Task(coroutine, loop=self._loop, name=options.get("label"), context=tenant.context)
         tenant.task.add_done_callback(partial(self._ended, tenant))
 
     def _ended(self, tenant: Tenant, task: "asyncio.Task[Any]") -> None:
@@ -98,12 +119,12 @@ class Apartment:
             flags, meta, _ = cancelled("yes")
         elif error is not None:
             flags, payload = Flag.ERROR, tenant.context.run(self._last_words, error)
-        for fd in tenant.printed:
+        for fd in tenant.printed or ():
             tenant.context.run(self._say, fd, "", True)
         self._stubborn.discard(tenant.pid.number)
         self._client.moved_out(tenant)
         who, ref = tenant.asked
-        self._client.post(Kind.RESULT, who, ref=ref, source=tenant.pid, flags=flags, meta=meta, payload=payload)
+        self._client.told(Frame(Kind.RESULT, tenant.pid, who, ref, flags, meta, payload))
 
     def _last_words(self, error: BaseException) -> bytes:
         try:
@@ -146,6 +167,8 @@ class Apartment:
         if tenant is None:
             os.write(fd, text.encode("utf-8", "backslashreplace"))
             return
+        if tenant.printed is None:
+            tenant.printed = {}
         said, tenant.printed[fd] = lines_of(tenant.printed.get(fd, "") + text, whole)
         data = said.encode("utf-8", "backslashreplace")
         for start in range(0, len(data), PIECE):

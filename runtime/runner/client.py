@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Protocol
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.protocol.frames import Frame, Kind, pack, parse
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.greet import greet
 from pysh.runtime.runner.mailbox import TOLD, TOLD_BYTES, Mailbox
+from pysh.runtime.runner.numbers import Numbers
 from pysh.runtime.runner.view import View
 from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
@@ -59,6 +60,7 @@ class Client(Wire):
         self.tasks: dict[int, Tracked] = {}
         self.unseen: dict[int, Any] = {}
         """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""
+        self.numbers = Numbers(self)
         self._refs = count(1)
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}
@@ -231,6 +233,10 @@ class Client(Wire):
         if waiter is not None:
             waiter.set()  # there is room, or a reason to go on waiting
 
+    def hands_over(self, pid: Pid, payload: Payload) -> bool:  # noqa: ARG002 (a client has no mates)
+        """Whether a message went straight to a process that lives right here."""
+        return False
+
     def room(self, pid: Pid, name: str = "") -> Waiter | None:
         """What to wait for before anything is sent to a process whose mailbox is full; None if it is not."""
         return self._filled.get((self.pid, pid, name)) if self._filled else None
@@ -255,11 +261,12 @@ class Client(Wire):
 
     def received(self) -> None:
         """Something was taken from the mailbox of the process that runs here: let its hub know in time."""
-        messages, size = self.mailbox.taken()
+        mailbox = self.mailbox
+        messages, size = mailbox.taken() if mailbox.counted else (0, 0)
         if messages:
             meta = pack(Kind.SEND)
             frame = Frame(Kind.CREDIT, self.pid, self.hub, messages, meta=meta, credit=size)
-            self._outbox.put(frame, hold=messages < TOLD and size < TOLD_BYTES and not len(self.mailbox))
+            self._outbox.put(frame, hold=messages < TOLD and size < TOLD_BYTES and not len(mailbox))
 
     def _on_credit(self, frame: Frame) -> None:
         self._outbox.grant(frame.options(), frame.ref, frame.source, frame.credit)

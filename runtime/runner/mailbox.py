@@ -5,6 +5,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
+from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
 from pysh.runtime.protocol.terms import Buffer
 from pysh.runtime.runner.waiting import Waiter
 
@@ -39,12 +40,15 @@ class _Message:
 class Mailbox:
     """Messages in the order they came; any of them can be taken, the others keep their places."""
 
+    __slots__ = (
+        "_calls", "_first", "_lock", "_messages", "_next", "_taken", "_taken_bytes", "_told_at", "_waiting", "size",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._messages: dict[int, _Message] = {}
         self._first = 0  # none has a lower number
         self._next = 0
-        self.size = 0
-        """Bytes of all that wait."""
+        self.size = 0  # in bytes, of all that wait
         self._taken = self._taken_bytes = 0
         self._told_at = 0.0
         self._waiting: list[Waiter] = []
@@ -58,6 +62,16 @@ class Mailbox:
             if self._calls is None:
                 self._calls = Mailbox()
             return self._calls
+
+    @property
+    def counted(self) -> int:
+        """How many messages were received of which the hub is to be told."""
+        return self._taken
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits that nobody should send any more."""
+        return len(self._messages) >= MESSAGES or self.size >= BYTES
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -77,9 +91,10 @@ class Mailbox:
         self._messages[self._next] = message
         self._next += 1
         self.size += message.size
-        waiting, self._waiting = self._waiting, []
-        for waiter in waiting:
-            waiter.set()
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for waiter in waiting:
+                waiter.set()
 
     def lose(self, error: BaseException) -> None:
         """No more messages will come: tell those who wait for one."""
@@ -105,6 +120,8 @@ class Mailbox:
         cannot be unpickled is removed, and raises what its unpickling raised.
         """
         with self._lock:
+            if matches is anything and self._messages and not start:
+                return self._take_first(), 0
             return self._look(matches, start, self._next)
 
     def drop(self, matches: Callable[[Any], bool]) -> None:
@@ -138,16 +155,26 @@ class Mailbox:
             self._taken += 1
             self._taken_bytes += message.size
 
+    def _take_first(self) -> Any:
+        while (message := self._messages.get(self._first)) is None:
+            self._first += 1
+        value = self._read(self._first, message)
+        self._remove(self._first)
+        return value
+
+    def _read(self, number: int, message: _Message) -> Any:
+        try:
+            return message.value()
+        except Exception:
+            self._remove(number)
+            raise
+
     def _look(self, matches: Callable[[Any], bool], start: int, end: int) -> tuple[Any, int]:
         for number in self._numbers(start, end):
             message = self._messages.get(number)
             if message is None:
                 continue
-            try:
-                value = message.value()
-            except Exception:
-                self._remove(number)
-                raise
+            value = self._read(number, message)
             if matches(value):
                 self._remove(number)
                 return value, start
@@ -165,6 +192,11 @@ class Mailbox:
         return list(self._messages)
 
 
+def anything(_: Any) -> bool:
+    """What `receive()` looks for."""
+    return True
+
+
 def matcher(match: Any) -> Callable[[Any], bool]:
     """What `receive(match)` looks for, as a predicate.
 
@@ -172,7 +204,7 @@ def matcher(match: Any) -> Callable[[Any], bool]:
     `...`, to be held against a tuple of that length part by part.
     """
     if match is None or match is ...:
-        return lambda _: True
+        return anything
     if isinstance(match, type):
         return lambda message: isinstance(message, match)
     if isinstance(match, tuple):

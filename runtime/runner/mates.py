@@ -5,15 +5,17 @@ message, one to a name), all that follows goes there as well, for it must not ov
 """
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context, ContextVar
+from functools import partial
 from socket import socket
 from time import monotonic
 from typing import Any
 
-from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
+from pysh.runtime.protocol.frames import CHUNK, LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
-from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import LATE, Client, Tracked
 from pysh.runtime.runner.mailbox import Mailbox
 from pysh.runtime.runner.waiting import Waiter
@@ -27,15 +29,15 @@ class Tenant:
 
     __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
 
-    def __init__(self, frame: Frame, owner: Pid | None) -> None:
-        self.pid = frame.dest
-        self.asked = frame.source, frame.ref
+    def __init__(self, pid: Pid, asked: tuple[Pid, int], owner: Pid | None) -> None:
+        self.pid = pid
+        self.asked = asked  # by whom, and as what
         self.owner = owner
         self.cancelled = False
         self.last = False  # it is dead, and its code is to go
         self.context = Context()
         self.context.run(here.set, self)
-        self.printed: dict[int, str] = {}  # by descriptor, what of a line is not finished
+        self.printed: dict[int, str] | None = None  # by descriptor, what of a line is not finished
         self.by_hub: set[int] | None = None  # mates to whom something went that must not be overtaken
         self.refs: set[int] | None = None  # of what it started elsewhere
         self.task: asyncio.Task[Any] | None = None
@@ -51,6 +53,10 @@ class Mates(Client):
 
     def __init__(self, sock: socket, hello: Hello, secret: bytes) -> None:
         self.tenants: dict[int, Tenant] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The one in which they live."""
+        self._leaves = False
+        self._met = LOCAL
         self._room: dict[int, tuple[Waiter, float]] = {}
         self._strangers: list[int] = []
         super().__init__(sock, hello, secret)
@@ -82,6 +88,14 @@ class Mates(Client):
             tenant.refs.discard(ref)
         return super().forget(ref)
 
+    def _received(self, data: bytes | None) -> None:
+        # Also where somebody reads in passing, who had to see to what he sent: what comes is no doing of his.
+        Context().run(super()._received, data)
+
+    def wait_in_loop(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Somebody awaits something of ours: in the loop of all, which always reads, there is nothing to see to."""
+        return _nothing if loop is self.loop else super().wait_in_loop(loop)
+
     def _runs(self, pid: Pid) -> bool:
         return pid.number in self.tenants
 
@@ -94,6 +108,12 @@ class Mates(Client):
         return super()._mailbox(number)
 
     # coming and going
+
+    def known(self, pid: Pid) -> Pid:
+        """`pid` itself, or the same one that was met last: thousands come from one."""
+        if pid != self._met:
+            self._met = pid
+        return self._met
 
     def moved_in(self, tenant: Tenant) -> None:
         """One more lives here."""
@@ -121,6 +141,26 @@ class Mates(Client):
         """Some of the arguments of that process came, and the rest never will."""
         self._chunks.forget(Kind.SPAWN, pid)
 
+    def told(self, frame: Frame) -> None:
+        """Say how one of them has ended; all that end in one turn of the loop say so in one write."""
+        assert self.loop is not None
+        if not self._leaves:
+            self._leaves = True
+            self.loop.call_soon(self._tell)
+        self._write(partial(self._outbox.put, frame, hold=True))
+
+    def _tell(self) -> None:
+        self._leaves = False
+        self._write(self._outbox.advance)
+        if not self._outbox.empty:
+            self._push(None)
+
+    def _write(self, how: Callable[[], object]) -> None:
+        try:
+            how()
+        except OSError:
+            pass  # the hub is gone, which is noticed where it is read
+
     # messages
 
     def post(self, kind: int, dest: Pid, **frame: Any) -> None:
@@ -129,11 +169,30 @@ class Mates(Client):
         if tenant is None or dest.incarnation != self.incarnation or kind not in (Kind.SEND, Kind.EXIT):
             super().post(kind, dest, **frame)
         elif kind == Kind.SEND and self._is_near(tenant, dest, frame["payload"]):
-            self._mailbox(dest.number).put(frame["payload"], counts=False)
+            self._box(dest.number).put(frame["payload"], counts=False)
         else:
             tenant.by_hub = tenant.by_hub or set()
             tenant.by_hub.add(dest.number)
             super().post(kind, dest, **frame)
+
+    def hands_over(self, pid: Pid, payload: Payload) -> bool:
+        """Whether a message went straight into the mailbox of a mate that has room for it."""
+        if pid.number not in self.tenants or (tenant := here.get()) is None or pid.incarnation != self.incarnation:
+            return False
+        mailbox = self._box(pid.number)
+        if mailbox.full or not self._is_near(tenant, pid, payload):
+            return False
+        mailbox.put(payload, counts=False)  # type: ignore[arg-type]  # what is near is bytes
+        return True
+
+    @property
+    def mailbox(self) -> Mailbox:
+        tenant = here.get()
+        return self._box(tenant.pid.number if tenant is not None else self._pid.number)
+
+    def _box(self, number: int) -> Mailbox:
+        mailbox = self._mailboxes.get(number)
+        return mailbox if mailbox is not None else self._mailbox(number)
 
     def _is_near(self, tenant: Tenant, dest: Pid, payload: Any) -> bool:
         mate = self.tenants.get(dest.number)
@@ -144,16 +203,17 @@ class Mates(Client):
     def room(self, pid: Pid, name: str = "") -> Waiter | None:
         """What to wait for before anything is sent to a process whose mailbox is full."""
         mailbox = self._mailboxes.get(pid.number) if pid.incarnation == self.incarnation else None
-        if mailbox is None or pid.number not in self.tenants or not _is_full(mailbox):
+        if mailbox is None or pid.number not in self.tenants or not mailbox.full:
             return super().room(pid, name)
         waiter, _ = self._room.setdefault(pid.number, (Waiter(self), monotonic()))
         return waiter
 
     def received(self) -> None:
         """Something was taken from the mailbox of whoever runs."""
-        super().received()
+        mailbox = self.mailbox
+        if mailbox.counted:
+            super().received()
         if self._room and (waits := self._room.get(number := self.pid.number)) is not None:
-            mailbox = self._mailbox(number)
             has_room = len(mailbox) <= MESSAGES // 2 and mailbox.size <= BYTES // 2
             if has_room or monotonic() >= waits[1] + EVERY:
                 self._relieve(number)
@@ -163,5 +223,5 @@ class Mates(Client):
             waits[0].set()  # there is room, or a reason to go on waiting
 
 
-def _is_full(mailbox: Mailbox) -> bool:
-    return len(mailbox) >= MESSAGES or mailbox.size >= BYTES
+def _nothing() -> None:
+    pass

@@ -22,7 +22,7 @@ JOINED = 128 * 1024
 """How many bytes of small frames are written in one go."""
 AHEAD = 512 * 1024
 """How many bytes of chunks may stand in the queue, where they are in the way of what is small."""
-HELD = 16
+HELD = 64
 """How many small frames are held back, where they may be, to be written in one go."""
 ROOM = 64 * 1024 * 1024
 """How many bytes may wait here before whoever sends more has to wait as well."""

@@ -69,6 +69,7 @@ class Reading:
         self._bell.setblocking(False)
         self._senders: set[asyncio.AbstractEventLoop] = set()
         self._rung = False
+        self._lingers = False
         self._events = select.POLLIN
         self._poll = select.poll()
         self._poll.register(sock, self._events)
@@ -256,6 +257,12 @@ class Reading:
             except OSError:
                 pass  # everything is over
 
+    def linger(self) -> None:
+        """Have the leader send what is held back, after `LINGER`."""
+        if not self._lingers:
+            self._lingers = True
+            self.ring()
+
     # leading
 
     def _lead(self, done: Callable[[], bool], deadline: float) -> None:
@@ -275,7 +282,14 @@ class Reading:
             self._events = events
             self._poll.modify(self._sock, events)
         seconds = min(seconds, LINGER if self._outbox.held else DAY)
-        ready = self._wait(math.ceil(seconds * 1000))
+        readable = self._woken(self._wait(math.ceil(seconds * 1000)))
+        if self._lingers and not (readable or self._wanted or self.over):
+            readable = self._woken(self._wait(math.ceil(LINGER * 1000)))
+        self._lingers = False
+        return readable
+
+    def _woken(self, ready: list[tuple[int, int]]) -> bool:
+        """Hear the bell; whether there is something to read."""
         for fd, event in ready:
             if fd == self._alarm.fileno():
                 self._alarm.recv(16)

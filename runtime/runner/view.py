@@ -36,6 +36,7 @@ class View:
         self.loads = Loads()
         self.rtts: dict[bytes, float] = {}
         """Seconds of a round trip to a node, where that was measured here."""
+        self._reached: set[bytes] = set()
         self._names: dict[bytes, str] = {}
 
     def update(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -43,11 +44,12 @@ class View:
         self.nodes = [
             NodeInfo(**{name: entry[name] for name in NodeInfo._fields if name in entry}) for entry in entries
         ]
+        self._reached = {info.incarnation for info in self.nodes}
         self._names |= {info.incarnation: info.name for info in self.nodes}
         self.loads.reported({info.incarnation: info.load for info in self.nodes})
 
     def __contains__(self, incarnation: bytes) -> bool:
-        return any(info.incarnation == incarnation for info in self.nodes)
+        return incarnation in self._reached
 
     def name_of(self, incarnation: bytes) -> str:
         """The name of a node that is or was known."""

@@ -1,7 +1,8 @@
 """Waiting for one thing to happen, from threads and from asyncio alike."""
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,31 +80,36 @@ class Waiter:
         with raising_interrupts():
             return self._client.wait(self, timeout)
 
-    def future(self) -> "asyncio.Future[None]":
-        """A future of the running loop that is done when this is. Cancelling it changes nothing here."""
+    def __await__(self) -> Generator[Any, None, None]:
+        """Wait in the running loop until it happens. What cancels that changes nothing here."""
         import asyncio
 
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-
-        def finish() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        def happened(_: Waiter) -> None:
-            try:
-                loop.call_soon_threadsafe(finish)
-            except RuntimeError:
-                pass  # the loop was closed: nobody waits any more
-
-        def left(_: object) -> None:
-            self.discard_callback(happened)
+        wake = partial(_wake, future)
+        leave = self._client.wait_in_loop(loop)
+        self.add_callback(wake)
+        try:
+            yield from future
+        finally:
+            self.discard_callback(wake)
             leave()
 
-        leave = self._client.wait_in_loop(loop)
-        future.add_done_callback(left)
-        self.add_callback(happened)
-        return future
+
+def _wake(future: "asyncio.Future[None]", _: Waiter) -> None:
+    loop = future.get_loop()
+    if running_loop() is loop:
+        _finish(future)
+        return
+    try:
+        loop.call_soon_threadsafe(_finish, future)
+    except RuntimeError:
+        pass  # the loop was closed: nobody waits any more
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def block(steps: Steps[T], timeout: float | None = None) -> T:
@@ -120,20 +126,29 @@ def block(steps: Steps[T], timeout: float | None = None) -> T:
         return end.value  # type: ignore[no-any-return]
 
 
-async def drive(steps: Steps[T], timeout: float | None = None) -> T:
+def drive(steps: Steps[T], timeout: float | None = None) -> Coroutine[Any, Any, T]:
     """Run a verb in the running loop. Raises `TimeoutError` if it takes longer than `timeout` seconds."""
+    return _drive(steps) if timeout is None else _drive_within(steps, timeout)
+
+
+async def _drive(steps: Steps[T]) -> T:
+    try:
+        waiter = next(steps)
+        while True:
+            if not waiter.done:
+                await waiter
+            waiter = _resume(steps, waiter)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+async def _drive_within(steps: Steps[T], timeout: float) -> T:
     import asyncio
 
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
-            waiter = next(steps)
-            while True:
-                if not waiter.done:
-                    await waiter.future()
-                waiter = _resume(steps, waiter)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+            return await _drive(steps)
     except TimeoutError:
         if limit.expired():
             raise _late(timeout) from None

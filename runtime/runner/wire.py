@@ -135,7 +135,7 @@ class Wire:
                 reading.drive(lambda: bool(self.lost), 1.0)
             raise self._down("maybe") from None
         if stream is not None or hold or not outbox.empty:
-            self._push(stream)
+            self._push(stream, held=hold)
 
     def _is_pipelining(self) -> bool:
         """Whether frame follows frame, as nobody does who waits for each."""
@@ -144,10 +144,12 @@ class Wire:
         self._posted = now
         return self._row >= ROW
 
-    def _push(self, stream: Stream | None) -> None:
-        """See to what the socket did not take: who reads writes it, else this thread does."""
+    def _push(self, stream: Stream | None, *, held: bool = False) -> None:
+        """See to what the socket did not take, or was held back: who reads writes it, else this thread does."""
         outbox, reading = self._outbox, self._reading
-        if reading.busy:
+        if reading.busy and held and outbox.held:
+            reading.linger()
+        elif reading.busy:
             reading.ring()
         elif stream is None and outbox.empty:
             pass  # held back, until the thread that stands by looks

@@ -4,15 +4,8 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.protocol.frames import Frame, FrameError, Kind, pack
+from pysh.runtime.protocol.frames import FrameError, pack
 from pysh.runtime.protocol.jobs import asked_for
-from pysh.runtime.protocol.terms import Pid
-
-A, B = Pid(b"a" * 16, 1), Pid(b"b" * 16, 0)
-
-
-def spawn(meta: Any) -> Frame:
-    return Frame(Kind.SPAWN, A, B, 1, meta=pack(meta))
 
 
 @pytest.mark.parametrize(
@@ -25,10 +18,10 @@ def spawn(meta: Any) -> Frame:
     ],
 )
 def test_what_runners_ask_for_is_taken(meta: dict[str, Any]) -> None:
-    assert asked_for(spawn(meta)) == meta
+    assert asked_for(pack(meta)) == meta
 
 
 @pytest.mark.parametrize("meta", [[], 5, "text", {"limit": "x"}, {"fn": 5}, {"name": []}, {"owner": 5}, {"kind": {}}])
 def test_what_cannot_be_asked_for_is_a_fault_of_who_asks(meta: Any) -> None:
     with pytest.raises(FrameError):
-        asked_for(spawn(meta))
+        asked_for(pack(meta))

@@ -475,3 +475,18 @@ def test_the_view_follows_what_the_hub_tells(hub: HubEnd) -> None:
     info = hub.client.view.nodes[1]
     assert (info.name, info.state, info.load, list(info.aliases)) == ("n3@x", "suspect", 4, ["three"])
     assert hub.client.view.name_of(THERE) == "n2@there"
+
+
+def test_what_is_posted_in_a_row_leaves_in_order_also_where_nothing_follows(hub: HubEnd) -> None:
+    for rows in range(20):
+        for number in range(100):
+            hub.client.post(Kind.SEND, WORKER, ref=number, in_a_row=True)
+        assert [hub.expect(Kind.SEND).ref for _ in range(100)] == list(range(100)), rows
+
+
+def test_who_asks_behind_a_row_is_answered_without_waiting_for_more_of_it(hub: HubEnd) -> None:
+    hub.serve(nodes=lambda _: [])
+    for _ in range(200):
+        for number in range(20):
+            hub.client.post(Kind.FETCHED, WORKER, ref=number, in_a_row=True)
+        assert hub.client.ask("nodes", timeout=DEADLINE) == []

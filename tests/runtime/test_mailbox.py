@@ -2,6 +2,8 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pysh.runtime.payload import dumps
 from pysh.runtime.runner.mailbox import MISSING, Mailbox, matcher
@@ -94,3 +96,25 @@ def test_one_that_nobody_wants_does_not_slow_the_taking_of_those_behind_it() -> 
         assert take(mailbox, int) == number
     assert time.process_time() - began < 10
     assert [take(mailbox), take(mailbox)] == ["unwanted", MISSING]
+
+
+def even(number: int) -> bool:
+    return number % 2 == 0
+
+
+@given(st.lists(st.one_of(st.integers(), st.sampled_from(["any", "even", "drop"]))))
+def test_a_mailbox_takes_as_a_list_would(steps: list[int | str]) -> None:
+    mailbox, model = Mailbox(), []
+    for step in steps:
+        if isinstance(step, int):
+            mailbox.put(dumps(step))
+            model.append(step)
+        elif step == "drop":
+            mailbox.drop(lambda _: True)  # of the system's own, of which there is none
+        else:
+            wanted = [number for number in model if step == "any" or even(number)]
+            assert take(mailbox, None if step == "any" else even) == (wanted[0] if wanted else MISSING)
+            if wanted:
+                model.remove(wanted[0])
+        assert len(mailbox) == len(model)
+    assert mailbox.take_all() == model

@@ -59,10 +59,10 @@ def test_a_callback_comes_once_whether_it_was_added_before_or_after(hub: HubEnd)
 async def test_cancelling_the_future_leaves_the_waiter_as_it_was(hub: HubEnd) -> None:
     waiter = Waiter(hub.client)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(waiter.future(), 0.01)
+        await asyncio.wait_for(waiter, 0.01)
     assert not waiter.done
     threading.Thread(target=waiter.set).start()
-    await waiter.future()
+    await waiter
 
 
 def sum_of(*waiters: Waiter) -> Steps[int]:

@@ -342,3 +342,22 @@ print(len(spawn_many := [spawn(echo, on=n2) for _ in range(2000)]), len(processe
         "there is no process <n2.2>: it has ended, or never was; see processes(). Nothing ran.",
         "2000 True",
     ]
+
+
+def test_those_that_one_spawns_without_waiting_are_all_there_and_outlive_it(home: Home) -> None:
+    code = """
+async def parent(boss):
+    made = [await pysh.aio.spawn(echo, monitor=not n) for n in range(5000)]
+    kill(made[0])
+    await pysh.aio.send(boss, (made, (await pysh.aio.receive(pysh.Down)).reason))
+p = spawn(parent, me(), monitor=True)
+made, reason = receive(tuple, timeout=30)
+print(reason, down(p), len(set(made)))
+for n, child in enumerate(made[1:]): send(child, (me(), n))
+answers = [receive(tuple, timeout=30) for _ in made[1:]]
+print(sorted(n for n, _ in answers) == list(range(4999)), {child for _, child in answers} == set(made[1:]))
+by_program = [spawn(echo) for _ in range(5000)]
+for n, child in enumerate(by_program): send(child, (me(), n))
+print({receive(tuple, timeout=30) for _ in by_program} == set(enumerate(by_program)), not set(made) & set(by_program))
+"""
+    assert own(home.script(ASYNC + code, timeout=90)) == ["killed normal 5000", "True True", "True True"]

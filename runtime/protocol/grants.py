@@ -1,0 +1,72 @@
+"""Process numbers that runners of this node hold in advance: who has one spawns with it, and need not wait.
+
+A runner knows then what its process is called, and sends the SPAWN to that very number. So nothing may be in the way
+of a process with a number once that is granted: not a name, which may be taken; not a drain, which grants none.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pysh.runtime.protocol.actions import Meta
+from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.links import Link
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+MOST = 4096
+"""How many a runner may hold."""
+BEHIND = 4096
+"""How many processes may wait for an apartment to begin them; while more do, no numbers are granted."""
+
+
+class Grants:
+    """The numbers that the runners of `node` hold, by their links."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._held: dict[int, set[int]] = {}
+        self._waiting: list[tuple[Link, Frame, int]] = []
+
+    def grant(self, link: Link, count: int) -> list[int]:
+        """Up to `count` numbers, for the runner at `link`."""
+        held = self._held.setdefault(link.number, set())
+        granted = [self._node.next_number() for _ in range(min(count, MOST - len(held)))]
+        held.update(granted)
+        return granted
+
+    def ask(self, link: Link, frame: Frame, count: int) -> None:
+        """Answer a REQUEST for numbers, once no apartment is far behind: who runs out of them waits meanwhile."""
+        self._waiting.append((link, frame, count))
+        self.go_on()
+
+    def go_on(self) -> None:
+        """An apartment is less far behind than it was."""
+        if self._waiting and self._node.work.tenancy.apartments.behind <= BEHIND:
+            waiting, self._waiting = self._waiting, []
+            for link, frame, count in waiting:
+                self._node.reply(frame, {"ok": self.grant(link, count)})
+
+    def take(self, link: Link | None, number: int) -> bool:
+        """Whether the runner at `link` holds that number; not any more, then."""
+        held = self._held.get(link.number) if link is not None else None
+        if held is None or number not in held:
+            return False
+        held.remove(number)
+        return True
+
+    def closed(self, link: int) -> None:
+        """A link is gone: what was granted there is never used."""
+        self._held.pop(link, None)
+        self._waiting = [asked for asked in self._waiting if asked[0].number != link]
+
+
+def _numbers(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    """What is asked for by a REQUEST; see `requests`."""
+    if link is None or link.session is not None or node.stopping or node.drain.refuses(frame.source):
+        return {"ok": []}
+    node.work.grants.ask(link, frame, int(asked["count"]))
+    return None
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {"numbers": _numbers}

@@ -1,0 +1,142 @@
+"""Numbers that runners hold in advance, and the processes that are spawned with them."""
+
+import pytest
+
+from pysh.runtime.protocol import actions, grants
+from pysh.runtime.protocol.frames import Decoder, Frame, FrameError, Kind, encode, pack, parse
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.node import Node
+from pysh.runtime.protocol.terms import HUB, Pid
+
+HERE = b"h" * 16
+ME = Pid(HERE, HUB)
+CHILD = {"kind": "process", "async": True, "label": "f"}
+
+
+class Office:
+    """A node with two programs, and what was written to each."""
+
+    def __init__(self) -> None:
+        self.node = Node("n1@here", HERE, python="3.11", cores=1)
+        self.got: dict[int, list[Frame]] = {}
+        for link in (1, 2):
+            self.node.opened(link, Hello("program", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0)
+        self.refs = 0
+        self.act()
+
+    def act(self) -> None:
+        for action in self.node.take():
+            if isinstance(action, actions.Write):
+                data = b"".join(bytes(each) for each in action.buffers)
+                self.got.setdefault(action.link, []).extend(map(parse, Decoder().feed(data)))
+
+    def says(self, link: int, kind: int, dest: Pid = ME, meta: object = None, payload: bytes = b"") -> list[Frame]:
+        """What the program at `link` is told once it has sent that."""
+        self.refs += 1
+        me = Pid(HERE, self.node.links[link].process)
+        frame = Frame(kind, me, dest, self.refs, meta=pack(meta) if meta else b"", payload=payload)
+        self.got.clear()
+        self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
+        self.act()
+        return self.got.get(link, [])
+
+    def fill(self, count: int) -> None:
+        """So many processes wait for the first apartment."""
+        while count > 0:
+            numbers = self.granted(1, min(count, grants.MOST))
+            for number in numbers:
+                self.spawn(1, number)
+            count -= len(numbers)
+
+    def begins(self, link: int, count: int) -> None:
+        """The apartment at `link` says that it has begun so many."""
+        frame = Frame(Kind.ALIVE, Pid(HERE, HUB), ME, credit=count)
+        self.got.clear()
+        self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
+        self.act()
+
+    def granted(self, link: int, count: int) -> list[int]:
+        [reply] = self.says(link, Kind.REQUEST, meta={"verb": "numbers", "count": count})
+        numbers: list[int] = reply.options()["ok"]
+        return numbers
+
+    def spawn(self, link: int, number: int, **options: object) -> list[Frame]:
+        return self.says(link, Kind.SPAWN, Pid(HERE, number), {**CHILD, **options}, b"f")
+
+
+def test_a_process_with_a_granted_number_lives_at_once_and_nobody_is_told_so() -> None:
+    office = Office()
+    number = office.granted(1, 4)[2]
+    assert office.spawn(1, number) == []
+    assert office.node.lives(number)
+    [awaited] = office.spawn(1, HUB)
+    assert awaited.kind == Kind.STAGE and awaited.options()["pid"] == number + 2
+
+
+def test_no_number_is_granted_twice_or_used_otherwise() -> None:
+    office = Office()
+    held = [number for link in (1, 2, 1) for number in office.granted(link, 3)]
+    [told] = office.spawn(2, HUB)
+    assert len({*held, told.options()["pid"], *(link.process for link in office.node.links.values())}) == 9 + 3
+
+
+def test_only_who_holds_a_number_spawns_with_it_and_only_once() -> None:
+    office = Office()
+    number, *_ = office.granted(1, 4)
+    with pytest.raises(FrameError, match="not granted"):
+        office.spawn(2, number)
+    office.spawn(1, number)
+    for wrong in (number, number + 100):
+        with pytest.raises(FrameError, match="not granted"):
+            office.spawn(1, wrong)
+
+
+def test_a_runner_holds_so_many_and_what_it_leaves_is_nobodys() -> None:
+    office = Office()
+    assert len(office.granted(1, 10**9)) == grants.MOST
+    assert office.granted(1, 10) == []
+    number = office.granted(2, 4)[0]
+    office.node.work.grants.closed(2)
+    with pytest.raises(FrameError):
+        office.spawn(2, number)
+
+
+def test_a_draining_node_grants_no_more_and_honours_what_it_granted() -> None:
+    office = Office()
+    number = office.granted(1, 4)[0]
+    office.node.drain.begin(5.0)
+    assert office.granted(1, 4) == []
+    office.spawn(1, number, monitor=True)
+    assert office.node.lives(number)
+
+
+def test_ties_of_a_process_with_a_granted_number_hold_from_its_first_moment() -> None:
+    office = Office()
+    number = office.granted(1, 1)[0]
+    office.spawn(1, number, monitor=True)
+    ref = office.refs
+    told = office.says(1, Kind.EXIT, Pid(HERE, number), {"reason": "kill"})
+    [down] = [frame for frame in told if frame.kind == Kind.DOWN]
+    assert (down.ref, down.source.number, down.options()["reason"]) == (ref, number, "killed")
+
+
+def test_no_numbers_are_granted_while_an_apartment_is_far_behind() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.begins(9, 1)
+    assert office.got.get(1) is None
+    office.begins(9, 1)
+    [reply] = office.got[1]
+    assert len(reply.options()["ok"]) == 4
+
+
+def test_an_apartment_that_dies_holds_up_nobody() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.node.work.exited(1, {"signal": "SIGKILL"}, 0)
+    office.act()
+    assert [len(frame.options()["ok"]) for frame in office.got[1] if frame.kind == Kind.REPLY] == [4]
