@@ -147,8 +147,8 @@ def test_the_last_words_of_whoever_asked_arrive_also_where_it_reads_no_more(
     relay.stdout.readline(), relay.stdout.readline()
     with listener.accept()[0] as sock:
         relay.stdout.close()
-        sock.sendall(b"an answer that nobody takes")
         [back] = [t for t in psutil.Process(relay.pid).threads() if t.id != relay.pid]
+        sock.sendall(b"an answer that nobody takes")
         until(lambda: back.id not in {t.id for t in psutil.Process(relay.pid).threads()}, "it knows that nobody does")
         relay.stdin.write(b"goodbye")
         relay.stdin.close()
