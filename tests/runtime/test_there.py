@@ -147,9 +147,10 @@ def test_the_last_words_of_whoever_asked_arrive_also_where_it_reads_no_more(
     relay.stdout.readline(), relay.stdout.readline()
     with listener.accept()[0] as sock:
         relay.stdout.close()
-        [back] = [t for t in psutil.Process(relay.pid).threads() if t.id != relay.pid]
+        threads = psutil.Process(relay.pid).threads
+        until(lambda: len(threads()) == 2, "both directions")
         sock.sendall(b"an answer that nobody takes")
-        until(lambda: back.id not in {t.id for t in psutil.Process(relay.pid).threads()}, "it knows that nobody does")
+        until(lambda: len(threads()) == 1, "it knows that nobody does")
         relay.stdin.write(b"goodbye")
         relay.stdin.close()
         assert relay.wait(5) == 0
