@@ -16,8 +16,8 @@ from pysh.runtime.hub.discovery import Claim, NameTaken, claim
 from pysh.runtime.hub.runners import Runners
 from pysh.transports.base import TransportError
 
-SELDOM = 10_000
-"""Objects that are made before it is looked for garbage among them: a hub makes few that refer to each other."""
+SELDOM = 50_000, 20, 20
+"""How seldom it is looked for garbage: a hub makes little that refers to itself, and may have very much to look at."""
 
 
 def read_line(sock: socket.socket) -> bytes:
@@ -61,7 +61,7 @@ def run(config: dict[str, Any], held: Claim, runners: Runners, starter: socket.s
 
     from pysh.runtime.hub.server import Server
 
-    gc.set_threshold(SELDOM)
+    gc.set_threshold(*SELDOM)
 
     async def serve() -> str:
         server = Server(config, held, runners)

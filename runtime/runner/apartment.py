@@ -30,8 +30,8 @@ LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
 TOLD = 256
 """The hub is told of so many processes that have begun at once."""
-SELDOM = 10_000
-"""Objects that are made before it is looked for garbage among them: most of those of a process live as long as it."""
+SELDOM = 100
+"""So many looks for garbage among what is younger come before one among all that there is, which is very much here."""
 BEHIND, PIECE = 1 << 20, 64 * 1024
 """Bytes of output that may wait for the hub before whoever prints waits for it too, and that go in one frame."""
 
@@ -56,7 +56,7 @@ class Apartment:
 
     def serve(self) -> NoReturn:
         """Run the loop until the hub closes the connection."""
-        gc.set_threshold(SELDOM)
+        gc.set_threshold(*gc.get_threshold()[:2], SELDOM)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody here is meant by it alone
         signal.signal(signal.SIGUSR1, self._suspected)
         faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
