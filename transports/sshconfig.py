@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,11 +83,22 @@ async def resolve(destination: Destination) -> Settings:
         binary, "-G", *arguments(destination), stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    printed, complaint = await asked.communicate()
+    printed, complaint = await output_of(asked)
     if asked.returncode:
         what, hint = "ssh cannot read its configuration", f"see for yourself: ssh -G {destination.host}"
         raise TransportError("resolve", what, cleaned(complaint.decode(errors="replace")), hint)
     return parse(printed.decode(errors="replace"), destination)
+
+
+async def output_of(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """What a command prints until it ends, which it does also where nobody waits for it any more."""
+    try:
+        return await process.communicate()
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 def parse(printed: str, destination: Destination) -> Settings:

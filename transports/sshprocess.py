@@ -9,7 +9,7 @@ from typing import Any
 from pysh.transports import system
 from pysh.transports.base import CLOSE_GRACE, TransportError, cleaned
 from pysh.transports.means import Bounded
-from pysh.transports.sshconfig import ssh_binary
+from pysh.transports.sshconfig import output_of, ssh_binary
 
 _PIECE = 64 * 1024
 
@@ -90,7 +90,7 @@ async def printed(words: Sequence[str]) -> str:
         process = await asyncio.create_subprocess_exec(*words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
         return ""
-    output, _ = await process.communicate()
+    output, _ = await output_of(process)
     return cleaned_lines(output)
 
 

@@ -156,7 +156,7 @@ def _spin() -> None:
 
 
 PROGRAMS = (
-    ended("returns a lock", give, raises("NotSendable", executed="yes", path="value['inside'][0]"), args=("Lock",)),
+    ended("returns a lock", give, raises("NotSendable", executed="yes", path="result['inside'][0]"), args=("Lock",)),
     ended("returns a generator", give, raises("NotSendable", executed="yes"), args=("Generator",)),
     ended("returns an asynchronous generator", give, raises("NotSendable"), args=("AsyncGenerator",)),
     ended("returns its frame", give, raises("NotSendable"), args=("Frame",)),

@@ -28,6 +28,7 @@ class Shell:
 
     def __init__(self, before: str = "", says: str | None = None) -> None:
         self._before, self._says = before, says
+        self.ended: list[asyncio.Future[Ended]] = []
 
     async def run(self, command: str, stdin: bytes = b"", *, limit: int = 0) -> Ran:
         if self._says is not None:
@@ -54,7 +55,8 @@ class Shell:
             _, err = await process.communicate()
             return Ended(process.returncode, err.decode())
 
-        return Passage(ours, asyncio.ensure_future(end()))
+        self.ended.append(asyncio.ensure_future(end()))
+        return Passage(ours, self.ended[-1])
 
 
 def _program(command: str) -> bytes:
@@ -137,10 +139,12 @@ async def test_a_relay_leads_to_a_socket_and_reads_nothing_of_what_follows(tmp_p
 
 
 async def test_a_relay_to_nowhere_says_so(tmp_path: Path) -> None:
+    shell, failing = Shell(), Shell("echo no >&2; exit 7; ")
     with pytest.raises(TransportError, match="No such file"):
-        await probe.relay(cast(Connection, Shell()), str(tmp_path / "none"), "db1")
+        await probe.relay(cast(Connection, shell), str(tmp_path / "none"), "db1")
     with pytest.raises(TransportError, match="exit status 7; it printed 'no'"):
-        await probe.relay(cast(Connection, Shell("echo no >&2; exit 7; ")), "/s", "db1")
+        await probe.relay(cast(Connection, failing), "/s", "db1")
+    await asyncio.gather(*shell.ended, *failing.ended)
 
 
 @pytest.mark.parametrize(

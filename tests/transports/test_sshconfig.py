@@ -1,14 +1,17 @@
 """What `ssh -G` prints, understood; and asyncssh's parser where there is no ssh."""
 
+import asyncio
+import os
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pysh.transports import sshconfig
 from pysh.transports.base import TransportError
 from pysh.transports.destination import Destination, parse
-from tests.sshd import Place
+from tests.sshd import Place, until
 
 PRINTED = """host db1
 user deploy
@@ -95,3 +98,18 @@ async def test_without_ssh_asyncssh_reads_the_same(home: Path, monkeypatch: pyte
     assert (settings.family, settings.identities_only) == (socket.AF_INET6, True)
     assert settings.jump == ("root@bastion", "inner")
     assert (await sshconfig.resolve(Destination("other"))).identities[0] == f"{home}/.ssh/id_rsa"
+
+
+async def test_a_configuration_that_is_not_waited_for_any_more_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    resolving = asyncio.ensure_future(sshconfig.resolve(Destination("db1")))
+    here = psutil.Process()
+    await until(lambda: [child for child in here.children() if child.name() == "sleep"])
+    resolving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await resolving
+    assert not [child for child in here.children() if child.name() == "sleep"]
