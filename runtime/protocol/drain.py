@@ -43,7 +43,7 @@ class Drain:
         if now >= self._until and not self._cancelled:
             self._cancelled = True
             for job in left:
-                self._node.work.cancel(job, GRACE, "drain")
+                self._node.work.ending.cancel(job, GRACE, "drain")
         if left and now < self._until + LAST:
             self._node.later(LOOK, self._look)
         else:

@@ -289,7 +289,7 @@ class Members(Roster):
         self.lost(link, reason)
         if member is not None and member.link is None and not member.ended:
             if reason == "shutdown":
-                self._node.work.cancel_of(lambda owner: owner.incarnation == member.incarnation)
+                self._node.work.ending.cancel_of(lambda owner: owner.incarnation == member.incarnation)
             self.end(member, reason)
 
     def part(self, member: Member, reason: str) -> None:

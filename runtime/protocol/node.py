@@ -17,6 +17,7 @@ from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.drain import Drain
+from pysh.runtime.protocol.ending import STOP_GRACE
 from pysh.runtime.protocol.frames import (
     HEADER,
     LINK_KINDS,
@@ -50,7 +51,6 @@ from pysh.runtime.protocol.work import Work
 LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
-STOP_GRACE = 0.5
 OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE})
 """What only those say that run code here for others."""
 INTERCEPTED = frozenset({
@@ -361,7 +361,7 @@ class Node:
             if by is not None:
                 self.tell(number, f"exit signal from <{self.members.label(by.incarnation)}.{by.number}>: {reason}")
         else:
-            self.work.exit(number, reason, patient=reason != KILLED)
+            self.work.ending.exit(number, reason, patient=reason != KILLED)
 
     def tell(self, number: int, text: str) -> None:
         """Show `text` to whoever sits at the shell or the program `number`."""
@@ -494,5 +494,5 @@ class Node:
             self.members.part(member, "shutdown")
         self.console.notice(f"{self.name} stops: {reason}")
         for job in self.work.jobs:
-            self.work.cancel(job, STOP_GRACE, "owner")
+            self.work.ending.cancel(job, STOP_GRACE, "owner")
         self.actions.append(Stop(reason))

@@ -140,7 +140,7 @@ def _cancel_task(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> 
     job = _job(node, asked)
     if job is None or job.state == DONE:
         return {"ok": False}
-    node.work.cancel(job, float(asked.get("grace", 2.0)), "cancel")
+    node.work.ending.cancel(job, float(asked.get("grace", 2.0)), "cancel")
     return {"ok": True}
 
 
@@ -199,7 +199,7 @@ def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | 
 
 def _cancel(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Cancel every unfinished task of the asker that is not detached (a script ended)."""
-    return {"ok": node.work.cancel_of(lambda owner: owner == frame.source, float(asked.get("grace", 0.5)))}
+    return {"ok": node.work.ending.cancel_of(lambda owner: owner == frame.source, float(asked.get("grace", 0.5)))}
 
 
 def _settle(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

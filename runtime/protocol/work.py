@@ -2,18 +2,16 @@
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from itertools import count
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Signal
 from pysh.runtime.protocol.code import Code
+from pysh.runtime.protocol.ending import Ending
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, FrameError, Kind, pack
 from pysh.runtime.protocol.grants import Grants
-from pysh.runtime.protocol.jobs import DONE, KILLED, QUEUED, SENT, Job, Jobs, asked_for
-from pysh.runtime.protocol.ladder import ladder
+from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
 from pysh.runtime.protocol.spool import Spool
@@ -27,10 +25,6 @@ if TYPE_CHECKING:
 
 TELL_AFTER = 0.02
 """Seconds a task runs before its requester is told that it started; most end sooner."""
-LIMIT_GRACE = 2.0
-STOP_GRACE = 0.5
-EXIT_GRACE = 2.0
-"""Seconds that an exit signal leaves to synchronous code."""
 HELD = frozenset((Kind.SEND, Kind.CALL, Kind.EXIT, Kind.DOWN))
 """What waits for a process that has no worker yet."""
 PREFETCHED = 64 * 1024
@@ -56,12 +50,11 @@ class Work:
         self.standing = Standing(node)
         self.stacks = Stacks(node)
         self.node = node
+        self.ending = Ending(self)
         self._limit = limit
         self._begun: deque[Job] = deque()
-        self._limits: dict[int, float] = {}  # when the running jobs that have a limit reach it
-        self._limit_due = inf
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self._cancel_asked,
+            Kind.SPAWN: self._spawn, Kind.FETCHED: self._fetched, Kind.CANCEL: self.ending.asked,
             Kind.BLOCKED: self._blocked, Kind.UNBLOCKED: self._blocked, Kind.RETURNED: self._blocked,
             Kind.PUBLISH: self._published,
         }  # fmt: skip
@@ -81,7 +74,7 @@ class Work:
         chunk, more = frame.payload, frame.flags & Flag.MORE
         job.size += len(chunk)
         if job.size > self._limit:
-            self._abandon(job)
+            self.abandon(job)
             text = f"over {self._limit} bytes"
             self._fail(job, {"error": "NotSendable", "path": "arguments", "text": text, "executed": "no"})
             return
@@ -101,7 +94,7 @@ class Work:
     def _send_chunk(self, link: Link, job: Job, chunk: Buffer, more: int, meta: bytes = b"") -> None:
         self.node.write(link, Frame(Kind.SPAWN, job.key.owner, self.pid(job), job.key.number, more, meta, chunk))
 
-    def _abandon(self, job: Job) -> None:
+    def abandon(self, job: Job) -> None:
         """Not all of the arguments has come, and the rest is not wanted: nor is a worker that has a part of them."""
         if job.worker in self.tenancy.apartments:
             if not job.complete or job.state == QUEUED:
@@ -115,7 +108,7 @@ class Work:
         """Forget the jobs of which some has still to come, from those for whom `asked` is true: it never will."""
         for job in self.jobs:
             if not job.complete and asked(job.key.owner):
-                self._abandon(job)
+                self.abandon(job)
                 job.wanted = False
                 self.cancelled(job, "no")
                 self.finish(job)
@@ -235,27 +228,7 @@ class Work:
         self._begun.append(job)
         if len(self._begun) == 1:
             self.node.later(TELL_AFTER, self._tell_started)
-        if (limit := job.options.get("limit")) is not None:
-            self._limits[job.number] = job.sent_at + max(0.0, limit)
-            self._watch_limits()
-        if job.cancel is not None:
-            self._climb(job, job.cancel)
-
-    def _watch_limits(self) -> None:
-        """Set a timer for the first limit to pass, unless there is one: most jobs end long before theirs."""
-        due = min(self._limits.values(), default=inf)
-        if due < self._limit_due:
-            self._limit_due = due
-            self.node.later(due - self.node.now, self._check_limits)
-
-    def _check_limits(self) -> None:
-        self._limit_due = inf
-        over = [number for number, due in self._limits.items() if due <= self.node.now]
-        for number in over:
-            del self._limits[number]
-            if (job := self.jobs.get(number)) is not None:
-                self.cancel(job, LIMIT_GRACE, "limit")
-        self._watch_limits()
+        self.ending.began(job)
 
     def _tell_started(self) -> None:
         """Tell the requesters of those jobs that have run for a while; most ended sooner."""
@@ -318,7 +291,7 @@ class Work:
         job.chunks = []
         self.standing.changed()
         self.node.ended(job.number, job)
-        self._limits.pop(job.number, None)
+        self.ending.ended(job.number)
         if job.output and not job.output[-1].endswith(b"\n"):
             # Its last line is finished as it is; whoever shows it need not wait for more.
             self.node.post(job.owner, Kind.OUTPUT, ref=job.key.number, meta={"end": True}, source=self.pid(job))
@@ -369,47 +342,6 @@ class Work:
         """The job that was asked for as `ref`, or whose result is fetched as that."""
         return self.jobs.of(ref) or self.spool.job_of(ref)
 
-    def _cancel_asked(self, link: Link | None, frame: Frame) -> None:
-        job = self.meant(Ref(frame.source, frame.ref))
-        if job is not None:
-            self.cancel(job, float(frame.options().get("grace", 2.0)), "cancel")
-
-    def cancel_of(self, owns: Callable[[Pid], bool], grace: float = STOP_GRACE) -> int:
-        """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many.
-
-        Nobody is left who could fetch what they, or those that ended before, have to say.
-        """
-        jobs = [job for job in self.jobs if not job.is_process and not job.options.get("detach") and owns(job.owner)]
-        unfinished = [job for job in jobs if job.state != DONE]
-        for job in jobs:
-            job.wanted = False
-            if job.state == DONE:
-                self.remove(job)
-        for job in unfinished:
-            self.cancel(job, grace, "owner")
-        return len(unfinished)
-
-    def cancel(self, job: Job, grace: float, reason: str) -> None:
-        """End `job`: not begun, it never begins; begun, the ladder takes it down within `grace` + 1 s.
-
-        Whoever asks again can only be less patient.
-        """
-        grace = max(0.0, grace)  # 0 also for what is no number
-        if job.state == DONE or (job.cancel is not None and job.cancel <= grace):
-            return
-        job.reason = reason if job.cancel is None else job.reason
-        job.cancel = grace
-        if self.pool.withdrawn(job.number) or job.state == QUEUED or not job.complete:
-            self._abandon(job)
-            self.cancelled(job, "no")
-            self.finish(job)
-        elif job.worker in self.tenancy.apartments:
-            self.tenancy.cancel(job, grace)
-        elif self.pool.of(job.worker or 0)[:1] == [job.number]:
-            self._climb(job, grace)
-        elif (link := self.workers.get(job.worker or 0)) is not None:
-            self.node.write(link, Frame(Kind.CANCEL, self.node.me, self.pid(job), job.key.number))
-
     def owner(self, number: int) -> Pid | None:
         """Who owns process `number`, if it is a job, or was one; its own pid is nobody's to tell."""
         owner = self.jobs.owner(number)
@@ -419,24 +351,6 @@ class Work:
         """Whether process `number` has not ended."""
         job = self.jobs.get(number)
         return job is not None and job.state != DONE
-
-    def exit(self, number: int, reason: str, *, patient: bool) -> None:
-        """An exit signal ends a process: synchronous code has its grace, if `patient`."""
-        job = self.jobs.get(number)
-        if job is not None and job.state != DONE:
-            job.exit = reason if reason == KILLED else job.exit or reason
-            self.cancel(job, EXIT_GRACE if patient else 0.0, "exit")
-
-    def _climb(self, job: Job, grace: float) -> None:
-        for seconds, signal, group in ladder(grace):
-            self.node.later(seconds, partial(self._signal, job.number, signal, group))
-
-    def _signal(self, number: int, signal: str, group: bool) -> None:
-        job = self.jobs.get(number)
-        if job is None or job.state != SENT or job.worker is None:
-            return
-        if self.pool.of(job.worker)[:1] == [number]:
-            self.node.actions.append(Signal(job.worker, signal, group, number))
 
     def _blocked(self, link: Link | None, frame: Frame) -> None:
         job = self.jobs.get(frame.source.number)

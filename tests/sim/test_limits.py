@@ -46,7 +46,7 @@ def test_one_that_ended_leaves_no_timer_behind(cluster: Cluster) -> None:
     cluster.run(10)
     assert len(program.results) == 100
     assert len(there.core._timers) <= 2
-    assert not there.core.work._limits
+    assert not there.core.work.ending._limits
 
 
 @pytest.mark.parametrize("strange", ["limit", "grace"])
