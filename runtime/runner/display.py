@@ -164,7 +164,7 @@ def _trim(told: traceback.TracebackException) -> None:
 
 def _is_mistake(told: traceback.TracebackException) -> bool:
     kind, cause = told.exc_type, told.__cause__
-    if not told.stack or kind is None or not issubclass(kind, _MISTAKES):
+    if not told.stack or kind is None or not issubclass(kind, _MISTAKES) or f"{kind.__module__}." == _ERRORS:
         return False
     remote = cause is not None and cause.exc_type is not None and cause.exc_type.__name__ == "RemoteTraceback"
     return is_ours(told.stack[-1].filename) and not remote

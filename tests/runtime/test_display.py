@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pysh.runtime.errors import NoProcess, RemoteTraceback
+from pysh.runtime.errors import NoFunction, NoProcess, RemoteTraceback
 from pysh.runtime.protocol.frames import MAX_META, pack
 from pysh.runtime.results import Rows
 from pysh.runtime.runner import display
@@ -144,10 +144,11 @@ def test_frames_of_our_own_are_not_shown() -> None:
         ("KeyError('x')", True),
         ("TypeError('x')", False),
         ("KeyError('x') from RemoteTraceback('n2', '')", False),
+        ("NoFunction('x')", False),
     ],
 )
 def test_a_mistake_of_ours_shows_our_frames(raised: str, visible: bool) -> None:
-    error = caught(run_as(OURS, f"def f(): raise {raised}", RemoteTraceback=RemoteTraceback))
+    error = caught(run_as(OURS, f"def f(): raise {raised}", RemoteTraceback=RemoteTraceback, NoFunction=NoFunction))
     assert (OURS in failure(error)) == visible
 
 
