@@ -228,16 +228,17 @@ class NoFunction(PyshError, NameError):
     """
 
     def __init__(
-        self, function: str = "", node: str = "", *, why: str = "", near: Iterable[str] = (), known: int = 0,
-        others: Iterable[str] = (), text: str = "", executed: str = "no",
+        self, function: str = "", node: str = "", *, why: str = "", near: Sequence[str] = (), known: int = 0,
+        others: Sequence[str] = (), text: str = "", executed: str = "no",
     ) -> None:  # fmt: skip
         super().__init__(text, executed=executed)
         self.function = function  # and not `name`, beside which Python shows its own guess
         self.node = node
-        self.why = why
-        self.near = list(near)
-        self.known = known
-        self.others = list(others)
+        # Nodes tell these of themselves, and they are shown on a terminal.
+        self.why = _shown(why)
+        self.near = _names(near)
+        self.known = known if isinstance(known, int) else 0
+        self.others = _names(others)
 
     def what(self) -> str:
         if self.why:
@@ -246,6 +247,14 @@ class NoFunction(PyshError, NameError):
         has = f"it has {', '.join(self.near)}{more}" if self.near else "none is defined there"
         elsewhere = f'; one is on {", ".join(self.others)}: try on="{self.others[0]}"' if self.others else ""
         return f"no function {self.function!r} in the shell of {self.node}; {has}{elsewhere}"
+
+
+def _names(told: object) -> list[str]:
+    return [_shown(name) for name in told] if isinstance(told, list | tuple) else []
+
+
+def _shown(text: object) -> str:
+    return "".join(c if c.isprintable() else "?" for c in str(text)[:200])
 
 
 class NoProcess(PyshError):

@@ -154,13 +154,14 @@ def find(client: Client, text: str) -> NodeInfo:
     """
     known = client.view.nodes
     for info in known:
-        if text == info.name or text in info.aliases:
+        if text == info.name:
             return info
-    short = [info for info in known if info.name.partition("@")[0] == text]
-    if len(short) == 1:
-        return short[0]
-    names = ", ".join(info.name for info in short or known)
-    if short:
+    # Also where it was dialled as `n1`: what that means must not depend on which of two is there.
+    called = [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
+    if len(called) == 1:
+        return called[0]
+    names = ", ".join(info.name for info in called or known)
+    if called:
         raise ConnectError("find", text, text=f"several nodes are called {text}: {names}")
     known_here = f"{text} is not connected; known here: {names}"
     raise ConnectError("find", text, text=known_here, hint=f'connect("{text}")')

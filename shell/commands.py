@@ -241,7 +241,10 @@ def logs(asked: argparse.Namespace) -> int:
     """What a node printed of itself, also one that is gone."""
     from pysh.shell import elsewhere
 
-    print(elsewhere.log_of(asked.node, asked.hostkey), end="")
+    log = elsewhere.log_of(asked.node, asked.hostkey)
+    print(log, end="")
+    if not log:
+        print(f"pysh: {asked.node} has printed nothing of itself", file=sys.stderr)
     return codes.OK
 
 

@@ -37,18 +37,19 @@ class Refused(Exception):
 class Console:
     """A terminal's connection to the node behind `sock`, proved with `cookie`; `given` if by the command line.
 
+    `address` is what the user called the node, if he did.
     Over a host key that nobody vouches for it is proved by SPAKE2, which `compute` does: its SHA-256 is given then.
     """
 
     def __init__(
-        self, sock: socket.socket, cookie: bytes, *, given: bool = False, host_key: bytes = b"",
+        self, sock: socket.socket, cookie: bytes, *, given: bool = False, address: str = "", host_key: bytes = b"",
         compute: Compute | None = None,
     ) -> None:  # fmt: skip
         sock.setblocking(False)
         now = time.monotonic()
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
-        self.given = given
+        self.given, self._address = given, address
         self.suspects: list[str] = []
         """The nodes from which nothing comes at present, as output of theirs is tagged."""
         self._sock = sock
@@ -88,9 +89,10 @@ class Console:
             self._connection.work_done(*self._compute(work), time.monotonic())
             self._flush()
 
-    def again(self, command: str) -> str:
-        """`command`, which connects to this node again, and what else it takes to do so."""
-        return f"{command} (with the same --cookie)" if self.given else command
+    def again(self, *, force: bool = False) -> str:
+        """The command that connects to this node again, and what else it takes to do so."""
+        called = self._address or self.name.partition("@")[0]
+        return f"pysh attach {'--force ' * force}{called}{' (with the same --cookie)' if self.given else ''}"
 
     def close(self) -> None:
         """End the connection; the node lives on."""
@@ -228,7 +230,7 @@ class Console:
     def _gone(self) -> HubLost | Refused:
         """Why the hub closed the connection."""
         if self._reason == TAKEN_OVER:
-            back = f"take it back: {self.again(f'pysh attach --force {self.name}')}"
+            back = f"take it back: {self.again(force=True)}"
             return Refused(f"another terminal took over the shell of {self.name}; {back}")
         return HubLost(self._reason or "its hub is gone")
 

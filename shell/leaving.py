@@ -14,8 +14,7 @@ def may_leave(console: Console, say: Callable[[str], None], key: Callable[[], by
     to stay, is left without a question.
     """
     told = console.ask("leave")
-    short = console.name.partition("@")[0]
-    back = f"back to it with: {console.again(f'pysh attach {short}')}"
+    back = f"back to it with: {console.again()}"
     if told["stop"]:
         return True
     if told.get("persistent") or not told["reasons"]:

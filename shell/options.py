@@ -162,8 +162,8 @@ def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
     while index < len(argv):
         word = argv[index]
         if word in ("-", "-c") or not word.startswith("-"):
-            if word in COMMANDS and not index:
-                return word, argv[1:], []
+            if word in COMMANDS:
+                return word, argv[:index] + argv[index + 1 :], []
             return "", argv[:index], argv[index:]
         index += 2 if word in _VALUED else 1
     return "", argv, []

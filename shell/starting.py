@@ -80,7 +80,7 @@ def attach(asked: argparse.Namespace) -> int:
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
-        return _terminal(asked, tty, cookie, node.connect, force=asked.force, **node.proof())
+        return _terminal(asked, tty, cookie, node.connect, force=asked.force, address=asked.node, **node.proof())
 
 
 def _terminal(

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from fcntl import ioctl
+from termios import FIONREAD
 from typing import cast
 
 from pysh.transports.base import CLOSE_GRACE, HIGH_WATER, Buffer, Peer, Stream, closed, cut
@@ -131,9 +134,12 @@ class LoopStream(asyncio.Protocol, Stream):
 def unread(transport: asyncio.BaseTransport) -> Iterator[bytes]:
     """What the other end of a socket said before it went, for a `connection_lost` with an error.
 
-    Who writes to an end that is gone is told of that before the last of what came from there is read.
+    Who writes to an end that is gone is told of that before the last of what came from there is read. That is what
+    lies there now: an end that only reads no more could go on for ever.
     """
-    sock = transport.get_extra_info("socket")
+    fd = transport.get_extra_info("socket").fileno()
     with suppress(OSError):
-        while data := os.read(sock.fileno(), HIGH_WATER):
+        waits = int.from_bytes(ioctl(fd, FIONREAD, bytes(4)), sys.byteorder)
+        while waits > 0 and (data := os.read(fd, min(waits, HIGH_WATER))):
+            waits -= len(data)
             yield data

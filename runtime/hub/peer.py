@@ -130,8 +130,9 @@ class Peer(asyncio.Protocol):
         """Take what the other end said last."""
         assert self.transport is not None
         for data in unread(self.transport):
-            if self.connection.error is None:
-                self.data_received(data)
+            if self.connection.error is not None:
+                break
+            self.data_received(data)
 
 
 def joined(buffers: list[Buffer]) -> list[Buffer]:

@@ -336,8 +336,11 @@ class Members(Roster):
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)
         node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
-        lost = f"; {undelivered} message{'s' * (undelivered > 1)} may not have reached it" if undelivered else ""
-        node.console.notice(f"{member.name} is down: {reason}{lost}", "warn")
+        told = [] if node.stopping else [f"{member.name} is down: {reason}"]  # else it is this node that leaves
+        if undelivered:
+            told.append(f"{undelivered} message{'s' * (undelivered > 1)} may not have reached {member.name}")
+        if told:
+            node.console.notice("; ".join(told), "warn")
 
     def _give_back(self, member: Member, reason: str) -> int:
         """Answer for what was never put on a connection; how many messages nobody acknowledged."""

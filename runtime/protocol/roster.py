@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Meta
 from pysh.runtime.protocol.code import SHOWN
-from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack, pages
+from pysh.runtime.protocol.frames import LOCAL, MAX_META, Frame, FrameError, Kind, pack, pages
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.member import Member
 
@@ -25,9 +25,9 @@ class Roster:
     def called(self, text: str) -> Member | None:
         """The node that goes by `text`, or the only one whose name before the `@` it is."""
         members = list(self.peers.values())
-        short = [member for member in members if member.name.partition("@")[0] == text]
-        named = [member for member in members if member.goes_by(text)]
-        return named[0] if named else short[0] if len(short) == 1 else None
+        named = [member for member in members if member.name == text]
+        called = [member for member in members if member.goes_by(text) or member.name.partition("@")[0] == text]
+        return named[0] if named else called[0] if len(called) == 1 else None
 
     def namesakes(self, hello: Hello) -> list[Member]:
         """The nodes that have the name of `hello` and are another start than it."""
@@ -70,15 +70,22 @@ class Roster:
         return short if [n.partition("@")[0] for n in names.values()].count(short) == 1 else name
 
     def knowing(self, failure: Frame) -> Frame:
-        """A `failure`; one for want of a function says which other nodes have it, as far as that is known here."""
-        told = failure.options()
+        """A `failure`; one for want of a function says which other nodes have it, as far as that is known here.
+
+        One that is no sense goes on as it came: that is for whoever waits for it to say.
+        """
+        try:
+            told = failure.options()
+        except FrameError:
+            return failure
         if not isinstance(told, dict) or told.get("error") != "NoFunction":
             return failure
         name, me = str(told.get("function")), self._node
         others = [member.name for member in self.peers.values() if name in member.names]
         if name in me.work.code:
             others.insert(0, me.name)
-        return failure._replace(meta=pack({**told, "others": others[:SHOWN]}))
+        meta = pack({**told, "others": others[:SHOWN]})
+        return failure._replace(meta=meta) if len(meta) <= MAX_META else failure
 
     def suspects(self) -> list[str]:
         """The labels of the nodes of which whoever sits here was told that they are suspect."""

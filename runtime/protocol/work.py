@@ -252,7 +252,9 @@ class Work:
             self.node.later(TELL_AFTER, lambda: self._reclaim(job))
 
     def result(self, link: Link | None, frame: Frame) -> None:
-        """A worker of ours sent the result of its job, or a chunk of it."""
+        """A worker of ours sent the result of its job, or a chunk of it. Raises `FrameError` if it makes no sense."""
+        if frame.flags & Flag.FAILED and not isinstance(frame.options(), dict):
+            raise FrameError("a failure that says nothing")
         if link is not None and link.worker in self.tenancy.apartments:
             self.tenancy.ended(link.worker, frame)
             return

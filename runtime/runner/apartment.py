@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -43,7 +44,7 @@ class Apartment:
         self._client = Mates(sock, hello, secret)
         self._loop = asyncio.new_event_loop()
         self._client.loop = self._loop
-        self._arrived: list[tuple[Tenant, Buffer, Mapping[str, Any]]] = []
+        self._arrived: deque[tuple[Tenant, Buffer, Mapping[str, Any]]] = deque()
         self._begun = 0  # of which the hub was not told
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
@@ -82,10 +83,13 @@ class Apartment:
         self._arrived.append((tenant, frame.payload, options))
 
     def _begin_all(self) -> None:
-        arrived, self._arrived = self._arrived, []
-        for tenant, payload, options in arrived:
-            self._begin(tenant, payload, options)
-        self._begun += len(arrived)
+        try:
+            while self._arrived:
+                self._begun += 1
+                self._begin(*self._arrived.popleft())
+        finally:
+            if self._arrived:  # what one of them raised is not to be the end of the others
+                self._loop.call_soon(self._begin_all)
         if self._begun >= TOLD:
             self._client.post(Kind.ALIVE, LOCAL, credit=self._begun)
             self._begun = 0
@@ -129,7 +133,7 @@ class Apartment:
     def _last_words(self, error: BaseException) -> bytes:
         try:
             return last_words(BaseException.with_traceback(error, of_users(TRACE.__get__(error))), self._client.name)
-        except Exception as worse:
+        except BaseException as worse:
             return f"{type(error).__name__}, which cannot be told: that raised {type(worse).__name__}".encode()
 
     # being cancelled

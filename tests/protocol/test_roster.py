@@ -2,6 +2,7 @@
 
 import pytest
 
+from pysh.runtime.protocol.frames import LOCAL, MAX_META, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.member import Member
 from pysh.runtime.protocol.roster import Roster
 from tests.protocol.pair import member, pair, part
@@ -61,3 +62,15 @@ def test_who_sits_at_a_node_is_told_which_others_are_suspect_and_until_when() ->
     assert a.core.members.suspects() == []
     cluster.run(1)
     assert seat.suspects == [["b"], [], ["b"], []]
+
+
+@pytest.mark.parametrize(
+    "meta", [b"\xc1", pack([]), pack({"error": "NoFunction", "function": "f", "why": "x" * (MAX_META - 48)})]
+)
+def test_a_failure_of_no_sense_or_without_room_goes_on_as_it_came(roster: Roster, meta: bytes) -> None:
+    roster.peers[b"\1" * 16].names = frozenset(["f"])
+    failure = Frame(Kind.RESULT, LOCAL, LOCAL, 1, Flag.FAILED, meta)
+    assert len(meta) <= MAX_META
+    assert roster.knowing(failure) == failure
+    known = failure._replace(meta=pack({"error": "NoFunction", "function": "f"}))
+    assert roster.knowing(known).options()["others"] == ["b@sim"]

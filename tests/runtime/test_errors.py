@@ -181,3 +181,13 @@ def test_a_large_capture_names_the_global_and_its_size() -> None:
 def test_a_remote_traceback_names_its_node() -> None:
     cause = pickle.loads(pickle.dumps(RemoteTraceback("n2@db1", "Traceback ...\n")))
     assert str(cause) == "on n2@db1:\nTraceback ..."
+
+
+def test_what_another_node_says_of_its_names_is_safe_to_show_and_need_make_no_sense() -> None:
+    told = {"error": "NoFunction", "function": "f", "node": "n2@a", "executed": "no"}
+    shown = str(rebuild({**told, "near": ["fo\x1b]0;evil\x07o"], "known": 1, "others": ["n3@a\x9b"]}))
+    assert shown.isprintable()
+    assert "fo?]0;evil?o" in shown
+    assert str(rebuild({**told, "why": "so\x1b[2J"})).isprintable()
+    for strange in ({"near": 5}, {"known": "a"}, {"others": {}}, {"near": [5, None]}):
+        assert "no function 'f' in the shell of n2@a" in str(rebuild({**told, **strange}))

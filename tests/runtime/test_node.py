@@ -104,3 +104,11 @@ def test_its_verbs_act_on_it(hub: HubEnd, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(("seconds", "text"), [(0.00021, "0.21 ms"), (0.0099, "9.90 ms"), (0.038, "38 ms")])
 def test_round_trips_are_shown_in_milliseconds(seconds: float, text: str) -> None:
     assert milliseconds(seconds) == text
+
+
+def test_a_short_name_is_not_guessed_either_where_one_of_them_was_dialled_by_it(hub: HubEnd) -> None:
+    hub.tell_nodes(N1, W1 | {"aliases": ["w"]}, W2)
+    with pytest.raises(ConnectError, match="several nodes are called w: w@web1, w@web2"):
+        find(hub.client, "w")
+    hub.tell_nodes(N1, W1 | {"aliases": ["w"]})
+    assert find(hub.client, "w").name == "w@web1"

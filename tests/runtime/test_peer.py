@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -74,3 +76,31 @@ def test_what_somebody_said_before_it_went_is_heard_also_by_a_hub_that_writes_to
 
     with asyncio.Runner(loop_factory=cast(Any, loop)) as runner:
         assert runner.run(live()) == b"its last result"
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS.keys())
+def test_somebody_who_reads_no_more_and_talks_on_is_not_listened_to_for_ever(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    near, far = socket.socketpair()
+    far.shutdown(socket.SHUT_RD)
+
+    def talk() -> None:
+        with suppress(OSError):
+            while True:
+                far.sendall(bytes(65536))
+
+    async def live() -> int:
+        near.setblocking(False)
+        heard = Heard()
+        peer = Busy(cast(Server, heard), cast(Connection, heard), worker=1)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: peer, near)
+        return len(await heard.over)
+
+    talking = threading.Thread(target=talk)
+    talking.start()
+    with asyncio.Runner(loop_factory=cast(Any, loop)) as runner:
+        assert runner.run(live()) < 8 << 20
+    talking.join(10)
+    far.close()
+    assert not talking.is_alive()

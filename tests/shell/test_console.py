@@ -114,10 +114,29 @@ def test_a_hub_that_says_goodbye_says_why(pair: Pair) -> None:
         pair.console.wait((), 10)
 
 
+SHORT = NAME.partition("@")[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ({}, f"pysh attach {SHORT}"),
+        ({"address": "n1@db1"}, "pysh attach n1@db1"),
+        ({"given": True}, f"pysh attach {SHORT} (with the same --cookie)"),
+    ],
+)
+def test_the_way_back_is_the_one_that_led_here(given: dict[str, Any], command: str) -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        console = Console(near, b"cookie", **given)
+        console.name = NAME
+        assert console.again() == command
+
+
 def test_a_terminal_whose_shell_was_taken_is_told_how_to_take_it_back(pair: Pair) -> None:
     pair.hub.send(Kind.BYE, {"reason": "taken_over"})
     pair.hub.stop()
-    with pytest.raises(Refused, match=f"took over the shell of {NAME}; take it back: pysh attach --force {NAME}"):
+    with pytest.raises(Refused, match=f"took over the shell of {NAME}; take it back: pysh attach --force {SHORT}"):
         pair.console.wait((), 10)
         pair.console.wait((), 10)
 
