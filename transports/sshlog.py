@@ -15,6 +15,9 @@ PROGRESS = (
 )
 """Which line ends which stage, and what it tells."""
 
+NO_TOUCH = "a security key of ours is to be touched, and was not"
+TOUCH = r"debug1: Server accepts key: .* \S+-SK "
+"""What is said of a key that signs next, unless nobody touches it."""
 NO_PIN = "a token, which may hold our key, wants its PIN"
 
 FAILURES = (
@@ -33,7 +36,9 @@ FAILURES = (
         "connect again; some lock after a few wrong ones",
     ),
     ("sshauth", r"^pin required", NO_PIN, ""),
+    ("sshauth", r"signing failed for \S+-SK ", "the security key did not sign", "connect again, and touch it in time"),
     ("sshauth", r"Permission denied|Too many authentication", "the server does not let us in", "see: ssh -v {name}"),
+    ("sshauth", f"^{TOUCH}", NO_TOUCH, ""),
 )
 """What a complaint means: stage, pattern, text, hint. The first that fits any line counts."""
 
@@ -63,7 +68,7 @@ class Log:
                 return
         if found := re.match(SERVER, line):
             self.found |= found.groupdict()
-        elif not re.match(_DEBUG, line):
+        elif re.match(TOUCH, line) or not re.match(_DEBUG, line):
             self._complaints = [*self._complaints, cleaned(line)][-COMPLAINTS:]
 
     def failure(self, otherwise: str) -> TransportError:
@@ -75,7 +80,7 @@ class Log:
                 line = text[start:].split("\n", 1)[0]
                 if asks := [method for method in sorted(ASKED) if stage == "sshauth" and method in line]:
                     what = f"the server wants a person's answer ({' or '.join(asks)})"
-                if asks or what == NO_PIN:
+                if asks or what in (NO_PIN, NO_TOUCH):
                     return NeedsPerson(what, f"{self._name}: {line}", self._host)
                 return TransportError(stage, what, self._evidence(stage, line), hint.format(name=self._name))
         reached = [stage in self.watch.milliseconds for stage in STAGES]

@@ -3,7 +3,7 @@
 import pytest
 
 from pysh.transports.means import NeedsPerson
-from pysh.transports.sshlog import NO_PIN, Log
+from pysh.transports.sshlog import NO_PIN, NO_TOUCH, Log
 
 BEGAN = "debug1: Connecting to db1 [10.0.0.7] port 22."
 CONNECTED = "debug1: Connection established."
@@ -26,6 +26,9 @@ FAILED = [
      "sshauth", "Too many"),
     ([BEGAN, CONNECTED, SHOWN, "PKCS#11 login failed: PIN incorrect", "login failed",
       "deploy@db1: Permission denied (publickey,password)."], "sshauth", "PIN incorrect"),
+    ([BEGAN, CONNECTED, SHOWN, "debug1: Server accepts key: id_sk ED25519-SK SHA256:x explicit",
+      'sign_and_send_pubkey: signing failed for ED25519-SK "id_sk": device not found',
+      "deploy@db1: Permission denied (publickey)."], "sshauth", "device not found"),
     ([BEGAN, CONNECTED, SHOWN, "Connection closed by 10.0.0.7 port 22"], "sshauth", "closed"),
     ([BEGAN, CONNECTED], "hostkey", "nothing"),
     ([], "resolve", "nothing"),
@@ -46,6 +49,7 @@ def test_a_failure_has_the_stage_that_was_not_reached_and_its_line(lines: list[s
     ("lines", "what"),
     [
         (["deploy@db1: Permission denied (publickey,password)."], "the server wants a person's answer (password)"),
+        (["debug1: Server accepts key: id_sk ED25519-SK SHA256:x explicit"], NO_TOUCH),
         (["pin required", "deploy@db1: Permission denied (publickey)."], NO_PIN),
     ],
 )
