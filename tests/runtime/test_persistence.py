@@ -1,11 +1,13 @@
 """Whether a node survives the logout: what logind would do, and what the user may ask of systemd."""
 
+import ast
 import os
 import pwd
 from pathlib import Path
 
 import pytest
 
+from pysh.runtime.hub import persistence
 from pysh.runtime.hub.persistence import SCOPE, Survival, kills, survival
 
 SESSION = "0::/user.slice/user-1000.slice/session-7.scope\n"
@@ -103,3 +105,7 @@ def test_a_manager_that_does_not_answer_is_no_help(system: System) -> None:
     system.logind(KILLS)
     system.program("systemd-run", "echo Failed to connect to bus >&2; exit 1")
     assert system.survival().prefix == []
+
+
+def test_its_text_is_one_that_old_pythons_understand() -> None:
+    ast.parse(Path(persistence.__file__).read_text(), feature_version=(3, 7))
