@@ -40,13 +40,13 @@ def from_zip(core: str) -> list[str]:
     return [sys.executable, "-E", "-S", "-c", _FROM_ZIP, core]
 
 
-def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
+def start_hub(config: dict[str, Any], log: int | None = None, prefix: Sequence[str] = ()) -> socket:
     """Start a hub as `config` says and return our end of its socket, on which it speaks next.
 
     The configuration, with the cookie, goes over the socket: never in argv or the environment.
-    `log` is a file descriptor for what the hub itself prints.
+    `log` is a file descriptor for what the hub itself prints; `prefix` goes before its command.
     """
-    hub, ours = start_hub_process(config, log)
+    hub, ours = start_hub_process(config, log, prefix)
     _started.append(hub)
     return ours
 
@@ -54,7 +54,7 @@ def start_hub(config: dict[str, Any], log: int | None = None) -> socket:
 def start_hub_process(
     config: dict[str, Any], log: int | None = None, prefix: Sequence[str] = ()
 ) -> "tuple[subprocess.Popen[bytes], socket]":
-    """As `start_hub`, for one who waits for the process's end himself; `prefix` goes before its command."""
+    """As `start_hub`, for one who waits for the process's end himself."""
     ours, theirs = socketpair()
     # -P: what lies in the current folder is the user's, and a hub never imports it.
     command, fds = [hub_python(), "-P", "-m", "pysh.runtime.hub"], [theirs.fileno()]

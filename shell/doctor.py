@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pysh.runtime import config
 from pysh.runtime.errors import traced
 from pysh.runtime.hub import discovery
+from pysh.runtime.hub.persistence import survival
 from pysh.runtime.hub.trace import Trace
 from pysh.runtime.interpreter import PythonError
 from pysh.shell import codes, options
@@ -28,6 +29,7 @@ def _far(asked: argparse.Namespace) -> int:
         with other_machine(asked.host, asked.hostkey, trace=trace) as other:
             machine = other.survey()
             trace.lap("find", f"{machine.host}: {len(machine.nodes)} nodes; Python {machine.python} answered")
+            trace.lap("logout", _lasting(other.logout()))
             refused = [_greet(other, entry, asked, trace) for entry in machine.nodes]
     finally:
         print(traced(trace.rows))
@@ -45,6 +47,11 @@ def _greet(other: OtherMachine, entry: discovery.Entry, asked: argparse.Namespac
     except Exception as error:
         trace.lap("cookie", f"{entry.name} (pid {entry.pid}): {error}")
         return True
+
+
+def _lasting(warning: str) -> str:
+    """What becomes of a node that is started in this way, once whoever did it is logged out."""
+    return f"a node in the background: {warning or 'it outlives the logout'}"
 
 
 def _near(asked: argparse.Namespace) -> int:
@@ -74,4 +81,5 @@ def _looks(asked: argparse.Namespace) -> Iterator[tuple[str, Callable[[], str]]]
     yield "runtime", lambda: " and ".join(config.runtime_dirs())
     yield "nodes", lambda: ", ".join(entry.name for entry in discovery.found()) or "none runs here"
     yield "cookie", cookie
+    yield "logout", lambda: _lasting(survival().warning)
     yield "ssh", lambda: shutil.which("ssh") or "there is no ssh binary; asyncssh alone reads ~/.ssh/config"

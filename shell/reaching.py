@@ -127,6 +127,12 @@ class OtherMachine:
 
         return self._runner.run(probe.survey(self._ssh, self.destination))
 
+    def logout(self) -> str:
+        """Why a node that is started there ends with a logout; empty if it does not. Raises `TransportError`."""
+        from pysh.runtime.hub import probe
+
+        return self._runner.run(probe.logout(self._ssh, self.destination))
+
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe

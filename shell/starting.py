@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
+from pysh.runtime.hub.persistence import survival
 from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.transports import unix
@@ -114,9 +115,12 @@ def node(asked: argparse.Namespace) -> int:
         return elsewhere.node(asked)
     name = full_name(asked.name)
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
-    hub = launch.start_hub(settings(asked, name, "headless", cookie))
+    prefix, warning = survival() if asked.detach else ([], "")
+    hub = launch.start_hub(settings(asked, name, "headless", cookie), prefix=prefix)
     told = launch.status(hub)
     hub.close()
+    if warning:
+        print(f"pysh: {name}: {warning}", file=sys.stderr)
     if asked.detach:
         return codes.OK
     return _foreground(name, told["pid"], told.get("listen", ""), asked.timeout or 0.0)

@@ -2,7 +2,7 @@
 
 `--budgets` fails a run in which a part took much longer than it may. `--soak N` runs N times as many seeds
 and examples, and every test of real processes N times, or once and for longer; no case is in it that an
-ordinary run leaves out.
+ordinary run leaves out, but those that boot a machine.
 """
 
 from collections import Counter

@@ -22,8 +22,10 @@ from pysh.transports.destination import Destination
 
 DEFAULT_IDENTITIES = tuple(f"~/.ssh/id_{kind}" for kind in ("rsa", "ecdsa", "ed25519"))
 FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
-NEEDS_BINARY = ("proxycommand", "pkcs11provider", "knownhostscommand")
+NEEDS_BINARY = ("proxycommand", "pkcs11provider", "securitykeyprovider", "knownhostscommand")
 """Options that only the ssh binary honours; with one of them it is the means."""
+DEFAULTS = {"securitykeyprovider": "internal"}
+"""What `ssh -G` prints of an option that nobody set."""
 TIMEOUT = 10.0
 """Seconds for a TCP connection to be there, unless ConnectTimeout says otherwise."""
 
@@ -106,7 +108,7 @@ def parse(printed: str, destination: Destination) -> Settings:
     options: dict[str, list[str]] = {}
     for line in printed.splitlines():
         name, _, value = line.partition(" ")
-        if value and value != "none":
+        if value and value not in ("none", DEFAULTS.get(name.lower())):
             options.setdefault(name.lower(), []).append(value)
     return _settings(options, destination)
 

@@ -121,10 +121,15 @@ def identities(settings: Settings) -> tuple[list[asyncssh.SSHKeyPair], list[str]
         if not _stamp(path):
             continue
         try:
-            pairs += asyncssh.load_keypairs(path, certlist=certificates)
+            found = asyncssh.load_keypairs(path, certlist=certificates)
         except (ValueError, OSError) as error:
             encrypted = "Passphrase" in str(error)
             unusable.append(f"{path} is encrypted: ssh-add it" if encrypted else f"{path}: {error}")
+            continue
+        if any(pair.get_algorithm().startswith("sk-") for pair in found):
+            unusable.append(f"{path} is a security key's, which is to be touched")
+        else:
+            pairs += found
     return pairs, unusable
 
 

@@ -15,6 +15,11 @@ PROGRESS = (
 )
 """Which line ends which stage, and what it tells."""
 
+NO_TOUCH = "a security key of ours is to be touched, and was not"
+TOUCH = r"debug1: Server accepts key: .* \S+-SK "
+"""What is said of a key that signs next, unless nobody touches it."""
+NO_PIN = "a token, which may hold our key, wants its PIN"
+
 FAILURES = (
     ("resolve", r"Could not resolve hostname", "the host name is not known", "check the name: ssh -G {name}"),
     ("hostkey", r"IDENTIFICATION HAS CHANGED", "the host key changed", "if it was set up anew: ssh-keygen -R '{name}'"),
@@ -24,7 +29,16 @@ FAILURES = (
     ("hostkey", r"kex_exchange_identification: .*(closed|reset)", DROPPED, "does it let more in (MaxStartups)?"),
     ("hostkey", r"banner exchange|kex_exchange|Unable to negotiate", NO_SSH, "see: ssh -v {name}"),
     ("tcp", r"connect to host .+ port \d+: ", "the connection failed", "is sshd running there, is the port right?"),
+    (
+        "sshauth",
+        r"^PKCS#11 login failed",
+        "the token refuses the PIN",
+        "connect again; some lock after a few wrong ones",
+    ),
+    ("sshauth", r"^pin required", NO_PIN, ""),
+    ("sshauth", r"signing failed for \S+-SK ", "the security key did not sign", "connect again, and touch it in time"),
     ("sshauth", r"Permission denied|Too many authentication", "the server does not let us in", "see: ssh -v {name}"),
+    ("sshauth", f"^{TOUCH}", NO_TOUCH, ""),
 )
 """What a complaint means: stage, pattern, text, hint. The first that fits any line counts."""
 
@@ -54,18 +68,19 @@ class Log:
                 return
         if found := re.match(SERVER, line):
             self.found |= found.groupdict()
-        elif not re.match(_DEBUG, line):
+        elif re.match(TOUCH, line) or not re.match(_DEBUG, line):
             self._complaints = [*self._complaints, cleaned(line)][-COMPLAINTS:]
 
     def failure(self, otherwise: str) -> TransportError:
         """Why the login failed; where no line says it, `otherwise` is how it ended."""
         text = "\n".join(self._complaints)
         for stage, pattern, what, hint in FAILURES:
-            if found := re.search(pattern, text):
+            if found := re.search(pattern, text, re.MULTILINE):
                 start = text.rfind("\n", 0, found.start()) + 1
                 line = text[start:].split("\n", 1)[0]
-                if stage == "sshauth" and (asks := [method for method in sorted(ASKED) if method in line]):
+                if asks := [method for method in sorted(ASKED) if stage == "sshauth" and method in line]:
                     what = f"the server wants a person's answer ({' or '.join(asks)})"
+                if asks or what in (NO_PIN, NO_TOUCH):
                     return NeedsPerson(what, f"{self._name}: {line}", self._host)
                 return TransportError(stage, what, self._evidence(stage, line), hint.format(name=self._name))
         reached = [stage in self.watch.milliseconds for stage in STAGES]

@@ -60,7 +60,16 @@ async def survey(connection: Connection, destination: str) -> Machine:
 
     `destination` is how the user wrote it.
     """
-    marker, command = _call()
+    return _machine(_answer(await _printed(connection, destination, *_call("there.py"))))
+
+
+async def logout(connection: Connection, destination: str) -> str:
+    """Why a node that is started there ends with a logout, or nothing if it does not. Raises `TransportError`."""
+    return cleaned((await _printed(connection, destination, *_call("persistence.py"))).decode(errors="replace"))
+
+
+async def _printed(connection: Connection, destination: str, marker: bytes, command: str) -> bytes:
+    """What `command` prints behind the marker, in the same line."""
     try:
         async with asyncio.timeout(SECONDS):
             ran = await connection.run(command, limit=NOISE + LIMIT)
@@ -69,7 +78,7 @@ async def survey(connection: Connection, destination: str) -> Machine:
     at = ran.stdout.find(marker, 0, NOISE + len(marker))
     if at < 0:
         raise _unanswered(destination, ran)
-    return _machine(_answer(ran.stdout[at + len(marker) :].partition(b"\n")[0]))
+    return ran.stdout[at + len(marker) :].partition(b"\n")[0]
 
 
 async def stream(connection: Connection, path: str, destination: str) -> Passage:
@@ -90,7 +99,7 @@ async def relay(connection: Connection, path: str, destination: str) -> Passage:
 
     Raises `TransportError` (`find`, `cut`).
     """
-    marker, command = _call(path)
+    marker, command = _call("there.py", path)
     passage = await connection.stream(command=command)
     try:
         async with asyncio.timeout(SECONDS):
@@ -108,12 +117,13 @@ async def relay(connection: Connection, path: str, destination: str) -> Passage:
     return passage
 
 
-def _call(path: str = "") -> tuple[bytes, str]:
-    """The marker to look for, and the command line that prints it."""
-    source = pkgutil.get_data("pysh.runtime.hub", "there.py")
+def _call(file: str, *words: str) -> tuple[bytes, str]:
+    """The marker to look for, and the command line that prints it: it runs `main` of our `file`, with `words`."""
+    source = pkgutil.get_data("pysh.runtime.hub", file)
     assert source is not None
     marker = f"pysh-{os.urandom(8).hex()}:"
-    return marker.encode(), bootstrap.command(f"{source.decode()}\nmain({marker!r}, {path!r})\n", bootstrap.PYTHONS)
+    call = f"main({', '.join(map(repr, (marker, *words)))})"
+    return marker.encode(), bootstrap.command(f"{source.decode()}\n{call}\n", bootstrap.PYTHONS)
 
 
 async def _first_line(sock: socket.socket, marker: bytes) -> bytes | None:

@@ -103,6 +103,7 @@ class Starter:
             far.part(ssh)
             raise
         address = f"{asked.name.partition('@')[0]}@{asked.host}"
+        self._warn(asked, started.warning)
         try:
             passage = await probe.stream(ssh, started.socket, asked.host)
             if not await self._greeted(asked, address, way, Tunnel(passage.sock, b"", ssh, passage.ended)):
@@ -115,7 +116,6 @@ class Starter:
         self._kept.add(started.passage.ended)
         started.passage.ended.add_done_callback(self._kept.discard)
         self._say(f"{asked.name}: Python {started.python.version}, {started.python.executable} ({started.why})")
-        self._warn(asked, started.warning)
 
     async def _here(self, asked: Start) -> None:
         settings = await asyncio.to_thread(_settings_here, asked)
@@ -127,10 +127,10 @@ class Starter:
             if "error" in told:
                 stage = "name" if told["error"] == "NameTaken" else "launch"
                 raise TransportError(stage, told["text"])
+            self._warn(asked, warning)
             near = unix.connected_socket(told["socket"], timeout=0)
             if await self._greeted(asked, asked.name, Way(), near):
                 sock.send(b"keep\n")
-        self._warn(asked, warning)
 
     async def _greeted(self, asked: Start, address: str, way: Way, to: "Tunnel | socket.socket") -> bool:
         """Connect to the new node; whether that went well, which whoever asked is told then."""
@@ -143,7 +143,11 @@ class Starter:
         return await greeted
 
     def _warn(self, asked: Start, warning: str) -> None:
-        if warning:
+        """Pass `warning` on before whoever asked hears that the node is up: a script may end with that."""
+        if warning and asked.program:
+            self._server.core.tell(asked.program, f"{asked.name}: {warning}")
+            self._server.carry_out()
+        elif warning:
             self._say(f"{asked.name}: {warning}", "warn")
 
     def _say(self, text: str, level: str = "info") -> None:

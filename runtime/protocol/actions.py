@@ -55,6 +55,7 @@ class Start(NamedTuple):
     persist: bool = False
     hostkey: str = ""
     asks: bool = False
+    program: int = 0  # which asked, if it was one
 
 
 class Probe(NamedTuple):

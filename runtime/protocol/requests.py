@@ -102,7 +102,9 @@ def _start(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     texts = {field: str(asked.get(field) or "") for field in ("name", "host", "python", "cwd", "setup", "hostkey")}
     env = {str(name): str(value) for name, value in (asked.get("env") or {}).items()}
     asks = _asks(node, link, asked)
-    node.actions.append(Start(token, env=env, persist=bool(asked.get("persist")), asks=asks, **texts))
+    program = link.process if link is not None and link.role == "program" else 0
+    persist = bool(asked.get("persist"))
+    node.actions.append(Start(token, env=env, persist=persist, asks=asks, program=program, **texts))
 
 
 def _disconnect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

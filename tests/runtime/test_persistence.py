@@ -1,22 +1,25 @@
-"""Whether a node survives the logout: what logind is configured to do, and what the user may ask of systemd."""
+"""Whether a node survives the logout: what logind would do, and what the user may ask of systemd."""
 
+import ast
+import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from pysh.runtime.hub.persistence import SCOPE, Survival, kills_user_processes, survival
+from pysh.runtime.hub import persistence
+from pysh.runtime.hub.persistence import SCOPE, Survival, kills, survival
 
 SESSION = "0::/user.slice/user-1000.slice/session-7.scope\n"
 MANAGER = "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n"
+KILLS = '{"type":"b","data":true}\n{"type":"as","data":[]}\n{"type":"as","data":["nobody"]}'
 
 
 class System:
-    """The files of a machine and its programs, each a script."""
+    """What a machine says of a process, and its programs, each a script."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.cgroup, self.etc, self.bin = folder / "cgroup", folder / "etc", folder / "bin"
-        self.etc.mkdir()
+        self.cgroup, self.bin = folder / "cgroup", folder / "bin"
         self.bin.mkdir()
         self.cgroup.write_text(SESSION)
 
@@ -25,8 +28,11 @@ class System:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
+    def logind(self, values: str) -> None:
+        self.program("busctl", f"echo '{values}'")
+
     def survival(self) -> Survival:
-        return survival(str(self.cgroup), str(self.etc))
+        return survival(str(self.cgroup))
 
 
 @pytest.fixture
@@ -36,38 +42,45 @@ def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> System:
     return made
 
 
-CONFIGURATIONS = [
-    ({}, False),
-    ({"logind.conf": "[Login]\n#KillUserProcesses=yes\n"}, False),
-    ({"logind.conf": "[Login]\nKillUserProcesses=yes\n"}, True),
-    ({"logind.conf": "KillUserProcesses = yes\n", "logind.conf.d/50-ours.conf": "KillUserProcesses=no\n"}, False),
-    ({"logind.conf.d/1.conf": "KillUserProcesses=no\n", "logind.conf.d/2.conf": "KillUserProcesses=true\n"}, True),
-    ({"logind.conf": "KillUserProcesses=no\nKillUserProcesses=yes\n"}, True),
-]
-
-
-@pytest.mark.parametrize(("files", "kills"), CONFIGURATIONS)
-def test_the_last_word_in_loginds_configuration_counts(tmp_path: Path, files: dict[str, str], kills: bool) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert kills_user_processes(str(tmp_path)) is kills
+@pytest.mark.parametrize(
+    ("everybody", "only", "exempt", "user", "killed"),
+    [
+        (False, [], [], "w", False),
+        (True, [], [], "w", True),
+        (True, [], [], "root", False),
+        (True, [], ["w"], "w", False),
+        (True, [], ["w"], "root", True),
+        (True, ["v"], [], "w", False),
+        (False, ["w"], [], "w", True),
+        (False, ["w"], ["w"], "w", False),
+    ],
+)
+def test_logind_kills_what_its_three_settings_say(
+    everybody: bool, only: list[str], exempt: list[str], user: str, killed: bool
+) -> None:
+    assert kills(everybody, only, exempt, user) is killed
 
 
 def test_a_process_outside_of_any_login_session_survives_by_itself(system: System) -> None:
-    (system.etc / "logind.conf").write_text("KillUserProcesses=yes\n")
+    system.logind(KILLS)
     system.cgroup.write_text(MANAGER)
     assert system.survival() == Survival([])
     system.cgroup.unlink()
     assert system.survival() == Survival([])
 
 
-def test_where_logind_kills_nothing_nothing_is_done(system: System) -> None:
+@pytest.mark.parametrize(
+    "said",
+    ["", "nonsense", "{}", KILLS.replace("true", "false"), KILLS.replace("nobody", pwd.getpwuid(os.geteuid())[0])],
+)
+def test_where_logind_kills_nothing_of_ours_or_does_not_say_so_nothing_is_done(system: System, said: str) -> None:
+    assert system.survival() == Survival([])
+    system.logind(said)
     assert system.survival() == Survival([])
 
 
 def test_without_systemd_run_it_is_said_that_the_node_ends_with_the_logout(system: System) -> None:
-    (system.etc / "logind.conf").write_text("KillUserProcesses=yes\n")
+    system.logind(KILLS)
     prefix, warning = system.survival()
     assert prefix == []
     assert warning == (
@@ -80,7 +93,7 @@ def test_without_systemd_run_it_is_said_that_the_node_ends_with_the_logout(syste
 def test_a_scope_of_the_users_own_manager_survives_and_lasts_if_that_lingers(
     system: System, linger: str, warned: bool
 ) -> None:
-    (system.etc / "logind.conf").write_text("KillUserProcesses=yes\n")
+    system.logind(KILLS)
     system.program("systemd-run", 'while [ "$1" != -- ]; do shift; done; shift; [ "$1" = true ]')
     system.program("loginctl", f"echo {linger}")
     prefix, warning = system.survival()
@@ -89,6 +102,10 @@ def test_a_scope_of_the_users_own_manager_survives_and_lasts_if_that_lingers(
 
 
 def test_a_manager_that_does_not_answer_is_no_help(system: System) -> None:
-    (system.etc / "logind.conf").write_text("KillUserProcesses=yes\n")
+    system.logind(KILLS)
     system.program("systemd-run", "echo Failed to connect to bus >&2; exit 1")
     assert system.survival().prefix == []
+
+
+def test_its_text_is_one_that_old_pythons_understand() -> None:
+    ast.parse(Path(persistence.__file__).read_text(), feature_version=(3, 7))

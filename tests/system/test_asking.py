@@ -54,9 +54,9 @@ def leave(terminal: Terminal) -> None:
     assert terminal.wait_exit() == 0
 
 
-def unseen(home: Home) -> bool:
-    """Whether the password is in no command line and no environment of what runs here."""
-    return not any(PASSWORD in " ".join([*p.cmdline(), *p.environ().values()]) for p in home.processes())
+def unseen(home: Home, secret: str = PASSWORD) -> bool:
+    """Whether `secret` is in no command line and no environment of what runs here."""
+    return not any(secret in " ".join([*p.cmdline(), *p.environ().values()]) for p in home.processes())
 
 
 def test_a_password_is_asked_for_at_the_prompt_and_shown_nowhere(both: Machines, server: Sshd) -> None:

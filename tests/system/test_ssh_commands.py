@@ -119,7 +119,7 @@ def test_the_doctor_shows_each_stage_of_the_way_and_which_node_takes_the_cookie(
     done = both.here.pysh("doctor", "db1")
     assert done.returncode == 0, done.stderr
     stages = [line.split()[0] for line in done.stdout.splitlines()]
-    assert stages == ["carrier", "resolve", "tcp", "hostkey", "sshauth", "find", "cookie"]
+    assert stages == ["carrier", "resolve", "tcp", "hostkey", "sshauth", "find", "logout", "cookie"]
     assert "w1@db1 (pid " in done.stdout
     done = both.here.pysh("doctor", "db1", "--cookie", "another")
     assert done.returncode == 4
@@ -135,7 +135,7 @@ def test_the_doctor_shows_what_a_node_here_would_be_made_of(both: Machines) -> N
     done = both.here.pysh("doctor")
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        "pysh", "python", "name", "runtime", "nodes", "cookie", "ssh",
+        "pysh", "python", "name", "runtime", "nodes", "cookie", "logout", "ssh",
     ]  # fmt: skip
     done = both.here.pysh("doctor", "--python", "/no/python")
     assert done.returncode == 1

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pysh.transports.sshlog import Log
+from pysh.transports.means import NeedsPerson
+from pysh.transports.sshlog import NO_PIN, NO_TOUCH, Log
 
 BEGAN = "debug1: Connecting to db1 [10.0.0.7] port 22."
 CONNECTED = "debug1: Connection established."
@@ -23,6 +24,11 @@ FAILED = [
     ([BEGAN, CONNECTED, SHOWN, "deploy@db1: Permission denied (publickey)."], "sshauth", "publickey"),
     ([BEGAN, CONNECTED, SHOWN, "Received disconnect from 10.0.0.7 port 22:2: Too many authentication failures"],
      "sshauth", "Too many"),
+    ([BEGAN, CONNECTED, SHOWN, "PKCS#11 login failed: PIN incorrect", "login failed",
+      "deploy@db1: Permission denied (publickey,password)."], "sshauth", "PIN incorrect"),
+    ([BEGAN, CONNECTED, SHOWN, "debug1: Server accepts key: id_sk ED25519-SK SHA256:x explicit",
+      'sign_and_send_pubkey: signing failed for ED25519-SK "id_sk": device not found',
+      "deploy@db1: Permission denied (publickey)."], "sshauth", "device not found"),
     ([BEGAN, CONNECTED, SHOWN, "Connection closed by 10.0.0.7 port 22"], "sshauth", "closed"),
     ([BEGAN, CONNECTED], "hostkey", "nothing"),
     ([], "resolve", "nothing"),
@@ -37,6 +43,23 @@ def test_a_failure_has_the_stage_that_was_not_reached_and_its_line(lines: list[s
     error = log.failure("it ended")
     assert error.stage == stage
     assert evidence in error.evidence
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (["deploy@db1: Permission denied (publickey,password)."], "the server wants a person's answer (password)"),
+        (["debug1: Server accepts key: id_sk ED25519-SK SHA256:x explicit"], NO_TOUCH),
+        (["pin required", "deploy@db1: Permission denied (publickey)."], NO_PIN),
+    ],
+)
+def test_what_a_person_would_be_asked_for_is_told_with_what_to_do(lines: list[str], what: str) -> None:
+    log = Log("[10.0.0.7]:23", host="db1")
+    for line in (BEGAN, CONNECTED, SHOWN, *lines):
+        log.read(line)
+    error = log.failure("it ended")
+    assert isinstance(error, NeedsPerson)
+    assert (error.stage, error.what, "ssh-copy-id db1" in error.hint) == ("sshauth", what, True)
 
 
 def test_a_login_tells_address_key_and_times() -> None:
