@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pysh.runtime.protocol.actions import Meta
-from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ class Grants:
         return granted
 
     def ask(self, link: Link, frame: Frame, count: int) -> None:
-        """Answer a REQUEST for numbers, once no apartment is far behind: who runs out of them waits meanwhile."""
+        """Answer a REQUEST for numbers, once no apartment is far behind: who runs out of them waits meanwhile.
+
+        The runner is answered, not the process that asked: the numbers are for all there, also once that has ended.
+        """
         self._waiting.append((link, frame, count))
         self.go_on()
 
@@ -45,7 +48,11 @@ class Grants:
         if self._waiting and self._node.work.tenancy.apartments.behind <= BEHIND:
             waiting, self._waiting = self._waiting, []
             for link, frame, count in waiting:
-                self._node.reply(frame, {"ok": self.grant(link, count)})
+                self._answer(link, frame, self.grant(link, count))
+
+    def _answer(self, link: Link, frame: Frame, granted: list[int]) -> None:
+        meta = pack({"ok": granted})
+        self._node.write(link, Frame(Kind.REPLY, frame.dest, frame.source, frame.ref, meta=meta))
 
     def take(self, link: Link | None, number: int) -> bool:
         """Whether the runner at `link` holds that number; not any more, then."""

@@ -33,7 +33,7 @@ class Numbers:
     def _ask(self) -> None:
         self._asked = True
         self._count = min(MOST, 2 * self._count or FEWEST)
-        self._client.ask_later("numbers", count=self._count).add_callback(self._granted)
+        self._client.ask_later("numbers", for_all=True, count=self._count).add_callback(self._granted)
 
     def _granted(self, waiter: Waiter) -> None:
         if waiter.error is None:

@@ -35,6 +35,15 @@ class Office:
         self.refs += 1
         me = Pid(HERE, self.node.links[link].process)
         frame = Frame(kind, me, dest, self.refs, meta=pack(meta) if meta else b"", payload=payload)
+        return self.tells(link, frame)
+
+    def move_in(self, link: int) -> None:
+        """The first apartment is up, at `link`."""
+        self.node.opened(link, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0, worker=1)
+        self.act()
+
+    def tells(self, link: int, frame: Frame) -> list[Frame]:
+        """What the runner at `link` is told once it has sent that frame."""
         self.got.clear()
         self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
         self.act()
@@ -50,10 +59,7 @@ class Office:
 
     def begins(self, link: int, count: int) -> None:
         """The apartment at `link` says that it has begun so many."""
-        frame = Frame(Kind.ALIVE, Pid(HERE, HUB), ME, credit=count)
-        self.got.clear()
-        self.node.received(link, Decoder().feed(b"".join(map(bytes, encode(frame)))), 0.0)
-        self.act()
+        self.tells(link, Frame(Kind.ALIVE, Pid(HERE, HUB), ME, credit=count))
 
     def granted(self, link: int, count: int) -> list[int]:
         [reply] = self.says(link, Kind.REQUEST, meta={"verb": "numbers", "count": count})
@@ -123,7 +129,7 @@ def test_ties_of_a_process_with_a_granted_number_hold_from_its_first_moment() ->
 def test_no_numbers_are_granted_while_an_apartment_is_far_behind() -> None:
     office = Office()
     office.fill(grants.BEHIND + 2)
-    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    office.move_in(9)
     assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
     office.begins(9, 1)
     assert office.got.get(1) is None
@@ -135,8 +141,31 @@ def test_no_numbers_are_granted_while_an_apartment_is_far_behind() -> None:
 def test_an_apartment_that_dies_holds_up_nobody() -> None:
     office = Office()
     office.fill(grants.BEHIND + 2)
-    office.node.opened(9, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=9), 0.0, worker=1)
+    office.move_in(9)
     assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
     office.node.work.exited(1, {"signal": "SIGKILL"}, 0)
     office.act()
     assert [len(frame.options()["ok"]) for frame in office.got[1] if frame.kind == Kind.REPLY] == [4]
+
+
+def test_numbers_go_to_the_runner_also_when_the_process_that_asked_has_ended() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.move_in(9)
+    asker = Pid(HERE, max(job.number for job in office.node.work.jobs))
+    asked = Frame(Kind.REQUEST, asker, ME, 77, meta=pack({"verb": "numbers", "count": 4}))
+    assert office.tells(9, asked) == []
+    office.tells(9, Frame(Kind.RESULT, asker, ME, 1))
+    assert not office.node.lives(asker.number)
+    office.begins(9, 2)
+    [reply] = office.got[9]
+    assert (reply.kind, reply.ref, len(reply.options()["ok"])) == (Kind.REPLY, 77, 4)
+
+
+def test_an_asker_that_is_dead_already_keeps_its_runner_from_nothing() -> None:
+    office = Office()
+    office.spawn(1, HUB)
+    office.move_in(9)
+    dead = Pid(HERE, 10**6)
+    [reply] = office.tells(9, Frame(Kind.REQUEST, dead, ME, 77, meta=pack({"verb": "numbers", "count": 4})))
+    assert (reply.ref, len(reply.options()["ok"])) == (77, 4)
