@@ -13,6 +13,11 @@ ME = Pid(HERE, HUB)
 CHILD = {"kind": "process", "async": True, "label": "f"}
 
 
+def asks(count: int, source: Pid = ME) -> Frame:
+    """An apartment's REQUEST for so many."""
+    return Frame(Kind.REQUEST, source, ME, 77, meta=pack({"verb": "numbers", "count": count}))
+
+
 class Office:
     """A node with two programs, and what was written to each."""
 
@@ -20,9 +25,13 @@ class Office:
         self.node = Node("n1@here", HERE, python="3.11", cores=1)
         self.got: dict[int, list[Frame]] = {}
         for link in (1, 2):
-            self.node.opened(link, Hello("program", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0)
+            self.begin(link)
         self.refs = 0
         self.act()
+
+    def begin(self, link: int) -> None:
+        """A program is there, at `link`."""
+        self.node.opened(link, Hello("program", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0)
 
     def act(self) -> None:
         for action in self.node.take():
@@ -102,9 +111,20 @@ def test_a_runner_holds_so_many_and_what_it_leaves_is_nobodys() -> None:
     assert len(office.granted(1, 10**9)) == grants.MOST
     assert office.granted(1, 10) == []
     number = office.granted(2, 4)[0]
-    office.node.work.grants.closed(2)
-    with pytest.raises(FrameError):
+    office.node.closed(2, "it was left", 0.0)
+    office.begin(2)
+    with pytest.raises(FrameError, match="not granted"):
         office.spawn(2, number)
+
+
+def test_a_runner_that_is_gone_is_granted_nothing_once_there_is_something_to_grant() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.move_in(9)
+    assert office.says(2, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.node.closed(2, "it was left", 0.0)
+    office.begins(9, 2)
+    assert 2 not in office.got
 
 
 def test_a_draining_node_grants_no_more_and_honours_what_it_granted() -> None:
@@ -153,8 +173,7 @@ def test_numbers_go_to_the_runner_also_when_the_process_that_asked_has_ended() -
     office.fill(grants.BEHIND + 2)
     office.move_in(9)
     asker = Pid(HERE, max(job.number for job in office.node.work.jobs))
-    asked = Frame(Kind.REQUEST, asker, ME, 77, meta=pack({"verb": "numbers", "count": 4}))
-    assert office.tells(9, asked) == []
+    assert office.tells(9, asks(4, asker)) == []
     office.tells(9, Frame(Kind.RESULT, asker, ME, 1))
     assert not office.node.lives(asker.number)
     office.begins(9, 2)
@@ -166,6 +185,5 @@ def test_an_asker_that_is_dead_already_keeps_its_runner_from_nothing() -> None:
     office = Office()
     office.spawn(1, HUB)
     office.move_in(9)
-    dead = Pid(HERE, 10**6)
-    [reply] = office.tells(9, Frame(Kind.REQUEST, dead, ME, 77, meta=pack({"verb": "numbers", "count": 4})))
+    [reply] = office.tells(9, asks(4, Pid(HERE, 10**6)))
     assert (reply.ref, len(reply.options()["ok"])) == (77, 4)
