@@ -26,7 +26,7 @@ class Grants:
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._held: dict[int, set[int]] = {}
-        self._waiting: list[tuple[Link, Frame, int]] = []
+        self._waiting: dict[int, tuple[Link, Frame, int]] = {}
 
     def grant(self, link: Link, count: int) -> list[int]:
         """Up to `count` numbers, for the runner at `link`."""
@@ -39,16 +39,21 @@ class Grants:
         """Answer a REQUEST for numbers, once no apartment is far behind: who runs out of them waits meanwhile.
 
         The runner is answered, not the process that asked: the numbers are for all there, also once that has ended.
+        One that asks again while it waits gets none.
         """
-        self._waiting.append((link, frame, count))
+        if link.number in self._waiting:
+            self._answer(link, frame, [])
+            return
+        self._waiting[link.number] = link, frame, count
         self.go_on()
 
     def go_on(self) -> None:
         """An apartment is less far behind than it was."""
         if self._waiting and self._node.work.tenancy.apartments.behind <= BEHIND:
-            waiting, self._waiting = self._waiting, []
-            for link, frame, count in waiting:
-                self._answer(link, frame, self.grant(link, count))
+            waiting, self._waiting = self._waiting, {}
+            for link, frame, count in waiting.values():
+                refused = self._node.stopping or self._node.drain.refuses(frame.source)
+                self._answer(link, frame, [] if refused else self.grant(link, count))
 
     def _answer(self, link: Link, frame: Frame, granted: list[int]) -> None:
         meta = pack({"ok": granted})
@@ -65,12 +70,12 @@ class Grants:
     def closed(self, link: int) -> None:
         """A link is gone: what was granted there is never used."""
         self._held.pop(link, None)
-        self._waiting = [asked for asked in self._waiting if asked[0].number != link]
+        self._waiting.pop(link, None)
 
 
 def _numbers(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     """What is asked for by a REQUEST; see `requests`."""
-    if link is None or link.session is not None or node.stopping or node.drain.refuses(frame.source):
+    if link is None or link.session is not None:
         return {"ok": []}
     node.work.grants.ask(link, frame, int(asked["count"]))
     return None

@@ -187,3 +187,28 @@ def test_an_asker_that_is_dead_already_keeps_its_runner_from_nothing() -> None:
     office.move_in(9)
     [reply] = office.tells(9, asks(4, Pid(HERE, 10**6)))
     assert (reply.ref, len(reply.options()["ok"])) == (77, 4)
+
+
+def test_a_runner_that_asks_again_while_it_waits_is_told_at_once_that_there_are_none() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.move_in(9)
+    assert office.tells(9, asks(4)) == []
+    assert [frame.options() for frame in office.tells(9, asks(4))] == [{"ok": []}]
+    office.begins(9, 2)
+    [reply] = office.got[9]
+    assert len(reply.options()["ok"]) == 4
+
+
+@pytest.mark.parametrize("ends", ["drain", "stop"])
+def test_who_waits_for_numbers_when_the_node_begins_to_end_gets_none(ends: str) -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    office.move_in(9)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    if ends == "drain":
+        office.node.drain.begin(50.0)
+    else:
+        office.node.stop("it was told to")
+    office.begins(9, grants.BEHIND)
+    assert [frame.options() for frame in office.got[1] if frame.kind == Kind.REPLY] == [{"ok": []}]
