@@ -59,6 +59,7 @@ class Mates(Client):
         self._met = LOCAL
         self._room: dict[int, tuple[Waiter, float]] = {}
         self._strangers: list[int] = []
+        self._whose: dict[int, Tenant] = {}  # what they started elsewhere
         super().__init__(sock, hello, secret)
 
     @property
@@ -80,11 +81,12 @@ class Mates(Client):
         if (tenant := here.get()) is not None:
             tenant.refs = tenant.refs or set()
             tenant.refs.add(ref)
+            self._whose[ref] = tenant
         super().track(ref, task)
 
     def forget(self, ref: int) -> Tracked | None:
         """The task of `ref`, which is told nothing more."""
-        if (tenant := here.get()) is not None and tenant.refs:
+        if (tenant := self._whose.pop(ref, None)) is not None and tenant.refs:
             tenant.refs.discard(ref)
         return super().forget(ref)
 
@@ -129,8 +131,8 @@ class Mates(Client):
         del self.tenants[number]
         self._mailboxes.pop(number, None)
         self._watchers.pop(number, None)
-        for ref in tenant.refs or ():
-            super().forget(ref)
+        for ref in list(tenant.refs or ()):
+            self.forget(ref)
         if tenant.last:  # nobody grants a dead process any more credit
             self._outbox.drop(lambda stream: stream.source == tenant.pid)
         self._relieve(number)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.mates import Mates, Tenant
-from tests.runtime.hub_end import HERE, ME, HubEnd, hub_end
+from tests.runtime.hub_end import HERE, ME, WORKER, HubEnd, hub_end
 
 
 @pytest.fixture
@@ -29,7 +29,45 @@ def mates_of(hub: HubEnd) -> Mates:
     return hub.client
 
 
+class Call:
+    """A call that was sent somewhere."""
+
+    dest = WORKER
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def progressed(self, frame: Frame) -> None:
+        """Nothing is told of it before its end."""
+
+    def arrived(self, frame: Frame) -> None:
+        self.frames.append(frame)
+
+    def lost(self, reason: str) -> None:
+        """Its node stays up."""
+
+
 def test_numbers_are_asked_for_by_the_apartment_and_not_by_whoever_needs_one_first(hub: HubEnd) -> None:
     tenant = moved_in(hub, 100)
     assert tenant.context.run(hub.client.numbers.take) == 0
     assert hub.expect(Kind.REQUEST).source == ME
+
+
+def test_nothing_is_kept_of_a_call_of_theirs_once_it_was_answered(hub: HubEnd) -> None:
+    tenant, call = moved_in(hub, 100), Call()
+    tenant.context.run(hub.client.track, 1, call)
+    tenant.context.run(hub.client.track, 2, Call())
+    assert tenant.refs == {1, 2}
+    hub.send(Kind.RESULT, dest=tenant.pid, ref=1)
+    hub.ping()
+    assert len(call.frames) == 1
+    assert tenant.refs == {2}
+
+
+def test_what_one_waits_for_is_forgotten_with_it_and_not_what_its_mates_do(hub: HubEnd) -> None:
+    tenant, mate, call = moved_in(hub, 100), moved_in(hub, 101), Call()
+    tenant.context.run(hub.client.track, 1, Call())
+    mate.context.run(hub.client.track, 2, call)
+    mates_of(hub).moved_out(tenant)
+    assert list(hub.client.tasks.values()) == [call]
+    assert mate.refs == {2}
