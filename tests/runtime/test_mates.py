@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from pysh.runtime.protocol.frames import Frame, Kind
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner import mates
 from pysh.runtime.runner.mates import Mates, Tenant
 from tests.runtime.hub_end import HERE, ME, WORKER, HubEnd, hub_end
 
@@ -71,3 +72,29 @@ def test_what_one_waits_for_is_forgotten_with_it_and_not_what_its_mates_do(hub: 
     mates_of(hub).moved_out(tenant)
     assert list(hub.client.tasks.values()) == [call]
     assert mate.refs == {2}
+
+
+def test_a_mate_is_not_overtaken_and_nothing_is_kept_of_it_once_either_has_ended(hub: HubEnd) -> None:
+    one, other = moved_in(hub, 100), moved_in(hub, 101)
+    for tenant in (one, other):
+        tenant.context.run(hub.client.post, Kind.SEND, Pid(HERE, 200), payload=b"early")
+    mate = moved_in(hub, 200)
+    assert (one.by_hub, other.by_hub) == ({200}, {200})
+    mates_of(hub).moved_out(one)
+    assert other.by_hub == {200}
+    mates_of(hub).moved_out(mate)
+    assert other.by_hub == set()
+    assert not mates_of(hub).senders
+
+
+def test_one_that_writes_to_very_many_elsewhere_writes_to_all_by_the_hub(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mates, "FAR", 3)
+    tenant, mate = moved_in(hub, 100), moved_in(hub, 101)
+    for number in range(200, 210):
+        tenant.context.run(hub.client.post, Kind.SEND, Pid(HERE, number), payload=b"m")
+    assert tenant.by_hub == {HUB}
+    assert not mates_of(hub).senders
+    tenant.context.run(hub.client.post, Kind.SEND, mate.pid, payload=b"last")
+    assert [hub.expect(Kind.SEND).dest.number for _ in range(11)] == [*range(200, 210), 101]
