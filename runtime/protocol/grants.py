@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 MOST = 4096
 """How many a runner may hold."""
 BEHIND = 4096
-"""How many processes may wait for an apartment to begin them; while more do, no numbers are granted."""
+"""How many processes may wait for one apartment, up or not, to begin them; while more do, no numbers are granted.
+
+It is no bound on processes: whoever has no number asks for each, and each is accepted.
+"""
 
 
 class Grants:

@@ -46,9 +46,10 @@ class Office:
         frame = Frame(kind, me, dest, self.refs, meta=pack(meta) if meta else b"", payload=payload)
         return self.tells(link, frame)
 
-    def move_in(self, link: int) -> None:
-        """The first apartment is up, at `link`."""
-        self.node.opened(link, Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=link), 0.0, worker=1)
+    def move_in(self, link: int, worker: int = 1) -> None:
+        """The first apartment, or the one that is called so, is up, at `link`."""
+        hello = Hello("worker", "n1@here", HERE, b"n" * 32, python="3.11", pid=link)
+        self.node.opened(link, hello, 0.0, worker=worker)
         self.act()
 
     def tells(self, link: int, frame: Frame) -> list[Frame]:
@@ -156,6 +157,28 @@ def test_no_numbers_are_granted_while_an_apartment_is_far_behind() -> None:
     office.begins(9, 1)
     [reply] = office.got[1]
     assert len(reply.options()["ok"]) == 4
+
+
+def test_who_waits_for_an_apartment_that_is_not_up_counts_as_behind_too() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 1)
+    asked = {"verb": "numbers", "count": 4}
+    assert office.says(1, Kind.REQUEST, meta=asked) == []
+    last = max(job.number for job in office.node.work.jobs)
+    told = office.says(1, Kind.EXIT, Pid(HERE, last), {"reason": "kill"})
+    assert [len(frame.options()["ok"]) for frame in told if frame.kind == Kind.REPLY] == [4]
+
+
+def test_who_waits_for_an_apartment_that_is_not_up_finds_the_next_one_and_stays_behind() -> None:
+    office = Office()
+    office.fill(grants.BEHIND + 2)
+    assert office.says(1, Kind.REQUEST, meta={"verb": "numbers", "count": 4}) == []
+    office.node.work.exited(1, {"signal": "SIGKILL"}, 0)
+    office.act()
+    assert [frame for frame in office.got.get(1, []) if frame.kind == Kind.REPLY] == []
+    office.move_in(9, worker=2)
+    office.begins(9, 2)
+    assert [len(frame.options()["ok"]) for frame in office.got[1]] == [4]
 
 
 def test_an_apartment_that_dies_holds_up_nobody() -> None:
