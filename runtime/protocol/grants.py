@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pysh.runtime.protocol.actions import Meta
+from pysh.runtime.protocol.flow import NUMBERS
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-MOST = 4096
-"""How many a runner may hold."""
 BEHIND = 4096
 """How many processes may wait for one apartment, up or not, to begin them; while more do, no numbers are granted.
 
@@ -34,7 +33,7 @@ class Grants:
     def grant(self, link: Link, count: int) -> list[int]:
         """Up to `count` numbers, for the runner at `link`."""
         held = self._held.setdefault(link.number, set())
-        granted = [self._node.next_number() for _ in range(min(count, MOST - len(held)))]
+        granted = [self._node.next_number() for _ in range(min(count, NUMBERS - len(held)))]
         held.update(granted)
         return granted
 

@@ -3,13 +3,14 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pysh.runtime.protocol.flow import NUMBERS
 from pysh.runtime.runner.waiting import Waiter
 
 if TYPE_CHECKING:
     from pysh.runtime.runner.client import Client
 
-FEWEST, MOST = 8, 2048
-"""How many are asked for at first, and at most; each time twice as many."""
+FEWEST, MOST = 8, NUMBERS // 2
+"""How many are asked for at first, and at most; each time twice as many. As many may still be there."""
 
 
 class Numbers:

@@ -3,6 +3,7 @@
 import pytest
 
 from pysh.runtime.protocol import actions, grants
+from pysh.runtime.protocol.flow import NUMBERS
 from pysh.runtime.protocol.frames import Decoder, Frame, FrameError, Kind, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
@@ -62,7 +63,7 @@ class Office:
     def fill(self, count: int) -> None:
         """So many processes wait for the first apartment."""
         while count > 0:
-            numbers = self.granted(1, min(count, grants.MOST))
+            numbers = self.granted(1, min(count, NUMBERS))
             for number in numbers:
                 self.spawn(1, number)
             count -= len(numbers)
@@ -109,7 +110,7 @@ def test_only_who_holds_a_number_spawns_with_it_and_only_once() -> None:
 
 def test_a_runner_holds_so_many_and_what_it_leaves_is_nobodys() -> None:
     office = Office()
-    assert len(office.granted(1, 10**9)) == grants.MOST
+    assert len(office.granted(1, 10**9)) == NUMBERS
     assert office.granted(1, 10) == []
     number = office.granted(2, 4)[0]
     office.node.closed(2, "it was left", 0.0)
