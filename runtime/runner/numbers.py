@@ -34,7 +34,12 @@ class Numbers:
     def _ask(self) -> None:
         self._asked = True
         self._count = min(MOST, 2 * self._count or FEWEST)
-        self._client.ask_later("numbers", for_all=True, count=self._count).add_callback(self._granted)
+        try:
+            waiter = self._client.ask_later("numbers", for_all=True, count=self._count)
+        except BaseException:  # a Ctrl-C while it waited for room
+            self._asked = False
+            raise
+        waiter.add_callback(self._granted)
 
     def _granted(self, waiter: Waiter) -> None:
         if waiter.error is None:

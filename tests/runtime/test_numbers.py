@@ -68,6 +68,22 @@ def test_a_hub_that_grants_none_is_asked_again_with_the_next(hub: HubEnd) -> Non
         hub.ping()
 
 
+def test_after_a_ctrl_c_that_kept_the_question_from_leaving_it_is_asked_again(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = Numbers(hub.client)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.client, "post", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            numbers.take()
+    assert numbers.take() == 0
+    grant(hub, 100)
+    assert numbers.take() == 100
+
+
 def test_a_process_with_a_number_is_there_at_once_and_its_monitor_has_the_ref_of_its_spawn(hub: HubEnd) -> None:
     hub.client.numbers.take()
     grant(hub, 100)
