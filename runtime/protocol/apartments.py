@@ -43,8 +43,8 @@ class Apartments:
 
     @property
     def behind(self) -> int:
-        """How many processes wait to begin in the apartment that is furthest behind."""
-        return max((apartment.behind for apartment in self._apartments.values()), default=0)
+        """How many processes wait to begin in the apartment that is furthest behind, or until it is up."""
+        return max((each.behind + len(each.waiting) for each in self._apartments.values()), default=0)
 
     def sent(self, number: int) -> None:
         """A process was sent there."""

@@ -22,6 +22,8 @@ AGE = 10.0
 """Seconds after which the fastest round trip is measured anew: a path may have grown longer."""
 PRINTED = 128 * 1024
 """The same for what is printed, less: all of it that is under way is shown before the result that ends it."""
+NUMBERS = 4096
+"""How many process numbers a runner may hold; it asks for half of them at most, when it has no more than that left."""
 
 
 class Outflow:

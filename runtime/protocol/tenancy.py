@@ -124,11 +124,11 @@ class Tenancy:
         self.apartments.moved_out(job.worker or 0, job.number)
         if job.state == SENT:
             self._tell(job, last=True)
+        self._work.grants.go_on()
 
     def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
         """An apartment is gone. Who waited for it finds another one; all others are dead."""
         self.apartments.exited(apartment)
-        self._work.grants.go_on()
         self._asked.pop(apartment, None)
         self._told.discard(apartment)
         self._suspected.discard(apartment)
@@ -143,6 +143,7 @@ class Tenancy:
             elif was_up or not self._work.stillborn(job, death):
                 job.worker = None
                 self._work.follow(self.move_in(job))
+        self._work.grants.go_on()
 
     # what they print
 

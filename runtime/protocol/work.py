@@ -177,6 +177,7 @@ class Work:
         self.workers[worker] = link
         apartments = self.tenancy.apartments
         self.follow(apartments.ready(worker) if worker in apartments else self.pool.ready(worker))
+        self.grants.go_on()
 
     def follow(self, steps: list[Step]) -> None:
         """Do what the pool decided."""

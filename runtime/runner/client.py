@@ -156,13 +156,16 @@ class Client(Wire):
 
     # asking
 
-    def ask_later(self, verb: str, *, dest: Pid | None = None, **args: Any) -> Waiter:
-        """Send a REQUEST, to the hub here unless told otherwise; the waiter gets what its REPLY brings."""
+    def ask_later(self, verb: str, *, dest: Pid | None = None, for_all: bool = False, **args: Any) -> Waiter:
+        """Send a REQUEST, to the hub here unless told otherwise; the waiter gets what its REPLY brings.
+
+        It comes from whoever runs here, or from the runner itself where it is `for_all` who do.
+        """
         waiter, ref = Waiter(self), self.next_ref()
         dest = dest or self.hub
         self._asked[ref] = dest, waiter
         try:
-            self.post(Kind.REQUEST, dest, ref=ref, meta={"verb": verb, **args})
+            self.post(Kind.REQUEST, dest, ref=ref, meta={"verb": verb, **args}, source=self._pid if for_all else None)
         except BaseException:
             self._asked.pop(ref, None)
             raise

@@ -1,7 +1,8 @@
 """The async processes of one apartment, and their connection to the hub: whose it is at any moment tells the context.
 
 A message to a mate goes straight into its mailbox. Once something for it went by the hub (an exit signal, a large
-message, one to a name), all that follows goes there as well, for it must not overtake.
+message, one to a name, one to a mate that had still to move in), all that follows goes there as well, for it must not
+overtake.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ from pysh.runtime.runner.waiting import Waiter
 
 EVERY = 1.0
 """Seconds after which whoever waits for room hears that something was received, if it was."""
+
+FAR = 4096
+"""To so many processes one may have sent something by the hub; then all goes there, and none need be remembered."""
 
 
 class Tenant:
@@ -55,10 +59,13 @@ class Mates(Client):
         self.tenants: dict[int, Tenant] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
         """The one in which they live."""
+        self.senders: dict[int, set[Tenant]] = {}
+        """To each process that some have in their `by_hub`: those."""
         self._leaves = False
         self._met = LOCAL
         self._room: dict[int, tuple[Waiter, float]] = {}
         self._strangers: list[int] = []
+        self._whose: dict[int, Tenant] = {}  # what they started elsewhere
         super().__init__(sock, hello, secret)
 
     @property
@@ -80,11 +87,12 @@ class Mates(Client):
         if (tenant := here.get()) is not None:
             tenant.refs = tenant.refs or set()
             tenant.refs.add(ref)
+            self._whose[ref] = tenant
         super().track(ref, task)
 
     def forget(self, ref: int) -> Tracked | None:
         """The task of `ref`, which is told nothing more."""
-        if (tenant := here.get()) is not None and tenant.refs:
+        if (tenant := self._whose.pop(ref, None)) is not None and tenant.refs:
             tenant.refs.discard(ref)
         return super().forget(ref)
 
@@ -129,8 +137,12 @@ class Mates(Client):
         del self.tenants[number]
         self._mailboxes.pop(number, None)
         self._watchers.pop(number, None)
-        for ref in tenant.refs or ():
-            super().forget(ref)
+        for ref in list(tenant.refs or ()):
+            self.forget(ref)
+        for sender in list(self.senders.pop(number, ())):
+            if sender.by_hub is not None:
+                sender.by_hub.discard(number)
+        self._forget_dests(tenant)
         if tenant.last:  # nobody grants a dead process any more credit
             self._outbox.drop(lambda stream: stream.source == tenant.pid)
         self._relieve(number)
@@ -171,9 +183,29 @@ class Mates(Client):
         elif kind == Kind.SEND and self._is_near(tenant, dest, frame["payload"]):
             self._box(dest.number).put(frame["payload"], counts=False)
         else:
-            tenant.by_hub = tenant.by_hub or set()
-            tenant.by_hub.add(dest.number)
+            self._goes_by_hub(tenant, dest.number)
             super().post(kind, dest, **frame)
+
+    def _goes_by_hub(self, tenant: Tenant, number: int) -> None:
+        """What `tenant` sends to that process goes by the hub from now on, until either of them ends."""
+        if tenant.by_hub is None:
+            tenant.by_hub = set()
+        elif number in tenant.by_hub or HUB in tenant.by_hub:
+            return
+        tenant.by_hub.add(number if len(tenant.by_hub) < FAR else HUB)
+        if HUB in tenant.by_hub:
+            self._forget_dests(tenant)
+        else:
+            self.senders.setdefault(number, set()).add(tenant)
+
+    def _forget_dests(self, tenant: Tenant) -> None:
+        """What `tenant` sends goes by the hub in any case, or never again."""
+        for number in list(tenant.by_hub or ()):
+            if (senders := self.senders.get(number)) is not None:
+                senders.discard(tenant)
+                if not senders:
+                    self.senders.pop(number, None)
+        tenant.by_hub = {HUB}
 
     def hands_over(self, pid: Pid, payload: Payload) -> bool:
         """Whether a message went straight into the mailbox of a mate that has room for it."""

@@ -3,13 +3,14 @@
 from collections import deque
 from typing import TYPE_CHECKING
 
+from pysh.runtime.protocol.flow import NUMBERS
 from pysh.runtime.runner.waiting import Waiter
 
 if TYPE_CHECKING:
     from pysh.runtime.runner.client import Client
 
-FEWEST, MOST = 8, 2048
-"""How many are asked for at first, and at most; each time twice as many."""
+FEWEST, MOST = 8, NUMBERS // 2
+"""How many are asked for at first, and at most; each time twice as many. As many may still be there."""
 
 
 class Numbers:
@@ -33,7 +34,12 @@ class Numbers:
     def _ask(self) -> None:
         self._asked = True
         self._count = min(MOST, 2 * self._count or FEWEST)
-        self._client.ask_later("numbers", count=self._count).add_callback(self._granted)
+        try:
+            waiter = self._client.ask_later("numbers", for_all=True, count=self._count)
+        except BaseException:  # a Ctrl-C while it waited for room
+            self._asked = False
+            raise
+        waiter.add_callback(self._granted)
 
     def _granted(self, waiter: Waiter) -> None:
         if waiter.error is None:

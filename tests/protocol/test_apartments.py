@@ -61,3 +61,18 @@ def test_nobody_moves_into_one_that_is_condemned_and_one_more_is_made_meanwhile(
     apartments.condemn(1, False)
     apartments.ready(1)
     assert apartments.move_in(12) == (1, [Run(1, 12)])
+
+
+def test_those_that_wait_until_it_is_up_and_those_that_it_has_not_begun_are_what_it_is_behind() -> None:
+    apartments = Apartments(1, count(1))
+    assert apartments.behind == 0
+    for job in range(3):
+        apartments.move_in(job)
+    assert apartments.behind == 3
+    for _ in apartments.ready(1):
+        apartments.sent(1)
+    assert apartments.behind == 3
+    apartments.begun(1, 2)
+    assert apartments.behind == 1
+    apartments.exited(1)
+    assert apartments.behind == 0

@@ -45,16 +45,18 @@ N1, N2 = entry("n1@here", HERE, "self"), entry("n2@there", THERE)
 
 
 class HubEnd:
-    """One hub with one client, which is `client`."""
+    """One hub with one client, which is `client`, made by `make`."""
 
-    def __init__(self, role: str = "program", nodes: tuple[dict[str, Any], ...] = (N1, N2)) -> None:
+    def __init__(
+        self, role: str = "program", nodes: tuple[dict[str, Any], ...] = (N1, N2), make: type[Client] = Client
+    ) -> None:  # fmt: skip
         self.sock, theirs = socket.socketpair()
         self._decoder = Decoder()
         self.frames: list[Frame] = []
         greeting = threading.Thread(target=self._greet, args=(list(nodes),))
         greeting.start()
         hello = Hello(role, "n1@here", bytes(16), os.urandom(32))
-        self.client = Client(theirs, hello, SECRET)
+        self.client = make(theirs, hello, SECRET)
         greeting.join()
         self._server: threading.Thread | None = None
 

@@ -7,6 +7,7 @@ import pytest
 
 from pysh.runtime import api
 from pysh.runtime.process import spawned_at_once
+from pysh.runtime.protocol.flow import NUMBERS
 from pysh.runtime.protocol.frames import CHUNK, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.numbers import FEWEST, MOST, Numbers
@@ -43,6 +44,21 @@ def test_numbers_are_asked_for_while_the_last_are_in_use_and_more_each_time(hub:
     assert counts[:4] == [0, FEWEST, 2 * FEWEST, 4 * FEWEST]
 
 
+def test_what_is_asked_for_fits_into_what_a_runner_may_hold_and_fills_it(hub: HubEnd) -> None:
+    numbers, first, held, most = Numbers(hub.client), 100, 0, 0
+    assert numbers.take() == 0
+    for _ in range(12):
+        count = grant(hub, first)
+        first, held = first + count, held + count
+        most = max(most, held)
+        while held > count:  # and with the next, more are asked for
+            assert numbers.take()
+            held -= 1
+        assert numbers.take()
+        held -= 1
+    assert NUMBERS - 1 <= most <= NUMBERS
+
+
 def test_a_hub_that_grants_none_is_asked_again_with_the_next(hub: HubEnd) -> None:
     numbers = Numbers(hub.client)
     for _ in range(3):
@@ -50,6 +66,22 @@ def test_a_hub_that_grants_none_is_asked_again_with_the_next(hub: HubEnd) -> Non
         asked = hub.expect(Kind.REQUEST)
         hub.send(Kind.REPLY, dest=asked.source, ref=asked.ref, meta={"ok": []})
         hub.ping()
+
+
+def test_after_a_ctrl_c_that_kept_the_question_from_leaving_it_is_asked_again(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = Numbers(hub.client)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.client, "post", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            numbers.take()
+    assert numbers.take() == 0
+    grant(hub, 100)
+    assert numbers.take() == 100
 
 
 def test_a_process_with_a_number_is_there_at_once_and_its_monitor_has_the_ref_of_its_spawn(hub: HubEnd) -> None:
