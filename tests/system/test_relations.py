@@ -269,6 +269,23 @@ kill(p)
     ]  # fmt: skip
 
 
+def test_a_full_mailbox_stops_a_coroutine_that_waits_for_nothing_else(home: Home) -> None:
+    code = """
+async def flood(to=None):
+    verdict = "sent all"
+    try:
+        for number in range(200_000): await pysh.aio.send(p, b"x" * 100)
+    except MailboxFull: verdict = "stopped"
+    if to: await pysh.aio.send(to, verdict)
+    return verdict
+tasks_ = [task(flood, on=on) for on in (n2, node())]
+for on in (n2, node()): spawn(flood, boss, on=on)
+print([t.result(30) for t in tasks_], receive(str, timeout=30), receive(str, timeout=30), p.info()["queue"] < 200_000)
+kill(p)
+"""
+    assert own(home.script(LOOP + FULL + code, timeout=60)) == ["['stopped', 'stopped'] stopped stopped True"]
+
+
 def test_a_message_without_room_is_dropped_and_counted_where_that_is_asked_for(home: Home) -> None:
     """Whoever sits there hears of every one, also of those of a task, and at the end; the others arrive."""
     code = """
