@@ -13,7 +13,9 @@ LONGEST = 100
 """Characters of a name."""
 _KEY = LONGEST + 1  # so much of a name that is too long
 TOLD = 4096
-"""Bytes of names that the other nodes are told."""
+"""Bytes of names that the other nodes are told, and among which one is looked for that is called alike."""
+ALIKE = 24
+"""Characters by which names are compared."""
 SHOWN = 5
 """Names that an error lists."""
 
@@ -75,7 +77,7 @@ class Code:
         if near is None:
             if len(self._near) >= SHOWN * SHOWN:
                 self._near.clear()
-            near = self._near[name] = _alike(name, self._pickles)
+            near = self._near[name] = _alike(name, self.told()) or sorted(self._pickles)[:SHOWN]
         return {"function": name, "why": self._withheld.get(name, ""), "near": near, "known": len(self)}
 
     def told(self) -> list[str]:
@@ -88,12 +90,14 @@ def _room(pickle: bytes) -> int:
 
 
 def _alike(name: str, names: Iterable[str]) -> list[str]:
-    """Those of `names` that are called much like `name`; where there are none, the first of them all."""
+    """Those of `names` that are called much like `name`.
+
+    The hub does nothing else meanwhile: of all names, at their full length, that was a second.
+    """
     from difflib import get_close_matches  # most hubs never need it
 
-    folded = {known.casefold(): known for known in names}
-    close = get_close_matches(name.casefold(), folded, SHOWN)
-    return [folded[each] for each in close] or sorted(folded.values())[:SHOWN]
+    folded = {known.casefold()[:ALIKE]: known for known in names}
+    return [folded[each] for each in get_close_matches(name.casefold()[:ALIKE], folded, SHOWN)]
 
 
 def _fitting(names: Iterable[str], room: int) -> Iterator[str]:

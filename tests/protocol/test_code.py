@@ -1,5 +1,6 @@
 """What is callable by name, what is not and why, and what is told of it."""
 
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -43,6 +44,16 @@ def test_what_is_called_alike_is_told_or_else_what_there_is(name: str, near: lis
 def test_no_more_names_are_told_than_a_line_holds() -> None:
     code = table(*(f"name{number}" for number in range(100)))
     assert (len(code.missing("other")["near"]), code.missing("other")["known"]) == (SHOWN, 100)
+
+
+def test_a_wrong_name_costs_little_however_many_and_long_the_names_are() -> None:
+    code = table(*((f"abcdefghij_{number}_" * 12)[:LONGEST] for number in range(4000)))
+    costs = []
+    for number in range(500, 505):
+        begun = perf_counter()
+        assert code.missing((f"bacdefghji_{number}_" * 12)[:LONGEST])["known"] == 4000
+        costs.append(perf_counter() - begun)
+    assert min(costs) < 0.05, "it was more than a second, in which the hub does nothing else"
 
 
 def test_what_is_called_alike_is_looked_for_anew_when_the_names_change() -> None:
