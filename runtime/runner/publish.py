@@ -24,6 +24,8 @@ LARGEST = CHUNK
 """The longest pickle that is posted: one frame, which the hub keeps for as long as the name exists."""
 HOPELESS = 4 * LARGEST
 """Bytes of globals in memory from which pickling is not even tried."""
+NAME = 1000
+"""Characters of a name that are posted, which is more than the hub takes."""
 BUDGET = 0.003
 """Seconds a cell may spend on looking for changes inside mutable globals."""
 
@@ -72,10 +74,10 @@ class Publisher:
         self._former -= rebound
         for name in sorted((self._known.keys() | rebound) - public.keys()):
             self._known.pop(name, None)
-            self._post({"name": name, "gone": True}, b"")
+            self._post({"name": name[:NAME], "gone": True}, b"")
         unchanged = []
         for name, value in public.items():
-            known, carried = self._known.get(name), list(_carried(value, self._names))
+            known, carried = self._known.get(name), _all_carried(value, self._names)
             if known is not None and known.defined is value and _same(known.carried, carried):
                 unchanged.append(name)
             else:
@@ -94,7 +96,7 @@ class Publisher:
                     return
 
     def _publish(self, name: str, new: _Published, known: _Published | None) -> None:
-        meta: dict[str, Any] = {"name": name}
+        meta: dict[str, Any] = {"name": name[:NAME]}
         try:
             pickle = _pickle(new)
         except BaseException as error:
@@ -109,8 +111,12 @@ class Publisher:
         self._known[name] = new
 
 
-def _is_public(name: str, value: Any) -> bool:
-    return not name.startswith("_") and _is_defined(value)
+def _is_public(name: object, value: Any) -> bool:
+    """Whether others may call it by `name`, which is what the user's code put into a dict."""
+    try:
+        return type(name) is str and not name.startswith("_") and bool(name.encode()) and _is_defined(value)
+    except Exception:
+        return False  # a name that is no text, or a value that says of itself what it likes
 
 
 def _is_defined(value: Any) -> bool:
@@ -123,6 +129,13 @@ def _is_defined(value: Any) -> bool:
 
 def _same(before: list[Any], now: list[Any]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+def _all_carried(defined: Any, names: dict[str, Any]) -> list[Any]:
+    try:
+        return list(_carried(defined, names))
+    except Exception:
+        return [object()]  # looking at it is code of the user's, and failed: it may have changed each time
 
 
 def _carried(defined: Any, names: dict[str, Any]) -> Iterator[Any]:

@@ -74,6 +74,32 @@ def test_functions_of_this_shell_are_posted_and_nothing_else(bench: Bench, sourc
     assert bench.cell(source) == posted
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "globals()[1] = lambda: 0",
+        "globals()['\\ud800'] = lambda: 0",
+        "globals()[''] = lambda: 0",
+        "class Same:\n    def __eq__(self, other): raise ValueError\ng = lambda: 0\ng.__module__ = Same()\ndel Same",
+    ],
+)
+def test_what_cannot_be_called_by_name_keeps_no_other_from_being_posted(bench: Bench, source: str) -> None:
+    assert bench.cell(f"{source}\ndef f(): return 1\ndef z(): return 2") == ["f", "z"]
+    assert bench.cell("def z(): return 3") == ["z"]
+
+
+def test_what_cannot_be_looked_into_keeps_no_other_from_being_posted(bench: Bench) -> None:
+    odd = "class Odd:\n    @property\n    def __class__(self): raise ValueError\n"
+    assert bench.cell(odd + "class C: odd = Odd()\ndef f(): return 1")[-1] == "f"
+    assert bench.cell("def f(): return 2")[-1] == "f"
+    assert bench.loaded()() == 2
+
+
+def test_a_name_without_end_is_posted_with_one(bench: Bench) -> None:
+    [posted] = bench.cell("globals()['f' * 10_000_000] = lambda: 0")
+    assert posted == "f" * publish.NAME
+
+
 def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
     bench.cell("def f(): ...\ndef g(): ...")
     assert bench.cell("del f; g = 5") == ["-f", "-g"]
