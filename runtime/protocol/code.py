@@ -6,9 +6,13 @@ They outlive the evaluator that made them, and so are there while it is busy, st
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pysh.runtime.protocol.frames import CHUNK
+
 BYTES = 16 * 1024 * 1024
 """Of names and pickles, all in all; each name counts `LEAST` at least, so that there is a bound to their number."""
 LEAST = 4096
+LARGEST = CHUNK
+"""Bytes of a pickle: one frame."""
 LONGEST = 100
 """Characters of a name."""
 _KEY = LONGEST + 1  # so much of a name that is too long
@@ -40,8 +44,13 @@ class Code:
         """The pickle of what has that name."""
         return self._pickles.get(name)
 
-    def published(self, told: Mapping[str, Any], pickle: bytes) -> bool:
-        """The shell defined a name, or has it no more (`gone`, perhaps for a reason); whether the names changed."""
+    def published(self, told: Mapping[str, Any], pickle: bytes, *, more: bool = False) -> bool:
+        """The shell defined a name, or has it no more (`gone`, perhaps for a reason); whether the names changed.
+
+        With `more` it is the first piece of a pickle; what comes without a name is the rest of that.
+        """
+        if "name" not in told:
+            return False
         name = str(told["name"])[:_KEY]
         before = self._remove(name)
         if told.get("gone"):
@@ -49,6 +58,8 @@ class Code:
                 self._withhold(name, str(why))
         elif len(name) > LONGEST:
             self._withhold(name, f"its name has more than {LONGEST} characters")
+        elif more or len(pickle) > LARGEST:
+            self._withhold(name, f"its pickle has more than {LARGEST:,} bytes")
         elif self._size + _room(pickle) > BYTES:
             self._withhold(name, f"all that is callable by name there may take {BYTES >> 20} MiB, and has no room left")
         else:
