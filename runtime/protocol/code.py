@@ -40,6 +40,11 @@ class Code:
     def __contains__(self, name: str) -> bool:
         return name in self._pickles
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to be said of any name."""
+        return not (self._pickles or self._withheld)
+
     def get(self, name: str) -> bytes | None:
         """The pickle of what has that name."""
         return self._pickles.get(name)

@@ -111,6 +111,15 @@ def test_a_pickle_in_pieces_is_refused_and_takes_the_old_one_back() -> None:
     assert (code.get("f"), code.missing("f")["why"]) == (None, "its pickle has more than 262,144 bytes")
 
 
+def test_a_table_with_reasons_alone_is_not_empty() -> None:
+    code = Code()
+    assert code.empty
+    code.published({"name": "f", "gone": True, "why": "it holds a lock"}, b"")
+    assert not code.empty
+    code.published({"name": "f", "gone": True}, b"")
+    assert code.empty and not table("f").empty
+
+
 def test_the_latest_names_are_told_as_far_as_there_is_room() -> None:
     code = table("a", "b", "a")
     assert code.told() == ["a", "b"]
