@@ -189,6 +189,20 @@ told(1)
     assert done.stderr == "pysh: a message to 'nobody' on n2 was not delivered: there is no such process\n"
 
 
+def test_the_end_of_a_script_tells_what_another_node_has_counted_for_it(home: Home) -> None:
+    code = """
+def sends():
+    for number in range(1000): send("nobody", number)
+call(sends, on=n2)
+"""
+    done = home.script(LOOP + code)
+    assert own(done) == []
+    assert done.stderr.splitlines() == [
+        "pysh: a message to 'nobody' on n2 was not delivered: there is no such process",
+        "pysh: 999 more messages were not delivered to 'nobody' on n2: there is no such process",
+    ]
+
+
 def test_a_full_mailbox_stops_whoever_sends_to_it_and_nothing_is_lost(home: Home) -> None:
     code = """
 def late():
