@@ -6,6 +6,7 @@ import sys
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from typing import Self
 
 from pysh.runtime import config
@@ -21,6 +22,8 @@ from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
 """How long the end of a program waits until what it sent is on its way."""
+FAR_SECONDS = 2.0
+"""How long it waits for the last of what the other nodes count for it."""
 LONGEST = 64 * 1024
 """Characters of a line that somebody prints without an end."""
 _starting = Lock()
@@ -142,7 +145,7 @@ def _leave(printer: "Printer") -> None:
     client = printer.client
     if not client.lost:
         if printer.noticed:
-            client.pump(client.ask_later("settle"), LAST_SECONDS)
+            _settle(client)
         client.flush(LAST_SECONDS)
         client.close()
         wait(LAST_SECONDS)
@@ -150,6 +153,16 @@ def _leave(printer: "Printer") -> None:
     _printers.pop(client, None)
     if Client.current is client:
         Client.current = None
+
+
+def _settle(client: Client) -> None:
+    """Have told what was counted of messages that were not delivered: first elsewhere, as that is counted here too."""
+    others = [info.hub for info in client.view.nodes if info.state == "up"]
+    asked = [client.ask_later("settle", dest=hub) for hub in others]
+    until = monotonic() + FAR_SECONDS
+    for answer in asked:
+        client.pump(answer, max(0.0, until - monotonic()))
+    client.pump(client.ask_later("settle"), LAST_SECONDS)
 
 
 class Printer:

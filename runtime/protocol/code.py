@@ -6,14 +6,20 @@ They outlive the evaluator that made them, and so are there while it is busy, st
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pysh.runtime.protocol.frames import CHUNK
+
 BYTES = 16 * 1024 * 1024
 """Of names and pickles, all in all; each name counts `LEAST` at least, so that there is a bound to their number."""
 LEAST = 4096
+LARGEST = CHUNK
+"""Bytes of a pickle: one frame."""
 LONGEST = 100
 """Characters of a name."""
 _KEY = LONGEST + 1  # so much of a name that is too long
 TOLD = 4096
-"""Bytes of names that the other nodes are told."""
+"""Bytes of names that the other nodes are told, and among which one is looked for that is called alike."""
+ALIKE = 24
+"""Characters by which names are compared."""
 SHOWN = 5
 """Names that an error lists."""
 
@@ -34,12 +40,22 @@ class Code:
     def __contains__(self, name: str) -> bool:
         return name in self._pickles
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to be said of any name."""
+        return not (self._pickles or self._withheld)
+
     def get(self, name: str) -> bytes | None:
         """The pickle of what has that name."""
         return self._pickles.get(name)
 
-    def published(self, told: Mapping[str, Any], pickle: bytes) -> bool:
-        """The shell defined a name, or has it no more (`gone`, perhaps for a reason); whether the names changed."""
+    def published(self, told: Mapping[str, Any], pickle: bytes, *, more: bool = False) -> bool:
+        """The shell defined a name, or has it no more (`gone`, perhaps for a reason); whether the names changed.
+
+        With `more` it is the first piece of a pickle; what comes without a name is the rest of that.
+        """
+        if "name" not in told:
+            return False
         name = str(told["name"])[:_KEY]
         before = self._remove(name)
         if told.get("gone"):
@@ -47,6 +63,8 @@ class Code:
                 self._withhold(name, str(why))
         elif len(name) > LONGEST:
             self._withhold(name, f"its name has more than {LONGEST} characters")
+        elif more or len(pickle) > LARGEST:
+            self._withhold(name, f"its pickle has more than {LARGEST:,} bytes")
         elif self._size + _room(pickle) > BYTES:
             self._withhold(name, f"all that is callable by name there may take {BYTES >> 20} MiB, and has no room left")
         else:
@@ -75,7 +93,7 @@ class Code:
         if near is None:
             if len(self._near) >= SHOWN * SHOWN:
                 self._near.clear()
-            near = self._near[name] = _alike(name, self._pickles)
+            near = self._near[name] = _alike(name, self.told()) or sorted(self._pickles)[:SHOWN]
         return {"function": name, "why": self._withheld.get(name, ""), "near": near, "known": len(self)}
 
     def told(self) -> list[str]:
@@ -88,12 +106,14 @@ def _room(pickle: bytes) -> int:
 
 
 def _alike(name: str, names: Iterable[str]) -> list[str]:
-    """Those of `names` that are called much like `name`; where there are none, the first of them all."""
+    """Those of `names` that are called much like `name`.
+
+    The hub does nothing else meanwhile: of all names, at their full length, that was a second.
+    """
     from difflib import get_close_matches  # most hubs never need it
 
-    folded = {known.casefold(): known for known in names}
-    close = get_close_matches(name.casefold(), folded, SHOWN)
-    return [folded[each] for each in close] or sorted(folded.values())[:SHOWN]
+    folded = {known.casefold()[:ALIKE]: known for known in names}
+    return [folded[each] for each in get_close_matches(name.casefold()[:ALIKE], folded, SHOWN)]
 
 
 def _fitting(names: Iterable[str], room: int) -> Iterator[str]:

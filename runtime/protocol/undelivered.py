@@ -4,6 +4,7 @@ The hub of the sender folds them, and tells whoever sits there; where its owner 
 which folds what it is told of. A message says which process it was for, and why it did not go there.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,8 @@ FOLD = 5.0
 """Seconds in which more messages from one shell to the same process are counted, and told in one line."""
 LONGEST = 300
 """Characters of a name or a reason."""
+ONCE = 10**9
+"""So many at most does one frame tell of."""
 MOST = 256
 """To how many processes, until they are counted as one."""
 
@@ -52,7 +55,7 @@ class Undelivered:
         lost = Lost(whom, frame.source, to, why)
         if lost not in self._more and len(self._more) >= MOST:
             lost = Lost(whom, LOCAL, "", "")
-        count = int(told.get("count", 1))
+        count = _counted(told)
         if lost in self._more:
             self._more[lost] += count
         else:
@@ -86,6 +89,12 @@ class Undelivered:
             return "others"
         label = self._node.members.label(lost.dest.incarnation)
         return f"{lost.to!r} on {label}" if lost.to else f"<{label}.{lost.dest.number}>"
+
+
+def _counted(told: Mapping[str, Any]) -> int:
+    """How many messages a frame tells of, whatever another node wrote there."""
+    count = told.get("count", 1)
+    return max(1, min(count, ONCE)) if isinstance(count, int) else 1
 
 
 def _why(lost: Lost) -> str:

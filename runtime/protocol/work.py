@@ -470,5 +470,8 @@ class Work:
 
     def _published(self, link: Link | None, frame: Frame) -> None:
         """The shell of this node defined something; whatever else says so is not heard."""
-        if link is not None and link.role == "evaluator" and self.code.published(frame.options(), bytes(frame.payload)):
+        if link is None or link.role != "evaluator":
+            return
+        more = bool(frame.flags & Flag.MORE)
+        if self.code.published(frame.options(), bytes(frame.payload), more=more):
             self.standing.changed()

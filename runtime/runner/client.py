@@ -18,6 +18,8 @@ from pysh.runtime.runner.waiting import Waiter
 from pysh.runtime.runner.wire import Wire
 
 UNSEEN = 100
+LOOK = 128
+"""Whoever sends so often without a wait has what came meanwhile read in passing: in a coroutine nobody else reads."""
 LATE = 64
 """How many mailboxes a worker keeps, some of them of jobs that ended before their last message came."""
 Watcher = Callable[[str, str, str], object]
@@ -66,6 +68,7 @@ class Client(Wire):
         self._mailboxes: dict[int, Mailbox] = {}
         self._watchers: dict[int, Watcher] = {}
         self._filled: dict[tuple[Pid, Pid, str], Waiter] = {}
+        self._blind = 0  # how often something was sent since what came was looked at
         self._told: dict[str, Any] = {}  # of the nodes, by frames that more will follow
         self._fetched: dict[tuple[Pid, bytes], list[int]] = {}
         self.handlers |= {
@@ -242,16 +245,23 @@ class Client(Wire):
 
     def room(self, pid: Pid, name: str = "") -> Waiter | None:
         """What to wait for before anything is sent to a process whose mailbox is full; None if it is not."""
+        self._blind += 1
+        if self._blind >= LOOK:
+            self._look_in_passing()
         return self._filled.get((self.pid, pid, name)) if self._filled else None
 
     def no_room(self, pid: Pid, name: str = "") -> str:
         """Why nothing can be sent to a process now without waiting; `""` if it can be."""
-        self.look(Waiter(self))  # what its hub said of it by now
+        self._look_in_passing()  # what its hub said of it by now
         if self.room(pid, name) is not None:
             return "its mailbox is full"
         if pid.incarnation in self._full:
             return f"too much is on its way to {self.view.name_of(pid.incarnation)}"
         return ""
+
+    def _look_in_passing(self) -> None:
+        self._blind = 0
+        self.look(Waiter(self))
 
     def leave_out(self, pid: Pid, name: str, why: str) -> None:
         """A message was not sent to a process: have it counted, and told to whoever sits here."""

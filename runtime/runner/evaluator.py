@@ -48,8 +48,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     """Be the evaluator of the hub at the other end of `sock`, until the hub ends it or is gone.
 
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
-    one, `published`, the names that an evaluator before it left callable, and `prelude`, the module of
-    the preloaded names.
+    one, `former`, whether an evaluator before it left names that are callable, and `prelude`, the module
+    of the preloaded names.
     """
     interrupts = Interrupts(cells.run.__code__)
     interrupts.install()
@@ -82,7 +82,7 @@ class Evaluator:
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._prelude.provide)
-        self._former: list[str] = config.get("published", [])
+        self._former: bool = config.get("former", False)
         self._publisher: Publisher | None = None
         self._context = contextvars.copy_context()
         self._waiting: deque[Frame] = deque()
@@ -230,7 +230,7 @@ class Evaluator:
         if self._publisher is None:
             from pysh.runtime.runner.publish import Publisher
 
-            self._publisher = Publisher(self._namespace.names, self._post, self._former)
+            self._publisher = Publisher(self._namespace.names, self._post, former=self._former)
         self._publisher.refresh()
 
     def _post(self, meta: dict[str, Any], pickle: bytes) -> None:

@@ -8,7 +8,7 @@ its pickle carries: a global it reads, a function it calls, an attribute of a cl
 
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from time import perf_counter
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -24,6 +24,8 @@ LARGEST = CHUNK
 """The longest pickle that is posted: one frame, which the hub keeps for as long as the name exists."""
 HOPELESS = 4 * LARGEST
 """Bytes of globals in memory from which pickling is not even tried."""
+NAME = 1000
+"""Characters of a name that are posted, which is more than the hub takes."""
 BUDGET = 0.003
 """Seconds a cell may spend on looking for changes inside mutable globals."""
 
@@ -56,31 +58,38 @@ class _Published:
 class Publisher:
     """Keeps the hub's copy of what `names` has to call up to date; `post` takes a meta and a pickle.
 
-    `former` are the names that the hub has of a shell before this one.
+    With `former` the hub has names of a shell before this one, and each that is bound here is taken back once.
+    They are not told, for which they are too many: a name that the hub has not is no harm.
     """
 
-    def __init__(self, names: dict[str, Any], post: Post, former: Iterable[str] = ()) -> None:
+    def __init__(self, names: dict[str, Any], post: Post, *, former: bool = False) -> None:
         self._names = names
         self._post = post
         self._known: dict[str, _Published] = {}
-        self._former = set(former)
+        self._bound: set[str] | None = set() if former else None
 
     def refresh(self) -> None:
         """Post what changed since the last time, and what is gone."""
         public = {name: value for name, value in list(self._names.items()) if _is_public(name, value)}
-        rebound = self._former & self._names.keys()
-        self._former -= rebound
-        for name in sorted((self._known.keys() | rebound) - public.keys()):
+        for name in sorted((self._known.keys() | self._rebound()) - public.keys()):
             self._known.pop(name, None)
-            self._post({"name": name, "gone": True}, b"")
+            self._post({"name": name[:NAME], "gone": True}, b"")
         unchanged = []
         for name, value in public.items():
-            known, carried = self._known.get(name), list(_carried(value, self._names))
+            known, carried = self._known.get(name), _all_carried(value, self._names)
             if known is not None and known.defined is value and _same(known.carried, carried):
                 unchanged.append(name)
             else:
                 self._publish(name, _Published(value, carried), known)
         self._look_inside(unchanged)
+
+    def _rebound(self) -> set[str]:
+        """What is bound here since the last time, if it may be a name of the shell before."""
+        if self._bound is None:
+            return set()
+        new = {name for name in list(self._names) if _is_name(name)} - self._bound
+        self._bound |= new
+        return new
 
     def _look_inside(self, names: list[str]) -> None:
         """Pickle again what reads a mutable global, those first that were looked at longest ago."""
@@ -94,7 +103,7 @@ class Publisher:
                     return
 
     def _publish(self, name: str, new: _Published, known: _Published | None) -> None:
-        meta: dict[str, Any] = {"name": name}
+        meta: dict[str, Any] = {"name": name[:NAME]}
         try:
             pickle = _pickle(new)
         except BaseException as error:
@@ -109,8 +118,21 @@ class Publisher:
         self._known[name] = new
 
 
-def _is_public(name: str, value: Any) -> bool:
-    return not name.startswith("_") and _is_defined(value)
+def _is_public(name: object, value: Any) -> bool:
+    try:
+        return _is_name(name) and _is_defined(value)
+    except Exception:
+        return False  # looking at it is code of the user's, and failed
+
+
+def _is_name(name: object) -> bool:
+    """Whether others may call something so; the user's code puts what it likes into a dict."""
+    if type(name) is not str or name.startswith("_"):
+        return False
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_defined(value: Any) -> bool:
@@ -123,6 +145,13 @@ def _is_defined(value: Any) -> bool:
 
 def _same(before: list[Any], now: list[Any]) -> bool:
     return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+def _all_carried(defined: Any, names: dict[str, Any]) -> list[Any]:
+    try:
+        return list(_carried(defined, names))
+    except Exception:
+        return [object()]  # as above: it may have changed each time
 
 
 def _carried(defined: Any, names: dict[str, Any]) -> Iterator[Any]:

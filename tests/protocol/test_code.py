@@ -1,10 +1,11 @@
 """What is callable by name, what is not and why, and what is told of it."""
 
+from time import perf_counter
 from typing import Any
 
 import pytest
 
-from pysh.runtime.protocol.code import BYTES, LEAST, LONGEST, SHOWN, TOLD, Code, read_names
+from pysh.runtime.protocol.code import BYTES, LARGEST, LEAST, LONGEST, SHOWN, TOLD, Code, read_names
 
 
 def table(*names: str) -> Code:
@@ -45,6 +46,16 @@ def test_no_more_names_are_told_than_a_line_holds() -> None:
     assert (len(code.missing("other")["near"]), code.missing("other")["known"]) == (SHOWN, 100)
 
 
+def test_a_wrong_name_costs_little_however_many_and_long_the_names_are() -> None:
+    code = table(*((f"abcdefghij_{number}_" * 12)[:LONGEST] for number in range(4000)))
+    costs = []
+    for number in range(500, 505):
+        begun = perf_counter()
+        assert code.missing((f"bacdefghji_{number}_" * 12)[:LONGEST])["known"] == 4000
+        costs.append(perf_counter() - begun)
+    assert min(costs) < 0.05, "it was more than a second, in which the hub does nothing else"
+
+
 def test_what_is_called_alike_is_looked_for_anew_when_the_names_change() -> None:
     code = table("fob")
     assert code.missing("fub")["near"] == ["fob"]
@@ -57,7 +68,7 @@ def test_what_is_called_alike_is_looked_for_anew_when_the_names_change() -> None
     [
         ({"name": "f", "gone": True, "why": "it holds a lock"}, b"", "it holds a lock"),
         ({"name": "f" * (LONGEST + 1)}, b"1", "more than 100 characters"),
-        ({"name": "f"}, bytes(BYTES), "may take 16 MiB, and has no room left"),
+        ({"name": "f"}, bytes(LARGEST + 1), "its pickle has more than 262,144 bytes"),
     ],
 )
 def test_what_cannot_be_called_by_name_says_why(told: dict[str, Any], pickle: bytes, why: str) -> None:
@@ -85,8 +96,28 @@ def test_the_table_is_bounded_and_what_goes_makes_room() -> None:
 
 def test_a_larger_definition_that_has_no_room_takes_the_old_one_back() -> None:
     code = table("f")
-    assert code.published({"name": "f"}, bytes(BYTES))
+    for number in range(BYTES // LARGEST - 1):
+        assert code.published({"name": f"g{number}"}, bytes(LARGEST))
+    assert not code.published({"name": "h"}, bytes(LARGEST))
+    assert code.published({"name": "f"}, bytes(LARGEST))
     assert code.get("f") is None, "stale code would be worse than none"
+    assert "may take 16 MiB, and has no room left" in code.missing("f")["why"]
+
+
+def test_a_pickle_in_pieces_is_refused_and_takes_the_old_one_back() -> None:
+    code = table("f")
+    assert code.published({"name": "f"}, bytes(LARGEST), more=True)
+    assert not code.published({}, b"the rest")
+    assert (code.get("f"), code.missing("f")["why"]) == (None, "its pickle has more than 262,144 bytes")
+
+
+def test_a_table_with_reasons_alone_is_not_empty() -> None:
+    code = Code()
+    assert code.empty
+    code.published({"name": "f", "gone": True, "why": "it holds a lock"}, b"")
+    assert not code.empty
+    code.published({"name": "f", "gone": True}, b"")
+    assert code.empty and not table("f").empty
 
 
 def test_the_latest_names_are_told_as_far_as_there_is_room() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import Pid
-from pysh.runtime.protocol.undelivered import FOLD, MOST, Undelivered, in_words
+from pysh.runtime.protocol.undelivered import FOLD, MOST, ONCE, Undelivered, in_words
 
 HERE, THERE = b"h" * 16, b"t" * 16
 SHELL, JOB, DEST = Pid(HERE, 1), Pid(HERE, 5), Pid(THERE, 7)
@@ -84,6 +84,21 @@ def test_the_first_is_told_at_once_and_those_after_it_are_counted() -> None:
     assert told.wait() == told.wait() == []
     lose(lost)
     assert len(told) == 1, "a new beginning"
+
+
+@pytest.mark.parametrize("count", [-5, 0, float("inf"), float("nan"), "many", None, [7], True])
+def test_a_number_that_is_none_counts_as_one_message(count: Any) -> None:
+    lost = Undelivered(cast(Node, told := Told()))
+    lose(lost, count=count)
+    assert told == [(1, f"a message to <n2.7> was not delivered: {NOBODY}")]
+    lose(lost, count=count)
+    assert told.wait() == [(1, f"1 more message was not delivered to <n2.7>: {NOBODY}")]
+
+
+def test_a_number_beyond_all_measure_is_cut() -> None:
+    lost = Undelivered(cast(Node, told := Told(owner=Pid(THERE, 1))))
+    lose(lost, by=JOB, count=2**64 - 1, times=3)
+    assert [meta["count"] for _, _, meta in [*told, *told.wait()]] == [ONCE, 2 * ONCE]
 
 
 def test_what_a_job_sent_is_told_to_its_owner() -> None:

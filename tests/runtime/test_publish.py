@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime import payload
+from pysh.runtime.protocol.code import Code
 from pysh.runtime.runner import publish
 from pysh.runtime.runner.cells import new_main
 from pysh.runtime.runner.publish import Publisher
@@ -16,10 +17,10 @@ from tests.runtime.scripted_hub import Shell
 class Bench:
     """A namespace and its publisher; `cell` runs source and gives what was posted for it."""
 
-    def __init__(self, *former: str) -> None:
+    def __init__(self, *, former: bool = False) -> None:
         self.names = new_main()
         self.posts: list[tuple[dict[str, Any], bytes]] = []
-        self.publisher = Publisher(self.names, lambda meta, pickle: self.posts.append((meta, pickle)), former)
+        self.publisher = Publisher(self.names, lambda meta, pickle: self.posts.append((meta, pickle)), former=former)
 
     def cell(self, source: str) -> list[str]:
         exec(source, self.names)
@@ -74,6 +75,32 @@ def test_functions_of_this_shell_are_posted_and_nothing_else(bench: Bench, sourc
     assert bench.cell(source) == posted
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "globals()[1] = lambda: 0",
+        "globals()['\\ud800'] = lambda: 0",
+        "globals()[''] = lambda: 0",
+        "class Same:\n    def __eq__(self, other): raise ValueError\ng = lambda: 0\ng.__module__ = Same()\ndel Same",
+    ],
+)
+def test_what_cannot_be_called_by_name_keeps_no_other_from_being_posted(bench: Bench, source: str) -> None:
+    assert bench.cell(f"{source}\ndef f(): return 1\ndef z(): return 2") == ["f", "z"]
+    assert bench.cell("def z(): return 3") == ["z"]
+
+
+def test_what_cannot_be_looked_into_keeps_no_other_from_being_posted(bench: Bench) -> None:
+    odd = "class Odd:\n    @property\n    def __class__(self): raise ValueError\n"
+    assert bench.cell(odd + "class C: odd = Odd()\ndef f(): return 1")[-1] == "f"
+    assert bench.cell("def f(): return 2")[-1] == "f"
+    assert bench.loaded()() == 2
+
+
+def test_a_name_without_end_is_posted_with_one(bench: Bench) -> None:
+    [posted] = bench.cell("globals()['f' * 10_000_000] = lambda: 0")
+    assert posted == "f" * publish.NAME
+
+
 def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
     bench.cell("def f(): ...\ndef g(): ...")
     assert bench.cell("del f; g = 5") == ["-f", "-g"]
@@ -83,20 +110,34 @@ def test_a_name_that_is_gone_is_taken_back(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("source", "posted"),
     [
-        ("x = 1", []),
+        ("_x = 1", []),
+        ("globals()[1] = 1", []),
+        ("globals()['\\ud800'] = 1", []),
         ("def f(): return 2", ["f"]),
         ("f = 5", ["-f"]),
         ("f = g = None", ["-f", "-g"]),
         ("def g(): return 2\nf = len", ["-f", "g"]),
     ],
 )
-def test_what_a_shell_before_left_is_taken_back_once_its_name_is_something_else(
+def test_what_a_shell_before_may_have_left_is_taken_back_once_its_name_is_something_else(
     bench: Bench, source: str, posted: list[str]
 ) -> None:
-    bench = Bench("f", "g")
+    bench = Bench(former=True)
     assert bench.cell("") == []
     assert bench.cell(source) == posted
-    assert bench.cell("del x" if "x" in bench.names else "") == []
+    assert bench.cell("") == []
+
+
+def test_however_many_names_a_shell_left_and_whatever_kept_them_from_being_called_the_next_takes_them_back() -> None:
+    code = Code()
+    for number in range(600):
+        code.published({"name": f"f{number}"}, b"1")
+    code.published({"name": "w", "gone": True, "why": "it holds a lock"}, b"")
+    bench = Bench(former=not code.empty)
+    bench.cell("f0 = 5; w = 6")
+    for meta, pickle in bench.last:
+        code.published(meta, pickle)
+    assert ("f0" in code, len(code), code.missing("w")["why"]) == (False, 599, "")
 
 
 @pytest.mark.parametrize(

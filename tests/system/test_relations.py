@@ -189,6 +189,20 @@ told(1)
     assert done.stderr == "pysh: a message to 'nobody' on n2 was not delivered: there is no such process\n"
 
 
+def test_the_end_of_a_script_tells_what_another_node_has_counted_for_it(home: Home) -> None:
+    code = """
+def sends():
+    for number in range(1000): send("nobody", number)
+call(sends, on=n2)
+"""
+    done = home.script(LOOP + code)
+    assert own(done) == []
+    assert done.stderr.splitlines() == [
+        "pysh: a message to 'nobody' on n2 was not delivered: there is no such process",
+        "pysh: 999 more messages were not delivered to 'nobody' on n2: there is no such process",
+    ]
+
+
 def test_a_full_mailbox_stops_whoever_sends_to_it_and_nothing_is_lost(home: Home) -> None:
     code = """
 def late():
@@ -267,6 +281,23 @@ kill(p)
         "[True, True, None, None]", "full", "full",
         "full= takes \"wait\", \"error\" or \"drop\", not 'some'; nothing was sent",
     ]  # fmt: skip
+
+
+def test_a_full_mailbox_stops_a_coroutine_that_waits_for_nothing_else(home: Home) -> None:
+    code = """
+async def flood(to=None):
+    verdict = "sent all"
+    try:
+        for number in range(200_000): await pysh.aio.send(p, b"x" * 100)
+    except MailboxFull: verdict = "stopped"
+    if to: await pysh.aio.send(to, verdict)
+    return verdict
+tasks_ = [task(flood, on=on) for on in (n2, node())]
+for on in (n2, node()): spawn(flood, boss, on=on)
+print([t.result(30) for t in tasks_], receive(str, timeout=30), receive(str, timeout=30), p.info()["queue"] < 200_000)
+kill(p)
+"""
+    assert own(home.script(LOOP + FULL + code, timeout=60)) == ["['stopped', 'stopped'] stopped stopped True"]
 
 
 def test_a_message_without_room_is_dropped_and_counted_where_that_is_asked_for(home: Home) -> None:
