@@ -91,20 +91,28 @@ class Home:
             return False
 
     def end(self) -> None:
-        """Stop every node; nothing may be left."""
-        for process in self.processes():
-            with suppress(psutil.Error):
-                if any("pysh.runtime.hub" in word for word in process.cmdline()):
-                    process.terminate()
+        """Stop every node; nothing may be left, and what ran until now tidies up after itself."""
+        hubs = [p for p in self.processes() if any("pysh.runtime.hub" in word for word in p.cmdline())]
+        stopped = self._stems({process.pid for process in hubs})
+        for process in hubs:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
         try:
             until(lambda: not self.processes(), "the end of every process")
         finally:
             for process in self.processes():
                 print("left behind:", process.pid, process.cmdline())
                 process.kill()
-        if self._left():
+        left = self._left()
+        assert not [file for file in left if Path(file).stem in stopped], left
+        if left:
             self.nodes()  # a node that was killed is tidied up after by whoever looks next
         assert not self._left(), self._left()
+
+    def _stems(self, pids: set[int]) -> set[str]:
+        """How the files of the nodes with these hubs are called."""
+        told = {file.stem: json.loads(file.read_text()) for file in self.runtime.rglob("*.json")}
+        return {stem for stem, about in told.items() if about.get("pid") in pids}
 
     def _left(self) -> list[str]:
         return [file.name for file in self.runtime.rglob("*") if file.name != ".lock" and not file.is_dir()]
