@@ -34,7 +34,7 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
         return
     try:
         told = do(node, link, frame, asked)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         text = f"{node.name} cannot read the request {verb!r}: {error!r}"
         told = {"error": "PyshError", "text": text, "executed": "no"}
     if told is not None:

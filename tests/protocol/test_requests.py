@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from pysh.runtime.protocol.frames import LOCAL, MAX_META, Decoder, Frame, Kind, encode, pack
 from pysh.runtime.protocol.hello import Hello
 from tests.sim.cluster import Cluster, Machine
@@ -72,3 +74,16 @@ def test_output_that_is_no_text_is_cut_where_its_text_is_too_long() -> None:
     job.keep_output(b"\xff" * 60_000)
     told = answered(there, "output", owner=list(job.key.owner), ref=ref)
     assert set(told["text"]) == {"\N{REPLACEMENT CHARACTER}"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked"),
+    [
+        ("numbers", {"count": float("inf")}), ("numbers", {"count": []}), ("numbers", {}),
+        ("process", {"number": float("inf")}), ("register", {"number": float("nan"), "name": "x"}),
+    ],
+)  # fmt: skip
+def test_a_request_of_no_sense_is_answered_as_such(verb: str, asked: dict[str, Any]) -> None:
+    seat = Cluster("a")["a"].terminal()
+    seat.ask(verb, **asked)
+    assert f"cannot read the request {verb!r}" in seat.answers[-1]["text"]
