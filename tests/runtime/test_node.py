@@ -108,7 +108,9 @@ def test_round_trips_are_shown_in_milliseconds(seconds: float, text: str) -> Non
 
 def test_a_short_name_is_not_guessed_either_where_one_of_them_was_dialled_by_it(hub: HubEnd) -> None:
     hub.tell_nodes(N1, W1 | {"aliases": ["w"]}, W2)
+    hub.ping()
     with pytest.raises(ConnectError, match="several nodes are called w: w@web1, w@web2"):
         find(hub.client, "w")
     hub.tell_nodes(N1, W1 | {"aliases": ["w"]})
+    hub.ping()
     assert find(hub.client, "w").name == "w@web1"

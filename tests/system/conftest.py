@@ -92,7 +92,7 @@ class Home:
 
     def end(self) -> None:
         """Stop every node; nothing may be left, and what ran until now tidies up after itself."""
-        hubs = [p for p in self.processes() if any("pysh.runtime.hub" in word for word in p.cmdline())]
+        hubs = [process for process in self.processes() if is_hub(process)]
         stopped = self._stems({process.pid for process in hubs})
         for process in hubs:
             with suppress(psutil.NoSuchProcess):
@@ -116,6 +116,14 @@ class Home:
 
     def _left(self) -> list[str]:
         return [file.name for file in self.runtime.rglob("*") if file.name != ".lock" and not file.is_dir()]
+
+
+def is_hub(process: psutil.Process) -> bool:
+    """Whether it is one that lives."""
+    try:
+        return any("pysh.runtime.hub" in word for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 @pytest.fixture

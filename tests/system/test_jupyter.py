@@ -8,8 +8,6 @@ import pytest
 from tests.system.conftest import Home, until
 from tests.system.notebook import Notebook, opened
 
-pytestmark = pytest.mark.usefixtures("n2")
-
 CONNECT = "import pysh\npysh.start(name='book@localhost')\nn2 = pysh.connect('n2@localhost')"
 WAITING = """
 import pathlib, time
@@ -21,15 +19,18 @@ def waiting(flag):
 """
 
 
-@pytest.fixture
-def notebook(home: Home) -> Iterator[Notebook]:
-    """A notebook whose node is connected to n2."""
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    """A notebook whose node is connected to n2: one for all whose cells may follow each other."""
+    home = Home(tmp_path_factory.mktemp("j"))
+    home.node("n2@localhost")
     with opened(home) as notebook:
         notebook.value(CONNECT)
         yield notebook
+    home.end()
 
 
-def test_the_first_verb_in_a_notebook_starts_its_node(home: Home) -> None:
+def test_the_first_verb_in_a_notebook_starts_its_node(home: Home, n2: str) -> None:
     with opened(home) as notebook:
         assert notebook.value("import pysh\npysh.call(lambda: 6 * 7)") == "42"
         assert "n2@localhost up" in notebook.value("pysh.connect('n2@localhost')")
@@ -127,7 +128,7 @@ def test_the_stop_button_cancels_a_call(notebook: Notebook, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("now", [False, True], ids=["asked", "killed"])
-def test_a_kernel_that_ends_takes_its_node_along(home: Home, now: bool) -> None:
+def test_a_kernel_that_ends_takes_its_node_along(home: Home, n2: str, now: bool) -> None:
     before = {p.pid for p in home.processes()}
     with opened(home) as notebook:
         notebook.value(CONNECT)
@@ -138,8 +139,10 @@ def test_a_kernel_that_ends_takes_its_node_along(home: Home, now: bool) -> None:
     assert [node["node"] for node in home.nodes()] == ["n2@localhost"]
 
 
-def test_a_kernel_that_is_restarted_gets_its_name_again(notebook: Notebook) -> None:
-    for now in (False, True):
-        notebook.restart(now=now)
+def test_a_kernel_that_is_restarted_gets_its_name_again(home: Home, n2: str) -> None:
+    with opened(home) as notebook:
         notebook.value(CONNECT)
-        assert notebook.value("[node.name for node in pysh.nodes()]") == "['book@localhost', 'n2@localhost']"
+        for now in (False, True):
+            notebook.restart(now=now)
+            notebook.value(CONNECT)
+            assert notebook.value("[node.name for node in pysh.nodes()]") == "['book@localhost', 'n2@localhost']"
