@@ -107,7 +107,11 @@ def measure(chosen: Collection[str]) -> Iterator[Measured]:
         with ExitStack() as stack:
             asked = {work: names for work, names in ASKED.items() if work in chosen}
             names = dict.fromkeys(name for names in asked.values() for name in names if present(name))
-            running = {name: stack.enter_context(contestant(name)) for name in names}
+            running: dict[str, Callable[[str], Taken]] = {}
+            for name in names:
+                # Erlang is one process, whatever it is called.
+                same = [running[other] for other in ERLANG if name in ERLANG and other in running]
+                running[name] = same[0] if same else stack.enter_context(contestant(name))
             for work, wanted in asked.items():
                 yield interleaved(work, {name: partial(running[name], work) for name in wanted if name in names})
     if any(work.startswith("ssh") for work in chosen) and ssh.there():

@@ -3,7 +3,9 @@
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from benchmarks.work import BIG, TASKS, Work, calls, inc, megabytes, tasks_a_second
 
@@ -17,9 +19,14 @@ def rpyc_() -> Iterator[Work]:
         "from rpyc.utils.server import ThreadedServer; from rpyc import SlaveService\n"
         "s = ThreadedServer(SlaveService, hostname='127.0.0.1', port=0); print(s.port, flush=True); s.start()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as server:
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server, contextlib.ExitStack() as stack:
+        stack.callback(server.kill)
         assert server.stdout is not None
-        connection = rpyc.classic.connect("127.0.0.1", int(server.stdout.readline()))
+        port = int(server.stdout.readline())
+        connection = stack.enter_context(
+            contextlib.closing(_once_it_listens(lambda: rpyc.classic.connect("127.0.0.1", port)))
+        )
         connection.execute("def inc(x): return x + 1")
         remote = connection.namespace["inc"]
         later = rpyc.async_(remote)
@@ -27,11 +34,19 @@ def rpyc_() -> Iterator[Work]:
         def tasks(count: int) -> list[int]:
             return [asked.value for asked in [later(i) for i in range(count)]]
 
+        yield {"call": lambda: calls(remote), "tasks": lambda: tasks_a_second(tasks)}
+
+
+def _once_it_listens(connect: Callable[[], Any]) -> Any:
+    """What `connect` returns: a server has its port before it listens there."""
+    until = time.monotonic() + 5
+    while True:
         try:
-            yield {"call": lambda: calls(remote), "tasks": lambda: tasks_a_second(tasks)}
-        finally:
-            connection.close()
-            server.kill()
+            return connect()
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 @contextlib.contextmanager
