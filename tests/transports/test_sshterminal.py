@@ -67,7 +67,7 @@ async def test_the_size_of_the_window_follows(seat: Seat) -> None:
 
     def resized() -> bool:
         seat.terminal.type("\r")  # bash heeds the signal once a read is over
-        return "30 90" in seat.terminal.lines and "resized" in seat.terminal.lines
+        return b"30 90" in seat.terminal.raw and b"resized" in seat.terminal.raw  # it may be off the screen by now
 
     await asyncio.to_thread(seat.terminal.wait, resized, "new size")
 
