@@ -106,7 +106,7 @@ def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
     answered, code = False, codes.OK
     for entry in discovery.found():
         try:
-            with answering(entry):
+            with answering(entry.name, entry.pid):
                 rows += _tasks_of(Reached(entry), cookie)
             answered = True
         except Exception as error:

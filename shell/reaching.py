@@ -208,22 +208,28 @@ def reached(text: str, cookie: bytes, hostkey: Pin = None) -> Iterator[Reached]:
     """
     match discovery.meant(text):
         case There(node, destination, _):
-            with other_machine(destination, hostkey, cookie=cookie) as other, answering(entry := other.find(node)):
-                yield Far(entry, other)
+            with other_machine(destination, hostkey, cookie=cookie) as other:
+                entry = other.find(node)
+                with answering(entry.name):  # its pid is one of that machine, and to be ended there
+                    yield Far(entry, other)
         case Here(_, written):
-            with answering(entry := discovery.find(written)):
+            entry = discovery.find(written)
+            with answering(entry.name, entry.pid):
                 yield Reached(entry)
         case Socket(path):
-            with answering(entry := Entry(text, path, 0)):
-                yield Reached(entry)
+            with answering(text):
+                yield Reached(Entry(text, path, 0))
 
 
 @contextmanager
-def answering(node: Entry) -> Iterator[None]:
-    """Have the error say which node it is that let us connect and then said nothing. Raises `TransportError`."""
+def answering(node: str, pid: int = 0) -> Iterator[None]:
+    """Have the error say which node it is that let us connect and then said nothing.
+
+    `pid` is that of its hub, where that runs on this machine. Raises `TransportError`.
+    """
     try:
         yield
     except HandshakeError as error:
         if error.code != "timeout":
             raise
-        raise discovery.silent(node.name, str(error), node.pid) from error
+        raise discovery.silent(node, str(error), pid) from error

@@ -434,7 +434,7 @@ class Work:
                 continue
             self.node.processes.pop(number, None)
             if job.state == SENT and running in (number, UNKNOWN):
-                self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]
+                self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]  # a default binds it
                 self.died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:
                 self.cancelled(job, "no")
