@@ -206,7 +206,9 @@ async def send(dest: Dest, message: Any, *, full: Full = "wait") -> None:
             async with asyncio.timeout(messages.ROOM_SECONDS):
                 await room
         except TimeoutError:
-            raise messages.in_vain(dest) from None
+            await drive(messages.until_heard(dest))
+            if not room.done:
+                raise messages.in_vain(dest) from None
 
 
 async def receive(match: Any = None, timeout: float | None = None) -> Any:

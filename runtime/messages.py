@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from pysh.runtime.errors import MailboxFull, NotSendable
+from pysh.runtime.errors import MailboxFull, NodeDown, NotSendable
 from pysh.runtime.node import Node, On, find, here, resolve
 from pysh.runtime.payload import dumps
 from pysh.runtime.process import Actor, Down, Exit, Process
@@ -12,7 +12,7 @@ from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.mailbox import MISSING, Mailbox, matcher
-from pysh.runtime.runner.waiting import Steps, Waiter, may_block
+from pysh.runtime.runner.waiting import Steps, Waiter, block, may_block
 from pysh.runtime.started import current
 
 Dest = Process | Actor | Pid | str | tuple[str, str | Node]
@@ -28,7 +28,7 @@ def me() -> Process:
 
 
 ROOM_SECONDS = 5.0
-"""How long a full mailbox is waited for whose process receives nothing."""
+"""How long a full mailbox is waited for whose process receives nothing, and until its node can be heard."""
 
 
 Full = Literal["wait", "error", "drop"]
@@ -85,7 +85,23 @@ def while_received(steps: Iterable[Waiter], dest: Dest) -> None:
         if not may_block():
             raise in_vain(dest, 0)
         if not room.wait(ROOM_SECONDS):
-            raise in_vain(dest)
+            block(until_heard(dest))
+            if not room.done:
+                raise in_vain(dest)
+
+
+def until_heard(dest: Dest) -> Steps[None]:
+    """Wait until something comes from the node of `dest`, or it is down.
+
+    What it said of its mailbox before is here then: while there is no connection, nobody can say that he receives.
+    """
+    client = current()
+    pid, _ = _addressed(client, dest)
+    if pid.incarnation != client.incarnation:
+        try:
+            yield client.ask_later("ping", dest=Pid(pid.incarnation, HUB))
+        except NodeDown:
+            pass  # so is the mailbox
 
 
 def in_vain(dest: Dest, seconds: float = ROOM_SECONDS) -> MailboxFull:

@@ -405,3 +405,37 @@ def test_the_prompt_marks_a_silent_node_within_six_seconds_and_until_it_is_back(
         for way in (THERE, BACK):
             proxy.stall(way, on=False)
         shell.wait_for_end("n2@localhost is back", "n1@localhost[1]> half_typed")
+
+
+WAITS_FOR_ROOM = """
+import os, sys, time
+from pysh.runtime import messages
+messages.ROOM_SECONDS = 0.3
+n2 = connect(sys.argv[1])
+def sink(go):
+    while not os.path.exists(go): time.sleep(0.01)
+    while receive() != "last": pass
+p = spawn(sink, os.path.abspath("go"), on=n2, monitor=True)
+try:
+    while True: send(p, "more", full="error")
+except MailboxFull:
+    print("full", flush=True)
+sys.stdin.readline()
+open("go", "w").close()
+send(p, "last")
+print(receive(Down, timeout=30).reason)
+"""
+
+
+def test_P2_an_outage_does_not_count_as_a_mailbox_that_nobody_empties(home: Home, tmp_path: Path) -> None:
+    n2, file = start(home, "n2"), home.folder / "room.pysh"
+    file.write_text(WAITS_FOR_ROOM)
+    with Proxy(tmp_path / "proxy", n2["socket"]) as proxy:
+        command = [*PYSH, str(file), proxy.address]
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(command, env=home.environ, cwd=home.folder, text=True, **streams) as sender:
+            assert sender.stdout is not None
+            assert sender.stdout.readline() == "full\n"
+            proxy.cut(1.5)
+            out, err = sender.communicate("go on\n", timeout=40)
+        assert (out, err) == ("normal\n", "")
