@@ -17,7 +17,7 @@ from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.protocol.terms import Payload
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.execution import Cancelled
+from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.waiting import Steps, block
 from pysh.runtime.started import current

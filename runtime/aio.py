@@ -89,10 +89,10 @@ async def evaluate(n: Node, source: str) -> Shown:
 
 async def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return api.task(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
@@ -116,10 +116,10 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
 
 async def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
@@ -138,19 +138,19 @@ async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | N
 
 async def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return await drive(verbs.spawn(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
 async def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 

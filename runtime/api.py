@@ -115,7 +115,7 @@ def evaluate(n: Node, source: str) -> Shown:
 
 def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
@@ -124,10 +124,12 @@ def task(
     It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. With
     `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
     bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
-    it. Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
+    it. With `where="shell"` it runs in the shell there, whose names are its global names, between cells or, an
+    `async def`, beside them; nothing can kill it there. Raises `ConnectError`, `NotSendable`, `VersionSkew` and
+    `NodeDown` where nothing was sent.
     """
     refuse_not_yet(kwargs)
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, own)
     made.submit(meta, payload)
     return made
@@ -151,11 +153,11 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
 
 def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
     refuse_not_yet(kwargs)
-    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu))
+    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu, where))
 
 
 def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
@@ -177,7 +179,7 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
 
 def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
 
@@ -185,19 +187,19 @@ def spawn(
     there as `name`, linked to the process that runs here with `link`, and watched with
     `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
     terminal of its owner. A `def` has a worker to itself, an `async def` shares a runner with others, unless
-    `isolate`, `memory` or `cpu` give it one, as for `task`. Raises `PyshError` where the name is taken; nothing
-    runs then.
+    `isolate`, `memory` or `cpu` give it one, or `where="shell"` has it run in the shell there, as for `task`. Raises
+    `PyshError` where the name is taken; nothing runs then.
     """
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return _run("spawn", verbs.spawn(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
 def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node: node to `Process`, or to why there is none."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, where)
     return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
@@ -254,8 +256,9 @@ def tasks(on: On = None) -> Rows:
 def processes(on: On = None) -> Rows:
     """Which processes live on the nodes `on` (default: this one): their shell, and what was spawned there.
 
-    `kind` is `shell`, `program`, `sync` (a worker to itself), `isolated` or `async` (in an apartment); `age` is in
-    seconds, `queue` how many messages wait, `memory` the megabytes of its runner, which async processes share.
+    `kind` is `shell` (also what runs in it), `program`, `sync` (a worker to itself), `isolated` or `async` (in an
+    apartment); `age` is in seconds, `queue` how many messages wait, `memory` the megabytes of its runner, which async
+    processes share.
     """
     return _run("processes", verbs.processes(on))
 

@@ -1,8 +1,10 @@
 """From a function and its arguments to a SPAWN: what is refused here, and what travels."""
 
+import builtins
 import sys
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from functools import partial
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
@@ -35,18 +37,20 @@ NO_TIES = Ties()
 
 
 class Apart(NamedTuple):
-    """A worker of its own for what runs, fresh and not used again, and what it may take there."""
+    """A worker of its own for what runs, fresh and not used again, and what it may take there; or the shell there."""
 
     isolate: bool = False
     memory: int | None = None
     cpu: float | None = None
+    where: str | None = None
 
 
 SHARED = Apart()
 
-NOT_YET = frozenset(("where", "sync"))
+NOT_YET = frozenset(("sync",))
 """Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
 
+SHELL = "shell"
 LEAST_MEMORY = 1 << 20
 MOST_CPU = 10**9
 """Seconds, some thirty years."""
@@ -57,13 +61,16 @@ _metas: dict[tuple[Any, ...], bytes] = {}
 class Call:
     """One function with its arguments, pickled once for however many nodes it goes to.
 
-    `options` are the verb's own keywords, which no parameter of `fn` may be called like. Raises
-    `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
+    `options` are the verb's own keywords, which no parameter of `fn` may be called like; `apart` is where in a node
+    it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("by_value", "label", "payload", "spec")
+    __slots__ = ("apart", "by_value", "label", "payload", "spec")
 
-    def __init__(self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str]) -> None:
+    def __init__(
+        self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
+    ) -> None:  # fmt: skip
+        self.apart = apart
         self.spec: tuple[str | None, bool]
         if isinstance(fn, str):
             self.label = fn
@@ -75,14 +82,14 @@ class Call:
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self.payload = dumps_call(fn, args, kwargs)
+            self.payload = dumps_call(_bare(fn) if apart.where else fn, args, kwargs)
             self.by_value = not _is_importable(fn)
             self.spec = (None, _is_async(fn))
 
     @property
     def shares_a_runner(self) -> bool:
-        """Whether its process is one of many in a runner, unless it is to be isolated."""
-        return self.spec[1]
+        """Whether its process is one of many in a runner for such."""
+        return self.spec[1] and not (self.apart.isolate or self.apart.where)
 
     def check(self, info: NodeInfo) -> None:
         """Raise `VersionSkew` if this call cannot run on that node."""
@@ -97,23 +104,20 @@ class Call:
             )
 
     def meta(
-        self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES,
-        apart: Apart = SHARED,
+        self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
     ) -> bytes:  # fmt: skip
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, owner, kind, limit, detach, ties, apart)
+        key = (self.label, self.spec, owner, kind, limit, detach, ties, self.apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
                 _metas.clear()
-            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties, apart)
+            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties)
         return packed
 
-    def _packed(
-        self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties, apart: Apart
-    ) -> bytes:  # fmt: skip
+    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties) -> bytes:
         fn, is_async = self.spec
         meta: dict[str, object] = {
             "label": self.label[:100],
@@ -123,7 +127,7 @@ class Call:
             "kind": kind,
             "detach": detach,
             **ties._asdict(),
-            **apart._asdict(),
+            **self.apart._asdict(),
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:
@@ -131,10 +135,12 @@ class Call:
         return pack(said)
 
 
-def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
-    """What was asked for of a worker of its own. Raises `TypeError` or `ValueError`."""
+def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | None) -> Apart:
+    """What was asked for of a worker of its own, or of the shell. Raises `TypeError` or `ValueError`."""
     if not isolate and memory is None and cpu is None:
-        return SHARED
+        return _checked_where(where)
+    if where is not None:
+        raise TypeError('where="shell" runs in the shell itself, without isolate=, memory= or cpu=; nothing was sent')
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
     if memory is not None and not LEAST_MEMORY <= memory < 2**62:
@@ -144,6 +150,12 @@ def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
         if not cpu < MOST_CPU:
             raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
     return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu)
+
+
+def _checked_where(where: str | None) -> Apart:
+    if where not in (None, SHELL):
+        raise ValueError(f'where= takes "{SHELL}", for the shell of the node, not {where!r}; nothing was sent')
+    return SHARED if where is None else Apart(where=where)
 
 
 def refuse_not_yet(kwargs: Kwargs) -> None:
@@ -198,6 +210,19 @@ def _check_options(fn: Callable[..., Any], options: frozenset[str], label: str =
             f"{label}() has a parameter {name!r}, which is an option here; bind it before: "
             f"functools.partial({label}, {name}=...)"
         )
+
+
+def _bare(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """`fn` with no global names but those of modules, if it goes by value: it is to have those of the shell there."""
+    if isinstance(fn, partial):
+        return partial(_bare(fn.func), *fn.args, **fn.keywords)
+    if type(fn) is not FunctionType or _is_importable(fn):
+        return fn
+    modules = {name: value for name, value in fn.__globals__.items() if isinstance(value, ModuleType)}
+    names = {**modules, "__builtins__": builtins, "__name__": fn.__module__}
+    bare = FunctionType(fn.__code__, names, fn.__name__, fn.__defaults__, fn.__closure__)
+    bare.__kwdefaults__, bare.__qualname__, bare.__module__ = fn.__kwdefaults__, fn.__qualname__, fn.__module__
+    return bare
 
 
 def _label(fn: Callable[..., Any]) -> str:

@@ -22,9 +22,9 @@ from pysh.runtime.runner.waiting import Steps, Waiter
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
 
-TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu"))
+TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
-SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu"))
+SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where"))
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
@@ -267,10 +267,10 @@ def prepare(
     """A task that was not sent yet, and what to send."""
     client = current()
     info = choose(client, on)
-    call = Call(fn, args, kwargs, options)
+    call = Call(fn, args, kwargs, options, apart)
     call.check(info)
     task = Task(client, info.hub, call.label, detach)
-    return task, call.meta(owner_of(client), "", limit, detach, apart=apart), call.payload
+    return task, call.meta(owner_of(client), "", limit, detach), call.payload
 
 
 def task_all(
@@ -280,8 +280,8 @@ def task_all(
     """A task on each node, pickled once."""
     client = current()
     infos = resolve(client, on)
-    call = Call(fn, args, kwargs, options)
-    meta = call.meta(owner_of(client), "", limit, detach, apart=apart)
+    call = Call(fn, args, kwargs, options, apart)
+    meta = call.meta(owner_of(client), "", limit, detach)
     results = Results()
     for info in infos:
         try:
@@ -311,19 +311,19 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there, or is certain to be."""
     refuse_not_yet(kwargs)
-    return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS), on, ties, apart))
+    return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS, apart), on, ties))
 
 
-def spawn_call(call: Call, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
+def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
     """The same of what is pickled already."""
     client = current()
     info = choose(client, on)
     call.check(info)
-    if info.incarnation == client.incarnation and call.shares_a_runner and not (ties.name or apart.isolate):
-        meta = _meta(client, call, ties, apart)
+    if info.incarnation == client.incarnation and call.shares_a_runner and not ties.name:
+        meta = _meta(client, call, ties)
         if (made := spawned_at_once(client, meta, call.payload, monitored=ties.monitor)) is not None:
             return made
-    process: Process = yield _spawned(client, info, call, ties, apart)
+    process: Process = yield _spawned(client, info, call, ties)
     return process
 
 
@@ -332,12 +332,12 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
     refuse_not_yet(kwargs)
     client = current()
     infos = resolve(client, on)
-    call = Call(fn, args, kwargs, SPAWN_OPTIONS)
+    call = Call(fn, args, kwargs, SPAWN_OPTIONS, apart)
     results, started = Results(), {}
     for info in infos:
         try:
             call.check(info)
-            started[info.name] = _spawned(client, info, call, ties, apart)
+            started[info.name] = _spawned(client, info, call, ties)
         except Exception as error:
             results[Node(info.name)] = error
     for name, waiter in started.items():
@@ -348,14 +348,14 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
     return results
 
 
-def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties, apart: Apart) -> Waiter:
+def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
     spawning = Spawning(client, info.hub, monitored=ties.monitor)
-    spawning.submit(_meta(client, call, ties, apart), call.payload)
+    spawning.submit(_meta(client, call, ties), call.payload)
     return spawning.waiter
 
 
-def _meta(client: Client, call: Call, ties: Ties, apart: Apart) -> bytes:
-    return call.meta(owner_of(client), "process", ties=ties, apart=apart)
+def _meta(client: Client, call: Call, ties: Ties) -> bytes:
+    return call.meta(owner_of(client), "process", ties=ties)
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:

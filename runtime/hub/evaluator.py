@@ -85,7 +85,7 @@ class Evaluator:
 
     def _not_begun(self, why: str) -> None:
         assert self._server is not None
-        self._server.core.console.evaluator_died(why)
+        self._server.core.evaluator_died(why)
         self._server.carry_out()
 
     def _serve(self) -> None:

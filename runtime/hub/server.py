@@ -220,7 +220,7 @@ class Server:
     def evaluator_died(self, death: str) -> None:
         """The evaluator is reaped; another one starts, at its next use if this one never worked."""
         if not self.core.stopping:
-            self.core.console.evaluator_died(death)
+            self.core.evaluator_died(death)
             if self._evaluator_worked:
                 self.runners.evaluator.start()
         self.carry_out()

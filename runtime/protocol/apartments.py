@@ -2,11 +2,16 @@
 
 There is one apartment a core. They are made as they are needed, and stay: a process moves into the one with the
 fewest in it, and never out of it. Where one may be evicted at any moment nobody moves in; another is made meanwhile.
+
+The shell of the node is one too, for those who ask for it, and for nobody else. It is never evicted.
 """
 
 from collections.abc import Iterator
 
 from pysh.runtime.protocol.pool import Fork, Run, Step
+
+SHELL = -1
+"""What the shell is called where workers and apartments are called by their numbers from 1."""
 
 
 class Apartment:
@@ -29,16 +34,21 @@ class Apartments:
         self.size = size
         self._numbers = numbers
         self._apartments: dict[int, Apartment] = {}
+        self._shell = Apartment()
 
     def __contains__(self, number: object) -> bool:
-        return number in self._apartments
+        return number == SHELL or number in self._apartments
 
     def __iter__(self) -> Iterator[int]:
+        """The apartments; the shell is not among them."""
         return iter(list(self._apartments))
+
+    def _get(self, number: int) -> Apartment | None:
+        return self._shell if number == SHELL else self._apartments.get(number)
 
     def tenants(self, number: int) -> int:
         """How many live there, or are on their way."""
-        apartment = self._apartments.get(number)
+        apartment = self._get(number)
         return apartment.tenants if apartment is not None else 0
 
     @property
@@ -48,7 +58,8 @@ class Apartments:
 
     def sent(self, number: int) -> None:
         """A process was sent there."""
-        self._apartments[number].behind += 1
+        if number != SHELL:
+            self._apartments[number].behind += 1
 
     def begun(self, number: int, count: int) -> None:
         """So many more have begun there, among them perhaps some whose arguments came in pieces."""
@@ -76,16 +87,24 @@ class Apartments:
             apartment.waiting.append(job)
         return number, steps
 
+    def enter_shell(self, job: int) -> list[Step]:
+        """What is to run in the shell arrived: the steps to take now."""
+        self._shell.tenants += 1
+        if self._shell.ready:
+            return [Run(SHELL, job)]
+        self._shell.waiting.append(job)
+        return [Fork(SHELL)]
+
     def ready(self, number: int) -> list[Step]:
-        """A forked apartment has opened its connection."""
-        apartment = self._apartments[number]
+        """A forked apartment has opened its connection, or the shell has."""
+        apartment = self._shell if number == SHELL else self._apartments[number]
         apartment.ready = True
         waiting, apartment.waiting = apartment.waiting, []
         return [Run(number, job) for job in waiting]
 
     def moved_out(self, number: int, job: int) -> None:
         """A process there has ended, or is not to move in any more."""
-        if (apartment := self._apartments.get(number)) is not None:
+        if (apartment := self._get(number)) is not None:
             apartment.tenants -= 1
             if job in apartment.waiting:
                 apartment.waiting.remove(job)
@@ -97,4 +116,7 @@ class Apartments:
 
     def exited(self, number: int) -> None:
         """An apartment is gone, with all who lived there."""
-        del self._apartments[number]
+        if number == SHELL:
+            self._shell = Apartment()
+        else:
+            del self._apartments[number]

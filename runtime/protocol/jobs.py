@@ -124,8 +124,13 @@ class Job:
 
     @property
     def has_own_worker(self) -> bool:
-        """Whether it waits behind nothing else, and nothing behind it."""
-        return self.is_process or bool(self.options.get("isolate"))
+        """Whether it waits behind nothing else in the pool, and nothing behind it."""
+        return self.is_process or bool(self.options.get("isolate")) or self.in_shell
+
+    @property
+    def in_shell(self) -> bool:
+        """Whether it is to run in the shell of its node."""
+        return self.options.get("where") == "shell"
 
     @property
     def exit_reason(self) -> str:

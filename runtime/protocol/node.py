@@ -13,6 +13,7 @@ from typing import Any
 
 from pysh.runtime.protocol import requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
+from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
@@ -171,7 +172,9 @@ class Node:
         if worker:
             self.work.worker_up(worker, link)
         elif hello.role == "evaluator":
+            link.worker = SHELL
             self.console.evaluator_up(link)
+            self.work.worker_up(SHELL, link)
 
     def closed(self, number: int, reason: str, now: float, *, fault: bool = False) -> None:
         """A link is gone; by a `fault` of its other end, which broke the rules, if that is the reason."""
@@ -197,6 +200,12 @@ class Node:
             self.stop(f"the program {link.hello.pid} ended")
         elif link.role == "evaluator":
             self.console.evaluator = None
+
+    def evaluator_died(self, death: str) -> None:
+        """The shell is gone: its terminal is told, and whoever waits for what ran there or was to."""
+        self.console.evaluator_died(death)
+        told = {"signal": None, "status": None, "text": f"the shell of {self.name} died ({death})"}
+        self.work.exited(SHELL, told, running=0)
 
     # frames that come
 
@@ -357,7 +366,7 @@ class Node:
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
-        if (link := self.processes.get(number)) is not None and not link.worker:
+        if (link := self.processes.get(number)) is not None and link.process == number:
             if by is not None:
                 self.tell(number, f"exit signal from <{self.members.label(by.incarnation)}.{by.number}>: {reason}")
         else:

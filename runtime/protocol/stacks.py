@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Dump
-from pysh.runtime.protocol.frames import ROOM, Frame
+from pysh.runtime.protocol.frames import ROOM, Frame, pack
 from pysh.runtime.protocol.jobs import DONE, SENT, Job
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ class Stacks:
         work = self._node.work
         if job.state == DONE:
             return {"ok": {"text": "it has ended\n"}}
+        if job.in_shell and job.told:
+            self._node.console.to_evaluator(asked._replace(meta=pack({"verb": "stack", "number": job.number})))
+            return None
         if job.state != SENT or work.pool.of(job.worker or 0)[:1] != [job.number]:
             state, why = work.standing.of(job)
             return {"ok": {"text": f"it does not run yet; {state}{': ' * bool(why)}{why}\n"}}

@@ -29,6 +29,9 @@ def stand(job: Job, pool: Pool, node: str) -> Stand:
     if job.number in pool.waiting:
         before = pool.waiting.index(job.number)
         return Stand("queued", f"{before} before it, {_busy(pool)} busy on {node}")
+    if job.in_shell:
+        why = f"the shell of {node} {'starts' if job.state == QUEUED else 'is busy'}"
+        return Stand("running") if job.told else Stand("queued", why)
     if job.state == QUEUED:
         return Stand("sent", f"a worker for it starts on {node}")
     held = pool.of(job.worker or 0)

@@ -1,7 +1,8 @@
 """The async processes of a node: what becomes of them in their apartments, and of apartments that hang.
 
 Their process is dead for everybody as soon as its grace is over. Code of it that runs on all the same, because it
-catches what cancels it or never awaits, costs its mates their apartment: nothing else would end it.
+catches what cancels it or never awaits, costs its mates their apartment: nothing else would end it. So too with what
+runs in the shell, but that nothing ends such code there: the names of the shell are worth more.
 """
 
 from collections.abc import Iterator
@@ -9,9 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Signal
-from pysh.runtime.protocol.apartments import Apartments
+from pysh.runtime.protocol.apartments import SHELL, Apartments
 from pysh.runtime.protocol.flow import PRINTED
-from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
+from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.jobs import DONE, SENT, Job
 from pysh.runtime.protocol.pool import Step
 
@@ -45,12 +46,18 @@ class Tenancy:
         return self._work.node
 
     def lives_here(self, job: Job) -> bool:
-        """Whether `job` is to live in an apartment: an async process that asked for no worker of its own."""
+        """Whether `job` is to live in an apartment: an async process that asked for no worker of its own.
+
+        Or in the shell.
+        """
         options = job.options
-        return job.is_process and bool(options.get("async")) and not options.get("isolate")
+        return job.in_shell or (job.is_process and bool(options.get("async")) and not options.get("isolate"))
 
     def move_in(self, job: Job) -> list[Step]:
-        """Find an apartment for `job`."""
+        """Find an apartment for `job`, unless it goes into the shell."""
+        if job.in_shell:
+            job.worker = SHELL
+            return self.apartments.enter_shell(job.number)
         job.worker, steps = self.apartments.move_in(job.number)
         if not self._watching:
             self._watching = True
@@ -73,11 +80,12 @@ class Tenancy:
     def _over(self, job: Job) -> None:
         if job.state == DONE or job.worker is None:
             return
-        self._leaving[job.number] = job.worker
         self._tell(job, last=True)
-        self._work.cancelled(job, "yes")
+        self._work.cancelled(job, "maybe" if job.in_shell and not job.told else "yes")
         self._work.finish(job)
-        self._node.later(MOVING, lambda: self._suspect(job.number))
+        if not job.in_shell:
+            self._leaving[job.number] = job.worker
+            self._node.later(MOVING, lambda: self._suspect(job.number))
 
     def _suspect(self, number: int) -> None:
         """The code of a dead process is not gone: it runs on, or another one keeps the loop from ending it."""
@@ -100,20 +108,9 @@ class Tenancy:
             if where == apartment:
                 self._node.later(MOVING, partial(self._suspect, number))
 
-    def ended(self, apartment: int, frame: Frame) -> None:
-        """The code of a process is gone, and says how it ended."""
-        number = frame.source.number
+    def left(self, apartment: int, number: int) -> None:
+        """The code of a process is gone."""
         self.apartments.moved_out(apartment, number)
-        self._left(apartment, number)
-        job = self._work.jobs.get(number)
-        if job is None or job.state == DONE:
-            return
-        job.flags, job.result, job.result_meta = frame.flags, [frame.payload], frame.meta
-        if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
-            self._work.cancelled(job, "yes")
-        self._work.finish(job)
-
-    def _left(self, apartment: int, number: int) -> None:
         self._leaving.pop(number, None)
         if apartment in self._suspected and apartment not in self._leaving.values():
             self._suspected.discard(apartment)
@@ -139,7 +136,7 @@ class Tenancy:
             self._work.requester_lost(dead.__contains__)
         for job in jobs:
             if job.state == SENT:
-                self._work.died(job, death)
+                self._work.died(job, death, "no" if job.in_shell and not job.told else "yes")
             elif was_up or not self._work.stillborn(job, death):
                 job.worker = None
                 self._work.follow(self.move_in(job))
@@ -205,12 +202,17 @@ class Tenancy:
             self._node.actions.append(Signal(apartment, "SIGUSR2", False, 0))  # it dumps where it stands
 
     def answered(self, apartment: int, frame: Frame) -> None:
-        """Its loop runs, and has begun some processes; or a signal found it in the code of one, which holds it."""
-        if frame.ref:
+        """Its loop runs, and has begun some processes; or a signal found it in the code of one, which holds it.
+
+        The shell tells of each that it has begun.
+        """
+        if apartment == SHELL:
+            self._work.began_in_shell(frame.ref)
+        elif frame.ref:
             if frame.ref not in self._leaving:
                 self._spared(apartment)
-            return
-        self.apartments.begun(apartment, frame.credit)
-        self._work.grants.go_on()
-        self._asked.pop(apartment, None)
-        self._told.discard(apartment)
+        else:
+            self.apartments.begun(apartment, frame.credit)
+            self._work.grants.go_on()
+            self._asked.pop(apartment, None)
+            self._told.discard(apartment)

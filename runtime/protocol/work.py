@@ -5,7 +5,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Signal
+from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
+from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.ending import Ending
 from pysh.runtime.protocol.flow import Outflow
@@ -129,7 +130,7 @@ class Work:
         if self.node.stopping or (job.awaited and self.node.drain.refuses(frame.source)):
             reason = "shutdown" if self.node.stopping else "draining"
             self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
-        elif ":" in name:
+        elif ":" in name or job.in_shell:
             return job
         elif (pickle := self.code.get(name)) is not None:
             job.function = pickle
@@ -173,7 +174,7 @@ class Work:
         return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")))
 
     def worker_up(self, worker: int, link: Link) -> None:
-        """A forked worker or apartment has opened its connection."""
+        """A forked worker or apartment has opened its connection, or the shell has."""
         self.workers[worker] = link
         apartments = self.tenancy.apartments
         self.follow(apartments.ready(worker) if worker in apartments else self.pool.ready(worker))
@@ -185,7 +186,8 @@ class Work:
             if isinstance(step, Run):
                 self._run(step)
             elif isinstance(step, Fork):
-                self.node.actions.append(ForkWorker(step.worker, step.apartment))
+                shell = step.worker == SHELL
+                self.node.actions.append(Prepare("evaluator") if shell else ForkWorker(step.worker, step.apartment))
             elif isinstance(step, Retire) and (link := self.workers.get(step.worker)):
                 self.node.actions.append(Close(link.number))
 
@@ -246,6 +248,16 @@ class Work:
         stage = {"stage": "started", "pid": job.number}
         self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
 
+    def began_in_shell(self, number: int) -> None:
+        """Code of `number` is about to run in the shell, which may have kept it waiting for long."""
+        job = self.jobs.get(number)
+        if job is None or job.state != SENT:
+            return
+        job.told, job.sent_at = True, self.node.now
+        if not job.is_process:
+            self._started(job)
+        self.ending.began(job)
+
     def _reclaim(self, job: Job) -> None:
         """Have a worker whose job proves long give back what waits behind it; ask again until it has."""
         if job.state == SENT and job.worker is not None and self.pool.proved_long(job.worker):
@@ -256,9 +268,9 @@ class Work:
         """A worker of ours sent the result of its job, or a chunk of it. Raises `FrameError` if it makes no sense."""
         if frame.flags & Flag.FAILED and not isinstance(frame.options(), dict):
             raise FrameError("a failure that says nothing")
-        if link is not None and link.worker in self.tenancy.apartments:
-            self.tenancy.ended(link.worker, frame)
-            return
+        apartment = link.worker if link is not None and link.worker in self.tenancy.apartments else None
+        if apartment is not None and not frame.flags & Flag.MORE:
+            self.tenancy.left(apartment, frame.source.number)
         job = self.jobs.get(frame.source.number)
         if job is None or job.state == DONE:
             return
@@ -270,6 +282,8 @@ class Work:
         if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
             self.cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
         self.finish(job)
+        if apartment is not None:
+            return
         assert job.worker is not None
         self.follow(self.pool.finished(job.worker, job.number, self.node.now - job.sent_at))
         following = self.jobs.get(next(iter(self.pool.of(job.worker)), 0))

@@ -23,7 +23,7 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
 from pysh.runtime.runner.mates import Mates, Tenant, here
-from pysh.runtime.runner.printer import Printer, lines_of
+from pysh.runtime.runner.printer import Printer
 
 AGAIN, TRIES = 0.04, 10
 """Seconds after which a process that has to be gone is cancelled again, and how often."""
@@ -33,8 +33,6 @@ TOLD = 256
 """The hub is told of so many processes that have begun at once."""
 SELDOM = 100
 """So many looks for garbage among what is younger come before one among all that there is, which is very much here."""
-BEHIND, PIECE = 1 << 20, 64 * 1024
-"""Bytes of output that may wait for the hub before whoever prints waits for it too, and that go in one frame."""
 
 
 class Apartment:
@@ -61,7 +59,7 @@ class Apartment:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nobody here is meant by it alone
         signal.signal(signal.SIGUSR1, self._suspected)
         faulthandler.register(signal.SIGUSR2, file=2, all_threads=True)
-        sys.stdout, sys.stderr = Printer(1, self._say), Printer(2, self._say)
+        sys.stdout, sys.stderr = Printer(1, self._client.say), Printer(2, self._client.say)
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(self._client.join_loop, self._loop)
         while True:
@@ -124,7 +122,7 @@ class Apartment:
         elif error is not None:
             flags, payload = Flag.ERROR, tenant.context.run(self._last_words, error)
         for fd in tenant.printed or ():
-            tenant.context.run(self._say, fd, "", True)
+            tenant.context.run(self._client.say, fd, "", True)
         self._stubborn.discard(tenant.pid.number)
         self._client.moved_out(tenant)
         who, ref = tenant.asked
@@ -163,21 +161,6 @@ class Apartment:
         tenant = here.get()
         if tenant is not None and not self._stubborn:
             self._client.post(Kind.ALIVE, LOCAL, ref=tenant.pid.number)
-
-    # printing
-
-    def _say(self, fd: int, text: str, whole: bool) -> None:
-        tenant = here.get()
-        if tenant is None:
-            os.write(fd, text.encode("utf-8", "backslashreplace"))
-            return
-        if tenant.printed is None:
-            tenant.printed = {}
-        said, tenant.printed[fd] = lines_of(tenant.printed.get(fd, "") + text, whole)
-        data = said.encode("utf-8", "backslashreplace")
-        for start in range(0, len(data), PIECE):
-            self._client.post(Kind.OUTPUT, self._client.hub, payload=data[start : start + PIECE])
-            self._client.write_out(BEHIND)
 
 
 class _Threads(ThreadPoolExecutor):

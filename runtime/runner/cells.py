@@ -61,9 +61,13 @@ class Namespace:
             raise located(error, source) from None
         # A warning is shown once for each place; the place must be this cell's line, not that of another.
         self.names.pop("__warningregistry__", None)
+        self.provide(codes)
+        return codes
+
+    def provide(self, codes: Iterable[CodeType]) -> None:
+        """Add the preloaded names that `codes` are going to look up."""
         if self._provide is not None:
             self._provide(self.names, codes)
-        return codes
 
     def _compile(self, source: str, filename: str) -> list[CodeType]:
         flags = PyCF_ALLOW_TOP_LEVEL_AWAIT | self._futures

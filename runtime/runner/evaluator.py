@@ -16,15 +16,16 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from socket import socket
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
-from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.terminal import Terminal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from pysh.runtime.runner.publish import Publisher
+    from pysh.runtime.runner.visitors import Visitors
 
 IDLE = 0.3
 """Seconds from the start until what the first cells will want is imported, while nobody waits."""
@@ -60,7 +62,7 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     incarnation, nonce = bytes.fromhex(config["incarnation"]), os.urandom(32)
     hello = Hello("evaluator", config["name"], incarnation, nonce, python=python, pid=os.getpid())
-    client = Client(sock, hello, bytes.fromhex(config["secret"]))
+    client = Mates(sock, hello, bytes.fromhex(config["secret"]))
     interrupts.shield = client
     client.shield()
     Evaluator(client, config, interrupts, terminal).serve()
@@ -69,11 +71,11 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 class Evaluator:
     """One namespace, one loop, one cell at a time.
 
-    `deliver`, `request` and `return_input` are called in the thread that reads the socket, all else in the
+    `deliver`, `request`, `let_in` and `return_input` are called in the thread that reads the socket, all else in the
     main thread.
     """
 
-    def __init__(self, client: Client, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal) -> None:
+    def __init__(self, client: Mates, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal) -> None:
         self._client = client
         self._interrupts = interrupts
         self._terminal = terminal
@@ -84,11 +86,14 @@ class Evaluator:
         self._namespace = Namespace(self._prelude.provide)
         self._former: bool = config.get("former", False)
         self._publisher: Publisher | None = None
+        self._visitors: Visitors | None = None
+        self._of_visitors: deque[Frame] = deque()
         self._context = contextvars.copy_context()
         self._waiting: deque[Frame] = deque()
         self._running: Job | None = None
         self._task: asyncio.Task[Outcome] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._main = get_ident()
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, for ever."""
@@ -97,6 +102,7 @@ class Evaluator:
         self._client.handlers[Kind.CELL] = self.deliver
         self._client.handlers[Kind.REQUEST] = self.request
         self._client.handlers[Kind.INPUT] = self.return_input
+        self._client.handlers[Kind.SPAWN] = self._client.handlers[Kind.CANCEL] = self.let_in
         self._client.on_lost.append(lambda: os._exit(0))
         self._client.start_thread()
 
@@ -106,6 +112,7 @@ class Evaluator:
         asyncio.set_event_loop(loop)
         os.register_at_fork(after_in_child=self._forked)
         loop.call_soon(self._next)
+        loop.call_soon(self._let_in)
         loop.call_later(IDLE, self._prepare, *WANTED)
         while True:
             try:
@@ -136,13 +143,41 @@ class Evaluator:
         verb, running = frame.options().get("verb"), self._running
         if verb == "interrupt":
             self._interrupt(frame)
+        elif verb == "stack":
+            self._tell_stack(frame)
         elif verb != "eval":
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
-            busy = f"has been busy for {running.took:.1f} s with {running}"
-            self._refuse(frame, f"{self._name} {busy}")
+            self._refuse(frame, f"{self._name} has been busy for {running.took:.1f} s with {running}")
+        elif self._visitors is not None and (held := self._visitors.holds()):
+            self._refuse(frame, f"{self._name} has been busy for {held}")
         else:
             self.deliver(frame)
+
+    def let_in(self, frame: Frame) -> None:
+        """A task or process came that is to run here, or one of them is to end."""
+        self._of_visitors.append(frame)
+        if self._loop is not None:
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._of_visitors and self._loop is not None:
+            if self._visitors is None:
+                from pysh.runtime.runner.visitors import Visitors  # most shells have none
+
+                self._visitors = Visitors(self._client, self._namespace, self._interrupts, self._loop, self._visited)
+            self._visitors.heard(self._of_visitors.popleft())
+
+    def _visited(self) -> None:
+        """What ran here may have defined something."""
+        if self._running is None:
+            self._guarded(self._publish)
+
+    def _tell_stack(self, frame: Frame) -> None:
+        text = "it has ended\n"
+        if self._visitors is not None:
+            text = self._visitors.stack(int(frame.options()["number"]), self._main)
+        self._reply(frame, {"ok": {"text": text}})
 
     def _interrupt(self, frame: Frame) -> None:
         """Ctrl-C for the eval that its asker wants to end, if that is what runs."""

@@ -27,6 +27,7 @@ from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
 
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
     import asyncio
 
 
-class Cancelled(KeyboardInterrupt):
-    """Raised in code that is to end; what catches `Exception` lets it pass."""
-
-
-class _Withheld(Exception):
+class Withheld(Exception):
     """The job came to its end, and what it returned cannot travel. No frame of the user's is to blame."""
 
     def __init__(self, reason: NotSendable) -> None:
         super().__init__(reason)
         self.reason = reason
+
+    def answer(self, executed: str) -> "Answer":
+        """What is told instead of the result."""
+        return Answer(Flag.FAILED, pack({**describe(self.reason), "executed": executed}))
 
 
 INSTEAD = "return what it says, or keep it where it is and call its methods: m = actor(cls, on=n)"
@@ -93,7 +94,7 @@ class Execution:
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)
-        return Answer(0, took, payload) if error is None else self._failed(error, took, _is_process(options))
+        return Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
 
     def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Payload:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
@@ -104,7 +105,7 @@ class Execution:
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
-        payload = b"" if _is_process(options) else _dumps_result(value)
+        payload = b"" if is_process(options) else dumps_result(value)
         flush()
         return payload
 
@@ -121,35 +122,29 @@ class Execution:
                 self._task = None
             return task.result()  # asked here, an error comes without the loop's own frames
 
-    def _failed(self, error: BaseException, took: bytes, untold: bool) -> Answer:
-        """The answer for `error`. `untold`: nobody waits for it, so the owner's terminal has to show it."""
+    def _failed(self, error: BaseException, took: bytes, unseen: bool) -> Answer:
+        """The answer for `error`. `unseen`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
-        if isinstance(error, _Withheld):
-            return Answer(Flag.FAILED, pack({**describe(error.reason), "executed": executed}))
+        if isinstance(error, Withheld):
+            return error.answer(executed)
         if not self._is_cancel(error):
             try:
-                return Answer(Flag.ERROR, took, self._describe(error, executed, untold))
+                return Answer(Flag.ERROR, took, self._describe(error, executed, unseen))
             except BaseException as worse:
                 if not self._is_cancel(worse):
-                    return _untold(error, worse, executed)
+                    return untold(error, worse, executed)
         return cancelled(executed)
 
     def _is_cancel(self, error: BaseException) -> bool:
         ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
         return ended and self._slot.cancelled
 
-    def _describe(self, error: BaseException, executed: str, untold: bool) -> bytes:
+    def _describe(self, error: BaseException, executed: str, unseen: bool) -> bytes:
         """The pickle of an error; where nobody waits, its traceback goes to stderr, and the exit reason is given.
 
         It runs code of the user's.
         """
-        if untold:
-            payload = last_words(error, self._client.name)
-        else:
-            _explain(error, self._client.name)
-            payload = dumps_error(error, executed)
-        flush()
-        return payload
+        return described(error, executed, unseen, self._client.name)
 
     def _interrupted(self, _number: int, frame: FrameType | None) -> None:
         if not self._slot.cancelled:
@@ -183,6 +178,17 @@ def cancelled(executed: str) -> Answer:
     return Answer(Flag.FAILED, pack({"error": "TaskCancelled", "reason": "cancel", "executed": executed}))
 
 
+def described(error: BaseException, executed: str, unseen: bool, node: str) -> bytes:
+    """`error` as bytes; `unseen` where nobody waits for it, so that the owner's terminal has to show it."""
+    if unseen:
+        payload = last_words(error, node)
+    else:
+        _explain(error, node)
+        payload = dumps_error(error, executed)
+    flush()
+    return payload
+
+
 def last_words(error: BaseException, node: str) -> bytes:
     """Print the traceback of what ends a process on `node`, since nobody waits for that; the exit reason."""
     _explain(error, node)
@@ -203,23 +209,25 @@ def _exit_reason(error: BaseException) -> bytes:
     return f"{type(error).__name__}: {error}".rstrip(": ")[:REASON].encode("utf-8", "replace")
 
 
-def _untold(error: BaseException, worse: BaseException, executed: str) -> Answer:
+def untold(error: BaseException, worse: BaseException, executed: str) -> Answer:
+    """The answer for `error` where telling it raised something `worse`."""
     kind = type(error).__name__
     text = f"it could not be told, because that raised {type(worse).__name__}"
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
-def _dumps_result(value: Any) -> Payload:
+def dumps_result(value: Any) -> Payload:
+    """The pickle of what a job returned. Raises `Withheld` where it cannot travel."""
     try:
         return dumps(value)
     except NotSendable as error:
         error.path = "result" + error.path.removeprefix("value")
         if error.size is None:
             error.hint = INSTEAD
-        raise _Withheld(error) from None
+        raise Withheld(error) from None
 
 
-def _is_process(options: Mapping[str, Any]) -> bool:
+def is_process(options: Mapping[str, Any]) -> bool:
     """Whether it was spawned: nobody waits for what comes of it."""
     return options.get("kind") == "process"
 

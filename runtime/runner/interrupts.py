@@ -8,8 +8,12 @@ a background task, in ours. The handler looks where it landed and does one of fo
 3. A cell runs but waits in an `await` (the loop sleeps, or another task has its turn): the task of
    the cell is cancelled, again at each press. The loop and the other tasks notice nothing.
 4. No cell runs: one that has arrived meanwhile is cancelled as it begins; else nothing.
+
+Code that others run in this shell is interrupted when it is cancelled, and by the second press: it may keep a cell
+waiting.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class Cancelled(KeyboardInterrupt):
+    """Raised in code that is to end; what catches `Exception` lets it pass."""
 
 
 AGAIN = 0.005
@@ -46,9 +54,13 @@ class Interrupts:
 
     def __init__(self, entry: CodeType) -> None:
         self._own = (entry, Interrupts.within.__code__)
+        self._visitors: CodeType | None = None
+        self._is_unwanted: Callable[[], bool] = bool
+        self._holds: Callable[[], str] = str
+        self._turning_out = False
         self.shield: Shield | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._early = False  # pressed while no cell ran
+        self._early = 0  # how often it was pressed while no cell ran
         self.pressed = 0
         """How often Ctrl-C was pressed since the cell arrived."""
 
@@ -59,7 +71,19 @@ class Interrupts:
 
     def expect(self) -> None:
         """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""
-        self._early = False
+        self._early = 0
+
+    def let_in(self, step: CodeType, is_unwanted: Callable[[], bool], holds: Callable[[], str]) -> None:
+        """Code that others run here has `step` on the stack; `is_unwanted` says whether it was cancelled.
+
+        `holds` says for how long it has been running, and whose it is.
+        """
+        self._visitors, self._is_unwanted, self._holds = step, is_unwanted, holds
+
+    def turn_out(self) -> None:
+        """Interrupt what others run in the main thread, if it is unwanted. Called in any thread."""
+        self._turning_out = True
+        os.kill(os.getpid(), signal.SIGINT)
 
     def heed_finalizers(self) -> None:
         """Let no press be lost that lands in a finalizer or a weak reference's callback, where Python drops it."""
@@ -83,7 +107,7 @@ class Interrupts:
         """A cell runs from now on, as `task`."""
         self.install()
         self._task, self.pressed = task, 0
-        early, self._early = self._early, False
+        early, self._early = self._early, 0
         if early:
             self.pressed = 1
             task.cancel()
@@ -97,17 +121,26 @@ class Interrupts:
         return function(*args, **kwargs)
 
     def _handle(self, _signum: int, frame: FrameType | None) -> None:
-        if self._task is None:
-            self._early = True
-            return
         if self.shield is not None and self.shield.shielded:
             self.shield.interrupt_pending = True
             return
-        self.pressed += 1
-        while frame is not None:
-            if frame.f_code in self._own:
-                raise KeyboardInterrupt
-            frame = frame.f_back
+        if self._turning_out:
+            self._turning_out = False
+            if self._is_unwanted() and _among((self._visitors,), frame):
+                raise Cancelled
+            return
+        if self._task is None:
+            self._early += 1
+        else:
+            self.pressed += 1
+        if _among((self._visitors,), frame):
+            if (self._early if self._task is None else self.pressed) > 1:
+                raise KeyboardInterrupt("Ctrl-C at the terminal of this shell, twice")
+            os.write(2, f"busy for {self._holds()}; Ctrl-C again interrupts that\n".encode())
+        if self._task is None:
+            return
+        if _among(self._own, frame):
+            raise KeyboardInterrupt
         waiter = getattr(self._task, "_fut_waiter", None)
         if waiter is None or waiter.done():
             # Its turn comes before any callback from here, and may never end: this only marks that turn.
@@ -115,3 +148,12 @@ class Interrupts:
         else:
             # Not cancelled here: others may be about to settle what it waits for, or the loop asleep.
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+
+def _among(codes: tuple[CodeType | None, ...], frame: FrameType | None) -> bool:
+    """Whether `frame`, or one that led to it, runs one of `codes`."""
+    while frame is not None:
+        if frame.f_code in codes:
+            return True
+        frame = frame.f_back
+    return False

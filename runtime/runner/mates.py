@@ -1,17 +1,17 @@
-"""The async processes of one apartment, and their connection to the hub: whose it is at any moment tells the context.
+"""The processes of one apartment, or of a shell, and their connection to the hub: whose it is tells the context.
 
 A message to a mate goes straight into its mailbox. Once something for it went by the hub (an exit signal, a large
 message, one to a name, one to a mate that had still to move in), all that follows goes there as well, for it must not
 overtake.
 """
 
-import asyncio
+import os
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from functools import partial
 from socket import socket
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.frames import CHUNK, LOCAL, Frame, Kind
 from pysh.runtime.protocol.hello import Hello
@@ -19,17 +19,24 @@ from pysh.runtime.protocol.mailboxes import BYTES, MESSAGES
 from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.client import LATE, Client, Tracked
 from pysh.runtime.runner.mailbox import Mailbox
+from pysh.runtime.runner.printer import lines_of
 from pysh.runtime.runner.waiting import Waiter
+
+if TYPE_CHECKING:
+    import asyncio
 
 EVERY = 1.0
 """Seconds after which whoever waits for room hears that something was received, if it was."""
+
+BEHIND, PIECE = 1 << 20, 64 * 1024
+"""Bytes of output that may wait for the hub before whoever prints waits for it too, and that go in one frame."""
 
 FAR = 4096
 """To so many processes one may have sent something by the hub; then all goes there, and none need be remembered."""
 
 
 class Tenant:
-    """One async process."""
+    """One process, or a task of a shell."""
 
     __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
 
@@ -49,7 +56,7 @@ class Tenant:
 
 
 here: ContextVar[Tenant | None] = ContextVar("here", default=None)
-"""The process whose code runs; None for what is the apartment's own."""
+"""The process whose code runs; None for what is the apartment's own, or the shell's."""
 
 
 class Mates(Client):
@@ -100,15 +107,15 @@ class Mates(Client):
         # Also where somebody reads in passing, who had to see to what he sent: what comes is no doing of his.
         Context().run(super()._received, data)
 
-    def wait_in_loop(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    def wait_in_loop(self, loop: "asyncio.AbstractEventLoop") -> Callable[[], None]:
         """Somebody awaits something of ours: in the loop of all, which always reads, there is nothing to see to."""
         return _nothing if loop is self.loop else super().wait_in_loop(loop)
 
     def _runs(self, pid: Pid) -> bool:
-        return pid.number in self.tenants
+        return pid.number in self.tenants or super()._runs(pid)
 
     def _mailbox(self, number: int) -> Mailbox:
-        if number not in self.tenants and number not in self._mailboxes:
+        if number not in self.tenants and number not in self._mailboxes and number != self._pid.number:
             # Its first message overtook the last of its arguments, or it has ended meanwhile.
             self._strangers.append(number)
             if len(self._strangers) > LATE and (old := self._strangers.pop(0)) not in self.tenants:
@@ -146,8 +153,8 @@ class Mates(Client):
         if tenant.last:  # nobody grants a dead process any more credit
             self._outbox.drop(lambda stream: stream.source == tenant.pid)
         self._relieve(number)
-        for key in [key for key in self._filled if key[0] == tenant.pid]:
-            del self._filled[key]
+        for key in [key for key in list(self._filled) if key[0] == tenant.pid]:
+            self._filled.pop(key, None)
 
     def never_came(self, pid: Pid) -> None:
         """Some of the arguments of that process came, and the rest never will."""
@@ -172,6 +179,21 @@ class Mates(Client):
             how()
         except OSError:
             pass  # the hub is gone, which is noticed where it is read
+
+    def say(self, fd: int, text: str, whole: bool) -> None:
+        """Send what a process prints to its owner, by lines unless `whole`; what is nobody's goes to `fd` itself."""
+        tenant = here.get()
+        if tenant is None:
+            os.write(fd, text.encode("utf-8", "backslashreplace"))
+            return
+        if tenant.printed is None:
+            tenant.printed = {}
+        said, tenant.printed[fd] = lines_of(tenant.printed.get(fd, "") + text, whole)
+        data = said.encode("utf-8", "backslashreplace")
+        for start in range(0, len(data), PIECE):
+            self.post(Kind.OUTPUT, self.hub, payload=data[start : start + PIECE])
+            if not self._reading.may_wait:
+                self.write_out(BEHIND)
 
     # messages
 

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from pysh.runtime.protocol.apartments import Apartments
+from pysh.runtime.protocol.apartments import SHELL, Apartments
 from pysh.runtime.protocol.pool import Fork, Run
 
 
@@ -76,3 +76,26 @@ def test_those_that_wait_until_it_is_up_and_those_that_it_has_not_begun_are_what
     assert apartments.behind == 1
     apartments.exited(1)
     assert apartments.behind == 0
+
+
+def test_the_shell_takes_in_those_alone_that_ask_for_it() -> None:
+    apartments = Apartments(2, count(1))
+    assert SHELL in apartments
+    assert apartments.enter_shell(10) == [Fork(SHELL)]
+    assert apartments.enter_shell(11) == [Fork(SHELL)]  # to start it again is nothing
+    assert apartments.move_in(12) == (1, [Fork(1, apartment=True)])
+    assert (apartments.tenants(SHELL), list(apartments), apartments.behind) == (2, [1], 1)
+    apartments.moved_out(SHELL, 10)  # cancelled while it waited
+    assert apartments.ready(SHELL) == [Run(SHELL, 11)]
+    apartments.sent(SHELL)
+    assert apartments.enter_shell(13) == [Run(SHELL, 13)]
+    assert apartments.behind == 1  # whoever waits in the shell holds nobody up elsewhere
+
+
+def test_a_shell_that_died_starts_again_for_who_comes_next() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.ready(SHELL)
+    apartments.enter_shell(10)
+    apartments.exited(SHELL)
+    assert apartments.tenants(SHELL) == 0
+    assert apartments.enter_shell(11) == [Fork(SHELL)]

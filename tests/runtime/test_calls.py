@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.calls import NOT_YET, PYTHON, Call, check_timeout, refuse_not_yet
+from pysh.runtime.calls import NOT_YET, PYTHON, Call, apart, check_timeout, refuse_not_yet
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import loads, loads_call
 from pysh.runtime.protocol.frames import unpack
@@ -53,6 +53,21 @@ async def waits() -> None:
 )
 def test_what_its_node_is_told_besides(fn: Any, meta: dict[str, Any]) -> None:
     assert unpack(call(fn).meta(None, "")) == meta
+
+
+def test_for_a_shell_a_function_takes_its_modules_along_and_no_other_global_name() -> None:
+    names: dict[str, Any] = {"__name__": "__main__", "math": math, "large": bytes(1 << 20)}
+    exec("def fn(x, *, y=2): return math.floor(x), y, large", names)
+    for made in (names["fn"], functools.partial(names["fn"], 2.5)):
+        shell = Call(made, (2.5,), {}, OPTIONS, apart(False, None, None, "shell"))
+        function, _, _ = loads_call(shell.payload)
+        inner = getattr(function, "func", function)
+        assert len(shell.payload) < 10_000
+        assert {"math", "large"} & {*inner.__globals__} == {"math"}
+        assert inner.__kwdefaults__ == {"y": 2}
+        assert unpack(shell.meta(None, ""))["where"] == "shell"
+    importable = Call(math.gcd, (), {}, OPTIONS, apart(False, None, None, "shell"))
+    assert loads_call(importable.payload)[0] is math.gcd
 
 
 def test_options_travel_too_and_each_combination_is_packed_once() -> None:

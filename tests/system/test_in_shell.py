@@ -1,0 +1,271 @@
+"""`where="shell"`: what runs in the shell of a node, with the names that are there."""
+
+import select
+import subprocess
+
+import pytest
+
+from tests.system.conftest import CONNECT, PYSH, Home, Screens, ok
+from tests.system.test_relations import own
+
+IN_SHELL = (
+    CONNECT
+    + """
+import os, threading, time
+from functools import partial
+here = partial(task, on=n2, where="shell")
+n2.run("import os, time; df = [1, 2, 3]; count = 0")
+def ended(t):
+    try: return t.result(20)
+    except (TaskCancelled, WorkerDied) as error: return f"{type(error).__name__} {error.executed}"
+def is_(status):
+    until = time.monotonic() + 20
+    while not status() and time.monotonic() < until: time.sleep(0.005)
+    return status()
+def busy(flag):
+    cell = f"open({flag!r}, 'w').close()\\nwhile os.path.exists({flag!r}): time.sleep(0.01)"
+    held = threading.Thread(target=n2.run, args=(cell,), daemon=True)
+    held.start()
+    is_(lambda: os.path.exists(flag))
+    return held
+def spins():
+    while True: pass
+"""
+)
+spaced = pytest.mark.usefixtures("n2")
+
+
+@spaced
+def test_a_function_has_the_names_of_the_shell_and_changes_them(home: Home) -> None:
+    code = """
+from math import pi
+import math
+def add(n, *, twice=False):
+    global count
+    count += 2 * n if twice else n
+    return count
+print(here(lambda: len(df)).result(20), here(add, 5, twice=True).result(20), n2.eval("count"))
+print(here(partial(add, 1)).result(20), here("df.index", 3).result(20), here("math:sqrt", 4).result(20))
+print(here(lambda: math.floor(2.5)).result(20), n2.eval("math.ceil(2.5)"))
+n2.run("def double(x): return 2 * x * count")
+before = here("double", 1).result(20); n2.run("count = 1")
+print(before, here("double", 1).result(20), call("double", 1, on=n2))
+def define():
+    global triple
+    def triple(x): return 3 * x
+here(define).result(20)
+print(is_(lambda: "triple" in n2.eval("sorted(globals())")) and call("triple", 2, on=n2))
+class Kept: pass
+print(here(Kept).result(20).__class__ is Kept)
+"""
+    assert own(home.script(IN_SHELL + code)) == ["3 10 10", "11 2 2.0", "2 3", "22 2 2", "6", "True"]
+
+
+@spaced
+def test_what_it_misses_there_is_named_and_said_to_be_looked_for_there(home: Home) -> None:
+    code = """
+mine = 5
+def why(t):
+    try: t.result(20)
+    except (NameError, TypeError) as error:
+        notes = getattr(error, "__notes__", None) or [""]
+        return f"{type(error).__name__}: {error} | {notes[0][:62]} | {t.executed}"
+print(why(here(lambda: mine)))
+print(why(here("nothing")))
+print(why(here("df")))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "NameError: name 'mine' is not defined"
+        ' | where="shell" looks global names up in the shell of n2@localho | yes',
+        "NoFunction: no name 'nothing' in the shell of n2@localhost; see what is there: .run('dir()'). Nothing ran."
+        " |  | no",
+        "TypeError: 'list' object is not callable |  | yes",
+    ]
+
+
+@spaced
+def test_it_waits_for_a_cell_that_holds_the_shell_and_says_so(home: Home) -> None:
+    code = """
+busy("held")
+t = here(lambda: len(df))
+print(t.status, "|", t.stack().strip())
+never = here(lambda: 1)
+print(never.cancel(), ended(never))
+os.remove("held")
+print(t.result(20))
+t = here(spins)
+print(is_(lambda: t.status == "running"), t.stack().splitlines()[0].rpartition(" in ")[2])
+try: n2.eval("1")
+except PyshError as error: print(str(error).partition("s with ")[2].replace(node().name, "us"))
+print(t.cancel(), ended(t), n2.eval("df"))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "queued: the shell of n2 is busy | it does not run yet; queued: the shell of n2 is busy",
+        "True TaskCancelled no", "3", "True spins", "spins, asked by us. Nothing ran.",
+        "True TaskCancelled yes [1, 2, 3]",
+    ]  # fmt: skip
+
+
+@spaced
+def test_async_ones_run_side_by_side_and_with_the_cells(home: Home) -> None:
+    code = """
+import asyncio
+async def waits(flag):
+    while not os.path.exists(flag): await asyncio.sleep(0.01)
+    return len(df), me()
+two = [here(waits, os.path.abspath("go")) for _ in range(2)]
+print(all(is_(lambda: t.status == "running") for t in two), n2.eval("1 + 1"))
+print(two[0].stack().count("in waits"), ended(here(lambda: 5)))
+open("go", "w").close()
+told = [t.result(20) for t in two]
+print([n for n, _ in told], len({p for _, p in told}))
+t = here(waits, "never")
+is_(lambda: t.status == "running")
+print(t.cancel(), ended(t))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["True 2", "1 5", "[3, 3] 2", "True TaskCancelled yes"]
+
+
+@spaced
+def test_a_process_of_a_shell_is_one_as_any_other(home: Home) -> None:
+    code = """
+import asyncio
+async def serve():
+    await aio.trap_exits()
+    while True:
+        match await aio.receive():
+            case Exit() as told: raise SystemExit(told.reason)
+            case (p, n): send(p, n + len(df))
+p = spawn(serve, on=n2, where="shell", name="server", monitor=True)
+send(p, (me(), 1)); send(("server", n2), (me(), 2))
+print(sorted([receive(timeout=20), receive(timeout=20)]), p.info()["kind"], p.info()["name"])
+print([row["kind"] for row in processes(on=n2) if row["label"] == "serve"], whereis("server", on=n2) == p)
+stop(p, "enough")
+print(receive(Down, timeout=20).reason)
+q = spawn(lambda: print("got", receive()), on=n2, where="shell", monitor=True)
+send(q, "it")
+print(receive(Down, timeout=20).reason)
+r = spawn(serve, on=n2, where="shell", monitor=True)
+kill(r)
+print(receive(Down, timeout=20).reason, n2.eval("len(df)"))
+"""
+    told = home.script(IN_SHELL + code)
+    assert own(told) == ["[4, 5] shell server", "['shell'] True", "enough", "normal", "killed 3"]
+    assert "n2 | got it\n" in ok(told)
+
+
+@spaced
+def test_code_that_will_not_end_there_costs_the_shell_nothing_but_time(home: Home) -> None:
+    code = """
+def stubborn(flag):
+    while True:
+        try:
+            open(flag + ".in", "w").close()
+            while os.path.exists(flag): time.sleep(0.01)
+            break
+        except BaseException: pass
+    global seen
+    seen = "to the end"
+open("flag", "w").close()
+t = here(stubborn, os.path.abspath("flag"))
+is_(lambda: os.path.exists("flag.in"))
+print(t.cancel(grace=0.2), ended(t), n2.state)
+late = here(lambda: seen)
+print(late.done())
+os.remove("flag")
+print(late.result(20))
+t = here(spins, limit=0.1)
+try: t.result(20)
+except TaskCancelled as error: print(error.reason, n2.eval("df"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["True TaskCancelled yes up", "False", "to the end", "limit [1, 2, 3]"]
+
+
+@spaced
+def test_the_death_of_the_shell_is_told_to_what_ran_and_to_what_waited(home: Home) -> None:
+    code = """
+def dies(flag):
+    open(flag, "w").close()
+    while os.path.exists(flag): time.sleep(0.01)
+    os.kill(os.getpid(), 9)
+t = here(dies, os.path.abspath("flag"))
+is_(lambda: os.path.exists("flag"))
+waits = here(lambda: 1)
+is_(lambda: waits.status.startswith("queued"))
+os.remove("flag")
+print(ended(t), ended(waits))
+print(t.exception())
+print(ended(here(lambda: "df" in globals())))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "WorkerDied yes WorkerDied no", "the shell of n2@localhost died (SIGKILL). The code ran.", "False",
+    ]  # fmt: skip
+
+
+@spaced
+def test_what_it_prints_goes_to_its_owner_and_nobody_at_the_shell_is_asked(home: Home, screens: Screens) -> None:
+    two = screens.open("attach", "n2")
+    two.wait_for_end("n2@localhost[1]>")
+    code = """
+import sys
+def chatty():
+    print("out"); print("err", file=sys.stderr)
+    try: input("who? ")
+    except EOFError as error: return str(error)
+print(here(chatty).result(20))
+"""
+    told = home.script(IN_SHELL + code)
+    assert own(told) == ["a task has no terminal, in a shell neither: ask before you start it and pass the answer"]
+    assert "n2 | out\n" in ok(told)
+    two.type("'still here'\r")
+    two.wait_for_end("n2@localhost[1]> 'still here'", "'still here'", "n2@localhost[2]>")
+
+
+def test_the_second_ctrl_c_at_that_shell_ends_what_keeps_its_cell_waiting(home: Home, screens: Screens) -> None:
+    two = screens.open("--name", "n2@localhost")
+    two.type("'up'\r")
+    two.wait_for_end("'up'", "n2@localhost[2]>")
+    code = """
+t = here(spins)
+is_(lambda: t.status == "running")
+print("it spins", flush=True)
+try: t.result(30)
+except RemoteError as error: print(error.type, error)
+"""
+    (home.folder / "spins.pysh").write_text(IN_SHELL + code)
+    with subprocess.Popen(
+        [*PYSH, "spins.pysh"], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "it spins\n"
+        two.type("kept = 1\r")
+        two.wait_for_end("n2@localhost[2]> kept = 1")
+        two.type("\x03")
+        assert not select.select([program.stdout], [], [], 0.3)[0]  # the first press is for the cell
+        two.wait(lambda: any("with spins, asked by" in line for line in two.lines), "whom it waits for")
+        two.type("\x03")
+        assert "KeyboardInterrupt" in program.stdout.read()
+    two.wait_for("KeyboardInterrupt")
+    two.type("len(df)\r")
+    two.wait(lambda: "3" in two.lines, "the answer")
+
+
+@spaced
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("where='there'", ("ValueError", "where= takes", "for the shell of the node, not 'there'; nothing was sent")),
+        ("where=5", ("ValueError", "where= takes", "for the shell of the node, not 5; nothing was sent")),
+        ("where='shell', isolate=True", ("TypeError", "runs in the shell itself, without isolate=")),
+        ("where='shell', memory=2**24", ("TypeError", "runs in the shell itself", "nothing was sent")),
+    ],
+)
+def test_another_place_is_refused_here(home: Home, options: str, told: tuple[str, ...]) -> None:
+    code = f"""
+for verb in (task, spawn, task_all, spawn_all):
+    try: verb(int, on=n2, {options})
+    except (TypeError, ValueError) as error: print(type(error).__name__, error)
+"""
+    said = own(home.script(CONNECT + code))
+    assert len(said) == 4
+    assert all(part in line for line in said for part in told)
