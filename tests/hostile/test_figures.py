@@ -12,9 +12,10 @@ def test_they_are_those_of_all_keys() -> None:
 
 def test_keys_are_late_by_what_a_bare_cat_needs_beside_them() -> None:
     quiet, busy = Figures.of([0.002] * 100), Figures.of([0.05] * 100)
-    late = Figures.of([0.2] * 100)
+    late = Figures.of([0.15] * 100)
     assert late.is_late(quiet)
     assert not late.is_late(busy)
+    assert not Figures.of([0.1] * 100).is_late(quiet)
 
 
 def test_storms_are_shown_apart_and_the_slowest_kill_of_each() -> None:
