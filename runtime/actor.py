@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
-from pysh.runtime.errors import NotSendable, PyshError, describe
+from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
 from pysh.runtime.payload import dumps, dumps_error, loads
@@ -62,7 +62,7 @@ class Reply(Task):
 def ask(actor: Actor, method: str, args: Args, kwargs: Kwargs) -> Reply:
     """Call a method; does not wait for it to run."""
     client, pid = current(), actor.process.pid
-    payload = dumps((args, kwargs))
+    payload = dumps((args, kwargs), portable=client.view.is_foreign(pid.incarnation))
     while_received(until_room(client, pid), actor)
     client.check_known(pid.incarnation)
     reply = Reply(client, pid, method or "make")
@@ -143,8 +143,8 @@ class Desk:
                 raise
             return
         try:
-            payload = dumps(value)
-        except NotSendable as error:
+            payload = dumps(value, portable=self._client.view.is_foreign(call.source.incarnation))
+        except (NotSendable, VersionSkew) as error:
             self._post(call, Flag.FAILED, pack({**describe(error), "executed": "yes"}))
         else:
             self._post(call, 0, pack(perf_counter() - since), payload)

@@ -17,7 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
-from pysh.runtime import sources
+from pysh.runtime import portable, sources
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 from pysh.runtime.vendor.cloudpickle import cloudpickle
@@ -92,6 +92,8 @@ class Sink(io.BytesIO):
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     """Pickles one value into `sink`. A pickle of a call (`calling`) renews the classes it carries.
 
+    A `portable` one is for another Python: it has source in place of bytecode, and raises `VersionSkew`
+    for what has none.
     Afterwards `captured` holds each function that went by value with the globals that went with it,
     and `carries_code` says whether there was any such function or class.
     """
@@ -100,8 +102,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     # half is looked at in `reducer_override`, and the other is left to the C code.
     dispatch_table = copyreg.dispatch_table
 
-    def __init__(self, sink: Writes, *, calling: bool = False) -> None:
+    def __init__(self, sink: Writes, *, calling: bool = False, portable: bool = False) -> None:
         super().__init__(sink, PROTOCOL)
+        self._reduce_code = _reduce_portably if portable else _reduce_code
         self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
         self.carries_code = False
         self._settle = renew if calling else keep
@@ -110,6 +113,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         kind = type(obj)
         if kind is FunctionType:
             return self._function_reduce(obj)
+        if kind is CodeType:
+            return self._reduce_code(obj)
         reduce = _REDUCERS.get(kind)
         if reduce is not None:
             return reduce(obj)
@@ -135,6 +140,11 @@ def _reduce_code(made: CodeType) -> Any:
     return code, (_PYTHON, made.co_filename, *cloudpickle._code_reduce(made)[1])
 
 
+def _reduce_portably(made: CodeType) -> Any:
+    text, place = portable.located(made)
+    return recompiled, (tuple(text), tuple(place))
+
+
 def _reduce_memoryview(view: memoryview) -> Any:
     if not view.c_contiguous:
         return bytes, (view.tobytes(),)
@@ -150,7 +160,6 @@ def _reduce_cached(cached: Any) -> Any:
 
 _REDUCERS = {
     **cloudpickle.Pickler._dispatch_table,
-    CodeType: _reduce_code,
     memoryview: _reduce_memoryview,
     type(lru_cache(len)): _reduce_cached,  # it pickles itself by name, even in `__main__`
 }
@@ -171,6 +180,13 @@ def code(python: int, filename: str, *args: Any) -> CodeType:
     if python != _PYTHON:
         raise VersionSkew(here=_version(_PYTHON), there=_version(python))
     return CodeType(*args).replace(co_filename=filename)
+
+
+def recompiled(text: tuple[str, int, str], place: tuple[Any, ...]) -> CodeType:
+    """The code object of a function that came as source, from another Python."""
+    whole = portable.Text(*text)
+    sources.install(sources.Source(whole.filename, 1, whole.source))  # so that it can go on from here
+    return portable.found(whole, portable.Place(*place))
 
 
 def cached_function(wrapped: Any, parameters: dict[str, Any]) -> Any:

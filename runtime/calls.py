@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import dumps, dumps_call
 from pysh.runtime.protocol.frames import pack
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.view import NodeInfo
+from pysh.runtime.runner.view import PYTHON, NodeInfo
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 _METAS = 512
 
@@ -65,43 +64,46 @@ class Call:
     it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("apart", "by_value", "label", "payload", "spec")
+    __slots__ = ("_again", "_portable", "apart", "label", "payload", "spec")
 
     def __init__(
         self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
     ) -> None:  # fmt: skip
         self.apart = apart
+        self._portable: Payload | None = None
         self.spec: tuple[str | None, bool]
         if isinstance(fn, str):
             self.label = fn
-            self.payload = dumps((args, kwargs))
-            self.by_value = False
+            self._again = partial(dumps, (args, kwargs))
             self.spec = (fn, False)
         elif not callable(fn):
             raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self.payload = dumps_call(_bare(fn) if apart.where else fn, args, kwargs)
-            self.by_value = not _is_importable(fn)
+            self._again = partial(dumps_call, _bare(fn) if apart.where else fn, args, kwargs)
             self.spec = (None, _is_async(fn))
+        self.payload: Payload = self._again()
 
     @property
     def shares_a_runner(self) -> bool:
         """Whether its process is one of many in a runner for such."""
         return self.spec[1] and not (self.apart.isolate or self.apart.where)
 
-    def check(self, info: NodeInfo) -> None:
-        """Raise `VersionSkew` if this call cannot run on that node."""
-        if self.by_value and info.python and info.python != PYTHON:
-            raise VersionSkew(
-                PYTHON,
-                info.python,
-                info.name,
-                text=f"{self.label} goes by value, and code of Python {PYTHON} here cannot run in Python "
-                f"{info.python} on {info.name}; start both with the same --python, or name an importable "
-                'function by text: "module:function"',
-            )
+    def payload_for(self, info: NodeInfo) -> Payload:
+        """What goes to that node: to another Python as source. Raises `VersionSkew` where that is not known."""
+        if info.python in ("", PYTHON):
+            return self.payload
+        if self._portable is None:
+            try:
+                self._portable = self._again(portable=True)
+            except VersionSkew as skew:
+                text = (
+                    f"{self.label} cannot run in Python {info.python} on {info.name}: {skew.text}; start both with the "
+                    'same --python, or name an importable function by text: "module:function"'
+                )
+                raise VersionSkew(PYTHON, info.python, info.name, text=text) from None
+        return self._portable
 
     def meta(
         self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
@@ -194,7 +196,7 @@ def making(serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, optio
         raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
     _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
     call = Call(serve, (cls, args, kwargs), {}, frozenset())
-    call.label, call.by_value = _label(cls), not _is_importable(cls)
+    call.label = _label(cls)
     return call
 
 

@@ -162,9 +162,9 @@ class _Line:
             return True
         try:
             info = choose(self._client, self._on)
-            call.check(info)
+            payload = call.payload_for(info)
             task = Task(self._client, info.hub, call.label)
-            task.submit(call.meta(owner_of(self._client), ""), call.payload)
+            task.submit(call.meta(owner_of(self._client), ""), payload)
         except Exception as error:
             self._out -= 1
             future.set_exception(error)

@@ -45,7 +45,7 @@ def send(dest: Dest, message: Any, full: Full = "wait") -> Iterable[Waiter]:
         raise ValueError(f'full= takes "wait", "error" or "drop", not {full!r}; nothing was sent')
     client = current()
     pid, name = _addressed(client, dest)
-    payload = dumps(message)
+    payload = dumps(message, portable=client.view.is_foreign(pid.incarnation))
     if name and len(payload) > CHUNK:
         text = f"a message of {len(payload):,} bytes goes to a process, and to no name: send(whereis({name!r}), ...)"
         raise NotSendable(size=len(payload), limit=CHUNK, text=text)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.errors import LargeCapture, NotSendable
+from pysh.runtime.errors import LargeCapture, NotSendable, VersionSkew
 from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 
 PROTOCOL = 5
@@ -52,13 +52,16 @@ def _import() -> None:
     from pysh.runtime import byvalue, recipes
 
 
-def dumps(value: Any) -> Payload:
-    """`value` as bytes. Raises `NotSendable`, with the path to what in it cannot travel."""
+def dumps(value: Any, *, portable: bool = False) -> Payload:
+    """`value` as bytes. Raises `NotSendable`, with the path to what in it cannot travel.
+
+    With `portable` functions and classes in it go as source, for another Python; `VersionSkew` where that is not known.
+    """
     if _is_plain(value):
         return pickle.dumps(value, PROTOCOL)
     try:
-        return _Dump(value).data()
-    except NotSendable:
+        return _Dump(value, portable=portable).data()
+    except (NotSendable, VersionSkew):
         raise
     except Exception as error:
         raise _explained([("value", value)], error) from error
@@ -69,20 +72,23 @@ def loads(data: Buffer) -> Any:
     return pickle.loads(data)
 
 
-def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
+def dumps_call(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+) -> Payload:  # fmt: skip
     """A call as bytes: functions and classes that are not importable go by value, as they are now.
 
-    Raises `NotSendable`. Warns of a `LargeCapture` where a function drags a large global along.
+    With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`. Warns of a `LargeCapture`
+    where a function drags a large global along.
     """
     try:
-        data = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType else None
+        data = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
         if data is None:
-            dump = _Dump((fn, args, kwargs), calling=True)
+            dump = _Dump((fn, args, kwargs), calling=True, portable=portable)
             data = dump.data()
             if len(data) > LARGE:
                 _warn_of_large(dump.pickler.captured)
         return data
-    except (NotSendable, LargeCapture):
+    except (NotSendable, LargeCapture, VersionSkew):
         raise
     except Exception as error:
         inside = [(getattr(fn, "__name__", repr(fn)), fn)]
@@ -152,13 +158,15 @@ def _is_plain(value: Any) -> bool:
 class _Dump:
     """One pickle by value, after `prefix`."""
 
-    def __init__(self, value: Any, prefix: bytes = b"", *, calling: bool = False) -> None:
+    def __init__(
+        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False
+    ) -> None:  # fmt: skip
         if byvalue is None:
             _import()
         self.sink = byvalue.Sink(limit)
         if prefix:
             self.sink.write(prefix)
-        self.pickler = byvalue.Pickler(self.sink, calling=calling)
+        self.pickler = byvalue.Pickler(self.sink, calling=calling, portable=portable)
         self.pickler.dump(value)
 
     def data(self) -> Payload:

@@ -72,8 +72,9 @@ def start(
     """A supervisor, once all its children were started."""
     specs = [_spec(child) for child in children]
     Restarts([spec.rule for spec in specs], strategy, intensity)  # what makes no sense is told here
+    for spec in specs:
+        spec.call()  # and what cannot be sent
     call = making(serve, Supervisor, (specs, strategy, intensity, messages.me()), {}, frozenset())
-    call.by_value = any(spec.call().by_value for spec in specs)
     return (yield from started(call, on))
 
 

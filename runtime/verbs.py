@@ -268,9 +268,9 @@ def prepare(
     client = current()
     info = choose(client, on)
     call = Call(fn, args, kwargs, options, apart)
-    call.check(info)
+    payload = call.payload_for(info)
     task = Task(client, info.hub, call.label, detach)
-    return task, call.meta(owner_of(client), "", limit, detach), call.payload
+    return task, call.meta(owner_of(client), "", limit, detach), payload
 
 
 def task_all(
@@ -285,9 +285,9 @@ def task_all(
     results = Results()
     for info in infos:
         try:
-            call.check(info)
+            payload = call.payload_for(info)
             task = Task(client, info.hub, call.label, detach)
-            task.submit(meta, call.payload)
+            task.submit(meta, payload)
             results[Node(info.name)] = task
         except Exception as error:
             results[Node(info.name)] = error
@@ -318,7 +318,6 @@ def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
     """The same of what is pickled already."""
     client = current()
     info = choose(client, on)
-    call.check(info)
     if info.incarnation == client.incarnation and call.shares_a_runner and not ties.name:
         meta = _meta(client, call, ties)
         if (made := spawned_at_once(client, meta, call.payload, monitored=ties.monitor)) is not None:
@@ -336,7 +335,6 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
     results, started = Results(), {}
     for info in infos:
         try:
-            call.check(info)
             started[info.name] = _spawned(client, info, call, ties)
         except Exception as error:
             results[Node(info.name)] = error
@@ -349,8 +347,9 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
 
 
 def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
+    payload = call.payload_for(info)
     spawning = Spawning(client, info.hub, monitored=ties.monitor)
-    spawning.submit(_meta(client, call, ties), call.payload)
+    spawning.submit(_meta(client, call, ties), payload)
     return spawning.waiter
 
 

@@ -86,7 +86,7 @@ class Execution:
         try:
             if bounded:
                 system.bound(options.get("memory"), options.get("cpu"))
-            payload = self._perform(frame.payload, options)
+            payload = self._perform(frame, options)
         except BaseException as raised:
             error = BaseException.with_traceback(raised, of_users(TRACE.__get__(raised)))
         if bounded:
@@ -96,16 +96,17 @@ class Execution:
             _leave_fork(error)
         return Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
 
-    def _perform(self, call: Buffer, options: Mapping[str, Any]) -> Payload:
+    def _perform(self, frame: Frame, options: Mapping[str, Any]) -> Payload:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        function, args, kwargs = call_of(call, options)
+        function, args, kwargs = call_of(frame.payload, options)
         self._begun = True
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
-        payload = b"" if is_process(options) else dumps_result(value)
+        portable = self._client.view.is_foreign(frame.source.incarnation)
+        payload = b"" if is_process(options) else dumps_result(value, portable=portable)
         flush()
         return payload
 
@@ -216,10 +217,10 @@ def untold(error: BaseException, worse: BaseException, executed: str) -> Answer:
     return Answer(Flag.FAILED, pack({"error": "RemoteError", "type": kind, "text": text, "executed": executed}))
 
 
-def dumps_result(value: Any) -> Payload:
+def dumps_result(value: Any, *, portable: bool) -> Payload:
     """The pickle of what a job returned. Raises `Withheld` where it cannot travel."""
     try:
-        return dumps(value)
+        return dumps(value, portable=portable)
     except NotSendable as error:
         error.path = "result" + error.path.removeprefix("value")
         if error.size is None:

@@ -175,9 +175,10 @@ class Visitors:
         """What comes of it; pickling that runs code of the user's."""
         took, unseen = pack(perf_counter() - visit.started), is_process(visit.options)
         executed = "yes" if visit.began else "no"
+        foreign = self._client.view.is_foreign(visit.tenant.asked[0].incarnation)
         try:
             if error is None:
-                return Answer(0, took, b"" if unseen else dumps_result(value))
+                return Answer(0, took, b"" if unseen else dumps_result(value, portable=foreign))
         except Withheld as withheld:
             return withheld.answer(executed)
         except BaseException as raised:

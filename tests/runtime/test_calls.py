@@ -120,16 +120,25 @@ def test_a_function_with_a_parameter_called_like_an_option_is_refused() -> None:
     assert call(functools.partial(clash, limit=1), 1).label == "clash"
 
 
-def test_code_does_not_go_to_another_python() -> None:
+def test_to_another_python_code_goes_as_source_alone() -> None:
     made = call(lambda: 1)
-    made.check(node(PYTHON))
-    made.check(node(""))
-    with pytest.raises(VersionSkew) as caught:
-        made.check(node("3.99"))
+    assert made.payload_for(node(PYTHON)) is made.payload_for(node("")) is made.payload
+    other = made.payload_for(node("3.99"))
+    assert other is made.payload_for(node("3.98"))
+    assert b"recompiled" in other and b"recompiled" not in made.payload
+    function, _, _ = loads_call(other)
+    assert function() == 1
+
+
+def test_what_has_no_source_does_not_go_to_another_python() -> None:
+    made = call(eval("lambda: 1"))
+    with pytest.raises(VersionSkew, match=r"<lambda> comes from no cell or file .* same --python, or name") as caught:
+        made.payload_for(node("3.99"))
     skew = caught.value
     assert (skew.here, skew.there, skew.node, skew.executed) == (PYTHON, "3.99", "n2@there", "no")
 
 
 @pytest.mark.parametrize("fn", ["pkg.mod:fn", "compute", math.gcd, functools.partial(math.gcd, 4), len])
 def test_names_go_to_any_python(fn: Any) -> None:
-    call(fn).check(node("3.99"))
+    made = call(fn)
+    assert made.payload_for(node("3.99")) == made.payload

@@ -149,7 +149,7 @@ def test_another_python_minor_is_refused_with_both_versions(home: Home) -> None:
     if probe.returncode:
         pytest.skip(f"no {python} here")
     home.node("n2@localhost", "--python", probe.stdout.strip())
-    call = "try:\n    call(lambda: 1, on=n2)\nexcept VersionSkew as e:\n    print(e.executed, e.here, e.there)"
+    call = "try:\n    call(eval('lambda: 1'), on=n2)\nexcept VersionSkew as e:\n    print(e.executed, e.here, e.there)"
     code = "n2 = connect('n2@localhost')\n" + call
     done = home.script(code)
     assert done.stdout == f"no {sys.version_info[0]}.{sys.version_info[1]} {minor}\n", done.stderr

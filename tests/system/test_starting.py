@@ -124,15 +124,43 @@ def test_an_old_python_is_passed_over_and_a_machine_that_has_no_other_is_refused
     assert error.rstrip().endswith("Nothing ran.")
 
 
-def test_another_minor_version_takes_text_and_data_and_refuses_code_by_value(net: Network) -> None:
-    other = python("3.12" if HERE != "3.12" else "3.13")
+@pytest.mark.parametrize("minor", ["3.12", "3.13", "3.14"])
+def test_another_minor_version_takes_text_data_and_code_whose_source_is_known(net: Network, minor: str) -> None:
+    other = python(minor if minor != HERE else "3.11")
     net.machine()
     told = net.script(
         f"n = start_node('w1', host='db1', python={other!r})\n"
-        "print(call('math:sqrt', 16, on=n))\n"
-        "try:\n    call(lambda: 1, on=n)\nexcept VersionSkew as error:\n    print(error.executed)\n"
+        """
+import sys
+print(call("math:sqrt", 16, on=n))
+scale = 3
+class Pair:
+    def __init__(self, x): self.x = x
+    def sum(self): return self.x + scale
+def adder(n): return lambda x: Pair(x + n)
+print(call(adder(1), 4, on=n).sum(), call(lambda: "%d.%d" % sys.version_info[:2], on=n))
+print(call(lambda: (lambda x: x * scale), on=n)(5), call(sum, (x for x in [1, 2]) and [1, 2], on=n))
+m = actor(Pair, 5, on=n)
+print(m.sum().result(20))
+def serve():
+    f, back = receive()
+    send(back, lambda: f(3))
+send(spawn(serve, on=n), (lambda x: x + scale, me()))
+print(receive(timeout=20)())
+async def later(x): return x + scale
+print(task(later, 1, on=n).result(20), Executor(on=n).submit(lambda: scale).result(20))
+def raises():
+    class Mine(Exception): pass
+    raise Mine("own")
+try: call(raises, on=n)
+except Exception as error: print(type(error).__name__, error)
+try: call(eval("lambda: 1"), on=n)
+except VersionSkew as error: print(error.executed, error.here, error.there)
+"""
     )
-    assert told.splitlines() == ["4.0", "no"]
+    assert told.splitlines() == [
+        "4.0", f"8 {minor}", "15 3", "8", "6", "4 3", "Mine own", f"no {HERE} {minor}",
+    ]  # fmt: skip
 
 
 # machines as people have them
