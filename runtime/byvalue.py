@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from pysh.runtime import portable, sources
 from pysh.runtime.errors import VersionSkew
+from pysh.runtime.generated import redone, undone
 from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 from pysh.runtime.vendor.cloudpickle import cloudpickle
 
@@ -104,7 +105,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     def __init__(self, sink: Writes, *, calling: bool = False, portable: bool = False) -> None:
         super().__init__(sink, PROTOCOL)
-        self._reduce_code = _reduce_portably if portable else _reduce_code
+        self._portable = portable
         self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
         self.carries_code = False
         self._settle = renew if calling else keep
@@ -114,7 +115,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         if kind is FunctionType:
             return self._function_reduce(obj)
         if kind is CodeType:
-            return self._reduce_code(obj)
+            return (_reduce_portably if self._portable else _reduce_code)(obj)
         reduce = _REDUCERS.get(kind)
         if reduce is not None:
             return reduce(obj)
@@ -132,6 +133,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
             return reduced
         make, args, state, _, _, _ = reduced
         self.carries_code = True
+        if self._portable:
+            state = undone(state[0])
         return known_class, (make, *args), state, None, None, self._settle
 
 
@@ -222,8 +225,7 @@ def keep(cls: type, state: Any) -> None:
     with the same: neither goes on with half a class.
     """
     if cls in _unsettled:
-        cloudpickle._class_setstate(cls, state)
-        _unsettled.discard(cls)
+        _fill(cls, state)
 
 
 def renew(cls: type, state: Any) -> None:
@@ -236,5 +238,12 @@ def renew(cls: type, state: Any) -> None:
             delattr(cls, name)
         except (AttributeError, TypeError):
             pass  # a descriptor that Python keeps there
-    cloudpickle._class_setstate(cls, state)
+    _fill(cls, state)
+
+
+def _fill(cls: type, state: Any) -> None:
+    names, told = state
+    cloudpickle._class_setstate(cls, (names, {}))
+    if "dataclass" in told:
+        redone(cls, told)
     _unsettled.discard(cls)

@@ -56,6 +56,26 @@ class Derived(Base):
     def each(self):
         def inner(): return self.x
         return inner()
+from dataclasses import KW_ONLY, InitVar, dataclass, field
+from typing import ClassVar
+@dataclass(order=True)
+class Point:
+    x: int
+    seen: ClassVar[int] = 7
+    more: list = field(default_factory=list, repr=False)
+    by: InitVar[int] = 2
+    _: KW_ONLY
+    name: str = "p"
+    def __post_init__(self, by): self.x *= by
+    def moved(self, n): return Point(self.x + n, by=1)
+@dataclass(frozen=True)
+class Fixed(Base):
+    x: int = 3
+    def __repr__(self): return "own"
+import enum
+class Color(enum.Enum):
+    RED = 1
+    def up(self): return self.value + 1
 def matches(x):
     match x:
         case [a, *_]: return a
@@ -72,6 +92,9 @@ USES = {
     "decorated(4)": "[1, 2, 3]",
     "Derived.made(1).double": "4",
     "Derived(1).each(), Base.__doc__": "(2, 'A class.')",
+    "Point(2).moved(1), Point(1) < Point(2), Point.seen": "(Point(x=5, name='p'), True, 7)",
+    "Fixed(), hash(Fixed()) == hash(Fixed(3)), Fixed(4).double, Fixed.x": "(own, True, 8, 3)",
+    "Color.RED.up(), Color(1)": "(2, <Color.RED: 1>)",
     "matches([1, 2]), matches({'k': 3})": "(1, 3)",
     "square.__annotations__['x'], square.__kwdefaults__": "('Unknown', {'by': 2})",
 }

@@ -1,0 +1,54 @@
+"""Dataclasses for another Python: without the methods that were generated for them, which are generated anew there."""
+
+import sys
+from types import FunctionType
+from typing import Any, ClassVar
+
+_PARAMS = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
+_FIELD = ("init", "repr", "hash", "compare", "kw_only")
+_MADE = ("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__replace__")
+_GENERATED = "<string>"
+"""The file that the generated methods are of."""
+
+
+def undone(names: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The `names` of a class as it was before `dataclass` saw it, and what to tell `dataclass` there; none for others.
+
+    One with `slots=True` is another class than the one that was written, and stays as it is.
+    """
+    if "__dataclass_params__" not in names or "__slots__" in names:
+        return names, {}
+    params = {name: getattr(names["__dataclass_params__"], name) for name in _PARAMS}
+    own = names.get("__annotations__", {})
+    fields = {name: _told(field) for name, field in names["__dataclass_fields__"].items() if name in own}
+    kept = {name: value for name, value in names.items() if name not in _MADE and not _is_generated(value)}
+    return kept, {"dataclass": params, "fields": fields}
+
+
+def redone(cls: type, told: dict[str, Any]) -> None:
+    """Make `cls` the dataclass that it was."""
+    import dataclasses
+
+    written = vars(cls).get("__annotations__", {})
+    special = {"_FIELD_CLASSVAR": ClassVar[Any], "_FIELD_INITVAR": dataclasses.InitVar[Any]}
+    # As text they may mean nothing here, where the names are missing that they were written with.
+    cls.__annotations__ = {name: special.get(kind, written[name]) for name, (kind, _) in told["fields"].items()}
+    for name, (kind, options) in told["fields"].items():
+        if kind != "_FIELD_CLASSVAR":
+            setattr(cls, name, dataclasses.field(**options))
+    dataclasses.dataclass(**told["dataclass"])(cls)
+    cls.__annotations__ = written
+
+
+def _told(field: Any) -> tuple[str, dict[str, Any]]:
+    """What kind of field it is, and what to say of it to `field`."""
+    missing = sys.modules["dataclasses"].MISSING
+    given = {name: getattr(field, name) for name in ("default", "default_factory")}
+    options = {name: value for name, value in given.items() if value is not missing}
+    options |= {name: getattr(field, name) for name in _FIELD} | {"metadata": dict(field.metadata)}
+    return field._field_type.name, options
+
+
+def _is_generated(value: Any) -> bool:
+    inner = getattr(value, "__wrapped__", value)  # `__repr__` guards against recursion
+    return type(inner) is FunctionType and inner.__code__.co_filename == _GENERATED
