@@ -181,6 +181,11 @@ async def processes(on: On = None) -> Rows:
     return await drive(verbs.processes(on))
 
 
+async def doctor(on: On = all_nodes) -> Rows:
+    """The Python and the packages of each node, side by side."""
+    return await drive(verbs.doctor(on))
+
+
 async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds."""
     check_timeout(timeout)

@@ -263,6 +263,15 @@ def processes(on: On = None) -> Rows:
     return _run("processes", verbs.processes(on))
 
 
+def doctor(on: On = all_nodes) -> Rows:
+    """The Python and the packages of each node, side by side: a table at the prompt.
+
+    A row that begins with `!=` is not the same everywhere, and comes first; nodes that are all alike share a
+    column. `-` is for what is not there.
+    """
+    return _run("doctor", verbs.doctor(on))
+
+
 def process_info(process: Process) -> dict[str, Any]:
     """What `Process.info` returns."""
     return _run("Process.info", verbs.process_info(process))

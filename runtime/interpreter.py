@@ -24,7 +24,8 @@ class PythonError(ConfigError):
 
 def user_python(explicit: str | None = None, cwd: str | None = None, environ: Mapping[str, str] | None = None) -> str:
     """The path of the Python for user code: `explicit` (a path, a name on the PATH, or a virtual
-    environment), else that of `$VIRTUAL_ENV`, else of the nearest `.venv` above `cwd`, else ours.
+    environment), else that of `$VIRTUAL_ENV` or of an active conda environment, else of the nearest `.venv` above
+    `cwd`, else of conda's base if that is active, else ours.
 
     Raises `PythonError` if the one that was asked for is not there.
     """
@@ -38,7 +39,14 @@ def user_python(explicit: str | None = None, cwd: str | None = None, environ: Ma
             hint = "leave it (deactivate), or choose a Python: python=PATH"
             raise PythonError("the active virtual environment has no Python", f"VIRTUAL_ENV={active}", hint)
         return python
-    return _nearest_venv(cwd) or sys.executable
+    conda, base = _active_conda(environ), environ.get("CONDA_DEFAULT_ENV") == "base"
+    return (not base and conda) or _nearest_venv(cwd) or conda or sys.executable
+
+
+def _active_conda(environ: Mapping[str, str]) -> str:
+    """The Python of the active conda environment, which may have none. `base` is active in many shells unasked."""
+    python = os.path.join(environ.get("CONDA_PREFIX") or "", "bin/python")
+    return python if environ.get("CONDA_PREFIX") and _is_executable(python) else ""
 
 
 def _named(name: str, cwd: str, environ: Mapping[str, str]) -> str:

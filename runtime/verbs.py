@@ -20,6 +20,7 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps, Waiter
 from pysh.runtime.started import current
+from pysh.runtime.survey import matrix
 from pysh.runtime.task import Task
 
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where"))
@@ -355,6 +356,13 @@ def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:
 
 def _meta(client: Client, call: Call, ties: Ties) -> bytes:
     return call.meta(owner_of(client), "process", ties=ties)
+
+
+def doctor(on: On) -> Steps[Rows]:
+    """What the Pythons of the nodes have installed."""
+    started = task_all("pysh.runtime.survey:installed", (), {}, TASK_OPTIONS, on)
+    yield from all_of(listed(started))
+    return matrix(gathered(started, None))
 
 
 def listed(ts: Iterable[Any]) -> list[Task]:

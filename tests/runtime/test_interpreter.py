@@ -46,6 +46,16 @@ def test_the_nearest_venv_above_then_the_active_one_then_the_named_one(home: Pat
     assert user_python(far, str(deep), {"VIRTUAL_ENV": str(home / "active")}) == far
 
 
+def test_an_active_conda_environment_comes_before_a_venv_and_its_base_behind(home: Path) -> None:
+    venv, conda = program(home / ".venv/bin/python"), program(home / "conda/bin/python")
+    active = {"CONDA_PREFIX": str(home / "conda"), "CONDA_DEFAULT_ENV": "science"}
+    assert user_python(cwd=str(home), environ=active) == conda
+    assert user_python(cwd=str(home), environ=active | {"CONDA_DEFAULT_ENV": "base"}) == venv
+    assert user_python(cwd="/", environ=active | {"CONDA_DEFAULT_ENV": "base"}) == conda
+    assert user_python(cwd="/", environ=active | {"CONDA_PREFIX": str(home / "bare")}) == sys.executable
+    assert user_python(cwd="/", environ=active | {"VIRTUAL_ENV": str(home / ".venv")}) == venv
+
+
 @pytest.mark.parametrize("name", ["python3.99", "./tools/python3.99", "tools", "~/tools", "../work/tools/python3.99"])
 def test_a_python_may_be_named_by_path_by_folder_or_by_its_name_on_the_path(home: Path, name: str) -> None:
     program(home / "work/tools/python3.99")
