@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 IDLE = 0.3
 """Seconds from the start until what the first cells will want is imported, while nobody waits."""
+HOLDS = 0.5
+"""Seconds that what others run here may have the main thread until an eval is told so, and does not wait."""
 WANTED = ("pysh.runtime.runner.display", "pysh.runtime.runner.publish", "pysh.runtime.payload")
 PRELUDE = "pysh.shell.prelude"
 UNSHOWN = {
@@ -149,7 +151,7 @@ class Evaluator:
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
             self._refuse(frame, f"{self._name} has been busy for {running.took:.1f} s with {running}")
-        elif self._visitors is not None and (held := self._visitors.holds()):
+        elif self._visitors is not None and (held := self._visitors.holds(HOLDS)):
             self._refuse(frame, f"{self._name} has been busy for {held}")
         else:
             self.deliver(frame)
@@ -165,8 +167,14 @@ class Evaluator:
             if self._visitors is None:
                 from pysh.runtime.runner.visitors import Visitors  # most shells have none
 
-                self._visitors = Visitors(self._client, self._namespace, self._interrupts, self._loop, self._visited)
+                self._visitors = Visitors(
+                    self._client, self._namespace, self._interrupts, self._loop, self._is_ending, self._visited
+                )
             self._visitors.heard(self._of_visitors.popleft())
+
+    def _is_ending(self) -> bool:
+        """Whether what a cell came to has still to be told."""
+        return self._task is not None and self._task.done()
 
     def _visited(self) -> None:
         """What ran here may have defined something."""

@@ -56,21 +56,27 @@ class Visit:
 
 
 class Visitors:
-    """Takes them in as the hub sends them, and says how each of them ended; then calls `left`."""
+    """Takes them in as the hub sends them, and says how each of them ended; then calls `left`.
+
+    None begins while `waits()`.
+    """
 
     def __init__(
         self, client: Mates, namespace: Namespace, interrupts: Interrupts, loop: asyncio.AbstractEventLoop,
-        left: Callable[[], object],
+        waits: Callable[[], bool], left: Callable[[], object],
     ) -> None:  # fmt: skip
         self._client = client
         self._namespace = namespace
         self._interrupts = interrupts
         self._loop = loop
+        self._waits = waits
         self._left = left
         self._pid = os.getpid()
         self._arrived: deque[Visit] = deque()
         self._visits: dict[int, Visit] = {}
+        self._due = False  # a turn
         self._current: Visit | None = None  # whose code has the main thread
+        self._since = 0.0
         self._streams = tuple(Printer(fd, client.say) for fd in (1, 2))
         interrupts.let_in(Visitors._step.__code__, self._is_unwanted, self.holds)
 
@@ -85,13 +91,24 @@ class Visitors:
         client.moved_in(tenant)
         visit = self._visits[frame.dest.number] = Visit(tenant, frame, options)
         self._arrived.append(visit)
-        self._loop.call_soon_threadsafe(self._begin)
+        if not self._due:
+            self._due = True
+            self._loop.call_soon_threadsafe(self._turn)
 
-    def _begin(self) -> None:
+    def _turn(self) -> None:
+        """Begin one, unless a cell is about to end; what else the loop has to do comes before the next."""
+        self._due = False
         try:
-            visit = self._arrived.popleft()
+            visit = None if self._waits() else self._arrived.popleft()
         except IndexError:
             return  # it was cancelled
+        if self._arrived or visit is None:
+            self._due = True
+            self._loop.call_soon(self._turn)
+        if visit is not None:
+            self._begin(visit)
+
+    def _begin(self, visit: Visit) -> None:
         self._client.post(Kind.ALIVE, LOCAL, ref=visit.tenant.pid.number)
         visit.started = perf_counter()
         try:
@@ -137,6 +154,7 @@ class Visitors:
     def _step(self, visit: Visit, function: Callable[..., Any], *args: Any) -> Any:
         """Code of a visitor runs, and prints to its owner; on the stack whenever such code does."""
         before, self._current = self._current, visit
+        self._since = perf_counter()
         streams = sys.stdin, sys.stdout, sys.stderr
         sys.stdin, (sys.stdout, sys.stderr) = _nobody, self._streams
         try:
@@ -241,12 +259,13 @@ class Visitors:
             return "".join(_lines(sys._current_frames().get(main)))
         return "".join(reversed(list(_awaits(visit.coroutine)))) or "it is about to end\n"
 
-    def holds(self) -> str:
-        """Which of them has the main thread, for whoever has to wait for it; else `""`."""
-        if (visit := self._current) is None:
+    def holds(self, least: float = 0.0) -> str:
+        """Which of them has the main thread, for whoever has to wait; `""` for none, and before `least` seconds."""
+        visit, took = self._current, perf_counter() - self._since
+        if visit is None or took < least:
             return ""
         by = self._client.view.name_of(visit.tenant.asked[0].incarnation)
-        return f"{perf_counter() - visit.started:.1f} s with {visit.options.get('label', '?')}, asked by {by}"
+        return f"{took:.1f} s with {visit.options.get('label', '?')}, asked by {by}"
 
 
 class _Steps(Coroutine[Any, Any, Any]):

@@ -95,8 +95,11 @@ os.remove("held")
 print(t.result(20))
 t = here(spins)
 print(is_(lambda: t.status == "running"), t.stack().splitlines()[0].rpartition(" in ")[2])
-try: n2.eval("1")
-except PyshError as error: print(str(error).partition("s with ")[2].replace(node().name, "us"))
+def refused():
+    try: return n2.eval("1")
+    except PyshError as error: return str(error)
+is_(lambda: t.took > 0.6)
+print(refused().partition("s with ")[2].replace(node().name, "us"))
 print(t.cancel(), ended(t), n2.eval("df"))
 """
     assert own(home.script(IN_SHELL + code)) == [
