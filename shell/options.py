@@ -3,7 +3,7 @@
 import argparse
 import re
 import shlex
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pysh.shell import codes
 
@@ -71,21 +71,40 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+_REACHING = ("--cookie", "--cookie-file", "--hostkey", "--timeout")
+_SHOWN = {
+    "node": ("--name", *_REACHING, "--connect", "--listen", "--python"),
+    "attach": (*_REACHING, "--plain", "--no-color"),
+    "rpc": (*_REACHING, "--json", "--no-color"),
+    "ls": (*_REACHING, "--json"),
+    "tasks": (*_REACHING, "--json"),
+    "stop": _REACHING,
+    "doctor": (*_REACHING, "--python"),
+    "logs": _REACHING,
+    "cookie": ("--cookie", "--cookie-file", "--hostkey"),
+}
+"""The common options that mean something to a command, which its help shows; it takes the others too."""
+
+
 def parser(command: str = "") -> Parser:
     """The parser of `command`, or of the shell and scripts where it is empty."""
-    made = Parser(prog=f"pysh {command}".strip(), usage=USAGE_TEXT if not command else None, allow_abbrev=False)
-    add = made.add_argument
+    made = Parser(
+        prog=f"pysh {command}".strip(), usage=None if command else USAGE_TEXT, description=COMMANDS.get(command),
+        allow_abbrev=False,
+    )  # fmt: skip
+    _OWN.get(command, lambda _: None)(made)
+
+    def add(*names: str, help: str, **told: Any) -> None:
+        shown = not command or names[0] in _SHOWN[command]
+        made.add_argument(*names, help=help if shown else argparse.SUPPRESS, **told)
+
     add("--name", "--sname", metavar="NAME", help="the node's name, N or N@HOST")
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
     add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
-    add(
-        "--python",
-        metavar="PATH",
-        help="the Python that runs your code (default: $VIRTUAL_ENV, a .venv, ours)",
-    )
+    add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
     add("--timeout", metavar="S", type=float, help="end everything after S seconds (exit code 124)")
     add("--json", action="store_true", help="print data as JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
@@ -93,7 +112,6 @@ def parser(command: str = "") -> Parser:
     add("--norc", action="store_true", help="read no start-up file")
     add("--version", action=_Version, nargs=0, help="print pysh's version")
     add("--rm", action="store_true", help="end the node as soon as its terminal is gone")
-    _OWN.get(command, lambda _: None)(made)
     return made
 
 
@@ -103,17 +121,17 @@ def _node(made: Parser) -> None:
 
 
 def _attach(made: Parser) -> None:
-    made.add_argument("node", metavar="N")
+    _named(made)
     made.add_argument("--force", action="store_true", help="take the shell over from another terminal")
 
 
 def _rpc(made: Parser) -> None:
-    made.add_argument("node", metavar="N")
-    made.add_argument("-c", dest="code", metavar="CODE", required=True)
+    _named(made)
+    made.add_argument("-c", dest="code", metavar="CODE", required=True, help="what to run there, as at its prompt")
 
 
 def _named(made: Parser) -> None:
-    made.add_argument("node", metavar="N")
+    made.add_argument("node", metavar="N", help="a node of this machine, or N@[USER@]HOST[:PORT] by ssh")
 
 
 def _stop(made: Parser) -> None:
@@ -122,7 +140,7 @@ def _stop(made: Parser) -> None:
 
 
 def _tasks(made: Parser) -> None:
-    made.add_argument("node", metavar="N", nargs="?")
+    made.add_argument("node", metavar="N", nargs="?", help="one node, here or N@HOST (default: all that run here)")
     made.add_argument("--result", metavar="TASK", type=int, help="fetch the result of this task of N, and print it")
 
 
@@ -131,7 +149,7 @@ def _host(made: Parser) -> None:
 
 
 def _cookie(made: Parser) -> None:
-    made.add_argument("what", choices=("new", "show", "copy"))
+    made.add_argument("what", choices=("new", "show", "copy"), help="make another one, print it, or copy it there")
     made.add_argument("host", metavar="HOST", nargs="?", help="for copy: another machine, as ssh knows it")
     made.add_argument("--force", action="store_true", help="replace another cookie, here or there")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysh.shell.options import split, spoken
+from pysh.shell.options import COMMANDS, parser, split, spoken
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,17 @@ def test_an_error_names_options_as_the_command_line_has_them(text: str, said: st
 )
 def test_options_may_stand_before_a_command(written: str, meant: tuple[str, list[str], list[str]]) -> None:
     assert split(written.split()) == meant
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_help_of_a_command_says_what_it_does_and_shows_what_means_something_to_it(command: str) -> None:
+    told = parser(command).format_help()
+    assert COMMANDS[command].split("(")[0].split(",")[0].strip() in " ".join(told.split())
+    assert "--cookie" in told
+    assert "--rm" not in told and "--norc" not in told
+    assert ("--listen" in told) == (command == "node")
+
+
+def test_a_command_takes_the_other_options_all_the_same() -> None:
+    assert parser("stop").parse_args(["--rm", "--norc", "n1"]).node == "n1"
+    assert "--rm" in parser().format_help()
