@@ -98,19 +98,24 @@ def test_one_that_nobody_wants_does_not_slow_the_taking_of_those_behind_it() -> 
     assert [take(mailbox), take(mailbox)] == ["unwanted", MISSING]
 
 
-def even(number: int) -> bool:
+def even(number: float) -> bool:
     return number % 2 == 0
 
 
-@given(st.lists(st.one_of(st.integers(), st.sampled_from(["any", "even", "drop"]))))
-def test_a_mailbox_takes_as_a_list_would(steps: list[int | str]) -> None:
+@given(st.lists(st.one_of(st.integers(), st.floats(-9, 9), st.sampled_from(["any", "even", "drop"]))))
+def test_a_mailbox_takes_as_a_list_would(steps: list[float | str]) -> None:
+    """Whole numbers are messages, and the others records of the system's, which alone can be dropped."""
     mailbox, model = Mailbox(), []
     for step in steps:
         if isinstance(step, int):
             mailbox.put(dumps(step))
             model.append(step)
+        elif isinstance(step, float):
+            mailbox.put_record(step)
+            model.append(step)
         elif step == "drop":
-            mailbox.drop(lambda _: True)  # of the system's own, of which there is none
+            mailbox.drop(lambda record: record < 0)
+            model = [each for each in model if isinstance(each, int) or not each < 0]
         else:
             wanted = [number for number in model if step == "any" or even(number)]
             assert take(mailbox, None if step == "any" else even) == (wanted[0] if wanted else MISSING)
