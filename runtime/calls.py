@@ -61,14 +61,15 @@ class Call:
     `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("by_value", "label", "payload", "spec")
+    __slots__ = ("carried", "label", "payload", "spec")
 
     def __init__(self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str]) -> None:
         self.spec: tuple[str | None, bool]
+        self.carried: tuple[Callable[..., Any], ...] = ()
+        """The functions and classes that go with it: by value, unless they can be imported."""
         if isinstance(fn, str):
             self.label = fn
             self.payload = dumps((args, kwargs))
-            self.by_value = False
             self.spec = (fn, False)
         elif not callable(fn):
             raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
@@ -76,7 +77,7 @@ class Call:
             _check_options(fn, options)
             self.label = _label(fn)
             self.payload = dumps_call(fn, args, kwargs)
-            self.by_value = not _is_importable(fn)
+            self.carried = (fn,)
             self.spec = (None, _is_async(fn))
 
     @property
@@ -86,7 +87,7 @@ class Call:
 
     def check(self, info: NodeInfo) -> None:
         """Raise `VersionSkew` if this call cannot run on that node."""
-        if self.by_value and info.python and info.python != PYTHON:
+        if info.python and info.python != PYTHON and not all(map(_is_importable, self.carried)):
             raise VersionSkew(
                 PYTHON,
                 info.python,
@@ -182,7 +183,7 @@ def making(serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, optio
         raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
     _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
     call = Call(serve, (cls, args, kwargs), {}, frozenset())
-    call.label, call.by_value = _label(cls), not _is_importable(cls)
+    call.label, call.carried = _label(cls), (cls,)
     return call
 
 

@@ -73,7 +73,7 @@ def start(
     specs = [_spec(child) for child in children]
     Restarts([spec.rule for spec in specs], strategy, intensity)  # what makes no sense is told here
     call = making(serve, Supervisor, (specs, strategy, intensity, messages.me()), {}, frozenset())
-    call.by_value = any(spec.call().by_value for spec in specs)
+    call.carried = tuple(fn for spec in specs for fn in spec.call().carried)
     return (yield from started(call, on))
 
 

@@ -133,15 +133,13 @@ def encode(frame: Frame) -> list[Buffer]:
 
     Raises `FrameError` for one that its receiver would refuse, and the connection with it.
     """
-    payload = frame.payload
+    kind, source, dest, ref, flags, meta, payload, credit, cls, hops, conn_seq, seq, ack = frame
     size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
-    meta = frame.meta
-    if len(meta) > MAX_META or size + len(meta) > MAX_BODY:
-        raise FrameError(f"a {frame} with a meta of {len(meta)} bytes: {_LIMITS}")
+    about = len(meta)
+    if about > MAX_META or size + about > MAX_BODY:
+        raise FrameError(f"a {frame} with a meta of {about} bytes: {_LIMITS}")
     header = HEADER.pack(
-        size + len(meta), frame.kind, frame.flags, frame.cls, frame.hops,
-        frame.conn_seq, frame.seq, frame.ack, frame.credit, len(meta),
-        frame.source.incarnation, frame.source.number, frame.dest.incarnation, frame.dest.number, frame.ref,
+        size + about, kind, flags, cls, hops, conn_seq, seq, ack, credit, about, *source, *dest, ref
     )  # fmt: skip
     head = header + meta if meta else header
     return [head, payload] if size else [head]

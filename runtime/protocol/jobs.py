@@ -55,6 +55,8 @@ class Job:
         "fetched",
         "flags",
         "function",
+        "has_own_worker",
+        "is_process",
         "kept",
         "key",
         "left_out",
@@ -85,6 +87,9 @@ class Job:
         self.key = key
         self.owner = owner
         self.options = options
+        self.is_process = options.get("kind") == "process"  # made by `spawn`, not by `task`
+        self.has_own_worker = self.is_process or bool(options.get("isolate"))
+        """Whether it waits behind nothing else, and nothing behind it."""
         self.meta = meta
         self.function = b""  # the pickle of one that is named by text, as the shell had published it then
         self.chunks: list[Buffer] = _NONE  # of the arguments, until nothing can need them any more
@@ -116,16 +121,6 @@ class Job:
         self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
-
-    @property
-    def is_process(self) -> bool:
-        """Whether `spawn` made it, not `task`."""
-        return self.options.get("kind") == "process"
-
-    @property
-    def has_own_worker(self) -> bool:
-        """Whether it waits behind nothing else, and nothing behind it."""
-        return self.is_process or bool(self.options.get("isolate"))
 
     @property
     def exit_reason(self) -> str:

@@ -31,11 +31,14 @@ FAR = 4096
 class Tenant:
     """One async process."""
 
-    __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
+    __slots__ = (
+        "by_hub", "cancelled", "context", "last", "owner", "parent", "pid", "printed", "ref", "refs", "task", "tasks",
+    )  # fmt: skip
 
-    def __init__(self, pid: Pid, asked: tuple[Pid, int], owner: Pid | None) -> None:
+    def __init__(self, pid: Pid, parent: Pid, ref: int, owner: Pid | None) -> None:
         self.pid = pid
-        self.asked = asked  # by whom, and as what
+        self.parent = parent  # who asked for it
+        self.ref = ref  # and as what
         self.owner = owner
         self.cancelled = False
         self.last = False  # it is dead, and its code is to go

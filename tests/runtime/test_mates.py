@@ -20,7 +20,7 @@ def hub() -> Iterator[HubEnd]:
 
 def moved_in(hub: HubEnd, number: int) -> Tenant:
     """A process that lives there now."""
-    tenant = Tenant(Pid(HERE, number), (ME, 1), None)
+    tenant = Tenant(Pid(HERE, number), ME, 1, None)
     mates_of(hub).moved_in(tenant)
     return tenant
 
