@@ -254,8 +254,9 @@ def tasks(on: On = None) -> Rows:
 def processes(on: On = None) -> Rows:
     """Which processes live on the nodes `on` (default: this one): their shell, and what was spawned there.
 
-    `kind` is `shell`, `program`, `sync` (a worker to itself), `isolated` or `async` (in an apartment); `age` is in
-    seconds, `queue` how many messages wait, `memory` the megabytes of its runner, which async processes share.
+    `kind` is `shell`, `program`, `sync` (a worker to itself), `isolated` or `async` (in an apartment); `state` is
+    `starting`, `running` or `waiting`, `age` is in seconds, `queue` how many messages wait, `memory` the megabytes of
+    its runner, which async processes share. A runner that does not answer within 0.3 s is taken to be running.
     """
     return _run("processes", verbs.processes(on))
 

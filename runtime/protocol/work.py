@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Signal
+from pysh.runtime.protocol.census import Census
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.ending import Ending
 from pysh.runtime.protocol.flow import Outflow
@@ -49,6 +50,7 @@ class Work:
         self.spool = Spool(node)
         self.standing = Standing(node)
         self.stacks = Stacks(node)
+        self.census = Census(node)
         self.node = node
         self.ending = Ending(self)
         self._limit = limit

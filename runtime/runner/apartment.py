@@ -17,7 +17,7 @@ from contextvars import Context, copy_context
 from socket import socket
 from typing import Any, NoReturn
 
-from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
@@ -51,7 +51,7 @@ class Apartment:
         self._loop.set_default_executor(_Threads())
         self._client.handlers |= {
             Kind.SPAWN: self._spawned, Kind.CANCEL: self._cancel,
-            Kind.ALIVE: lambda _: self._client.post(Kind.ALIVE, LOCAL),
+            Kind.ALIVE: lambda _: self._client.post(Kind.ALIVE, LOCAL), Kind.CENSUS: self._census,
         }  # fmt: skip
         self._client.on_lost.append(lambda: os._exit(0))
 
@@ -137,6 +137,11 @@ class Apartment:
             return last_words(BaseException.with_traceback(error, of_users(TRACE.__get__(error))), self._client.name)
         except BaseException as worse:
             return f"{type(error).__name__}, which cannot be told: that raised {type(worse).__name__}".encode()
+
+    def _census(self, frame: Frame) -> None:
+        """Somebody lists those processes: say how they stand."""
+        stands = self._client.stands(frame.options())
+        self._client.post(Kind.CENSUS, LOCAL, ref=frame.ref, meta=pack(stands))
 
     # being cancelled
 
