@@ -229,7 +229,3 @@ class Jobs:
     def of(self, key: Ref) -> Job | None:
         """The job that was asked for as `key`."""
         return self._by_key.get(key)
-
-    def load(self) -> int:
-        """How many run or wait."""
-        return sum(job.state != DONE for job in self._by_number.values())

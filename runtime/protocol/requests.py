@@ -70,7 +70,7 @@ def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    return {"ok": node.work.jobs.load()}
+    return {"ok": node.work.standing.load}
 
 
 def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:

@@ -363,6 +363,7 @@ class Work:
         job = self.jobs.get(frame.source.number)
         if job is None or job.worker is None:
             return
+        self.standing.changed()
         if frame.kind == Kind.BLOCKED:
             self.follow(self.pool.blocked(job.worker))
         elif frame.kind == Kind.UNBLOCKED:
