@@ -40,6 +40,11 @@ class Reply(Task):
 
     __slots__ = ()
 
+    @property
+    def number(self) -> int | None:
+        """None: it is no task of its node's."""
+        return None
+
     def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
         self._submit(Kind.CALL, meta, payload)
