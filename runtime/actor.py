@@ -55,8 +55,9 @@ class Reply(Task):
             return False
         raise PyshError(f"{self.label}() is not cancelled alone: stop() or kill() ends its actor, with all its calls")
 
-    def give_up(self) -> None:
+    def give_up(self) -> bool:
         """Nothing: the actor goes on."""
+        return False
 
     @property
     def output(self) -> str:

@@ -219,13 +219,12 @@ class Task:
         self._client.post(Kind.CANCEL, self.dest, ref=self.ref, meta=meta, source=self.source)
         return True
 
-    def give_up(self) -> None:
-        """Cancel it if it was sent and can be; for whoever ends without waiting for it."""
-        if self._submitted:
-            try:
-                self.cancel()
-            except NodeDown:
-                pass
+    def give_up(self) -> bool:
+        """Cancel it if it was sent and can be, for whoever ends without waiting for it; whether that was done."""
+        try:
+            return self._submitted and self.cancel()
+        except NodeDown:
+            return False
 
     @property
     def node(self) -> "Node":
@@ -233,6 +232,7 @@ class Task:
         from pysh.runtime.node import Node
 
         return Node(self._client.view.name_of(self.dest.incarnation))
+
     @property
     def number(self) -> int | None:
         """Its number on its node, by which `tasks()` and `pysh tasks` list it there; None while that is not known.
@@ -242,7 +242,6 @@ class Task:
         if not self._number and self._submitted and self._state() == "sent" and may_block():
             self._stand()
         return self._number or None
-
 
     @property
     def status(self) -> str:
@@ -271,7 +270,7 @@ class Task:
         """Where it stands, as its node says; nothing if that does not answer, or it has begun or ended meanwhile."""
         try:
             asking = self._asking = self._ask_later("standing")
-            told = asking.get() if self._state() == "sent" and asking.wait(PATIENCE) else {}
+            told = dict((asking.get() if self._state() == "sent" and asking.wait(PATIENCE) else None) or {})
         except PyshError:
             return {}
         finally:
