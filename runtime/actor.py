@@ -40,6 +40,11 @@ class Reply(Task):
 
     __slots__ = ()
 
+    @property
+    def number(self) -> int | None:
+        """None: it is no task of its node's."""
+        return None
+
     def submit(self, meta: bytes, payload: Payload) -> None:
         """Send it; once."""
         self._submit(Kind.CALL, meta, payload)
@@ -50,8 +55,9 @@ class Reply(Task):
             return False
         raise PyshError(f"{self.label}() is not cancelled alone: stop() or kill() ends its actor, with all its calls")
 
-    def give_up(self) -> None:
+    def give_up(self) -> bool:
         """Nothing: the actor goes on."""
+        return False
 
     @property
     def output(self) -> str:
@@ -116,12 +122,12 @@ class Desk:
         call: Frame = block(taken(self._client, self._client.mailbox.calls, lambda _: True))
         return call
 
-    def make(self, call: Frame, make: Callable[[], Any]) -> Any:
-        """The object, once it is made, and `call` answered by that."""
+    def make(self, call: Frame, make: Callable[[], Any], ran: Callable[[Exception], str] = lambda _: "yes") -> Any:
+        """The object, once it is made, and `call` answered by that; `ran` says of an error whether the code did."""
         try:
             self._made = make()
         except Exception as error:
-            self._raised(call, error, "yes")
+            self._raised(call, error, ran(error))
             sys.exit(f"{type(error).__name__}: {error}".rstrip(": "))
         self._post(call, 0, b"", dumps(None))
         return self._made

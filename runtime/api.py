@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pysh.runtime.supervisor import Child
 
 
+NAMED = 10
+"""So many of the tasks that a Ctrl-C cancels are named."""
+
+
 def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
     refuse_to_block(verb)
     return block(steps, timeout)
@@ -138,7 +142,7 @@ def task(
 def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **kwargs: Any) -> Any:
     """The value of `fn(*args, **kwargs)`, run on a node as by `task`; or what it raised.
 
-    `TaskTimeout` after `timeout` seconds, with the task, which goes on. Ctrl-C cancels it.
+    `TaskTimeout` after `timeout` seconds, with the task, which goes on. Ctrl-C cancels it, and says so.
     """
     refuse_to_block("call")
     check_timeout(timeout)
@@ -146,8 +150,8 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
     try:
         made.submit(meta, payload)
         return made.result(timeout)
-    except KeyboardInterrupt:
-        made.give_up()
+    except KeyboardInterrupt as interrupt:
+        _give_up([made], interrupt)
         raise
 
 
@@ -163,7 +167,7 @@ def task_all(
 def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time: node to value or exception.
 
-    After `timeout` seconds those that are not done have a `TaskTimeout`. Ctrl-C cancels them.
+    After `timeout` seconds those that are not done have a `TaskTimeout`. Ctrl-C cancels them, and says so.
     """
     refuse_to_block("call_all")
     check_timeout(timeout)
@@ -171,10 +175,17 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
     try:
         wait(tasks, timeout)
         return verbs.gathered(tasks, timeout)
-    except KeyboardInterrupt:
-        for each in verbs.listed(tasks):
-            each.give_up()
+    except KeyboardInterrupt as interrupt:
+        _give_up(verbs.listed(tasks), interrupt)
         raise
+
+
+def _give_up(tasks: list[Task], interrupt: KeyboardInterrupt) -> None:
+    """Cancel what nobody else has a handle on, and have the interrupt say which that were."""
+    given_up = [task for task in tasks if task.give_up()]
+    more = f", {len(given_up) - NAMED} more" if len(given_up) > NAMED else ""
+    if given_up:
+        interrupt.add_note(f"cancelled: {', '.join(map(repr, given_up[:NAMED]))}{more}")
 
 
 def spawn(
@@ -257,8 +268,9 @@ def processes(on: On = None) -> Rows:
     """Which processes live on the nodes `on` (default: this one): their shell, and what was spawned there.
 
     `kind` is `shell` (also what runs in it), `program`, `sync` (a worker to itself), `isolated` or `async` (in an
-    apartment); `age` is in seconds, `queue` how many messages wait, `memory` the megabytes of its runner, which async
-    processes share.
+    apartment); `state` is `starting`, `running` or `waiting`, `age` is in seconds, `queue` how many messages wait,
+    `memory` the megabytes of its runner, which async processes share. A runner that does not answer within 0.3 s is
+    taken to be running.
     """
     return _run("processes", verbs.processes(on))
 

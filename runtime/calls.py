@@ -171,10 +171,10 @@ def refuse_not_yet(kwargs: Kwargs) -> None:
 
 
 def check_timeout(timeout: float | None) -> None:
-    """Raise `TypeError` or `ValueError` unless `timeout` is None or a number of seconds; less than 0 is as 0."""
-    if timeout is not None and (not isinstance(timeout, int | float) or timeout != timeout):
-        kind = ValueError if isinstance(timeout, float) else TypeError
-        raise kind(f"timeout= takes a number of seconds, or None for as long as it takes, not {timeout!r}")
+    """Raise `TypeError` or `ValueError` unless `timeout` is None or a number of seconds, 0 or more."""
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+        kind = ValueError if isinstance(timeout, int | float) else TypeError
+        raise kind(f"timeout= takes a number of seconds, 0 or more, or None for as long as it takes, not {timeout!r}")
 
 
 def check_seconds(option: str, value: float) -> None:

@@ -13,16 +13,16 @@ from pysh.runtime.task import Task, shown_stack
 class Fetched(Task):
     """A task that somebody asked for, and whose result is fetched here."""
 
-    __slots__ = ("number",)
+    __slots__ = ()
 
     def __init__(self, client: Client, hub: Pid, label: str, number: int) -> None:
         super().__init__(client, hub, label, detached=True)
-        self.number = number
+        self._number = number
 
     def fetch(self) -> None:
         """Ask for its result; once."""
         ask = self._client.ask_later
-        asked = self._track(lambda: ask("fetch", dest=self.dest, number=self.number, ref=self.ref))
+        asked = self._track(lambda: ask("fetch", dest=self.dest, number=self._number, ref=self.ref))
         asked.add_callback(self._answered)
 
     def _answered(self, asked: Waiter) -> None:

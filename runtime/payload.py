@@ -176,16 +176,20 @@ class _Dump:
 
 
 def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload | None:
-    """The call as a recipe and values; None where there is none, or an argument shares its globals."""
+    """The call as a recipe and values; None where there is none, or an argument shares its globals.
+
+    What has no recipe since it is found by its name needs none.
+    """
     if recipes is None:
         _import()
     packed = recipes.pack(fn)
+    plain = all(map(_is_plain, args)) and (not kwargs or all(map(_is_plain, kwargs.values())))
     if packed is None:
-        return None
+        return pickle.dumps((fn, args, kwargs), PROTOCOL) if plain and byvalue.by_reference(fn) else None
     recipe, values = packed
     call = (values, args, kwargs)
     head = _HEAD.pack(_TAG, len(recipe)) + recipe
-    if all(map(_is_plain, args)) and (not kwargs or all(map(_is_plain, kwargs.values()))):
+    if plain:
         return head + pickle.dumps(call, PROTOCOL)
     dump = _Dump(call, head)
     return None if dump.pickler.carries_code else dump.data()

@@ -89,9 +89,14 @@ def _spec(child: "Child | Callable[..., Any]") -> Child:
 def serve(cls: "type[Supervisor]", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """The process of a supervisor: until it is told to end, its parent ends, or it gives up."""
     desk = Desk(current())
-    made = desk.make(desk.next(), partial(cls, *args, **kwargs))
+    made = desk.make(desk.next(), partial(cls, *args, **kwargs), _ran)
     while (call := made._next()) is not None:
         desk.answer(call)
+
+
+def _ran(error: Exception) -> str:
+    """Whether code of a child ran, where `error` is why there is no supervisor."""
+    return (isinstance(error, PyshError) and error.executed) or "yes"
 
 
 class Supervisor:
@@ -106,6 +111,7 @@ class Supervisor:
         self._running: dict[str, Process | Actor] = {}
         self._children: dict[Process, str] = {}
         self._failure: Exception | None = None
+        self._ran = False  # whether any child was started
         self._reason: str | None = None
         block(messages.trap_exits(True))
         self._do(self._core.begin(monotonic()))
@@ -113,6 +119,8 @@ class Supervisor:
             self._heed(self._received())
         if self._reason is not None:
             failure = self._failure or PyshError(self._reason)
+            if isinstance(failure, PyshError) and self._ran:
+                failure.executed = "yes"
             failure.add_note(f"the supervisor ended with all its children: {self._reason}")
             raise failure
         block(messages.link(parent))
@@ -202,7 +210,9 @@ class Supervisor:
             self._running[spec.name] = self._spawned(spec)
         except Exception as error:
             self._failure = error
-            return self._core.ended(spec.name, f"{type(error).__name__}: {error}".rstrip(": "), monotonic())
+            what = (error.text or error.what()) if isinstance(error, PyshError) else error
+            return self._core.ended(spec.name, f"{type(error).__name__}: {what}".rstrip(": "), monotonic())
+        self._ran = True
         return self._core.started(spec.name, monotonic())
 
     def _spawned(self, spec: Child) -> Process | Actor:

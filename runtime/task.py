@@ -32,8 +32,8 @@ class Task:
     """
 
     __slots__ = (
-        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_payload", "_submitted", "_value",
-        "dest", "detached", "label", "ref", "source", "waiter",
+        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_submitted",
+        "_value", "dest", "detached", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
     def __init__(self, client: Client, dest: Pid, label: str, detached: bool = False) -> None:
@@ -45,6 +45,7 @@ class Task:
         self._client = client
         self.waiter = Waiter(client)
         self._submitted = False
+        self._number = 0  # which its node gave it, once that has told it
         self._begun: float | None = None
         self._asking: Waiter | None = None  # why it waits, until that is answered or of no interest
         self._flags: int | None = None
@@ -80,6 +81,7 @@ class Task:
 
     def progressed(self, frame: Frame) -> None:
         """A STAGE came."""
+        self._number = frame.source.number
         if frame.options().get("stage") == "started" and self._begun is None:
             self._begun = monotonic()
             self._moved()
@@ -91,6 +93,8 @@ class Task:
     def arrived(self, frame: Frame) -> None:
         """The RESULT came. It is looked at where somebody waits for it: that runs code of the user's."""
         payload = frame.payload
+        if self.dest.number == HUB:  # else it is a call, and that number its actor's
+            self._number = self._number or frame.source.number
         self._payload = bytes(payload) if len(payload) < SMALL else payload
         self._meta = frame.meta
         self._flags = frame.flags
@@ -215,13 +219,12 @@ class Task:
         self._client.post(Kind.CANCEL, self.dest, ref=self.ref, meta=meta, source=self.source)
         return True
 
-    def give_up(self) -> None:
-        """Cancel it if it was sent and can be; for whoever ends without waiting for it."""
-        if self._submitted:
-            try:
-                self.cancel()
-            except NodeDown:
-                pass
+    def give_up(self) -> bool:
+        """Cancel it if it was sent and can be, for whoever ends without waiting for it; whether that was done."""
+        try:
+            return self._submitted and self.cancel()
+        except NodeDown:
+            return False
 
     @property
     def node(self) -> "Node":
@@ -229,6 +232,16 @@ class Task:
         from pysh.runtime.node import Node
 
         return Node(self._client.view.name_of(self.dest.incarnation))
+
+    @property
+    def number(self) -> int | None:
+        """Its number on its node, by which `tasks()` and `pysh tasks` list it there; None while that is not known.
+
+        Its node says it with the first word of it. Before that it is asked, where that may block.
+        """
+        if not self._number and self._submitted and self._state() == "sent" and may_block():
+            self._stand()
+        return self._number or None
 
     @property
     def status(self) -> str:
@@ -257,12 +270,13 @@ class Task:
         """Where it stands, as its node says; nothing if that does not answer, or it has begun or ended meanwhile."""
         try:
             asking = self._asking = self._ask_later("standing")
-            told = asking.get() if self._state() == "sent" and asking.wait(PATIENCE) else {}
+            told = dict((asking.get() if self._state() == "sent" and asking.wait(PATIENCE) else None) or {})
         except PyshError:
             return {}
         finally:
             self._asking = None
-        return dict(told or {})
+        self._number = self._number or int(told.get("number", 0))
+        return told
 
     def _state(self) -> str:
         """What is known of it here."""
@@ -330,7 +344,8 @@ class Task:
 
     def __repr__(self) -> str:
         took = self.took
-        shown = f"<{type(self).__name__} {self.ref} on {self._where()} {self._state()}"
+        which = f"{self._number} {self.label}" if self._number else self.label
+        shown = f"<{type(self).__name__} {which} on {self._where()} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
 
 

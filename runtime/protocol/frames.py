@@ -32,9 +32,9 @@ HOPS = 16
 class Kind:
     """What a frame is. Below 16: between two neighbours, in no session, never forwarded."""
 
-    PING, PONG, ACK, BYE, WELCOME, NODES, RESUME, ABOUT = range(1, 9)
+    PING, PONG, ACK, BYE, WELCOME, NODES, RESUME, ABOUT, LOADS = range(1, 10)
     SPAWN, STAGE, RESULT, FETCHED, CANCEL, SEND, OUTPUT, CREDIT, REQUEST, REPLY = range(16, 26)
-    ALIVE, BLOCKED, UNBLOCKED, RETURNED, PUBLISH = range(31, 36)
+    CENSUS, ALIVE, BLOCKED, UNBLOCKED, RETURNED, PUBLISH = range(30, 36)
     LINK, UNLINK, UNLINKED, EXIT, MONITOR, MONITORED, DEMONITOR, DOWN, LOST, FULL, CALL, ANSWER = range(36, 48)
     CELL, DONE, INPUT, RESIZE, INTERRUPT, SCREEN, NOTICE = range(48, 55)
 
@@ -133,15 +133,13 @@ def encode(frame: Frame) -> list[Buffer]:
 
     Raises `FrameError` for one that its receiver would refuse, and the connection with it.
     """
-    payload = frame.payload
+    kind, source, dest, ref, flags, meta, payload, credit, cls, hops, conn_seq, seq, ack = frame
     size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
-    meta = frame.meta
-    if len(meta) > MAX_META or size + len(meta) > MAX_BODY:
-        raise FrameError(f"a {frame} with a meta of {len(meta)} bytes: {_LIMITS}")
+    about = len(meta)
+    if about > MAX_META or size + about > MAX_BODY:
+        raise FrameError(f"a {frame} with a meta of {about} bytes: {_LIMITS}")
     header = HEADER.pack(
-        size + len(meta), frame.kind, frame.flags, frame.cls, frame.hops,
-        frame.conn_seq, frame.seq, frame.ack, frame.credit, len(meta),
-        frame.source.incarnation, frame.source.number, frame.dest.incarnation, frame.dest.number, frame.ref,
+        size + about, kind, flags, cls, hops, conn_seq, seq, ack, credit, about, *source, *dest, ref
     )  # fmt: skip
     head = header + meta if meta else header
     return [head, payload] if size else [head]

@@ -55,6 +55,9 @@ class Job:
         "fetched",
         "flags",
         "function",
+        "has_own_worker",
+        "in_shell",
+        "is_process",
         "kept",
         "key",
         "left_out",
@@ -85,6 +88,10 @@ class Job:
         self.key = key
         self.owner = owner
         self.options = options
+        self.is_process = options.get("kind") == "process"  # made by `spawn`, not by `task`
+        self.in_shell = options.get("where") == "shell"
+        self.has_own_worker = self.is_process or bool(options.get("isolate")) or self.in_shell
+        """Whether it waits behind nothing else in the pool, and nothing behind it."""
         self.meta = meta
         self.function = b""  # the pickle of one that is named by text, as the shell had published it then
         self.chunks: list[Buffer] = _NONE  # of the arguments, until nothing can need them any more
@@ -116,21 +123,6 @@ class Job:
         self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
-
-    @property
-    def is_process(self) -> bool:
-        """Whether `spawn` made it, not `task`."""
-        return self.options.get("kind") == "process"
-
-    @property
-    def has_own_worker(self) -> bool:
-        """Whether it waits behind nothing else in the pool, and nothing behind it."""
-        return self.is_process or bool(self.options.get("isolate")) or self.in_shell
-
-    @property
-    def in_shell(self) -> bool:
-        """Whether it is to run in the shell of its node."""
-        return self.options.get("where") == "shell"
 
     @property
     def exit_reason(self) -> str:
@@ -239,7 +231,3 @@ class Jobs:
     def of(self, key: Ref) -> Job | None:
         """The job that was asked for as `key`."""
         return self._by_key.get(key)
-
-    def load(self) -> int:
-        """How many run or wait."""
-        return sum(job.state != DONE for job in self._by_number.values())

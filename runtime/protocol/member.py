@@ -9,6 +9,7 @@ from pysh.runtime.protocol.frames import FrameError
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.session import Session
+from pysh.runtime.protocol.standing import load
 
 GRACE = (60.0, 900.0)
 """Seconds that a node without a connection is waited for, and the same where either end has a terminal."""
@@ -62,7 +63,6 @@ class Member:
         "grace",
         "hello",
         "link",
-        "load",
         "lost_at",
         "met",
         "names",
@@ -91,7 +91,6 @@ class Member:
         self.written = 0  # how many frames were ever put on a connection
         self.address = ""  # where we dialled it
         self.aliases: list[str] = []
-        self.load = 0
         self.pool: dict[str, int] | None = None  # how busy it is, as it last said
         self.names: frozenset[str] = frozenset()  # what is callable there by name, as it last said
         self.grace = 0.0  # what it waits for us
@@ -116,6 +115,11 @@ class Member:
     def incarnation(self) -> bytes:
         """Which start of that node it is."""
         return self.hello.incarnation
+
+    @property
+    def load(self) -> int:
+        """How busy it is, as it last said."""
+        return load(self.pool)
 
     @property
     def suspect(self) -> bool:

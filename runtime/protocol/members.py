@@ -264,7 +264,9 @@ class Members(Roster):
         """A node says how long it would wait for this one, how busy it is, or what is callable there by name."""
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
-            link.member.pool = read_facts(about.get("pool")) or link.member.pool
+            if (pool := read_facts(about.get("pool"))) is not None:
+                link.member.pool = pool
+                self._node.work.standing.heard()
             if (names := read_names(about.get("names"))) is not None:
                 link.member.names = names
 

@@ -52,7 +52,7 @@ from pysh.runtime.protocol.work import Work
 LINGER = 600.0
 """Seconds that a node which `pysh` made outlives a lost terminal while nothing runs on it."""
 MAX_VALUE = 2 << 30
-OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE})
+OF_WORKERS = frozenset({Kind.RESULT, Kind.OUTPUT, Kind.ALIVE, Kind.CENSUS})
 """What only those say that run code here for others."""
 INTERCEPTED = frozenset({
     Kind.RESULT, Kind.OUTPUT, Kind.CREDIT, Kind.CELL, Kind.DONE, Kind.REPLY,
@@ -237,6 +237,8 @@ class Node:
             self.work.result(link, frame)
         elif kind == Kind.OUTPUT:
             self.work.tenancy.printed(frame)
+        elif kind == Kind.CENSUS:
+            self.work.census.answered(link.worker, frame)
         else:
             self.work.tenancy.answered(link.worker, frame)
 

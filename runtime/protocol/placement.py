@@ -17,7 +17,13 @@ class Loads:
     def reported(self, loads: Mapping[bytes, float]) -> None:
         """The nodes there are now, with the loads they report."""
         self._ours = {node: tasks for node, tasks in self._ours.items() if node in loads}
-        self._others = {node: max(0.0, load - self._ours.get(node, 0)) for node, load in loads.items()}
+        self._others = {}
+        self.changed(loads)
+
+    def changed(self, loads: Mapping[bytes, float]) -> None:
+        """What some nodes report anew."""
+        for node, load in loads.items():
+            self._others[node] = max(0.0, load - self._ours.get(node, 0))
 
     def started(self, node: bytes) -> None:
         """We sent a task to `node`."""

@@ -192,6 +192,11 @@ class Pool:
         return any(worker.ready and worker.jobs for worker in self.workers.values() if worker.number != number)
 
     @property
+    def running(self) -> int:
+        """How many workers run something now, processes and what is isolated among them, which take no slot."""
+        return sum(bool(w.jobs) and not w.blocked for w in self.workers.values())
+
+    @property
     def busy(self) -> int:
         """How many slots are taken."""
         return sum(bool(w.jobs) and not w.own and not w.blocked for w in self.workers.values())

@@ -73,15 +73,16 @@ def _told(node: "Node", told: Meta, state: str, age: float, pid: int, mates: int
 # what is asked for by a REQUEST; see `requests`
 
 
-def _processes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+def _processes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     """Those after number `after`, as many as an answer has room for."""
-    return {"ok": next(pages(listed(node, asked.get("after", 0))))}
+    rows = next(pages(listed(node, asked.get("after", 0))))
+    return node.work.census.complete(frame, {"ok": rows}, rows)
 
 
-def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     number = int(asked["number"])
     if (told := described(node, number)) is not None:
-        return {"ok": told}
+        return node.work.census.complete(frame, {"ok": told}, [told])
     return {"error": "NoProcess", "pid": shown(node.name, number), "executed": "no"}
 
 

@@ -89,13 +89,13 @@ class Relations:
         if self._lives(me):
             self._of(me.number).traps = on
 
-    def born(self, job: Pid, parent: Ref, options: Mapping[str, Any]) -> None:
-        """`job` was spawned as `parent` says, and is tied to it from its first moment if `options` say so."""
+    def born(self, number: int, parent: Ref, options: Mapping[str, Any]) -> None:
+        """Process `number` was spawned as `parent` says: it is tied to it from its first moment if `options` say so."""
         if options.get("link"):
-            self.link(job, parent.owner)
+            self.link(Pid(self._node.incarnation, number), parent.owner)
         if options.get("monitor"):
-            self._of(job.number).watchers[parent] = None
-            self._signal(Kind.MONITORED, job, parent.owner, ref=parent.number)
+            self._of(number).watchers[parent] = None
+            self._signal(Kind.MONITORED, Pid(self._node.incarnation, number), parent.owner, ref=parent.number)
 
     # names
 

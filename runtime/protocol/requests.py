@@ -70,7 +70,7 @@ def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _ping(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    return {"ok": node.work.jobs.load()}
+    return {"ok": node.work.standing.load}
 
 
 def _connect(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
@@ -154,7 +154,7 @@ def _stack(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta |
 def _standing(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Where a task stands; nothing of one that has not come yet, or is gone."""
     job = _job(node, asked)
-    return {"ok": {} if job is None else node.work.standing.of(job)._asdict()}
+    return {"ok": {} if job is None else {**node.work.standing.of(job)._asdict(), "number": job.number}}
 
 
 def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

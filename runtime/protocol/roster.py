@@ -38,7 +38,7 @@ class Roster:
         me = self._node
         myself = {
             "name": me.name, "incarnation": me.incarnation, "state": "self", "python": me.python,
-            "aliases": [], "load": me.work.jobs.load(), "rtt": None, "number": 0,
+            "aliases": [], "load": me.work.standing.load, "rtt": None, "number": 0,
         }  # fmt: skip
         others = (member.view() for member in self.peers.values() if member.met and member.number > after)
         return [*([myself] if after < 0 else []), *others]

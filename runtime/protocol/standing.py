@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack, pages
 from pysh.runtime.protocol.jobs import DONE, QUEUED, Job
 from pysh.runtime.protocol.pool import Pool
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SOON, PAUSE = 0.05, 0.5
 """Seconds from a change until the other nodes are told, and from one report to the next, at least."""
+
+CHOOSERS = frozenset(("evaluator", "program"))
+"""Who is told of every change. Workers are not: hundreds may rest, and those that choose know what they sent where."""
 
 
 class Stand(NamedTuple):
@@ -46,7 +49,12 @@ def _busy(pool: Pool) -> str:
 
 def facts(pool: Pool) -> dict[str, int]:
     """What the table of nodes shows of a pool."""
-    return {"busy": pool.busy, "size": pool.size, "waiting": len(pool.waiting)}
+    return {"busy": pool.running, "size": pool.size, "waiting": len(pool.waiting)}
+
+
+def load(told: dict[str, int] | None) -> int:
+    """How busy a node is that tells those `facts`, as one number, by which nodes are compared."""
+    return told["busy"] + told["waiting"] if told is not None else 0
 
 
 def read_facts(told: Any) -> dict[str, int] | None:
@@ -57,25 +65,36 @@ def read_facts(told: Any) -> dict[str, int] | None:
 
 
 class Standing:
-    """Tells the other nodes of the pool and of the names of this one, now and then."""
+    """Tells the other nodes of the pool and of the names of this one, and who chooses a node here how busy all are.
+
+    Each of them is told now and then, where something has changed.
+    """
 
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._due = False
         self._told: dict[str, Any] = {}
         self._told_at = -PAUSE
+        self._passing = False
+        self._passed: dict[bytes, int] = {}
+        self._passed_at = -PAUSE
 
     @property
     def facts(self) -> dict[str, int]:
         """Those of this node's pool."""
         return facts(self._node.work.pool)
 
+    @property
+    def load(self) -> int:
+        """How busy this node is."""
+        return load(self.facts)
+
     def of(self, job: Job) -> Stand:
         """Where a job of this node stands."""
         return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
 
     def changed(self) -> None:
-        """A task has come or ended, or another name is callable."""
+        """A task or a process has come or ended, begins or ends to wait, or another name is callable."""
         if not self._due and self._node.peers:
             self._due = True
             self._node.later(max(SOON, self._told_at + PAUSE - self._node.now), self._tell)
@@ -88,6 +107,24 @@ class Standing:
             for member in self._node.peers.values():
                 if member.link is not None:
                     self._node.write(member.link, _report(news))
+            self.heard()
+
+    def heard(self) -> None:
+        """Some node is busier than it was, or less: whoever may choose one is told soon."""
+        if not self._passing:
+            self._passing = True
+            self._node.later(max(SOON, self._passed_at + PAUSE - self._node.now), self._pass_on)
+
+    def _pass_on(self) -> None:
+        node, self._passing = self._node, False
+        loads = {member.incarnation: member.load for member in node.peers.values()} | {node.incarnation: self.load}
+        news = [(each, busy) for each, busy in loads.items() if self._passed.get(each) != busy]
+        self._passed, self._passed_at = loads, node.now
+        frames = [Frame(Kind.LOADS, LOCAL, LOCAL, meta=pack(page)) for page in pages(news) if page]
+        for link in node.links.values():
+            if link.role in CHOOSERS:
+                for frame in frames:
+                    node.write(link, frame)
 
     def _about(self) -> dict[str, Any]:
         return {"pool": self.facts, "names": self._node.work.code.told()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.apartments import SHELL
+from pysh.runtime.protocol.census import Census
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.ending import Ending
 from pysh.runtime.protocol.flow import Outflow
@@ -50,6 +51,7 @@ class Work:
         self.spool = Spool(node)
         self.standing = Standing(node)
         self.stacks = Stacks(node)
+        self.census = Census(node)
         self.node = node
         self.ending = Ending(self)
         self._limit = limit
@@ -65,9 +67,10 @@ class Work:
         return Pid(self.node.incarnation, job.number)
 
     def _spawn(self, link: Link | None, frame: Frame) -> None:
-        job = self.jobs.asked(frame)
+        key = Ref(frame.source, frame.ref)
+        job = self.jobs.of(key)
         if job is None:
-            job = self._accept(link, frame) if frame.meta else None  # the beginning alone says what is asked for
+            job = self._accept(link, frame, key) if frame.meta else None  # the beginning alone says what is asked for
             if job is None:
                 return
         if job.complete or job.state == DONE:
@@ -115,14 +118,14 @@ class Work:
                 self.finish(job)
         self.spool.lost(asked)
 
-    def _accept(self, link: Link | None, frame: Frame) -> Job | None:
+    def _accept(self, link: Link | None, frame: Frame, key: Ref) -> Job | None:
         options = asked_for(frame.meta)
         granted = frame.dest.number
         if granted != HUB and not self.grants.take(link, granted):
             raise FrameError(f"a SPAWN to number {granted}, which was not granted")
         owner = addressed(options["owner"]) if options.get("owner") else frame.source
         number = granted or self.node.next_number()
-        job = Job(number, Ref(frame.source, frame.ref), owner, options, frame.meta, self.node.now)
+        job = Job(number, key, owner, options, frame.meta, self.node.now)
         job.awaited = not granted
         job.by = self.node.members.name(owner.incarnation)
         self.jobs.add(job)
@@ -148,7 +151,8 @@ class Work:
             small = job.complete and job.size < PREFETCHED
             self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
             return
-        if (taken := self.node.relations.named(job.number, str(job.options.get("name") or ""))) is not None:
+        name = job.options.get("name")
+        if name and (taken := self.node.relations.named(job.number, name)) is not None:
             self._fail(job, {**taken, "executed": "no"})
             return
         try:
@@ -161,7 +165,7 @@ class Work:
             return
         if not job.born:  # one whose worker died before it began comes here again
             job.born = True
-            self.node.relations.born(self.pid(job), job.key, job.options)
+            self.node.relations.born(job.number, job.key, job.options)
         if job.awaited:
             stage = {"stage": "accepted", "pid": job.number}
             self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
@@ -373,6 +377,7 @@ class Work:
         job = self.jobs.get(frame.source.number)
         if job is None or job.worker is None:
             return
+        self.standing.changed()
         if frame.kind == Kind.BLOCKED:
             self.follow(self.pool.blocked(job.worker))
         elif frame.kind == Kind.UNBLOCKED:

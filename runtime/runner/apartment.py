@@ -13,12 +13,11 @@ import sys
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
+from contextvars import Context, copy_context
 from socket import socket
 from typing import Any, NoReturn
 
-from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
@@ -31,7 +30,7 @@ LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
 TOLD = 256
 """The hub is told of so many processes that have begun at once."""
-SELDOM = 100
+SELDOM = 300
 """So many looks for garbage among what is younger come before one among all that there is, which is very much here."""
 
 
@@ -43,13 +42,14 @@ class Apartment:
         self._loop = asyncio.new_event_loop()
         self._client.loop = self._loop
         self._arrived: deque[tuple[Tenant, Buffer, Mapping[str, Any]]] = deque()
+        self._done = self._ended
         self._begun = 0  # of which the hub was not told
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
         self._loop.set_default_executor(_Threads())
         self._client.handlers |= {
             Kind.SPAWN: self._spawned, Kind.CANCEL: self._cancel,
-            Kind.ALIVE: lambda _: self._client.post(Kind.ALIVE, LOCAL),
+            Kind.ALIVE: lambda _: self._client.post(Kind.ALIVE, LOCAL), Kind.CENSUS: self._census,
         }  # fmt: skip
         self._client.on_lost.append(lambda: os._exit(0))
 
@@ -73,8 +73,8 @@ class Apartment:
     def _spawned(self, frame: Frame) -> None:
         options = options_of(frame.meta)
         client, owner = self._client, options.get("owner")
-        asked = client.known(frame.source), frame.ref
-        tenant = Tenant(Pid(client.incarnation, frame.dest.number), asked, Pid(*owner) if owner else asked[0])
+        parent, pid = client.known(frame.source), Pid(client.incarnation, frame.dest.number)
+        tenant = Tenant(pid, parent, frame.ref, Pid(*owner) if owner else parent)
         client.moved_in(tenant)
         if not self._arrived:
             self._loop.call_soon(self._begin_all)  # here nothing of the user's may run
@@ -101,10 +101,13 @@ class Apartment:
             self._leaves(tenant, error)
             return
         tenant.task = asyncio.Task(coroutine, loop=self._loop, name=options.get("label"), context=tenant.context)
-        tenant.task.add_done_callback(partial(self._ended, tenant))
+        # Called in its own context, one and the same callback knows whose end it is: of each process there is much.
+        tenant.task.add_done_callback(self._done, context=tenant.context)
 
-    def _ended(self, tenant: Tenant, task: "asyncio.Task[Any]") -> None:
-        self._leaves(tenant, asyncio.CancelledError() if task.cancelled() else task.exception())
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        tenant = here.get()
+        assert tenant is not None
+        Context().run(self._leaves, tenant, asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def _leaves(self, tenant: Tenant, error: BaseException | None) -> None:
         """It has ended; what it left running ends as well, and what it sent goes first."""
@@ -120,19 +123,23 @@ class Apartment:
         if tenant.cancelled and isinstance(error, asyncio.CancelledError):
             flags, meta, _ = cancelled("yes")
         elif error is not None:
-            flags, payload = Flag.ERROR, tenant.context.run(self._last_words, error)
+            flags, payload = Flag.ERROR, tenant.context.copy().run(self._last_words, error)
         for fd in tenant.printed or ():
-            tenant.context.run(self._client.say, fd, "", True)
+            tenant.context.copy().run(self._client.say, fd, "", True)
         self._stubborn.discard(tenant.pid.number)
         self._client.moved_out(tenant)
-        who, ref = tenant.asked
-        self._client.told(Frame(Kind.RESULT, tenant.pid, who, ref, flags, meta, payload))
+        self._client.told(Frame(Kind.RESULT, tenant.pid, tenant.parent, tenant.ref, flags, meta, payload))
 
     def _last_words(self, error: BaseException) -> bytes:
         try:
             return last_words(BaseException.with_traceback(error, of_users(TRACE.__get__(error))), self._client.name)
         except BaseException as worse:
             return f"{type(error).__name__}, which cannot be told: that raised {type(worse).__name__}".encode()
+
+    def _census(self, frame: Frame) -> None:
+        """Somebody lists those processes: say how they stand."""
+        stands = self._client.stands(frame.options())
+        self._client.post(Kind.CENSUS, LOCAL, ref=frame.ref, meta=pack(stands))
 
     # being cancelled
 

@@ -76,6 +76,7 @@ class Client(Wire):
             Kind.SEND: self._on_send, Kind.EXIT: self._on_signal, Kind.DOWN: self._on_signal,
             Kind.CALL: self._on_call, Kind.ANSWER: self._on_answer,
             Kind.FULL: self._on_full, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
+            Kind.LOADS: lambda frame: self.view.loads.changed(dict(frame.options())),
             Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
             Kind.BYE: lambda _: self._lose("its hub stopped"),
         }  # fmt: skip

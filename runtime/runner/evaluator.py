@@ -19,7 +19,7 @@ from socket import socket
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
@@ -73,8 +73,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 class Evaluator:
     """One namespace, one loop, one cell at a time.
 
-    `deliver`, `request`, `let_in` and `return_input` are called in the thread that reads the socket, all else in the
-    main thread.
+    `deliver`, `request`, `let_in`, `count` and `return_input` are called in the thread that reads the socket, all else
+    in the main thread.
     """
 
     def __init__(self, client: Mates, config: dict[str, Any], interrupts: Interrupts, terminal: Terminal) -> None:
@@ -105,6 +105,7 @@ class Evaluator:
         self._client.handlers[Kind.REQUEST] = self.request
         self._client.handlers[Kind.INPUT] = self.return_input
         self._client.handlers[Kind.SPAWN] = self._client.handlers[Kind.CANCEL] = self.let_in
+        self._client.handlers[Kind.CENSUS] = self.count
         self._client.on_lost.append(lambda: os._exit(0))
         self._client.start_thread()
 
@@ -171,6 +172,11 @@ class Evaluator:
                     self._client, self._namespace, self._interrupts, self._loop, self._is_ending, self._visited
                 )
             self._visitors.heard(self._of_visitors.popleft())
+
+    def count(self, frame: Frame) -> None:
+        """Somebody lists what runs here."""
+        stands = self._visitors.stands(frame.options()) if self._visitors is not None else []
+        self._client.post(Kind.CENSUS, LOCAL, ref=frame.ref, meta=pack(stands))
 
     def _is_ending(self) -> bool:
         """Whether what a cell came to has still to be told."""

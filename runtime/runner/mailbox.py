@@ -69,6 +69,11 @@ class Mailbox:
         return self._taken
 
     @property
+    def waiting(self) -> int:
+        """How many messages wait, the calls for an actor among them."""
+        return len(self._messages) + (len(self._calls) if self._calls is not None else 0)
+
+    @property
     def full(self) -> bool:
         """Whether so much waits that nobody should send any more."""
         return len(self._messages) >= MESSAGES or self.size >= BYTES

@@ -6,7 +6,7 @@ overtake.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import Context, ContextVar
 from functools import partial
 from socket import socket
@@ -38,11 +38,14 @@ FAR = 4096
 class Tenant:
     """One process, or a task of a shell."""
 
-    __slots__ = ("asked", "by_hub", "cancelled", "context", "last", "owner", "pid", "printed", "refs", "task", "tasks")
+    __slots__ = (
+        "by_hub", "cancelled", "context", "last", "owner", "parent", "pid", "printed", "ref", "refs", "task", "tasks",
+    )  # fmt: skip
 
-    def __init__(self, pid: Pid, asked: tuple[Pid, int], owner: Pid | None) -> None:
+    def __init__(self, pid: Pid, parent: Pid, ref: int, owner: Pid | None) -> None:
         self.pid = pid
-        self.asked = asked  # by whom, and as what
+        self.parent = parent  # who asked for it
+        self.ref = ref  # and as what
         self.owner = owner
         self.cancelled = False
         self.last = False  # it is dead, and its code is to go
@@ -53,6 +56,13 @@ class Tenant:
         self.refs: set[int] | None = None  # of what it started elsewhere
         self.task: asyncio.Task[Any] | None = None
         self.tasks: set[asyncio.Task[Any]] | None = None  # that it made besides
+
+    @property
+    def state(self) -> str:
+        """`starting` until its code begins; then `waiting` while all its tasks wait for something, else `running`."""
+        if self.task is None:
+            return "starting"
+        return "waiting" if all(map(_waits, (self.task, *(self.tasks or ())))) else "running"
 
 
 here: ContextVar[Tenant | None] = ContextVar("here", default=None)
@@ -121,6 +131,12 @@ class Mates(Client):
             if len(self._strangers) > LATE and (old := self._strangers.pop(0)) not in self.tenants:
                 self._mailboxes.pop(old, None)
         return super()._mailbox(number)
+
+    def stands(self, numbers: Iterable[int]) -> list[tuple[int, str, int]]:
+        """Of those among `numbers` that live here: the state of each, and how many messages wait for it."""
+        living = [(number, self.tenants[number]) for number in numbers if number in self.tenants]
+        boxes = self._mailboxes
+        return [(number, who.state, boxes[number].waiting if number in boxes else 0) for number, who in living]
 
     # coming and going
 
@@ -279,3 +295,9 @@ class Mates(Client):
 
 def _nothing() -> None:
     pass
+
+
+def _waits(task: "asyncio.Task[Any]") -> bool:
+    """Whether what `task` awaits has not happened yet; asyncio has no public name for that."""
+    awaited: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    return awaited is not None and not awaited.done()

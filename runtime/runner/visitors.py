@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from time import perf_counter
 from types import CodeType, FrameType, FunctionType, ModuleType
@@ -52,7 +52,6 @@ class Visit:
         self.started = 0.0
         self.began = False  # code of it
         self.coroutine: Any = None
-        self.task: asyncio.Task[Any] | None = None
 
 
 class Visitors:
@@ -87,7 +86,7 @@ class Visitors:
     def _arrives(self, frame: Frame) -> None:
         options = options_of(frame.meta)
         client, owner = self._client, options.get("owner")
-        tenant = Tenant(frame.dest, (frame.source, frame.ref), Pid(*owner) if owner else frame.source)
+        tenant = Tenant(frame.dest, frame.source, frame.ref, Pid(*owner) if owner else frame.source)
         client.moved_in(tenant)
         visit = self._visits[frame.dest.number] = Visit(tenant, frame, options)
         self._arrived.append(visit)
@@ -122,8 +121,8 @@ class Visitors:
         visit.coroutine = value
         steps = _Steps(partial(self._step, visit), value)
         label = visit.options.get("label")
-        visit.task = asyncio.Task(steps, loop=self._loop, name=label, context=visit.tenant.context)
-        visit.task.add_done_callback(partial(self._task_ended, visit))
+        task = visit.tenant.task = asyncio.Task(steps, loop=self._loop, name=label, context=visit.tenant.context)
+        task.add_done_callback(partial(self._task_ended, visit))
 
     def _called(self, visit: Visit) -> Any:
         options, names = visit.options, self._namespace.names
@@ -193,7 +192,7 @@ class Visitors:
         """What comes of it; pickling that runs code of the user's."""
         took, unseen = pack(perf_counter() - visit.started), is_process(visit.options)
         executed = "yes" if visit.began else "no"
-        foreign = self._client.view.is_foreign(visit.tenant.asked[0].incarnation)
+        foreign = self._client.view.is_foreign(visit.tenant.parent.incarnation)
         try:
             if error is None:
                 return Answer(0, took, b"" if unseen else dumps_result(value, portable=foreign))
@@ -219,9 +218,14 @@ class Visitors:
             tenant.context.run(self._client.say, fd, "", True)
         self._visits.pop(tenant.pid.number, None)
         self._client.moved_out(tenant)
-        who, ref = tenant.asked
         self._client.post(
-            Kind.RESULT, who, ref=ref, source=tenant.pid, flags=told.flags, meta=told.meta, payload=told.payload
+            Kind.RESULT,
+            tenant.parent,
+            ref=tenant.ref,
+            source=tenant.pid,
+            flags=told.flags,
+            meta=told.meta,
+            payload=told.payload,
         )
 
     # while it runs
@@ -241,14 +245,22 @@ class Visitors:
         else:
             self._goes(visit, cancelled("no"))
             return
-        if visit.task is not None:
-            self._loop.call_soon_threadsafe(visit.task.cancel)
-        if visit is self._current and (visit.task is None or last):
+        if tenant.task is not None:
+            self._loop.call_soon_threadsafe(tenant.task.cancel)
+        if visit is self._current and (tenant.task is None or last):
             self._interrupts.turn_out()
 
     def _is_unwanted(self) -> bool:
         """Whether code of one that was cancelled has the main thread."""
         return self._current is not None and self._current.tenant.cancelled
+
+    def stands(self, numbers: Iterable[int]) -> list[tuple[int, str, int]]:
+        """Of those among `numbers` that are here: the state of each, and how many messages wait for it."""
+        synchronous = {
+            number for number, visit in list(self._visits.items()) if visit.began and visit.tenant.task is None
+        }
+        stands = self._client.stands(numbers)
+        return [(number, "running" if number in synchronous else state, queue) for number, state, queue in stands]
 
     def stack(self, number: int, main: int) -> str:
         """Where the code of one of them is, innermost call first; `main` is the main thread."""
@@ -264,7 +276,7 @@ class Visitors:
         visit, took = self._current, perf_counter() - self._since
         if visit is None or took < least:
             return ""
-        by = self._client.view.name_of(visit.tenant.asked[0].incarnation)
+        by = self._client.view.name_of(visit.tenant.parent.incarnation)
         return f"{took:.1f} s with {visit.options.get('label', '?')}, asked by {by}"
 
 

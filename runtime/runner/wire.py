@@ -23,7 +23,8 @@ PATIENCE = 0.002
 """Seconds that a worker's job waits before its hub is told, which may then start others in its place."""
 SOON = 0.0002
 ROW = 8
-"""So many frames, each within `SOON` seconds of the last, show that their sender is not waiting for any."""
+"""So many frames, each within `SOON` seconds of the last, show that their sender is not waiting for any; one pause
+later is no sign that it does: others may have had its core."""
 
 SLOWED = frozenset((Kind.SPAWN, Kind.SEND, Kind.CALL))
 """What waits while too much is on its way to a node. All else is little, or an answer that makes room."""
@@ -140,7 +141,7 @@ class Wire:
     def _is_pipelining(self) -> bool:
         """Whether frame follows frame, as nobody does who waits for each."""
         now = monotonic()
-        self._row = self._row + 1 if now - self._posted < SOON else 0
+        self._row = min(self._row + 1, 2 * ROW) if now - self._posted < SOON else self._row // 2
         self._posted = now
         return self._row >= ROW
 

@@ -39,6 +39,16 @@ def test_a_node_that_is_gone_is_forgotten_with_our_tasks_there() -> None:
     assert loads.of(A) == 0
 
 
+def test_what_one_node_reports_anew_says_nothing_of_the_others() -> None:
+    loads = Loads()
+    loads.reported({A: 0, B: 0})
+    loads.changed({A: 4})
+    loads.started(B)
+    assert (loads.of(A), loads.of(B), loads.least([A, B])) == (4, 1, B)
+    loads.changed({A: 0})
+    assert (loads.of(A), loads.of(B), loads.least([A, B])) == (0, 1, A)
+
+
 def test_there_must_be_a_node_to_choose() -> None:
     with pytest.raises(ValueError, match="empty"):
         Loads().least([])

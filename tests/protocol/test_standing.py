@@ -4,7 +4,7 @@ import pytest
 
 from pysh.runtime.protocol.jobs import DONE, SENT, Job
 from pysh.runtime.protocol.pool import Pool
-from pysh.runtime.protocol.standing import Stand, facts, read_facts, stand
+from pysh.runtime.protocol.standing import Stand, facts, load, read_facts, stand
 from pysh.runtime.protocol.terms import Pid, Ref
 from tests.sim.cluster import Cluster
 
@@ -63,6 +63,17 @@ def test_a_pool_tells_what_is_busy_and_what_waits(pool: Pool) -> None:
     assert facts(pool) == {"busy": 1, "size": 1, "waiting": 2}
 
 
+def test_what_has_a_worker_to_itself_is_busy_too_unless_it_waits(pool: Pool) -> None:
+    pool.submit_own(9)
+    pool.submit_own(10, fresh=True)
+    assert facts(pool) == {"busy": 3, "size": 1, "waiting": 2}
+    assert load(facts(pool)) == 5
+    process = next(number for number in pool.workers if pool.of(number) == [9])
+    pool.blocked(process)
+    assert facts(pool)["busy"] == 2
+    assert stand(job(3), pool, "w1").why == "1 before it, 1 worker busy on w1"
+
+
 @pytest.mark.parametrize("told", [None, [], {}, {"busy": 1}, {"busy": 1, "size": "2", "waiting": 0}])
 def test_what_a_node_tells_of_its_pool_is_looked_at(told: object) -> None:
     assert read_facts(told) is None
@@ -86,6 +97,23 @@ def test_nodes_tell_each_other_how_busy_they_are() -> None:
     assert told() == [{"busy": 0, "size": 1, "waiting": 0}, {"busy": 1, "size": 1, "waiting": 2}]
     cluster.run(10)
     assert told() == [{"busy": 0, "size": 1, "waiting": 0}] * 2
+
+
+def test_who_chooses_a_node_hears_how_busy_each_is_and_no_worker_does() -> None:
+    cluster = Cluster("a", "b", cores=1)
+    cluster.join("a", "b")
+    program, other = cluster["a"].program(), cluster["b"].program()
+    cluster.run(0.1)
+    for _ in range(3):
+        other.task(cluster["b"], b"2000")
+    cluster.run(1)
+    here, there = (cluster[name].core.incarnation for name in "ab")
+    assert program.loads == {here: 0, there: 3}
+    program.task(cluster["a"], b"60000")
+    cluster.run(1)
+    assert program.loads == {here: 1, there: 3}
+    cluster.run(10)
+    assert program.loads == {here: 1, there: 0}
 
 
 def test_a_task_is_asked_why_it_waits_and_where_its_code_is() -> None:

@@ -39,7 +39,7 @@ def test_a_call_goes_to_the_process_and_its_answer_to_the_call(hub: HubEnd) -> N
     answer(hub, calls[0], "first")
     assert (first.result(DEADLINE), second.result(DEADLINE)) == ("first", "second")
     assert (first.status, first.executed, first.took, first.cancel(), first.output) == ("done", "yes", 0.5, False, "")
-    assert repr(first) == f"<Reply {first.ref} on n2 done 0.5s>"
+    assert repr(first) == "<Reply predict on n2 done 0.5s>"
     assert api.flush() == []
 
 

@@ -384,8 +384,9 @@ with hub_end() as hub:
     threading.Thread(target=press).start()
     try:
         api.call(len, "")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         assert hub.expect(Kind.CANCEL).ref == spawns[1].ref
+        assert interrupt.__notes__ == ["cancelled: <Task len on n1 sent>"], interrupt.__notes__
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         task.result()

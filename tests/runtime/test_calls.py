@@ -100,13 +100,16 @@ def test_an_option_that_is_not_there_yet_does_not_reach_the_function(name: str) 
     refuse_not_yet({"own": 1})
 
 
-@pytest.mark.parametrize(("timeout", "error"), [("5", TypeError), (b"", TypeError), (float("nan"), ValueError)])
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [("5", TypeError), (b"", TypeError), (float("nan"), ValueError), (-1, ValueError), (-0.1, ValueError)],
+)
 def test_a_timeout_that_is_no_time_is_refused(timeout: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"timeout= takes a number of seconds, or None"):
+    with pytest.raises(error, match=r"timeout= takes a number of seconds, 0 or more, or None"):
         check_timeout(timeout)
 
 
-@pytest.mark.parametrize("timeout", [None, 0, -1, 2.5, float("inf")])
+@pytest.mark.parametrize("timeout", [None, 0, -0.0, 2.5, float("inf")])
 def test_a_time_that_is_over_or_without_end_is_a_timeout(timeout: float | None) -> None:
     check_timeout(timeout)
 

@@ -1,5 +1,6 @@
 """The async processes of one apartment: what is kept of each, and for whom its apartment asks."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -20,7 +21,7 @@ def hub() -> Iterator[HubEnd]:
 
 def moved_in(hub: HubEnd, number: int) -> Tenant:
     """A process that lives there now."""
-    tenant = Tenant(Pid(HERE, number), (ME, 1), None)
+    tenant = Tenant(Pid(HERE, number), ME, 1, None)
     mates_of(hub).moved_in(tenant)
     return tenant
 
@@ -98,3 +99,32 @@ def test_one_that_writes_to_very_many_elsewhere_writes_to_all_by_the_hub(
     assert not mates_of(hub).senders
     tenant.context.run(hub.client.post, Kind.SEND, mate.pid, payload=b"last")
     assert [hub.expect(Kind.SEND).dest.number for _ in range(11)] == [*range(200, 210), 101]
+
+
+def test_one_waits_while_all_its_tasks_do_and_runs_otherwise() -> None:
+    async def stands() -> None:
+        tenant, gate = Tenant(Pid(HERE, 100), ME, 1, None), asyncio.Event()
+        assert tenant.state == "starting"
+        tenant.task = asyncio.create_task(gate.wait())  # type: ignore[arg-type]  # whatever it returns
+        assert tenant.state == "running"
+        await asyncio.sleep(0)
+        assert tenant.state == "waiting"
+        tenant.tasks = {asyncio.create_task(asyncio.sleep(0))}
+        assert tenant.state == "running"
+        tenant.tasks = {asyncio.create_task(asyncio.sleep(1000))}
+        await asyncio.sleep(0)
+        assert tenant.state == "waiting"
+        gate.set()
+        assert tenant.state == "running"
+        tenant.tasks.pop().cancel()
+
+    asyncio.run(stands())
+
+
+def test_all_that_waits_in_a_mailbox_is_counted_whatever_way_it_came(hub: HubEnd) -> None:
+    tenant, mate = moved_in(hub, 100), moved_in(hub, 101)
+    tenant.context.run(hub.client.post, Kind.SEND, mate.pid, payload=b"by a mate")
+    for kind in (Kind.SEND, Kind.CALL):
+        hub.send(kind, dest=mate.pid, payload=b"by the hub")
+    hub.ping()
+    assert mates_of(hub).stands([100, 101, 102]) == [(100, "starting", 0), (101, "starting", 3)]

@@ -21,7 +21,7 @@ from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.task import Task
-from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, THERE, HubEnd, dumped, hub_end, hub_of
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, THERE, WORKER, HubEnd, dumped, hub_end, hub_of
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_task_is_sent_to_its_node_and_its_value_comes_back(hub: HubEnd) -> Non
     assert task.result(DEADLINE) == 2
     assert (task.done(), task.exception(), task.status, task.executed) == (True, None, "done", "yes")
     assert task.took == 1.25 and task.started
-    assert repr(task) == f"<Task {task.ref} on n2 done 1.2s>"
+    assert (repr(task), task.number) == (f"<Task {WORKER.number} len on n2 done 1.2s>", WORKER.number)
 
 
 def test_its_value_is_the_same_object_each_time(hub: HubEnd) -> None:
@@ -128,7 +128,22 @@ def test_it_is_known_to_run_once_its_node_says_so(hub: HubEnd) -> None:
     while task.status == "sent":
         assert time.monotonic() < until
     assert (task.status, task.executed, task.started) == ("running", "yes", True)
-    assert repr(task) == f"<Task {task.ref} on n2 running 0.0s>"
+    assert repr(task) == f"<Task {WORKER.number} len on n2 running 0.0s>"
+
+
+def test_its_number_is_that_of_its_node_which_is_asked_if_it_has_not_said_it(hub: HubEnd) -> None:
+    task, _ = started(hub)
+    assert repr(task) == "<Task len on n2 sent>"
+
+    def answer() -> None:
+        asked = hub.expect(Kind.REQUEST)
+        hub.send(Kind.REPLY, dest=ME, ref=asked.ref, meta={"ok": {"state": "sent", "why": "", "number": 12}})
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    assert task.number == 12
+    answering.join()
+    assert repr(task) == "<Task 12 len on n2 sent>"
 
 
 def test_its_result_is_acknowledged(hub: HubEnd) -> None:

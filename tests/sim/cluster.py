@@ -498,6 +498,8 @@ class Program:
         self.told: list[tuple[str, bytes, int | str]] = []
         """What came, in order: ("up" or "down", incarnation, reason), or ("message", incarnation, its number)."""
         self.nodes: list[str] = []
+        self.loads: dict[bytes, int] = {}
+        """How busy each node is, as it was told last by itself."""
         self._listed: list[dict[str, Any]] = []
         self.known: set[bytes] = set()
         self.sent: dict[bytes, list[tuple[int, int]]] = {}
@@ -517,6 +519,8 @@ class Program:
         for frame in map(parse, raws):
             if frame.kind in (Kind.WELCOME, Kind.NODES):
                 self._hear_of_nodes(frame.options())
+            elif frame.kind == Kind.LOADS:
+                self.loads |= dict(frame.options())
             elif frame.kind == Kind.SEND:
                 self.told.append(("message", frame.source.incarnation, int(bytes(frame.payload[-DIGITS:]))))
             elif frame.kind == Kind.RESULT and frame.flags & Flag.MORE:

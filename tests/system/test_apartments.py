@@ -325,7 +325,7 @@ def info(of, **wanted):
         time.sleep(0.05)
     return told
 def some(told, keys): return {key: value for key, value in told.items() if key in keys.split()}
-print(some(info(a, state="running"), "label kind name queue links monitored_by"))
+print(some(info(a, state="waiting"), "label kind name queue links monitored_by"))
 print(some(info(b, queue=3), "label kind name queue traps_exits mates"))
 assert a.info()["memory"] > 1e6 and a.info()["os_pid"] != b.info()["os_pid"]
 print([(row["process"] == p, row["name"], row["kind"]) for p, row in zip((a, b), processes(on=n2)[-2:])])
@@ -342,6 +342,37 @@ print(len(spawn_many := [spawn(echo, on=n2) for _ in range(2000)]), len(processe
         "['process', 'name', 'label', 'kind', 'state', 'age', 'queue', 'memory'] ['program']",
         "there is no process <n2.2>: it has ended, or never was; see processes(). Nothing ran.",
         "2000 True",
+    ]
+
+
+def test_they_are_listed_as_they_are_with_all_that_waits_for_them(home: Home) -> None:
+    code = """
+async def picky(boss):
+    await pysh.aio.receive("end")
+async def fills(boss):
+    to = await pysh.aio.receive(Process)
+    for n in range(5): await pysh.aio.send(to, n)
+    background = asyncio.create_task(asyncio.sleep(1000))
+    await pysh.aio.send(boss, "filled")
+    await asyncio.sleep(1000)
+async def works(boss):
+    while True: await asyncio.sleep(0)
+to, by, busy = mates(picky, fills, works)
+send(by, to); receive("filled", timeout=10)
+def stands():
+    rows = {row["process"]: row for row in processes(on=n2)}
+    return [(rows[p]["state"], rows[p]["queue"]) for p in (to, by, busy)]
+print(stands(), to.info()["state"], to.info()["queue"])
+held = [spawn(hogs, me(), on=n2) for _ in range(2 * os.cpu_count())]  # some in each runner
+until = time.monotonic() + 10
+while {row["state"] for row in processes(on=n2) if row["kind"] == "async"} != {"running"}:
+    assert time.monotonic() < until, processes(on=n2)
+began = time.monotonic(); told = stands()
+print(told, time.monotonic() - began < 0.3)
+"""
+    assert own(home.script(ASYNC + MATES + code, timeout=60)) == [
+        "[('waiting', 5), ('waiting', 0), ('running', 0)] waiting 5",
+        "[('running', 0), ('running', 0), ('running', 0)] True",
     ]
 
 

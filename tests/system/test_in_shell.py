@@ -143,6 +143,7 @@ p = spawn(serve, on=n2, where="shell", name="server", monitor=True)
 send(p, (me(), 1)); send(("server", n2), (me(), 2))
 print(sorted([receive(timeout=20), receive(timeout=20)]), p.info()["kind"], p.info()["name"])
 print([row["kind"] for row in processes(on=n2) if row["label"] == "serve"], whereis("server", on=n2) == p)
+print(is_(lambda: p.info()["state"] == "waiting"))
 stop(p, "enough")
 print(receive(Down, timeout=20).reason)
 q = spawn(lambda: print("got", receive()), on=n2, where="shell", monitor=True)
@@ -153,7 +154,7 @@ kill(r)
 print(receive(Down, timeout=20).reason, n2.eval("len(df)"))
 """
     told = home.script(IN_SHELL + code)
-    assert own(told) == ["[4, 5] shell server", "['shell'] True", "enough", "normal", "killed 3"]
+    assert own(told) == ["[4, 5] shell server", "['shell'] True", "True", "enough", "normal", "killed 3"]
     assert "n2 | got it\n" in ok(told)
 
 

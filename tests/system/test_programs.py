@@ -1,5 +1,6 @@
 """Programs that import pysh: plain ones, and ones that live in a loop."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,23 @@ def test_a_program_in_a_loop_awaits_and_is_told_where_it_would_block(home: Home)
     assert values == "[0, 1, 4, 9, 16] 36"
     assert "await pysh.aio.call(...)" in refused
     assert (late, threaded, over) == ("late", "64", "over")
+
+
+def test_ctrl_c_of_a_call_says_which_task_it_cancelled_and_where(home: Home) -> None:
+    source = """
+import pysh, time
+pysh.start()
+def work(): print("begun"); time.sleep(300)
+n2 = pysh.connect("n2@localhost")
+pysh.call(work, on=n2)
+"""
+    with program(home, source) as running:
+        assert running.stdout is not None and running.stderr is not None
+        assert running.stdout.readline() == "n2 | begun\n"
+        running.send_signal(signal.SIGINT)
+        assert re.search(
+            r"\nKeyboardInterrupt\ncancelled: <Task (\d+ )?work on n2 \w+( [\d.]+s)?>\n$", running.stderr.read()
+        )
 
 
 @pytest.mark.parametrize("wait", ["t.result()", "asyncio.run(awaiting(t))"], ids=["blocking", "awaiting"])

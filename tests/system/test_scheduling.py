@@ -71,3 +71,21 @@ pids = {t.result() for t in [task(os.getpid, on=n2) for _ in range(25_000)]}
 print(len(pids) > os.cpu_count(), gone(call(large, on=n2)))
 """
     assert ok(home.script(CONNECT + code)) == "True True\n"
+
+
+def test_a_node_whose_processes_run_is_busy_and_one_whose_processes_wait_is_not(home: Home) -> None:
+    home.node("n3@localhost")
+    code = """
+import pysh, time
+n3 = connect("n3@localhost")
+def soon(true):
+    until = time.monotonic() + 10
+    while not true(): assert time.monotonic() < until, nodes(); time.sleep(0.02)
+def load(n): return next(row[3] for row in nodes().__pysh_table__()[1] if row[0] == n.name)
+def chosen(): return call(lambda: pysh.node().name, on=[n2, n3])
+for _ in range(4): spawn(time.sleep, 1000, on=n2); spawn(lambda: receive(), on=n3)
+soon(lambda: load(n2).startswith("4/") and load(n3) == "0")
+soon(lambda: chosen() == n3.name)
+print({chosen() for _ in range(20)})
+"""
+    assert ok(home.script(CONNECT + code)) == "{'n3@localhost'}\n"

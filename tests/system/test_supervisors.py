@@ -133,6 +133,20 @@ print(len(tasks(on=all_nodes)))
     ]
 
 
+def test_of_a_name_that_is_taken_it_is_said_once_whether_anything_ran(home: Home) -> None:
+    code = """
+spawn(lambda: receive("never"), on=n2, name="b")
+for children in ([Child("b", work, "b")], [Child("a", work, "a"), Child("b", work, "b")]):
+    try: supervise(children, on=n2)
+    except PyshError as error: print(error.executed, error, *error.__notes__, sep=" / ")
+"""
+    assert [re.sub(r"<n2\.\d+>", "<n2.N>", line) for line in own(home.script(CHILDREN + code))] == [
+        f"{executed} / the name 'b' is taken on n2@localhost, by <n2.N>. {ran} / the supervisor ended with all its "
+        "children: 'b' did not start: PyshError: the name 'b' is taken on n2@localhost, by <n2.N>"
+        for executed, ran in (("no", "Nothing ran."), ("yes", "The code ran."))
+    ]
+
+
 def test_a_counter_that_breaks_while_it_is_started_again_is_given_up(home: Home) -> None:
     code = """
 class Once:
