@@ -134,7 +134,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         make, args, state, _, _, _ = reduced
         self.carries_code = True
         if self._portable:
-            state = undone(state[0])
+            state = undone(cls, state[0])
         return known_class, (make, *args), state, None, None, self._settle
 
 

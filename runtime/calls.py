@@ -4,11 +4,11 @@ import builtins
 import sys
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps, dumps_call
+from pysh.runtime.payload import dumps, dumps_call, named_globals
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -81,7 +81,7 @@ class Call:
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self._again = partial(dumps_call, _bare(fn) if apart.where else fn, args, kwargs)
+            self._again = partial(dumps_call, _bare(fn, {}) if apart.where else fn, args, kwargs)
             self.spec = (None, _is_async(fn))
         self.payload: Payload = self._again()
 
@@ -214,16 +214,32 @@ def _check_options(fn: Callable[..., Any], options: frozenset[str], label: str =
         )
 
 
-def _bare(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`fn` with no global names but those of modules, if it goes by value: it is to have those of the shell there."""
+def _bare(fn: Any, done: dict[int, Any]) -> Any:
+    """`fn` with no global names but those of modules, functions and classes, if it goes by value.
+
+    The others are to be those of the shell there. So too the functions that it uses or has captured; `done` has those
+    that were seen already, and cells.
+    """
     if isinstance(fn, partial):
-        return partial(_bare(fn.func), *fn.args, **fn.keywords)
+        return partial(_bare(fn.func, done), *fn.args, **fn.keywords)
     if type(fn) is not FunctionType or _is_importable(fn):
         return fn
-    modules = {name: value for name, value in fn.__globals__.items() if isinstance(value, ModuleType)}
-    names = {**modules, "__builtins__": builtins, "__name__": fn.__module__}
-    bare = FunctionType(fn.__code__, names, fn.__name__, fn.__defaults__, fn.__closure__)
+    if (known := done.get(id(fn))) is not None:
+        return known
+    names: dict[str, Any] = {"__builtins__": builtins, "__name__": fn.__module__}
+    closure = fn.__closure__ and tuple(done.setdefault(id(cell), CellType()) for cell in fn.__closure__)
+    bare = done[id(fn)] = FunctionType(fn.__code__, names, fn.__name__, fn.__defaults__, closure)
     bare.__kwdefaults__, bare.__qualname__, bare.__module__ = fn.__kwdefaults__, fn.__qualname__, fn.__module__
+    bare.__dict__.update({name: value for name, value in vars(fn).items() if name != "__wrapped__"})
+    for name in named_globals(fn.__code__):
+        value = fn.__globals__.get(name)
+        if isinstance(value, ModuleType | FunctionType | type):
+            names[name] = _bare(value, done)
+    for cell, own in zip(closure or (), fn.__closure__ or (), strict=True):
+        try:
+            cell.cell_contents = _bare(own.cell_contents, done)
+        except ValueError:
+            pass  # it is empty
     return bare
 
 

@@ -15,7 +15,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import LargeCapture, NotSendable, VersionSkew
@@ -147,6 +147,13 @@ def loads_error(data: Buffer, node: str) -> Exception:
     from pysh.runtime import raised
 
     return raised.loads(data, node)
+
+
+def named_globals(code: CodeType) -> tuple[str, ...]:
+    """The names of globals that `code` and the functions inside it read or write."""
+    if byvalue is None:
+        _import()
+    return byvalue.named_globals(code)
 
 
 def _is_plain(value: Any) -> bool:

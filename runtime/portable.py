@@ -40,20 +40,19 @@ class Text(NamedTuple):
 
 
 _texts: dict[str, Text] = {}
-_compiled: dict[Text, CodeType] = {}
+_compiled: dict[Text, dict[Place, list[CodeType]]] = {}
+"""The functions in a text, by their places but for their `nth`."""
 
 
 def located(code: CodeType) -> tuple[Text, Place]:
     """Where `code` came from. Raises `VersionSkew`."""
     text = _text(code)
-    alike: dict[Place, int] = {}
     try:
         whole = _compile(text)
     except (SyntaxError, ValueError):  # it has changed, or these are some of its lines alone
         raise _sourceless(code.co_qualname) from None
-    for each in _inside(whole):
-        place = _place(each)
-        nth = alike[place] = alike.get(place, -1) + 1
+    place = _place(code)
+    for nth, each in enumerate(whole.get(place, ())):
         if each == code:
             return text, place._replace(nth=nth)
     raise _sourceless(code.co_qualname)
@@ -61,7 +60,7 @@ def located(code: CodeType) -> tuple[Text, Place]:
 
 def found(text: Text, place: Place) -> CodeType:
     """That function's code, for this Python. Raises `VersionSkew`, and `SyntaxError` where only another can read it."""
-    alike = [code for code in _inside(_compile(text)) if _place(code) == place._replace(nth=0)]
+    alike = _compile(text).get(place._replace(nth=0), ())
     if place.nth >= len(alike):
         raise _sourceless(place.name)
     return alike[place.nth]
@@ -84,13 +83,16 @@ def _text(code: CodeType) -> Text:
     return known
 
 
-def _compile(text: Text) -> CodeType:
-    code = _compiled.get(text)
-    if code is None:
+def _compile(text: Text) -> dict[Place, list[CodeType]]:
+    known = _compiled.get(text)
+    if known is None:
+        known = {}
+        for code in _inside(compile(text.source, text.filename, "exec", text.flags, dont_inherit=True)):
+            known.setdefault(_place(code), []).append(code)
         if len(_compiled) >= KEPT:
             _compiled.clear()
-        code = _compiled[text] = compile(text.source, text.filename, "exec", text.flags, dont_inherit=True)
-    return code
+        _compiled[text] = known
+    return known
 
 
 def _inside(code: CodeType) -> Iterator[CodeType]:

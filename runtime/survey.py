@@ -11,11 +11,17 @@ DIFFERS = "!="
 """How a row begins that is not the same everywhere."""
 
 
+ERROR = "error"
+
+
 def installed() -> dict[str, str]:
     """What this Python is, and the version of each package in it; runs on every node."""
     from importlib.metadata import distributions
 
-    packages = {str(each.metadata["Name"]).lower(): each.version for each in distributions() if each.metadata["Name"]}
+    packages: dict[str, str] = {}
+    for each in distributions():
+        if name := each.metadata["Name"]:
+            packages.setdefault(name.lower(), each.version)  # the first on the path is what an import finds
     told = {"python": platform.python_version(), "executable": sys.executable, "machine": platform.machine()}
     return told | dict(sorted(packages.items()))
 
@@ -34,7 +40,7 @@ def _alike(told: Results) -> Iterator[tuple[list[str], dict[str, Any]]]:
     """The names of nodes with the very same environment, and that."""
     groups: list[tuple[list[str], dict[str, Any]]] = []
     for node, value in told.items():
-        environment = value if isinstance(value, dict) else {"error": f"{type(value).__name__}: {value}"}
+        environment = value if isinstance(value, dict) else {ERROR: f"{type(value).__name__}: {value}"}
         label = node.name.partition("@")[0]
         if sum(other.name.partition("@")[0] == label for other in told) > 1:
             label = node.name
@@ -47,5 +53,8 @@ def _alike(told: Results) -> Iterator[tuple[list[str], dict[str, Any]]]:
 
 
 def _row(name: str, columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    values = {label: environment.get(name, "-") for label, environment in columns.items()}
-    return {"": DIFFERS if len(set(values.values())) > 1 else "", "package": name, **values}
+    answered = {label: environment for label, environment in columns.items() if ERROR not in environment}
+    values = {label: environment.get(name, "-") for label, environment in answered.items()}
+    differs = len(set(values.values())) > 1 or name == ERROR
+    failed = {label: environment.get(name, "") for label, environment in columns.items() if ERROR in environment}
+    return {"": DIFFERS if differs else "", "package": name, **values, **failed}

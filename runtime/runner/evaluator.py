@@ -11,12 +11,13 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from socket import socket
-from threading import get_ident
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 IDLE = 0.3
 """Seconds from the start until what the first cells will want is imported, while nobody waits."""
 HOLDS = 0.5
-"""Seconds that what others run here may have the main thread until an eval is told so, and does not wait."""
+"""Seconds that an async task of others may have the main thread until an eval that waits for it is refused."""
 WANTED = ("pysh.runtime.runner.display", "pysh.runtime.runner.publish", "pysh.runtime.payload")
 PRELUDE = "pysh.shell.prelude"
 UNSHOWN = {
@@ -90,12 +91,13 @@ class Evaluator:
         self._publisher: Publisher | None = None
         self._visitors: Visitors | None = None
         self._of_visitors: deque[Frame] = deque()
+        self._entrance = threading.Lock()  # at the start both threads let them in
         self._context = contextvars.copy_context()
         self._waiting: deque[Frame] = deque()
         self._running: Job | None = None
         self._task: asyncio.Task[Outcome] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._main = get_ident()
+        self._main = threading.get_ident()
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, for ever."""
@@ -152,10 +154,30 @@ class Evaluator:
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
             self._refuse(frame, f"{self._name} has been busy for {running.took:.1f} s with {running}")
-        elif self._visitors is not None and (held := self._visitors.holds(HOLDS)):
-            self._refuse(frame, f"{self._name} has been busy for {held}")
+        elif self._visitors is not None and self._visitors.will_not_let(frame.source):
+            self._refuse(frame, f"{self._name} has been busy for {self._visitors.holds()}")
         else:
             self.deliver(frame)
+            if self._visitors is not None and self._visitors.holds():
+                self._watch(frame)
+
+    def _watch(self, frame: Frame) -> None:
+        """An eval waits for what others run here, which was not to last."""
+        timer = threading.Timer(HOLDS, self._refuse_late, (frame,))
+        timer.daemon = True
+        timer.start()
+
+    def _refuse_late(self, frame: Frame) -> None:
+        if frame not in self._waiting or self._visitors is None:
+            return
+        if not (held := self._visitors.holds(HOLDS)):
+            self._watch(frame)
+            return
+        try:
+            self._waiting.remove(frame)
+        except ValueError:
+            return  # it runs, or has
+        self._refuse(frame, f"{self._name} has been busy for {held}")
 
     def let_in(self, frame: Frame) -> None:
         """A task or process came that is to run here, or one of them is to end."""
@@ -164,12 +186,16 @@ class Evaluator:
             self._let_in()
 
     def _let_in(self) -> None:
+        with self._entrance:
+            self._let_all_in()
+
+    def _let_all_in(self) -> None:
         while self._of_visitors and self._loop is not None:
             if self._visitors is None:
                 from pysh.runtime.runner.visitors import Visitors  # most shells have none
 
                 self._visitors = Visitors(
-                    self._client, self._namespace, self._interrupts, self._loop, self._is_ending, self._visited
+                    self._client, self._namespace, self._interrupts, self._loop, self._comes_first, self._visited
                 )
             self._visitors.heard(self._of_visitors.popleft())
 
@@ -178,9 +204,11 @@ class Evaluator:
         stands = self._visitors.stands(frame.options()) if self._visitors is not None else []
         self._client.post(Kind.CENSUS, LOCAL, ref=frame.ref, meta=pack(stands))
 
-    def _is_ending(self) -> bool:
-        """Whether what a cell came to has still to be told."""
-        return self._task is not None and self._task.done()
+    def _comes_first(self) -> bool:
+        """Whether a cell is about to begin, or what it came to has still to be told."""
+        if self._running is None or self._task is None:
+            return bool(self._waiting)
+        return not self._running.begun or self._task.done()
 
     def _visited(self) -> None:
         """What ran here may have defined something."""
@@ -222,11 +250,14 @@ class Evaluator:
         if self._running is None and self._waiting and self._loop is not None:
             job = self._running = self._job(self._waiting.popleft())
             self._terminal.remember()
-            compiled = partial(self._namespace.compile, job.source, job.filename)
-            running = cells.run(compiled, self._namespace.names)
+            running = cells.run(partial(self._compiled, job), self._namespace.names)
             self._task = self._loop.create_task(running, context=self._context)
             self._interrupts.begin(self._task)
             self._task.add_done_callback(self._end)
+
+    def _compiled(self, job: Job) -> list[CodeType]:
+        job.begun = True
+        return self._namespace.compile(job.source, job.filename)
 
     def _job(self, frame: Frame) -> Job:
         if frame.kind == Kind.CELL:

@@ -45,6 +45,16 @@ class Shield(Protocol):
     def shielded(self) -> bool: ...
 
 
+class Visitors(Protocol):
+    """What others run in this shell."""
+
+    def is_unwanted(self) -> bool: ...
+
+    def pressed(self) -> int: ...
+
+    def holds(self) -> str: ...
+
+
 class Interrupts:
     """The SIGINT handler of the main thread.
 
@@ -54,13 +64,12 @@ class Interrupts:
 
     def __init__(self, entry: CodeType) -> None:
         self._own = (entry, Interrupts.within.__code__)
-        self._visitors: CodeType | None = None
-        self._is_unwanted: Callable[[], bool] = bool
-        self._holds: Callable[[], str] = str
+        self._visits: CodeType | None = None
+        self._visitors: Visitors | None = None
         self._turning_out = False
         self.shield: Shield | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._early = 0  # how often it was pressed while no cell ran
+        self._early = False  # pressed while no cell ran
         self.pressed = 0
         """How often Ctrl-C was pressed since the cell arrived."""
 
@@ -71,14 +80,11 @@ class Interrupts:
 
     def expect(self) -> None:
         """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""
-        self._early = 0
+        self._early = False
 
-    def let_in(self, step: CodeType, is_unwanted: Callable[[], bool], holds: Callable[[], str]) -> None:
-        """Code that others run here has `step` on the stack; `is_unwanted` says whether it was cancelled.
-
-        `holds` says for how long it has been running, and whose it is.
-        """
-        self._visitors, self._is_unwanted, self._holds = step, is_unwanted, holds
+    def let_in(self, step: CodeType, visitors: Visitors) -> None:
+        """Code that others run here has `step` on the stack, and is one of `visitors`."""
+        self._visits, self._visitors = step, visitors
 
     def turn_out(self) -> None:
         """Interrupt what others run in the main thread, if it is unwanted. Called in any thread."""
@@ -107,7 +113,7 @@ class Interrupts:
         """A cell runs from now on, as `task`."""
         self.install()
         self._task, self.pressed = task, 0
-        early, self._early = self._early, 0
+        early, self._early, self._turning_out = self._early, False, False
         if early:
             self.pressed = 1
             task.cancel()
@@ -124,19 +130,20 @@ class Interrupts:
         if self.shield is not None and self.shield.shielded:
             self.shield.interrupt_pending = True
             return
+        visitors = self._visitors if _among((self._visits,), frame) else None
         if self._turning_out:
             self._turning_out = False
-            if self._is_unwanted() and _among((self._visitors,), frame):
+            if visitors is not None and visitors.is_unwanted():
                 raise Cancelled
             return
         if self._task is None:
-            self._early += 1
+            self._early = True
         else:
             self.pressed += 1
-        if _among((self._visitors,), frame):
-            if (self._early if self._task is None else self.pressed) > 1:
+        if visitors is not None:
+            if visitors.pressed() > 1:
                 raise KeyboardInterrupt("Ctrl-C at the terminal of this shell, twice")
-            os.write(2, f"busy for {self._holds()}; Ctrl-C again interrupts that\n".encode())
+            os.write(2, f"busy for {visitors.holds()}; Ctrl-C again interrupts that\n".encode())
         if self._task is None:
             return
         if _among(self._own, frame):

@@ -29,6 +29,7 @@ class Job:
         self.filename = filename
         self.captured = captured
         self.started = perf_counter()
+        self.begun = False
 
     def __str__(self) -> str:
         return f"{self.filename}, asked by {self.by}" if self.by else self.filename

@@ -9,16 +9,15 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
-from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from pysh.runtime.errors import NoFunction, describe
 from pysh.runtime.payload import loads
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
-from pysh.runtime.protocol.terms import Buffer, Pid
+from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.execution import (
     TRACE,
@@ -35,23 +34,13 @@ from pysh.runtime.runner.execution import (
 )
 from pysh.runtime.runner.interrupts import Cancelled, Interrupts
 from pysh.runtime.runner.jobs import leave_child
-from pysh.runtime.runner.mates import Mates, Tenant
+from pysh.runtime.runner.lent import Home
+from pysh.runtime.runner.mates import Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
+from pysh.runtime.runner.visit import Nobody, Steps, Visit, codes_of
 
 LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
-
-
-class Visit:
-    """One task or process on its way through the shell."""
-
-    def __init__(self, tenant: Tenant, frame: Frame, options: Mapping[str, Any]) -> None:
-        self.tenant = tenant
-        self.payload: Buffer = frame.payload
-        self.options = options
-        self.started = 0.0
-        self.began = False  # code of it
-        self.coroutine: Any = None
 
 
 class Visitors:
@@ -75,9 +64,9 @@ class Visitors:
         self._visits: dict[int, Visit] = {}
         self._due = False  # a turn
         self._current: Visit | None = None  # whose code has the main thread
-        self._since = 0.0
-        self._streams = tuple(Printer(fd, client.say) for fd in (1, 2))
-        interrupts.let_in(Visitors._step.__code__, self._is_unwanted, self.holds)
+        self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
+        interrupts.let_in(Visit.step.__code__, self)
+        loop.set_task_factory(self._task)
 
     def heard(self, frame: Frame) -> None:
         """One came, or is to end."""
@@ -88,27 +77,30 @@ class Visitors:
         client, owner = self._client, options.get("owner")
         tenant = Tenant(frame.dest, frame.source, frame.ref, Pid(*owner) if owner else frame.source)
         client.moved_in(tenant)
-        visit = self._visits[frame.dest.number] = Visit(tenant, frame, options)
+        visit = self._visits[frame.dest.number] = Visit(tenant, frame.payload, options, self._streams)
         self._arrived.append(visit)
         if not self._due:
             self._due = True
             self._loop.call_soon_threadsafe(self._turn)
 
     def _turn(self) -> None:
-        """Begin one, unless a cell is about to end; what else the loop has to do comes before the next."""
+        """Begin one, unless a cell comes first; what else the loop has to do comes before the next."""
         self._due = False
         try:
             visit = None if self._waits() else self._arrived.popleft()
         except IndexError:
             return  # it was cancelled
-        if self._arrived or visit is None:
-            self._due = True
-            self._loop.call_soon(self._turn)
-        if visit is not None:
-            self._begin(visit)
+        try:
+            if visit is not None:
+                self._begin(visit)
+        finally:
+            if self._arrived or visit is None:
+                self._due = True
+                self._loop.call_soon(self._turn)
 
     def _begin(self, visit: Visit) -> None:
         self._client.post(Kind.ALIVE, LOCAL, ref=visit.tenant.pid.number)
+        self._interrupts.install()
         visit.started = perf_counter()
         try:
             value = visit.tenant.context.run(self._step, visit, self._called, visit)
@@ -119,22 +111,39 @@ class Visitors:
             self._ends(visit, value, None)
             return
         visit.coroutine = value
-        steps = _Steps(partial(self._step, visit), value)
-        label = visit.options.get("label")
-        task = visit.tenant.task = asyncio.Task(steps, loop=self._loop, name=label, context=visit.tenant.context)
+        steps = Steps(partial(self._step, visit), value)
+        label, context = visit.options.get("label"), visit.tenant.context
+        task = visit.tenant.task = asyncio.Task(steps, loop=self._loop, name=label, context=context)
         task.add_done_callback(partial(self._task_ended, visit))
+        if visit.tenant.cancelled:  # meanwhile
+            task.cancel()
+
+    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+        """A task of the loop; while a visitor that made it is here, its code is that visitor's."""
+        tenant = here.get()
+        visit = self._visits.get(tenant.pid.number) if tenant is not None else None
+        if visit is None or not asyncio.iscoroutine(coroutine):
+            return asyncio.Task(coroutine, loop=loop, **options)
+        tasks = visit.tenant.tasks = visit.tenant.tasks or set()
+        task: asyncio.Task[Any] = asyncio.Task(Steps(partial(self._step, visit), coroutine), loop=loop, **options)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        return task
 
     def _called(self, visit: Visit) -> Any:
         options, names = visit.options, self._namespace.names
+        if visit.tenant.cancelled:
+            raise Cancelled
         name, payload = options.get("fn"), visit.payload
         visit.payload = b""
         if name is None or ":" in name:
             function, args, kwargs = call_of(payload, options)
-            function = _at_home(function, names)
+            self._namespace.provide(codes_of(function))
+            home = Home(names)
+            function, visit.names = home.brought(function), home.names
         else:
             args, kwargs = loads(payload)
             function = self._named(name)
-        self._namespace.provide(_codes(function))
         visit.began = True
         return function(*args, **kwargs)
 
@@ -151,22 +160,13 @@ class Visitors:
         return found
 
     def _step(self, visit: Visit, function: Callable[..., Any], *args: Any) -> Any:
-        """Code of a visitor runs, and prints to its owner; on the stack whenever such code does."""
-        before, self._current = self._current, visit
-        self._since = perf_counter()
-        streams = sys.stdin, sys.stdout, sys.stderr
-        sys.stdin, (sys.stdout, sys.stderr) = _nobody, self._streams
-        try:
-            if visit.tenant.cancelled and not visit.began:
-                raise Cancelled
+        """Code of a visitor runs, and prints to its owner, unless it has ended: what it left is the shell's."""
+        if visit.ended:
             return function(*args)
+        before, self._current = self._current, visit
+        try:
+            return visit.step(function, *args)
         finally:
-            if sys.stdout is self._streams[0]:
-                sys.stdout = streams[1]
-            if sys.stderr is self._streams[1]:
-                sys.stderr = streams[2]
-            if sys.stdin is _nobody:
-                sys.stdin = streams[0]
             self._current = before
 
     # how it ends
@@ -183,15 +183,16 @@ class Visitors:
             return
         try:
             told = visit.tenant.context.run(self._step, visit, self._answer, visit, value, error)
-        except BaseException:  # one more press, or a cancel
-            told = cancelled("yes")
+        except BaseException as worse:  # a cancel, or one more press
+            cut = visit.tenant.cancelled
+            told = cancelled(visit.executed) if cut else untold(error or worse, worse, visit.executed)
         self._goes(visit, told)
         self._left()
 
     def _answer(self, visit: Visit, value: Any, error: BaseException | None) -> Answer:
         """What comes of it; pickling that runs code of the user's."""
         took, unseen = pack(perf_counter() - visit.started), is_process(visit.options)
-        executed = "yes" if visit.began else "no"
+        executed = visit.executed
         foreign = self._client.view.is_foreign(visit.tenant.parent.incarnation)
         try:
             if error is None:
@@ -214,6 +215,7 @@ class Visitors:
 
     def _goes(self, visit: Visit, told: Answer) -> None:
         tenant = visit.tenant
+        visit.ended = True
         for fd in list(tenant.printed or ()):
             tenant.context.run(self._client.say, fd, "", True)
         self._visits.pop(tenant.pid.number, None)
@@ -250,9 +252,15 @@ class Visitors:
         if visit is self._current and (tenant.task is None or last):
             self._interrupts.turn_out()
 
-    def _is_unwanted(self) -> bool:
+    def is_unwanted(self) -> bool:
         """Whether code of one that was cancelled has the main thread."""
         return self._current is not None and self._current.tenant.cancelled
+
+    def pressed(self) -> int:
+        """Ctrl-C came while code of one of them had the main thread: how often by now."""
+        assert self._current is not None
+        self._current.presses += 1
+        return self._current.presses
 
     def stands(self, numbers: Iterable[int]) -> list[tuple[int, str, int]]:
         """Of those among `numbers` that are here: the state of each, and how many messages wait for it."""
@@ -267,100 +275,27 @@ class Visitors:
         visit = self._visits.get(number)
         if visit is None:
             return "it has ended\n"
-        if visit is self._current:
-            return "".join(_lines(sys._current_frames().get(main)))
-        return "".join(reversed(list(_awaits(visit.coroutine)))) or "it is about to end\n"
+        return visit.stack(sys._current_frames().get(main) if visit is self._current else None, _ENDS)
 
     def holds(self, least: float = 0.0) -> str:
         """Which of them has the main thread, for whoever has to wait; `""` for none, and before `least` seconds."""
-        visit, took = self._current, perf_counter() - self._since
-        if visit is None or took < least:
+        visit = self._current
+        if visit is None or (took := perf_counter() - visit.since) < least:
             return ""
         by = self._client.view.name_of(visit.tenant.parent.incarnation)
-        return f"{took:.1f} s with {visit.options.get('label', '?')}, asked by {by}"
+        return f"{took:.1f} s with {visit.label}, asked by {by}"
 
-
-class _Steps(Coroutine[Any, Any, Any]):
-    """A coroutine each of whose steps is made by `step`."""
-
-    def __init__(self, step: Callable[..., Any], coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._step = step
-        self._coroutine = coroutine
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._coroutine.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._step(self._coroutine.throw, *error)
-
-    def close(self) -> None:
-        self._step(self._coroutine.close)
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        raise TypeError("only its task takes these steps")
-
-
-class _Nobody:
-    """What stands for stdin: whoever sits at the shell is not to be asked by others."""
-
-    encoding = "utf-8"
-
-    def read(self, _size: int | None = -1, /) -> NoReturn:
-        """Say what to do instead."""
-        raise EOFError("a task has no terminal, in a shell neither: ask before you start it and pass the answer")
-
-    readline = read  # which input() calls
-
-
-_nobody: Any = _Nobody()
-
-
-def _at_home(function: Any, names: dict[str, Any]) -> Any:
-    """`function` with `names` for its globals, if it came by value, and the modules that it uses among them."""
-    if isinstance(function, partial):
-        return partial(_at_home(function.func, names), *function.args, **function.keywords)
-    if type(function) is not FunctionType:
-        return function
-    module = sys.modules.get(function.__module__ or "")
-    if module is not None and function.__globals__ is vars(module):
-        return function
-    for name, value in function.__globals__.items():
-        if isinstance(value, ModuleType) and not name.startswith("__"):
-            names.setdefault(name, value)
-    code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
-    bound = FunctionType(code, names, function.__name__, defaults, closure)
-    bound.__kwdefaults__, bound.__qualname__ = function.__kwdefaults__, function.__qualname__
-    return bound
-
-
-def _codes(function: Any) -> list[CodeType]:
-    inner = function.func if isinstance(function, partial) else function
-    code = getattr(inner, "__code__", None)
-    return [code] if isinstance(code, CodeType) else []
+    def will_not_let(self, asker: Pid) -> bool:
+        """Whether an eval of `asker` would wait for what may last: a `def`, or the asker itself."""
+        visit = self._current
+        return visit is not None and (not visit.options.get("async") or visit.tenant.pid == asker)
 
 
 def _elsewhere(node: str) -> str:
     return (
-        f'where="shell" looks global names up in the shell of {node}, modules apart: define it there, or pass what the '
-        "function needs as an argument"
+        f'where="shell" looks global names up in the shell of {node}; functions, classes and modules go along: '
+        "define it there, or pass it as an argument"
     )
 
 
-_ENDS = frozenset((Visitors._step.__code__, Visitors._called.__code__))
-
-
-def _lines(frame: FrameType | None) -> Iterator[str]:
-    while frame is not None and frame.f_code not in _ENDS:
-        yield _line(frame)
-        frame = frame.f_back
-
-
-def _awaits(coroutine: Any) -> Iterator[str]:
-    while (frame := getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)) is not None:
-        yield _line(frame)
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
-
-
-def _line(frame: FrameType) -> str:
-    """As faulthandler writes it for those in workers."""
-    return f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n'
+_ENDS = frozenset((Visit.step.__code__, Visitors._called.__code__))

@@ -200,6 +200,29 @@ sys.stdout.buffer.write(dumps(names, portable=True))
         assert str(eval(use, names)) == told
 
 
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("from typing import NamedTuple\nclass Kept(NamedTuple):\n    x: int", "Kept is a named tuple"),
+        ("from collections import namedtuple\nKept = namedtuple('Kept', 'x')", "Kept is a named tuple"),
+        (
+            "from dataclasses import dataclass\n@dataclass(slots=True)\nclass Kept:\n    x: int",
+            "Kept is a dataclass with slots=True",
+        ),
+        (
+            "from dataclasses import dataclass\n@dataclass\nclass Kept:\n    x: int\n    exec('def extra(self): pass')",
+            "extra comes from no cell or file",
+        ),
+    ],
+)
+def test_what_was_generated_does_not_go_and_is_named(cell: str, why: str) -> None:
+    namespace = Namespace()
+    for code in namespace.compile(cell, "<n1@here:2>"):
+        eval(code, namespace.names)
+    with pytest.raises(VersionSkew, match=why):
+        dumps(namespace.names["Kept"], portable=True)
+
+
 def test_what_came_from_there_goes_back() -> None:
     code = (
         "import pickle; from pysh.runtime.payload import dumps; names = pickle.load(sys.stdin.buffer); "

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.pythons import python
 from tests.system.conftest import Home
@@ -23,10 +24,11 @@ connect("n2@localhost", "n3@localhost", "n4@localhost")
 table = doctor(on=["n2@localhost", "n3@localhost", "n4@localhost"])
 print(table.columns)
 found = {row["package"]: list(row.values()) for row in table}
-print(found["python"][2:] != found["python"][:1:-1], found["mine"])
+print(found["python"][0], [version.rpartition(".")[0] for version in found["python"][2:]], found["mine"])
 print(found["pytest"][0], found["pytest"][-1])
 print([row[""] for row in table] == sorted((row[""] for row in table), reverse=True))
 """
+    minors = [f"{sys.version_info[0]}.{sys.version_info[1]}", Path(other).name.removeprefix("python")]
     assert own(home.script(code)) == [
-        "['', 'package', 'n[2-3]', 'n4']", "True ['!=', 'mine', '-', '2.5']", "!= -", "True",
+        "['', 'package', 'n[2-3]', 'n4']", f"!= {minors} ['!=', 'mine', '-', '2.5']", "!= -", "True",
     ]  # fmt: skip

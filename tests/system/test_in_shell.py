@@ -69,14 +69,13 @@ def why(t):
     try: t.result(20)
     except (NameError, TypeError) as error:
         notes = getattr(error, "__notes__", None) or [""]
-        return f"{type(error).__name__}: {error} | {notes[0][:62]} | {t.executed}"
+        return f"{type(error).__name__}: {error} | {notes[0][:61]} | {t.executed}"
 print(why(here(lambda: mine)))
 print(why(here("nothing")))
 print(why(here("df")))
 """
     assert own(home.script(IN_SHELL + code)) == [
-        "NameError: name 'mine' is not defined"
-        ' | where="shell" looks global names up in the shell of n2@localho | yes',
+        "NameError: name 'mine' is not defined | where=\"shell\" looks global names up in the shell of n2@localh | yes",
         "NoFunction: no name 'nothing' in the shell of n2@localhost; see what is there: .run('dir()'). Nothing ran."
         " |  | no",
         "TypeError: 'list' object is not callable |  | yes",
@@ -127,6 +126,117 @@ is_(lambda: t.status == "running")
 print(t.cancel(), ended(t))
 """
     assert own(home.script(IN_SHELL + code)) == ["True 2", "1 5", "[3, 3] 2", "True TaskCancelled yes"]
+
+
+@spaced
+def test_what_an_async_one_does_to_its_streams_and_what_it_gathers_is_its_own(home: Home) -> None:
+    code = """
+import asyncio, contextlib, io
+async def quiet(flag):
+    with contextlib.redirect_stdout(io.StringIO()) as kept:
+        print("kept")
+        while not os.path.exists(flag): await asyncio.sleep(0.01)
+    return kept.getvalue()
+async def says(n):
+    await asyncio.sleep(0.01)
+    print("says", n)
+    return n
+async def gathers(): return await asyncio.gather(says(1), says(2))
+t = here(quiet, os.path.abspath("go"))
+is_(lambda: t.status == "running")
+before = n2.eval("type(__import__('sys').stdout).__name__")
+print(here(gathers).result(20))
+open("go", "w").close()
+print(repr(t.result(20)), n2.eval("type(__import__('sys').stdout).__name__") == before)
+async def spins(): return await asyncio.gather(spin())
+async def spin():
+    while True: time.sleep(0.01)
+t = here(spins)
+is_(lambda: t.status == "running")
+print(t.cancel(grace=0.2), ended(t), n2.eval("len(df)"))
+"""
+    told = home.script(IN_SHELL + code)
+    assert own(told) == ["[1, 2]", "'kept\\n' True", "True TaskCancelled yes 3"]
+    assert "n2 | says 1\nn2 | says 2\n" in ok(told)
+
+
+@spaced
+def test_an_eval_does_not_wait_for_what_may_last_there_nor_for_itself(home: Home) -> None:
+    code = """
+import asyncio
+def asks():
+    try: return node().eval("1")
+    except PyshError as error: return str(error).partition(" with ")[2].partition(",")[0]
+print(here(asks).result(20))
+async def holds(flag):
+    await asyncio.sleep(0)
+    while not os.path.exists(flag): time.sleep(0.01)
+t = here(holds, os.path.abspath("go"))
+is_(lambda: t.status == "running")
+def refused():
+    try: n2.eval("1")
+    except PyshError as error: return "with holds" in str(error)
+print(is_(refused))
+open("go", "w").close()
+print(t.result(20), is_(lambda: not refused()))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["asks", "True", "None True"]
+
+
+@spaced
+def test_one_that_is_cancelled_before_its_function_runs_has_not_run(home: Home) -> None:
+    code = """
+class Slow:
+    def __reduce__(self): return slowly, (os.path.abspath("in"),)
+def slowly(flag):
+    open(flag, "w").close()
+    while True: time.sleep(0.01)
+t = here(lambda slow: 1, Slow())
+is_(lambda: os.path.exists("in"))
+print(t.cancel(), ended(t), n2.eval("len(df)"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["True TaskCancelled no 3"]
+
+
+@spaced
+def test_what_a_decorated_function_wraps_has_the_names_of_the_shell_too(home: Home) -> None:
+    code = """
+import functools
+def twice(fn):
+    @functools.wraps(fn)
+    def inner(*args): return 2 * fn(*args)
+    return inner
+@twice
+def counted(): return len(df)
+def even(n): return True
+def both():
+    def odd(n): return n and even(n - 1)
+    def even(n): return not n or odd(n - 1)
+    return lambda n: (even(n), len(df))
+print(here(counted).result(20), here(both(), 4).result(20))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["6 (True, 3)"]
+
+
+@spaced
+def test_functions_and_classes_that_it_uses_go_along_and_are_defined_nowhere(home: Home) -> None:
+    code = """
+df = [0]
+class Pair:
+    def __init__(self, x): self.x = x
+def fact(n): return 1 if n < 2 else n * fact(n - 1)
+def total():
+    global count, made
+    count, made = count + 1, lambda: fact(3)
+    return [fact(each) for each in df], Pair(2).x, count, "count" in globals(), globals().get("nothing")
+print(here(total).result(20), n2.eval("count, made()"))
+print(n2.eval("[name in globals() for name in ('fact', 'Pair', 'total')]"))
+n2.run("def fact(n): return -n")
+print(here(lambda: fact(3)).result(20))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "([1, 2, 6], 2, 1, True, None) (1, 6)", "[False, False, False]", "-3",
+    ]  # fmt: skip
 
 
 @spaced
@@ -230,26 +340,33 @@ def test_the_second_ctrl_c_at_that_shell_ends_what_keeps_its_cell_waiting(home: 
     two.type("'up'\r")
     two.wait_for_end("'up'", "n2@localhost[2]>")
     code = """
-t = here(spins)
-is_(lambda: t.status == "running")
-print("it spins", flush=True)
-try: t.result(30)
-except RemoteError as error: print(error.type, error)
+def one(): spins()
+n2.run('''def spins():
+    while True: pass''')
+for name in ("first", "second"):
+    t = here(one)
+    is_(lambda: t.status == "running")
+    print(name, flush=True)
+    try: t.result(30)
+    except RemoteError as error: print(error.type, flush=True)
 """
     (home.folder / "spins.pysh").write_text(IN_SHELL + code)
     with subprocess.Popen(
-        [*PYSH, "spins.pysh"], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True
+        [*PYSH, "spins.pysh"], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as program:
         assert program.stdout is not None
-        assert program.stdout.readline() == "it spins\n"
-        two.type("kept = 1\r")
-        two.wait_for_end("n2@localhost[2]> kept = 1")
-        two.type("\x03")
-        assert not select.select([program.stdout], [], [], 0.3)[0]  # the first press is for the cell
-        two.wait(lambda: any("with spins, asked by" in line for line in two.lines), "whom it waits for")
-        two.type("\x03")
-        assert "KeyboardInterrupt" in program.stdout.read()
-    two.wait_for("KeyboardInterrupt")
+        for name in ("first", "second"):  # what was pressed for one is not held against the next
+            assert program.stdout.readline() == f"{name}\n"
+            two.type("kept = 1\r")
+            two.wait(lambda: two.lines[-1].endswith("kept = 1"), "the cell")
+            two.type("\x03")
+            two.wait(lambda: "with one, asked by" in " ".join(two.lines), "whom it waits for")
+            assert not select.select([program.stdout], [], [], 0.3)[0]
+            two.type("\x03")
+            assert program.stdout.readline() == "KeyboardInterrupt\n"
+            two.wait(lambda: two.lines[-1].startswith("n2@localhost["), "the prompt")
+            two.type("\x0c")  # an empty screen
+            two.wait(lambda: len(two.lines) == 1, "an empty screen")
     two.type("len(df)\r")
     two.wait(lambda: "3" in two.lines, "the answer")
 

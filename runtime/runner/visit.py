@@ -1,0 +1,114 @@
+"""One task or process on its way through a shell, and what surrounds its code there."""
+
+import sys
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from functools import partial
+from time import perf_counter
+from types import CodeType, FrameType
+from typing import Any, NoReturn
+
+from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.runner.lent import Names
+from pysh.runtime.runner.mates import Tenant
+
+
+class Visit:
+    """What is known of it. `streams` are its stdin, stdout and stderr, which it may replace for itself."""
+
+    def __init__(
+        self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any], streams: tuple[Any, Any, Any]
+    ) -> None:
+        self.tenant = tenant
+        self.payload = payload
+        self.options = options
+        self.streams = streams
+        self.started = 0.0
+        self.since = 0.0  # when it took the main thread last
+        self.presses = 0
+        self.began = self.ended = False  # code of it
+        self.names: list[Names] = []  # that its functions have
+        self.coroutine: Any = None
+
+    @property
+    def label(self) -> str:
+        """What it is called where tasks are listed."""
+        return str(self.options.get("label", "?"))
+
+    @property
+    def executed(self) -> str:
+        """Whether code of it ran."""
+        return "yes" if self.began else "no"
+
+    def step(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function` with the streams of this visit, which keeps what becomes of them meanwhile."""
+        self.since = perf_counter()
+        before = sys.stdin, sys.stdout, sys.stderr
+        sys.stdin, sys.stdout, sys.stderr = self.streams
+        try:
+            return function(*args)
+        finally:
+            for names in self.names:
+                names.settle()
+            self.streams = sys.stdin, sys.stdout, sys.stderr
+            sys.stdin, sys.stdout, sys.stderr = before
+
+    def stack(self, frame: FrameType | None, ends: frozenset[CodeType]) -> str:
+        """Where its code is, innermost call first: at `frame` up to one of `ends`, or in what it awaits."""
+        lines = list(_calls(frame, ends)) if frame is not None else list(_awaits(self.coroutine))[::-1]
+        return "".join(lines) or "it is about to end\n"
+
+
+class Steps(Coroutine[Any, Any, Any]):
+    """A coroutine each of whose steps is made by `step`."""
+
+    def __init__(self, step: Callable[..., Any], coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._step = step
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._coroutine.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._step(self._coroutine.throw, *error)
+
+    def close(self) -> None:
+        self._step(self._coroutine.close)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise TypeError("only its task takes these steps")
+
+
+class Nobody:
+    """What stands for stdin: whoever sits at the shell is not to be asked by others."""
+
+    encoding = "utf-8"
+
+    def read(self, _size: int | None = -1, /) -> NoReturn:
+        """Say what to do instead."""
+        raise EOFError("a task has no terminal, in a shell neither: ask before you start it and pass the answer")
+
+    readline = read  # which input() calls
+
+
+def codes_of(function: Any) -> list[CodeType]:
+    """The code that looks up the global names of `function`."""
+    inner = function.func if isinstance(function, partial) else function
+    code = getattr(inner, "__code__", None)
+    return [code] if isinstance(code, CodeType) else []
+
+
+def _calls(frame: FrameType | None, ends: frozenset[CodeType]) -> Iterator[str]:
+    while frame is not None and frame.f_code not in ends:
+        yield _line(frame)
+        frame = frame.f_back
+
+
+def _awaits(coroutine: Any) -> Iterator[str]:
+    while (frame := getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)) is not None:
+        yield _line(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+
+
+def _line(frame: FrameType) -> str:
+    """As faulthandler writes it for those in workers."""
+    return f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}\n'
