@@ -185,7 +185,7 @@ class _Dump:
 def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload | None:
     """The call as a recipe and values; None where there is none, or an argument shares its globals.
 
-    What has no recipe since it is found by its name needs none.
+    A function that is found by its name needs none.
     """
     if recipes is None:
         _import()

@@ -69,6 +69,7 @@ class Actor:
 
     Each of its methods, called here, returns a `Reply` at once: `await m.predict(x)`, or
     `m.predict(x).result(timeout=5)`. Names that begin with an underscore are not called from outside.
+    Its repr says that it has ended once this runner was told so, by a refused call, a `Down` or an `Exit`.
     """
 
     __slots__ = ("_label", "process")
@@ -83,7 +84,9 @@ class Actor:
         return _Method(self, name)
 
     def __repr__(self) -> str:
-        return f"<Actor {self._label} {self.process!r}>".replace("  ", " ")
+        client = Client.current
+        fate = client.fate(self.process.pid) if client is not None else ""
+        return f"<{' '.join(filter(None, ('Actor', self._label, repr(self.process), fate)))}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Actor) and other.process == self.process

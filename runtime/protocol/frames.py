@@ -135,11 +135,11 @@ def encode(frame: Frame) -> list[Buffer]:
     """
     kind, source, dest, ref, flags, meta, payload, credit, cls, hops, conn_seq, seq, ack = frame
     size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
-    about = len(meta)
-    if about > MAX_META or size + about > MAX_BODY:
-        raise FrameError(f"a {frame} with a meta of {about} bytes: {_LIMITS}")
+    meta_size = len(meta)
+    if meta_size > MAX_META or size + meta_size > MAX_BODY:
+        raise FrameError(f"a {frame} with a meta of {meta_size} bytes: {_LIMITS}")
     header = HEADER.pack(
-        size + about, kind, flags, cls, hops, conn_seq, seq, ack, credit, about, *source, *dest, ref
+        size + meta_size, kind, flags, cls, hops, conn_seq, seq, ack, credit, meta_size, *source, *dest, ref
     )  # fmt: skip
     head = header + meta if meta else header
     return [head, payload] if size else [head]

@@ -53,7 +53,7 @@ def _of_job(node: "Node", job: Job) -> Meta:
     told = {"number": job.number, "label": job.options.get("label", ""), "kind": _kind(job, shared)}
     mates = apartments.tenants(job.worker or 0) - 1 if shared else 0
     waits = not shared and node.work.pool.is_blocked(job.worker or 0)
-    starts = job.state == QUEUED or (job.in_shell and not job.told)
+    starts = job.state == QUEUED or not job.complete or (job.in_shell and not job.told)
     state = "starting" if starts else "waiting" if waits else "running"
     return _told(node, told, state, node.now - job.accepted_at, link.hello.pid if link is not None else 0, mates)
 

@@ -34,6 +34,10 @@ SELDOM = 300
 """So many looks for garbage among what is younger come before one among all that there is, which is very much here."""
 
 
+_LEFT = Context()
+"""That of all processes that have ended."""
+
+
 class Apartment:
     """Takes processes in as the hub sends them, and says how each of them ended."""
 
@@ -101,7 +105,7 @@ class Apartment:
             self._leaves(tenant, error)
             return
         tenant.task = asyncio.Task(coroutine, loop=self._loop, name=options.get("label"), context=tenant.context)
-        # Called in its own context, one and the same callback knows whose end it is: of each process there is much.
+        # One callback for all, as there may be very many: its context tells whose end it is.
         tenant.task.add_done_callback(self._done, context=tenant.context)
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
@@ -129,6 +133,8 @@ class Apartment:
         self._stubborn.discard(tenant.pid.number)
         self._client.moved_out(tenant)
         self._client.told(Frame(Kind.RESULT, tenant.pid, tenant.parent, tenant.ref, flags, meta, payload))
+        # Its context holds it: without these it is gone now, and not only when somebody looks for garbage.
+        tenant.task, tenant.context = None, _LEFT
 
     def _last_words(self, error: BaseException) -> bytes:
         try:

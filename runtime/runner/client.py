@@ -7,8 +7,9 @@ from socket import socket
 from typing import Any, ClassVar, Protocol
 
 from pysh.runtime.errors import NodeDown, rebuild
-from pysh.runtime.protocol.frames import Frame, Kind, pack, parse
+from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, parse
 from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.relations import NO_CONNECTION
 from pysh.runtime.protocol.terms import HUB, Payload, Pid
 from pysh.runtime.runner.greet import greet
 from pysh.runtime.runner.mailbox import TOLD, TOLD_BYTES, Mailbox
@@ -20,6 +21,8 @@ from pysh.runtime.runner.wire import Wire
 UNSEEN = 100
 LOOK = 128
 """Whoever sends so often without a wait has what came meanwhile read in passing: in a coroutine nobody else reads."""
+ENDED = 1000
+"""Of so many processes that ended last it is remembered."""
 LATE = 64
 """How many mailboxes a worker keeps, some of them of jobs that ended before their last message came."""
 Watcher = Callable[[str, str, str], object]
@@ -66,6 +69,7 @@ class Client(Wire):
         self._refs = count(1)
         self._asked: dict[int, tuple[Pid, Waiter]] = {}
         self._mailboxes: dict[int, Mailbox] = {}
+        self._gone: dict[Pid, None] = {}  # of which that was told here
         self._watchers: dict[int, Watcher] = {}
         self._filled: dict[tuple[Pid, Pid, str], Waiter] = {}
         self._blind = 0  # how often something was sent since what came was looked at
@@ -219,6 +223,8 @@ class Client(Wire):
         self._mailboxes.setdefault(frame.dest.number, Mailbox()).calls.put_record(frame)
 
     def _on_answer(self, frame: Frame) -> None:
+        if frame.flags & Flag.FAILED and frame.options().get("error") == "NoProcess":
+            self._has_ended(frame.source)
         call = self.forget(frame.ref)
         if call is not None:
             call.arrived(frame)
@@ -226,7 +232,20 @@ class Client(Wire):
     def _on_signal(self, frame: Frame) -> None:
         from pysh.runtime.process import record  # most processes never get one
 
+        if frame.options().get("reason") != NO_CONNECTION:
+            self._has_ended(frame.source)
         self._mailbox(frame.dest.number).put_record(record(frame, self.view))
+
+    def _has_ended(self, pid: Pid) -> None:
+        self._gone[pid] = None
+        if len(self._gone) > ENDED:
+            del self._gone[next(iter(self._gone))]
+
+    def fate(self, pid: Pid) -> str:
+        """`ended` or `unreachable`, if that much is known of a process without asking; else empty."""
+        if pid in self._gone:
+            return "ended"
+        return "" if pid.incarnation == self.incarnation or pid.incarnation in self.view else "unreachable"
 
     def _on_full(self, frame: Frame) -> None:
         if not self._runs(frame.dest):

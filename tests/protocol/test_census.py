@@ -59,6 +59,14 @@ def test_who_lists_async_processes_is_answered_once_their_apartment_has_said_how
     assert (building.answers[-1]["state"], building.answers[-1]["queue"]) == ("waiting", 1)
 
 
+def test_one_whose_arguments_are_on_their_way_starts_whatever_its_apartment_knows_of_it(building: Listed) -> None:
+    one = building.spawn(more=True)
+    building.up()
+    building.lists()
+    building.tells()
+    assert building.told() == [(one, "starting", 0)]
+
+
 def test_nobody_is_asked_of_those_that_wait_for_their_apartment(building: Listed) -> None:
     one = building.spawn()
     building.lists()

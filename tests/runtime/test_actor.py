@@ -25,6 +25,20 @@ def hub() -> Iterator[HubEnd]:
         yield hub
 
 
+def test_of_an_actor_it_is_shown_what_is_known_here_of_its_end(hub: HubEnd) -> None:
+    assert repr(ACTOR) == "<Actor Model <n2.30>>"
+    hub.send(Kind.DOWN, ref=1, meta={"reason": "noconnection"})
+    hub.ping()
+    assert repr(ACTOR) == "<Actor Model <n2.30>>"
+    hub.tell_nodes(N1, reason="noconnection")
+    api.wait([])
+    hub.ping()
+    assert repr(ACTOR) == "<Actor Model <n2.30> unreachable>"
+    hub.send(Kind.EXIT, meta={"reason": "normal"})
+    hub.ping()
+    assert repr(ACTOR) == "<Actor Model <n2.30> ended>"
+
+
 def answer(hub: HubEnd, call: Frame, value: object = None, flags: int = 0, meta: Any = 0.5) -> None:
     payload = b"" if flags else dumped(value)
     hub.send(Kind.ANSWER, dest=call.source, ref=call.ref, flags=flags, meta=meta, payload=payload)
@@ -50,6 +64,7 @@ def test_an_answer_may_say_that_its_actor_ended_or_be_lost_with_its_node(hub: Hu
     with pytest.raises(NoProcess) as caught:
         reply.result(DEADLINE)
     assert (caught.value.executed, reply.executed, reply.status) == ("no", "no", "failed")
+    assert repr(ACTOR) == "<Actor Model <n2.30> ended>"
     hub.tell_nodes(N1, reason="noconnection")
     with pytest.raises(NodeDown) as lost:
         other.result(DEADLINE)

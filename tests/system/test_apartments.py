@@ -376,6 +376,26 @@ print(told, time.monotonic() - began < 0.3)
     ]
 
 
+def test_of_those_that_have_ended_nothing_is_kept_until_somebody_looks_for_garbage(home: Home) -> None:
+    code = """
+import gc
+async def brief(): pass
+async def looks(boss):
+    gc.disable()
+    await pysh.aio.send(boss, "begun")
+    await pysh.aio.receive("look")
+    await pysh.aio.send(boss, sum(type(each).__name__ in ("Tenant", "Context") for each in gc.get_objects()))
+    gc.enable()
+lookers = [spawn(looks, me(), on=n2) for _ in range(2 * os.cpu_count())]  # some in each runner
+for _ in lookers: receive("begun", timeout=10)
+for p in [spawn(brief, on=n2, monitor=True) for _ in range(1000)]: down(p)
+for p in lookers: send(p, "look")
+most = max(receive(int, timeout=10) for _ in lookers)
+print(most < 100 or most)
+"""
+    assert own(home.script(ASYNC + code, timeout=60)) == ["True"]
+
+
 def test_those_that_one_spawns_without_waiting_are_all_there_and_outlive_it(home: Home) -> None:
     code = """
 async def parent(boss):

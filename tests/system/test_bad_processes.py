@@ -46,7 +46,7 @@ REFUSED = {
     'register("w") or spawn(idle, name="w")': "PyshError: the name 'w' is taken on ",
     "whereis(3)": "TypeError: a name is text, not 3",
     # limits
-    "receive(timeout='soon')": "TypeError: timeout= takes a number of seconds, or None for as long as it takes",
+    "receive(timeout='soon')": "TypeError: timeout= takes a number of seconds, 0 or more, or None",
     "receive(timeout=float('nan'))": "ValueError: timeout= takes a number of seconds",
     "spawn(idle, memory=1)": "ValueError: memory= takes 1,048,576 bytes or more, not 1; nothing was sent",
     "spawn(idle, memory=2**70)": "ValueError: memory= takes 1,048,576 bytes or more, not 1,180,591,620,",

@@ -165,7 +165,7 @@ def test_a_node_in_the_foreground_ends_when_its_time_is_over(home: Home) -> None
 
 def test_what_a_script_cancels_is_told_as_it_was_before(home: Home) -> None:
     done = home.pysh("-c", "import time; t = task(time.sleep, 60)\nwhile t.status == 'sent': pass")
-    assert re.search(r"cancelled, being unfinished: <Task \d+ on \w+ running [\d.]+s>", done.stderr)
+    assert re.search(r"cancelled, being unfinished: <Task \d+ sleep on \w+ running [\d.]+s>", done.stderr)
 
 
 def test_the_cookie_is_made_once_and_only_we_can_read_it(home: Home) -> None:
