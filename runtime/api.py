@@ -41,9 +41,9 @@ def connect(
 ) -> Any:  # fmt: skip
     """Connect to the nodes at `addrs` (`n2@[user@]host[:port]` by SSH, `n2@localhost`, `n2`, `unix:/path`).
 
-    One address: its `Node`, or `ConnectError` raised; several: `Results`. `via` names the hosts to go
-    through; `hostkey="accept-new"` writes the key of an unknown host down; `transport` is `asyncssh`,
-    `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
+    One address: its `Node`, or `ConnectError` raised; several, or a set (`"w@web[1-12]"`): `Results`. `via`
+    names the hosts to go through; `hostkey="accept-new"` writes the key of an unknown host down; `transport`
+    is `asyncssh`, `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
     """
     return _run("connect", verbs.connect(addrs, via, hostkey, transport, trace))
 
@@ -68,7 +68,7 @@ def start_nodes(
     hosts: str | Iterable[str], name: str | None = None, python: str | None = None, cwd: str | None = None,
     env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
 ) -> Results:  # fmt: skip
-    """Start a node on each of `hosts` (`"web[1-12]"`, `"db1,db2"` or a list), as `start_node`, side by side.
+    """Start a node on each of `hosts` (`"web[1-12]"`, `"@gpu & !web3"` or a list), as `start_node`, side by side.
 
     They share one name: `w@web1`, `w@web2`. The `Results` have a node, or why there is none.
     """

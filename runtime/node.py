@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import ConnectError
+from pysh.runtime.protocol.hostsets import called, is_set, match
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -145,6 +146,8 @@ class AllNodes:
 
 all_nodes = AllNodes()
 On = str | Node | AllNodes | Iterable[str | Node] | None
+"""A node, its name, a set such as `"web[1-4]"` or `"@gpu & !web3"`, several of those, or all; None: this one."""
+MOST_NAMED = 8
 
 
 def find(client: Client, text: str) -> NodeInfo:
@@ -157,30 +160,75 @@ def find(client: Client, text: str) -> NodeInfo:
         if text == info.name:
             return info
     # Also where it was dialled as `n1`: what that means must not depend on which of two is there.
-    called = [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
-    if len(called) == 1:
-        return called[0]
-    names = ", ".join(info.name for info in called or known)
-    if called:
+    found = [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(info.name for info in found)
         raise ConnectError("find", text, text=f"several nodes are called {text}: {names}")
-    known_here = f"{text} is not connected; known here: {names}"
-    raise ConnectError("find", text, text=known_here, hint=f'connect("{text}")')
+    raise _not_connected(client, text)
+
+
+def _not_connected(client: Client, text: str, said: str = "") -> ConnectError:
+    names = ", ".join(info.name for info in client.view.nodes)
+    hint = f'connect("{text}")' if not said else ""
+    return ConnectError("find", text, text=f"{said or f'{text} is not connected'}; known here: {names}", hint=hint)
+
+
+class Selected(NamedTuple):
+    """The nodes that an `on=` says, each once, and why those are missing that its sets name besides."""
+
+    infos: list[NodeInfo]
+    absent: dict[str, ConnectError]
 
 
 def resolve(client: Client, on: On) -> list[NodeInfo]:
-    """The nodes that `on` says, each once. Raises `ConnectError` where one is not connected."""
+    """The nodes that `on` says, each once. Raises as `select`."""
+    return select(client, on).infos
+
+
+def select(client: Client, on: On) -> Selected:
+    """The nodes that `on` says.
+
+    A name is that of one node, or of the host of any; a set means those of its nodes that are connected. Raises
+    `ConnectError` where a name or a whole set means none, `BadName` for what is no set, and `ConfigError`.
+    """
     if on is None:
-        return [here(client)]
-    if isinstance(on, str | Node):
-        return [find(client, str(on))]
+        return Selected([here(client)], {})
+    if isinstance(on, Node):
+        return Selected([find(client, on.name)], {})
+    if isinstance(on, str):
+        return _select(client, on)
     if isinstance(on, AllNodes):
-        return client.view.nodes or [here(client)]
+        return Selected(client.view.nodes or [here(client)], {})
     if isinstance(on, bytes) or not isinstance(on, Iterable):
         raise TypeError(f"on= takes a node, its name, several of those or all_nodes, not {on!r}; nothing was sent")
-    found = {info.incarnation: info for one in on for info in resolve(client, one)}
+    several = [select(client, one) for one in on]
+    found = {info.incarnation: info for each in several for info in each.infos}
     if not found:
         raise ValueError("on= names no node")
-    return list(found.values())
+    return Selected(list(found.values()), {name: why for each in several for name, why in each.absent.items()})
+
+
+def _select(client: Client, text: str) -> Selected:
+    known = client.view.nodes
+    if not is_set(text):
+        try:
+            return Selected([find(client, text)], {})
+        except ConnectError:
+            on_host = [info for info in known if text in called(info.name, info.aliases)]
+            if not on_host or any(text == info.name.partition("@")[0] for info in on_host):
+                raise
+            return Selected(on_host, {})
+    from pysh.runtime.groups import group
+
+    names = {info.incarnation: called(info.name, info.aliases) for info in known}
+    found, absent = match([text], names, group)
+    if not found:
+        named = f" ({', '.join(absent[:MOST_NAMED])}{', ...' if len(absent) > MOST_NAMED else ''})" if absent else ""
+        raise _not_connected(client, text, f"{text} means no node that is connected{named}")
+    by_incarnation = {info.incarnation: info for info in known}
+    return Selected([by_incarnation[one] for one in found], {name: _not_connected(client, name) for name in absent})
 
 
 def here(client: Client) -> NodeInfo:

@@ -1,7 +1,7 @@
 """What verbs return that act on many nodes: values by node, and tables."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pysh.runtime.node import Node, milliseconds
@@ -27,6 +27,11 @@ class Results(dict[Node, Any]):
         for value in self.values():
             if isinstance(value, BaseException):
                 raise value
+        return self
+
+    def and_absent(self, absent: Mapping[str, Exception]) -> "Results":
+        """These, and last those that a set names and that are not connected: nothing was sent there."""
+        self.update({Node(name): why for name, why in absent.items()})
         return self
 
     def __repr__(self) -> str:

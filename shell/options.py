@@ -35,7 +35,8 @@ pysh doctor [HOST]               what stands in the way, here or there
 pysh cookie new|show|copy HOST   the secret that nodes share
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
-ssh. See also: pysh COMMAND --help
+ssh; HOST may be several: web[1-12], 'web[1-9] & !web3', or a group as @gpu. See
+also: pysh COMMAND --help
 """
 
 
@@ -127,7 +128,9 @@ def _tasks(made: Parser) -> None:
 
 
 def _host(made: Parser) -> None:
-    made.add_argument("host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]")
+    made.add_argument(
+        "host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]; or a set"
+    )
 
 
 def _cookie(made: Parser) -> None:
