@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn, apart, check_timeout
+from pysh.runtime.command import OWN_WORKER, Command, calling
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
@@ -126,7 +127,10 @@ async def task_all(
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
     check_timeout(timeout)
-    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    return await _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+
+
+async def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
     try:
         await wait(tasks, timeout)
     except asyncio.CancelledError:
@@ -134,6 +138,14 @@ async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | N
             each.give_up()
         raise
     return verbs.gathered(tasks, timeout)
+
+
+async def sh(
+    cmd: Command, on: On = None, *, limit: float | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
+) -> Results:  # fmt: skip
+    """Run a command on each node at the same time; cancelling this ends it there."""
+    return await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit, apart=OWN_WORKER))
 
 
 async def spawn(

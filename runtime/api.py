@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, refuse_not_yet
+from pysh.runtime.command import OWN_WORKER, Command, calling
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
@@ -165,7 +166,11 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
     """
     refuse_to_block("call_all")
     check_timeout(timeout)
-    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    return _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+
+
+def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
+    """What becomes of each task within `timeout` seconds; Ctrl-C cancels them."""
     try:
         wait(tasks, timeout)
         return verbs.gathered(tasks, timeout)
@@ -173,6 +178,23 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
         for each in verbs.listed(tasks):
             each.give_up()
         raise
+
+
+def sh(
+    cmd: Command, on: On = None, *, limit: float | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
+) -> Results:  # fmt: skip
+    """Run a command on each node at the same time: text goes to /bin/sh, a list is a program and its arguments.
+
+    What it prints is shown as it comes, tagged with its node; with `stream=False` it is not, and the `Results`
+    show it, equal output on one line. Node to `Completed` (`status stdout stderr took`), or to why there is none;
+    with `check` a status other than 0 is a `CalledProcessError`. It has no input, the folder `cwd` (default: that
+    of the node), and `env` in its environment besides. After `limit` seconds, at Ctrl-C and when its owner stops it
+    is given a Ctrl-C, and killed a second later with all that it started; what it leaves in the background is
+    killed at its end: `spawn` what is to stay.
+    """
+    refuse_to_block("sh")
+    return _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit, apart=OWN_WORKER))
 
 
 def spawn(

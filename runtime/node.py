@@ -10,6 +10,7 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
 
 if TYPE_CHECKING:
+    from pysh.runtime.command import Command, Completed
     from pysh.runtime.process import Process
     from pysh.runtime.results import Rows
     from pysh.runtime.task import Task
@@ -90,6 +91,13 @@ class Node:
         from pysh.runtime import api
 
         return api.spawn(fn, *args, on=self, **kwargs)
+
+    def sh(self, cmd: "Command", **options: Any) -> "Completed":
+        """`sh` on this node: how the command ended, or what kept it from running raised."""
+        from pysh.runtime import api
+
+        completed: Completed = api.sh(cmd, self, **options).raise_first()[self]
+        return completed
 
     def ping(self) -> float:
         """The seconds of a round trip to it."""

@@ -289,9 +289,15 @@ def task_all(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> Results:  # fmt: skip
     """A task on each node, pickled once."""
+    return task_all_of(Call(fn, args, kwargs, options), on, limit, detach, apart)
+
+
+def task_all_of(
+    call: Call, on: On, limit: float | None = None, detach: bool = False, apart: Apart = SHARED
+) -> Results:  # fmt: skip
+    """The same of what is pickled already."""
     client = current()
     infos, absent = select(client, on)
-    call = Call(fn, args, kwargs, options)
     meta = call.meta(owner_of(client), "", limit, detach, apart=apart)
     results = Results()
     for info in infos:

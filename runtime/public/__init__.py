@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         receive,
         register,
         send,
+        sh,
         spawn,
         spawn_all,
         start_node,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         wait,
         whereis,
     )
+    from pysh.runtime.command import Completed
     from pysh.runtime.errors import (
         BlockingCall,
         CodeSkew,
@@ -71,16 +73,18 @@ if TYPE_CHECKING:
     from pysh.runtime.task import Task
 
 __all__ = [
-    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Executor", "Exit", "LargeCapture",
-    "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
-    "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio",
-    "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
-    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",
-    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
-    "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Down", "Executor", "Exit",
+    "LargeCapture", "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable",
+    "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew",
+    "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor",
+    "disconnect", "flush", "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid",
+    "ping", "processes", "receive", "register", "send", "sh", "spawn", "spawn_all", "start", "start_node",
+    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "wait",
+    "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
+    "Completed": "command",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
