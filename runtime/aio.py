@@ -4,6 +4,7 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
-from pysh.runtime.runner.waiting import drive
+from pysh.runtime.runner.waiting import Steps, drive
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
@@ -146,6 +147,24 @@ async def sh(
 ) -> Results:  # fmt: skip
     """Run a command on each node at the same time; cancelling this ends it there."""
     return await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit, apart=OWN_WORKER))
+
+
+async def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy a file or folder of this node to each of the nodes; cancelling this ends it."""
+    return await _copied(api.copying().put(path, on, to))
+
+
+async def get(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy a file or folder of each of the nodes to this one; cancelling this ends it."""
+    return await _copied(api.copying().get(path, on, to))
+
+
+async def _copied(steps: Steps[Results]) -> Results:
+    try:
+        return await drive(steps)
+    except BaseException:
+        steps.close()
+        raise
 
 
 async def spawn(

@@ -3,6 +3,7 @@
 Each is its twin in `aio`, run to its end in this thread.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -195,6 +196,42 @@ def sh(
     """
     refuse_to_block("sh")
     return _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit, apart=OWN_WORKER))
+
+
+def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy the file or folder `path` of this node to each of the nodes `on`: node to `Copied`, or to why there is none.
+
+    `to` is its path there, from the folder of that node: a file goes into a folder that is there, and both into one
+    that ends with `/`; without it both keep their name. A folder is merged into one that is there. Modes are
+    kept, and symbolic links that stay inside the folder; one that leads out of it is refused, and so is what
+    is neither file nor folder. All is checked by SHA-256 and gets its name when it is whole; what was cut goes
+    on, the next time, from what has arrived, and what is there already is not sent. Ctrl-C ends it.
+    """
+    return _copied("put", copying().put(path, on, to))
+
+
+def get(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy the file or folder `path` of each of the nodes `on` to this one, as `put` does.
+
+    `path` is taken from the folder of the node, `to` from that of this process. Of several nodes each copy lies
+    in a folder that is called as its node: `to/web1/NAME`.
+    """
+    return _copied("get", copying().get(path, on, to))
+
+
+def copying() -> Any:
+    """The module of `put` and `get`, which nobody else pays for."""
+    from pysh.runtime import copying
+
+    return copying
+
+
+def _copied(verb: str, steps: Steps[Results]) -> Results:
+    try:
+        return _run(verb, steps)
+    except BaseException:
+        steps.close()
+        raise
 
 
 def spawn(

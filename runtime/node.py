@@ -1,5 +1,6 @@
 """Nodes as users see them, and what `on=` may say."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from pysh.runtime.runner.view import NodeInfo
 
 if TYPE_CHECKING:
     from pysh.runtime.command import Command, Completed
+    from pysh.runtime.copying import Copied
     from pysh.runtime.process import Process
     from pysh.runtime.results import Rows
     from pysh.runtime.task import Task
@@ -98,6 +100,20 @@ class Node:
 
         completed: Completed = api.sh(cmd, self, **options).raise_first()[self]
         return completed
+
+    def put(self, path: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> "Copied":
+        """`put` to this node: what the copy came to, or what kept it from being made raised."""
+        from pysh.runtime import api
+
+        copied: Copied = api.put(path, self, to).raise_first()[self]
+        return copied
+
+    def get(self, path: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> "Copied":
+        """`get` from this node, in the same way."""
+        from pysh.runtime import api
+
+        copied: Copied = api.get(path, self, to).raise_first()[self]
+        return copied
 
     def ping(self) -> float:
         """The seconds of a round trip to it."""

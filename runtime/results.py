@@ -37,14 +37,14 @@ class Results(dict[Node, Any]):
     def __repr__(self) -> str:
         if not self:
             return "no results"
-        labels = _labels([node.name for node in self])
+        names = labels([node.name for node in self])
         same: dict[str, list[str]] = {}
-        for label, value in zip(labels, self.values(), strict=True):
+        for label, value in zip(names, self.values(), strict=True):
             same.setdefault(_shown(value), []).append(label)
-        return "\n".join(_line(", ".join(fold(names)), text) for text, names in same.items())
+        return "\n".join(_line(", ".join(fold(alike)), text) for text, alike in same.items())
 
 
-def _labels(names: list[str]) -> list[str]:
+def labels(names: list[str]) -> list[str]:
     """What stands before the @, if that tells them apart."""
     short = [name.partition("@")[0] for name in names]
     return short if len(set(short)) == len(names) else names

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         demonitor,
         disconnect,
         flush,
+        get,
         kill,
         leave,
         link,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         pid,
         ping,
         processes,
+        put,
         receive,
         register,
         send,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         whereis,
     )
     from pysh.runtime.command import Completed
+    from pysh.runtime.copying import Copied
     from pysh.runtime.errors import (
         BlockingCall,
         CodeSkew,
@@ -73,18 +76,18 @@ if TYPE_CHECKING:
     from pysh.runtime.task import Task
 
 __all__ = [
-    "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Down", "Executor", "Exit",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable",
     "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew",
     "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor",
-    "disconnect", "flush", "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid",
-    "ping", "processes", "receive", "register", "send", "sh", "spawn", "spawn_all", "start", "start_node",
+    "disconnect", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid",
+    "ping", "processes", "put", "receive", "register", "send", "sh", "spawn", "spawn_all", "start", "start_node",
     "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "wait",
     "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Completed": "command",
+    "Completed": "command", "Copied": "copying",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
