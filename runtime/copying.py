@@ -6,7 +6,7 @@ the other receives; what they say to each other:
     sender                                       receiver
     ("offer", name, entries)                 ->  checks them, and makes a place for the copy
                                              <-  ("have", {number: (size, digest)}): what is there already
-    ("part", Part) for every file in order   ->  writes it
+    a `Part`, packed, for every file in order ->  writes it
                                              <-  ("got", credit) as it is written
                                              <-  ("done", Copied) when the copy is in its place
     ("failed", error) from either: it gave up, and so does the other
@@ -85,10 +85,16 @@ class Peer:
         """Send it something. Raises `NodeDown`."""
         self._process.send(said)
 
+    def part(self, part: Part) -> None:
+        """Send it some of a file."""
+        self._process.send(part.packed())
+
     def hear(self) -> tuple[Any, ...]:
         """What it says next. Raises what made it give up, `NodeDown`, and `PyshError` if it ended."""
         while True:
             said = block(receive(None))
+            if type(said) is bytes:
+                return "part", Part.unpacked(said)
             if isinstance(said, Down):
                 if said.ref == self._ref:
                     self._over = True
@@ -166,7 +172,7 @@ def send_tree(peer: Peer, path: str, shown: bool) -> Copied:
     meter = Meter(name, total(entries), shown)
     ahead = 0
     for part in _parts(path, entries, have):
-        peer.say("part", part)
+        peer.part(part)
         ahead += len(part.data) + A_PART
         meter.at(len(part.data) if part.data else have.get(part.number, (0,))[0])
         while ahead > AHEAD:
@@ -243,8 +249,7 @@ def _received(peer: Peer, entries: list[Entry], staging: Any, meter: "Meter") ->
     sent = taken = 0
     digest = b""
     while not progress.done:
-        kind, said = peer.hear()
-        part = Part(*said)
+        kind, part = peer.hear()
         if kind != "part":
             raise BadManifest(f"a sender said {kind!r}")
         kept = staging.kept.get(part.number)

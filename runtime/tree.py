@@ -14,8 +14,9 @@ from pysh.runtime.protocol.manifest import FILE, FOLDER, LINK, MODES, BadManifes
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-PIECE = 1 << 20
-"""Bytes that are read and sent at once."""
+PIECE = 124 * 1024
+"""Bytes that are read and sent at once: what is small enough to be one frame, and is not copied to and fro by the
+allocator, yet waits in a hub for what is smaller."""
 PART = ".pysh-part"
 """How the name ends of what was not copied to its end."""
 NO_FOLLOW = os.O_NOFOLLOW | os.O_CLOEXEC

@@ -5,10 +5,11 @@ in. A symbolic link leads to what is in the same folder: it may begin with `..` 
 else of its target is one, so that no way through other links leads out.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pysh.runtime.protocol.terms import printable
+from pysh.runtime.protocol.terms import Buffer, printable
 
 FILE, FOLDER, LINK = "file", "folder", "link"
 KINDS = frozenset((FILE, FOLDER, LINK))
@@ -93,13 +94,29 @@ def sized(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+_PART = struct.Struct(">IQ?32s")
+
+
 class Part(NamedTuple):
     """Some bytes of the file that is entry `number`, which begin at `offset`; the last has its SHA-256."""
 
     number: int
     offset: int
-    data: bytes
+    data: Buffer
     digest: bytes | None = None
+
+    def packed(self) -> bytes:
+        """The part as it travels: a head of fixed size, and the bytes. Most of a copy is this, so it is no pickle."""
+        digest = self.digest
+        return b"".join((_PART.pack(self.number, self.offset, digest is not None, digest or b""), self.data))
+
+    @staticmethod
+    def unpacked(said: bytes) -> "Part":
+        """What `packed` made. Raises `BadManifest`."""
+        if len(said) < _PART.size:
+            raise BadManifest(f"a part of {len(said)} bytes has no head")
+        number, offset, ends, digest = _PART.unpack_from(said)
+        return Part(number, offset, memoryview(said)[_PART.size :], digest if ends else None)
 
 
 class Progress:

@@ -77,6 +77,17 @@ FILES = [TOP, Entry("a", FILE, 0o600, 4), Entry("sub", FOLDER), Entry("sub/empty
 DIGEST = b"d" * 32
 
 
+@pytest.mark.parametrize("part", [Part(3, 1 << 40, b"data"), Part(0, 0, b"", DIGEST), Part(1, 5, b"x", DIGEST)])
+def test_a_part_travels_as_a_head_and_its_bytes(part: Part) -> None:
+    assert Part.unpacked(part.packed()) == part
+
+
+@pytest.mark.parametrize("said", [b"", b"too short"])
+def test_bytes_without_a_head_are_no_part(said: bytes) -> None:
+    with pytest.raises(BadManifest):
+        Part.unpacked(said)
+
+
 def test_parts_are_taken_in_their_order() -> None:
     progress = Progress(FILES)
     assert (progress.bytes, progress.total, total(FILES)) == (0, 6, 6)

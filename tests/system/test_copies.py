@@ -272,7 +272,7 @@ def offered(entries, *parts):
         peer.say("offer", "name", entries)
         peer.hear()
         for part in parts:
-            peer.say("part", part)
+            peer.part(copying.Part(*part))
         return peer.hear()
     try:
         print(copying.converse(evil, (), n2, copying.receive_tree, ("", False, False)))
