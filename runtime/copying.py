@@ -170,11 +170,15 @@ def send_tree(peer: Peer, path: str, shown: bool) -> Copied:
     peer.say("offer", name, [tuple(entry) for entry in entries])
     _, have = peer.hear()
     meter = Meter(name, total(entries), shown)
-    ahead = 0
+    ahead = at = 0
+    number = -1
     for part in _parts(path, entries, have):
         peer.part(part)
         ahead += len(part.data) + A_PART
-        meter.at(len(part.data) if part.data else have.get(part.number, (0,))[0])
+        at = at if part.number == number else 0
+        number, done = part.number, part.offset + len(part.data)
+        meter.at(done - at)
+        at = done
         while ahead > AHEAD:
             ahead -= _granted(peer.hear())
     while (said := peer.hear())[0] != "done":
@@ -302,7 +306,7 @@ class Meter:
 
 def put(path: Any, on: On, to: Any) -> Steps[Results]:
     """Copy a file or folder of this node to each of the nodes."""
-    source, target, shown = _here(path), os.fspath(to or ""), _somebody_looks()
+    source, target, shown = _here(path), _text(to or ""), _somebody_looks()
     os.stat(source)  # noqa: PTH116 - it is missing here, and nothing is sent for that
     client = current()
     infos, absent = select(client, on)
@@ -318,7 +322,7 @@ def put(path: Any, on: On, to: Any) -> Steps[Results]:
 
 def get(path: Any, on: On, to: Any) -> Steps[Results]:
     """Copy a file or folder of each of the nodes to this one; of several each into a folder of its node's name."""
-    source, shown = os.fspath(path), _somebody_looks()
+    source, shown = _text(path), _somebody_looks()
     client = current()
     infos, absent = select(client, on)
     target = _here(to) + ("/" if str(to).endswith("/") else "") if to else _here(".") + "/"
@@ -332,11 +336,15 @@ def get(path: Any, on: On, to: Any) -> Steps[Results]:
     return (yield from _all(calls)).and_absent(absent)
 
 
-def _here(path: Any) -> str:
+def _text(path: Any) -> str:
     text = os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is text, not {path!r}; nothing was copied")
-    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+    return text
+
+
+def _here(path: Any) -> str:
+    return os.path.abspath(os.path.expanduser(_text(path)))  # noqa: PTH100, PTH111
 
 
 def _somebody_looks() -> bool:

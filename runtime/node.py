@@ -179,23 +179,31 @@ def find(client: Client, text: str) -> NodeInfo:
 
     Raises `ConnectError` for one that is not connected.
     """
-    known = client.view.nodes
+    found = _called(client.view.nodes, text)
+    if not found:
+        raise _not_connected(client, text)
+    return _only(text, found)
+
+
+def _called(known: list[NodeInfo], text: str) -> list[NodeInfo]:
+    """The one node with that full name, else all that are called so."""
     for info in known:
         if text == info.name:
-            return info
+            return [info]
     # Also where it was dialled as `n1`: what that means must not depend on which of two is there.
-    found = [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    return [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
+
+
+def _only(text: str, found: list[NodeInfo]) -> NodeInfo:
+    if len(found) > 1:
         names = ", ".join(info.name for info in found)
         raise ConnectError("find", text, text=f"several nodes are called {text}: {names}")
-    raise _not_connected(client, text)
+    return found[0]
 
 
-def _not_connected(client: Client, text: str, said: str = "") -> ConnectError:
+def _not_connected(client: Client, text: str, said: str = "", *, host: bool = False) -> ConnectError:
     names = ", ".join(info.name for info in client.view.nodes)
-    hint = f'connect("{text}")' if not said else ""
+    hint = "" if said else f'connect("{text if "@" in text or not host else f"NAME@{text}"}")'
     return ConnectError("find", text, text=f"{said or f'{text} is not connected'}; known here: {names}", hint=hint)
 
 
@@ -236,23 +244,23 @@ def select(client: Client, on: On) -> Selected:
 
 def _select(client: Client, text: str) -> Selected:
     known = client.view.nodes
+    if found := _called(known, text):
+        return Selected([_only(text, found)], {})
     if not is_set(text):
-        try:
-            return Selected([find(client, text)], {})
-        except ConnectError:
-            on_host = [info for info in known if text in called(info.name, info.aliases)]
-            if not on_host or any(text == info.name.partition("@")[0] for info in on_host):
-                raise
-            return Selected(on_host, {})
+        on_host = [info for info in known if text in called(info.name, info.aliases)]
+        if not on_host:
+            raise _not_connected(client, text)
+        return Selected(on_host, {})
     from pysh.runtime.groups import group
 
     names = {info.incarnation: called(info.name, info.aliases) for info in known}
-    found, absent = match([text], names, group)
-    if not found:
+    chosen, absent = match([text], names, group)
+    if not chosen:
         named = f" ({', '.join(absent[:MOST_NAMED])}{', ...' if len(absent) > MOST_NAMED else ''})" if absent else ""
         raise _not_connected(client, text, f"{text} means no node that is connected{named}")
     by_incarnation = {info.incarnation: info for info in known}
-    return Selected([by_incarnation[one] for one in found], {name: _not_connected(client, name) for name in absent})
+    why = {name: _not_connected(client, name, host=True) for name in absent}
+    return Selected([by_incarnation[one] for one in chosen], why)
 
 
 def here(client: Client) -> NodeInfo:

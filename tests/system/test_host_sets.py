@@ -45,7 +45,7 @@ def test_a_set_names_hosts_to_start_on_and_nodes_to_run_on(net: Network) -> None
         "['w@web1']",
         "['w@web2']",
         "w@web[1-2]: 42",
-        f"web3: ConnectError: [find] web3 is not connected; {known}" + ' Try: connect("web3")',
+        f"web3: ConnectError: [find] web3 is not connected; {known}" + ' Try: connect("NAME@web3")',
         "w@web2",
         f"ConnectError [find] web[7-8] means no node that is connected (web7, web8); {known}",
         f"BadGroup {config}:3: @bad: '2-1' is no range of at most 1000 numbers, the smaller one first",
