@@ -72,11 +72,11 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("code", ENDINGS.values(), ids=ENDINGS)
-@pytest.mark.parametrize("cmd", ["sleep 100 & sleep 100", "trap '' INT TERM; setsid sleep 100 & sleep 100; sleep 100"])
-def test_nothing_of_it_is_left_when(two: Home, code: str, cmd: str) -> None:
-    done = two.script(TWO + f"CMD = {cmd!r}\n" + code)
+def test_nothing_of_it_is_left_when(home: Home, n2: str, code: str) -> None:
+    cmd = "trap '' INT TERM; sleep 100 & setsid sleep 100 & sleep 100; sleep 100"
+    done = home.script(f"n2 = connect({n2!r})\nCMD = {cmd!r}\n" + code)
     assert ok(done).splitlines()[-1] == "limit"
-    until(lambda: not sleepers(two), "the end of what it started")
+    until(lambda: not sleepers(home), "the end of what it started")
 
 
 def test_ctrl_c_at_the_prompt_ends_it_everywhere(two: Home, screens: Screens) -> None:
@@ -92,9 +92,9 @@ def test_ctrl_c_at_the_prompt_ends_it_everywhere(two: Home, screens: Screens) ->
     shell.wait(lambda: "n2 | again" in shell.lines and "exit 0" in shell.lines, "another one")
 
 
-def test_it_does_not_wait_behind_tasks_nor_do_tasks_behind_it(two: Home) -> None:
-    done = two.script(
-        TWO + "import asyncio\n"
+def test_it_does_not_wait_behind_tasks_nor_do_tasks_behind_it(home: Home, n2: str) -> None:
+    done = home.script(
+        f"n2 = connect({n2!r})\nimport asyncio\n"
         "busy = [task('time:sleep', 30, on=n2) for _ in range(20)]\n"
         "print(n2.sh('echo quick', stream=False))\n"
         "for t in busy: t.cancel(0)\n"
@@ -107,11 +107,13 @@ def test_it_does_not_wait_behind_tasks_nor_do_tasks_behind_it(two: Home) -> None
         "[t.exception() for t in busy]\n"
     )
     assert done.stdout.splitlines() == ["quick", "{'cancelled'}", "quick too"], done.stderr
-    until(lambda: not sleepers(two), "the end of all")
+    until(lambda: not sleepers(home), "the end of all")
 
 
-def test_what_a_program_prints_may_be_anything(two: Home, tmp_path: Path) -> None:
+def test_what_a_program_prints_may_be_anything(home: Home, n2: str, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(bytes(range(256)) * 10_000)
-    done = two.script(TWO + f"r = n2.sh(['cat', '{tmp_path}/bytes'], stream=False)\nprint(len(r.stdout), r.status)\n")
+    done = home.script(
+        f"n2 = connect({n2!r})\nr = n2.sh(['cat', '{tmp_path}/bytes'], stream=False)\nprint(len(r.stdout), r.status)\n"
+    )
     size, status = ok(done).split()
     assert int(size) > 1 << 19 and status == "0"
