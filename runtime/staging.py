@@ -13,12 +13,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from pysh.runtime.protocol.manifest import FILE, FOLDER, LINK, Entry, Part, sized
 from pysh.runtime.tree import NO_FOLLOW, PART, hashed
 
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
+"""What some file systems say to a lock: there the second copy to a place is not refused."""
 NOTHING = "nothing was written"
 LONGEST_NAME = 200
 """Bytes of a name that its part is called by."""
@@ -124,6 +127,10 @@ class Staging:
             raise BlockingIOError(errno.EAGAIN, text, self.final) from None
         except FileNotFoundError:
             is_there = False
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            is_there = True
         if is_there:
             self._lock = fd
         else:
@@ -239,8 +246,9 @@ class Staging:
         os.replace(self._part(entry), self._final(entry))
 
     def discard(self) -> None:
-        """Remove what has arrived."""
-        self._remove("", self.path)
+        """Remove what has arrived, as far as that is possible."""
+        with suppress(OSError):
+            self._remove("", self.path)
 
     def close(self) -> None:
         """Let others make a copy there."""

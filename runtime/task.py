@@ -216,12 +216,13 @@ class Task:
         return True
 
     def give_up(self) -> None:
-        """Cancel it if it was sent and can be; for whoever ends without waiting for it."""
+        """Cancel it if it was sent and can be; for whoever ends without waiting for it, and nobody else has it."""
         if self._submitted:
             try:
                 self.cancel()
             except NodeDown:
                 pass
+        self.waiter.add_callback(lambda _: self._client.unseen.pop(self.ref, None))
 
     @property
     def node(self) -> "Node":

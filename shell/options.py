@@ -79,7 +79,7 @@ def parser(command: str = "") -> Parser:
     add("--name", "--sname", metavar="NAME", help="the node's name, N or N@HOST")
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
-    add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--connect", metavar="N,...", default="", help="nodes to connect to at the start, such as w@web[1-3]")
     add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add(

@@ -22,6 +22,13 @@ def named(text: str) -> list[str]:
     return expand(text, group)
 
 
+def addresses(text: str) -> list[str]:
+    """The nodes that `--connect` names: `n1,n2`, or any other set. Raises `BadName` or `ConfigError`."""
+    if not text or text.startswith("unix:"):
+        return [one for one in text.split(",") if one]
+    return named(text)
+
+
 def each(text: str, act: Callable[[str], int], failed: Callable[[Exception], int]) -> int:
     """Do `act` for all that `text` names; the first exit code that is not 0.
 

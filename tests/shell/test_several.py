@@ -52,3 +52,14 @@ def test_a_group_is_that_of_the_configuration(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "pysh").mkdir()
     (tmp_path / "pysh/config.toml").write_text('[groups]\ngpu = "web[3-4]"\n')
     assert told("node", "w@@gpu", "logs") == (codes.OK, ["w@web3", "w@web4"])
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        ("", []), ("n1", ["n1"]), ("n1,n2@db1,", ["n1", "n2@db1"]), ("unix:/a b,n1", ["unix:/a b", "n1"]),
+        ("w@web[1,3],n2", ["w@web1", "w@web3", "n2"]),
+    ],
+)  # fmt: skip
+def test_nodes_to_connect_to_may_be_a_set(text: str, nodes: list[str]) -> None:
+    assert several.addresses(text) == nodes
