@@ -6,13 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.shell.terminal import Terminal
-from tests.system.conftest import Home, Screens, ok, until
+from tests.system.conftest import Home, Machines, Screens, ok, until
 
 BIG = 48 << 20
 TWO = "n1, n2 = connect('n1@localhost', 'n2@localhost')\n"
@@ -169,13 +170,13 @@ def test_what_is_cut_goes_on_from_what_has_arrived(pair: Pair, big: Path) -> Non
     worker = stopped(pair)
     [part] = pair.parts()
     worker.resume()
-    until(lambda: part.stat().st_size > 2 << 20, "some of it")
+    until(lambda: has_begun(part), "some of it")
     worker.kill()
     out, err = script.communicate(timeout=30)
     lines = out.splitlines()
     assert lines[0].startswith("n2: ") and "runner_killed" in lines[0], out + err
     sent, digest = lines[1].split()
-    assert int(sent) <= BIG - (2 << 20) and digest == sha(big) == sha(pair.here / "n2/big")
+    assert int(sent) <= BIG - (1 << 20) and digest == sha(big) == sha(pair.here / "n2/big")
     assert not pair.parts()
 
 
@@ -295,6 +296,41 @@ def test_a_sender_that_lies_writes_nothing(pair: Pair) -> None:
     assert [line.split()[0] for line in told] == ["BadManifest"] * 4 + ["OSError", "BadManifest", "TypeError"], told
     assert sorted(pair.here.rglob("*evil*")) == before and not pair.parts()
     assert not (pair.here / "n2/name").exists()
+
+
+def has_begun(part: Path) -> bool:
+    """Whether some of a copy has arrived, or all of it already."""
+    try:
+        return part.stat().st_size > 1 << 20
+    except FileNotFoundError:
+        return part.with_name(part.name[1:].removesuffix(".pysh-part")).exists()
+
+
+@pytest.mark.parametrize("transport", ["asyncssh", "openssh"])
+def test_a_copy_between_machines_goes_on_when_the_connection_is_cut(both: Machines, transport: str) -> None:
+    server = both.sshd()
+    both.there.node("w1@db1")
+    here, there = both.here.folder, both.there.folder
+    (here / "big").write_bytes(os.urandom(1 << 20) * (BIG >> 20))
+    code = (
+        f"w1 = connect('w1@db1', transport={transport!r})\n"
+        "c = w1.put('big'); print(c.sent, c.sha256)\n"
+        "c = w1.get('big', to='back'); print(c.sent, c.sha256)\n"
+    )
+    (here / "script.pysh").write_text(code)
+    script = subprocess.Popen(
+        [sys.executable, "-m", "pysh", "script.pysh"], env=both.here.environ, cwd=here, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    for folder, name in ((there, "big"), (here, "back")):
+        part = folder / f".{name}.pysh-part"
+        until(lambda part=part: has_begun(part), "some of it")  # type: ignore[misc]
+        for pid in server.sessions():
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+    out, err = script.communicate(timeout=60)
+    assert out.splitlines() == [f"{BIG} {sha(here / 'big')}"] * 2, out + err
+    assert sha(there / "big") == sha(here / "back") == sha(here / "big")
 
 
 @pytest.fixture
