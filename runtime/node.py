@@ -235,32 +235,51 @@ def select(client: Client, on: On) -> Selected:
         return Selected(client.view.nodes or [here(client)], {})
     if isinstance(on, bytes) or not isinstance(on, Iterable):
         raise TypeError(f"on= takes a node, its name, several of those or all_nodes, not {on!r}; nothing was sent")
-    several = [select(client, one) for one in on]
-    found = {info.incarnation: info for each in several for info in each.infos}
+    listed = list(on)
+    if any(isinstance(one, str) and _means_several(client, one) for one in listed):
+        # Together, so that "!web3" takes away from the others.
+        return _match(client, [text for one in listed for text in _texts(client, one)])
+    found = {info.incarnation: info for one in listed for info in select(client, one).infos}
     if not found:
         raise ValueError("on= names no node")
-    return Selected(list(found.values()), {name: why for each in several for name, why in each.absent.items()})
+    return Selected(list(found.values()), {})
+
+
+def _means_several(client: Client, text: str) -> bool:
+    return is_set(text) and not _called(client.view.nodes, text)
+
+
+def _texts(client: Client, on: On) -> list[str]:
+    """`on` in the words of a set."""
+    if isinstance(on, str) and _means_several(client, on):
+        return [on]
+    return [info.name for info in select(client, on).infos]
 
 
 def _select(client: Client, text: str) -> Selected:
     known = client.view.nodes
     if found := _called(known, text):
         return Selected([_only(text, found)], {})
-    if not is_set(text):
-        on_host = [info for info in known if text in called(info.name, info.aliases)]
-        if not on_host:
-            raise _not_connected(client, text)
-        return Selected(on_host, {})
+    if is_set(text):
+        return _match(client, [text])
+    on_host = [info for info in known if text in called(info.name, info.aliases)]
+    if not on_host:
+        raise _not_connected(client, text)
+    return Selected(on_host, {})
+
+
+def _match(client: Client, texts: list[str]) -> Selected:
     from pysh.runtime.groups import group
 
-    names = {info.incarnation: called(info.name, info.aliases) for info in known}
-    chosen, absent = match([text], names, group)
+    known = {info.incarnation: info for info in client.view.nodes}
+    names = {incarnation: called(info.name, info.aliases) for incarnation, info in known.items()}
+    chosen, absent = match(texts, names, group)
     if not chosen:
+        text = ", ".join(texts)
         named = f" ({', '.join(absent[:MOST_NAMED])}{', ...' if len(absent) > MOST_NAMED else ''})" if absent else ""
         raise _not_connected(client, text, f"{text} means no node that is connected{named}")
-    by_incarnation = {info.incarnation: info for info in known}
     why = {name: _not_connected(client, name, host=True) for name in absent}
-    return Selected([by_incarnation[one] for one in chosen], why)
+    return Selected([known[one] for one in chosen], why)
 
 
 def here(client: Client) -> NodeInfo:

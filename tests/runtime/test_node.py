@@ -70,6 +70,8 @@ def test_sets_are_matched_against_names_aliases_and_hosts(hub: HubEnd, home: Pat
     assert names("@all") == (["w@web1", "w@web2"], ["web3"])
     assert names("!web1") == (["n1@here", "w@web2"], [])
     assert names(["n1", "web[2-3]"]) == (["n1@here", "w@web2"], ["web3"])
+    assert names(["w@web[1-3]", Node("n1@here"), "!web1"]) == (["w@web2", "n1@here"], ["w@web3"])
+    assert names([all_nodes, "!web1"]) == (["n1@here", "w@web2"], [])
     assert choose(hub.client, "@all").name == "w@web2"
     for on, said in [
         (
