@@ -9,7 +9,7 @@ from select import POLLIN, poll
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, NamedTuple
 
-from pysh.runtime.calls import Apart, Call
+from pysh.runtime.calls import Apart, Call, called
 from pysh.runtime.runner.output import flush
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def calling(
         raise ValueError("sh() was given no command; nothing was sent")
     environment = {str(name): str(value) for name, value in (env or {}).items()}
     call = Call(run, (words, cwd and os.fspath(cwd), environment, bool(check), bool(stream)), {}, frozenset())
-    call.label = f"$ {words if isinstance(words, str) else ' '.join(words)}"
-    return call
+    return called(call, f"$ {words if isinstance(words, str) else ' '.join(words)}")
 
 
 def run(cmd: str | list[str], cwd: str | None, env: dict[str, str], check: bool, stream: bool) -> Completed:

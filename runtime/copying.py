@@ -22,7 +22,7 @@ from contextlib import suppress
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Call, Ties, owner_of
+from pysh.runtime.calls import Call, Ties, called, one_line, owner_of
 from pysh.runtime.command import OWN_WORKER
 from pysh.runtime.errors import NodeDown, PyshError
 from pysh.runtime.messages import me, receive
@@ -128,8 +128,8 @@ Act = Callable[..., Copied]
 
 def converse(act: Act, args: tuple[Any, ...], node: Node, other: Act, others: tuple[Any, ...]) -> Copied:
     """Do `act` here while a process on `node` does `other`, as the other end."""
-    call = Call(answer, (me(), other, others), {}, frozenset())
-    call.label = f"{other.__name__.partition('_')[0]} {os.path.basename(others[0])}".strip()  # noqa: PTH119
+    label = f"{other.__name__.partition('_')[0]} {os.path.basename(others[0])}".strip()  # noqa: PTH119
+    call = called(Call(answer, (me(), other, others), {}, frozenset()), label)
     process = block(spawn_call(call, node, Ties(monitor=True)))
     try:
         return _ended(act, Peer(process, process.ref), args)
@@ -275,7 +275,7 @@ class Meter:
     """How far a copy is, in one line that is written anew, where somebody sees it and it takes a while."""
 
     def __init__(self, name: str, of: int, shown: bool) -> None:
-        self._name, self._of, self._shown = name, of, shown
+        self._name, self._of, self._shown = one_line(name), of, shown
         self._began = monotonic()
         self._next = self._began + FIRST
         self._done = 0
@@ -306,7 +306,7 @@ class Meter:
 
 def put(path: Any, on: On, to: Any) -> Steps[Results]:
     """Copy a file or folder of this node to each of the nodes."""
-    source, target, shown = _here(path), _text(to or ""), _somebody_looks()
+    source, target, shown = _here(path), _text(to) if to else "", _somebody_looks()
     os.stat(source)  # noqa: PTH116 - it is missing here, and nothing is sent for that
     client = current()
     infos, absent = select(client, on)
@@ -340,6 +340,8 @@ def _text(path: Any) -> str:
     text = os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is text, not {path!r}; nothing was copied")
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is no path; nothing was copied")
     return text
 
 
@@ -355,9 +357,7 @@ def _somebody_looks() -> bool:
 
 
 def _calling(label: str, ends: tuple[Any, ...]) -> Call:
-    call = Call(converse, ends, {}, frozenset())
-    call.label = label
-    return call
+    return called(Call(converse, ends, {}, frozenset()), label)
 
 
 def _all(calls: Mapping[str, Call]) -> Steps[Results]:

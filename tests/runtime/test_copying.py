@@ -46,9 +46,9 @@ def test_no_more_than_so_many_run_at_once_and_who_ends_it_ends_them(hub: HubEnd)
 
 
 def test_a_path_that_is_none_is_refused_before_anything_is_sent(hub: HubEnd) -> None:
-    for path in (4, b"bytes", None):
+    for path in (4, b"bytes", None, "", "a\0b"):
         for verb in (copying.put, copying.get):
-            with pytest.raises(TypeError):
+            with pytest.raises((TypeError, ValueError)):
                 block(verb(path, None, None))
     assert not hub.frames
 

@@ -135,6 +135,27 @@ def test_a_folder_goes_there_and_back_and_only_what_changed_goes_again(pair: Pai
     assert not pair.parts()
 
 
+def test_names_may_be_anything(pair: Pair) -> None:
+    odd = pair.here / "odd"
+    (odd / "d\n1").mkdir(parents=True)
+    for name in ("new\nline", "\u00fcn\u00ef", "sp ace", "-dash", "~", "a" * 250, os.fsdecode(b"\xff\xfe")):
+        (odd / name).write_text("x")
+        (odd / "d\n1" / name).symlink_to(f"../{name}")
+    told = pair.script(
+        "import os\n"
+        "print(n2.put('odd').files, n2.get('odd', to='back').files)\n"
+        "n2.sh('mkdir one')\n"
+        "for name in os.listdir('odd'):\n"
+        "    if os.path.isfile('odd/' + name): n2.put('odd/' + name, to='one/' + name)\n"
+        "print(n2.get('one', to='each').files)\n"
+        "print(n2.sh(['echo', os.fsdecode(b'\\xff'), 'a\\nb'], stream=False).status)\n"
+    )
+    assert told == ["7 7", "7", "0"]
+    same(odd, pair.here / "back")
+    each = {path.name for path in (pair.here / "each").iterdir()}
+    assert each == {path.name for path in odd.iterdir()} - {"d\n1"}
+
+
 def test_two_thousand_files_arrive(pair: Pair) -> None:
     for number in range(2000):
         file = pair.here / f"many/{number % 50}/{number}"
