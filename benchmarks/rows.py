@@ -93,6 +93,9 @@ ROWS = {
         Row("ssh carrier", "memory of its carrier, private", "MB", (Goal("<=", 60),)),
         Row("ssh call", "one call through sshd", "us", (Goal("<=", 550),)),
         Row("ssh bulk", "64 MiB of random bytes through sshd", "MB/s", (Goal(">=", 0.9, "ssh"),)),
+        Row("ssh put", "a file of 256 MiB to a node through sshd", "s", (Goal("<=", 1.2, "scp"),), digits=2),
+        Row("ssh get", "the same from there", "s", (Goal("<=", 1.2, "scp"),), digits=2),
+        Row("ssh sh", '`sh("true")` on 12 nodes through sshd', "ms", (Goal("<=", 300),)),
         Row(
             "ssh busy call",
             "one call while 1 GiB moves through the same sshd, 99th percentile",

@@ -18,6 +18,7 @@ from tests.sshd import Place, Sshd, missing, place
 
 HOSTS = 12
 Sample = Callable[[], float]
+SCP: list[str] = []
 PYSH = [sys.executable, "-m", "pysh"]
 
 
@@ -44,7 +45,7 @@ def _joined(folder: Path, made: Place) -> Iterator[dict[str, dict[str, Sample]]]
     cookie.touch(0o600)
     cookie.write_text("bench\n")
     env = {"PYSH_COOKIE_FILE": str(cookie), "PYSH_RUNTIME_DIR": str(folder / "there")}
-    server = made.sshd(SetEnv="PYSH_RUNTIME_DIR=" + env["PYSH_RUNTIME_DIR"])
+    server = made.sshd(SetEnv="PYSH_RUNTIME_DIR=" + env["PYSH_RUNTIME_DIR"], Subsystem="sftp internal-sftp")
     for number in range(HOSTS):
         made.home.host(f"h{number}", {"HostName": "127.0.0.1", "Port": server.port})
     os.environ |= {**env, "PYSH_RUNTIME_DIR": str(folder / "run")}
@@ -53,6 +54,7 @@ def _joined(folder: Path, made: Place) -> Iterator[dict[str, dict[str, Sample]]]
     subprocess.run(node, check=True, env=away, stdout=sys.stderr)
     try:
         with pysh.start(name="here@localhost"):
+            SCP.extend(["scp", "-q", "-S", shutil.which("ssh") or "ssh"])  # the one that knows the hosts of this home
             yield _rows(Bench(server, pysh.connect("w1@db1")))
     finally:
         subprocess.run([*PYSH, "stop", "w1"], check=True, env=away, stdout=sys.stderr)
@@ -67,6 +69,9 @@ def _rows(bench: "Bench") -> dict[str, dict[str, Sample]]:
         "ssh carrier": {"pysh": bench.carrier},
         "ssh call": {"pysh": lambda: calls(bench.one)},
         "ssh bulk": {"pysh": lambda: megabytes(bench.move), "ssh": ssh_bulk},
+        "ssh put": {"pysh": bench.put, "scp": bench.scp_there},
+        "ssh get": {"pysh": bench.get, "scp": bench.scp_here},
+        "ssh sh": {"pysh": bench.sh},
         "ssh busy call": {"pysh": lambda: busy_calls(bench.one, bench.move)},
     }
 
@@ -85,9 +90,10 @@ def ssh_bulk() -> float:
 class Bench:
     """Takes the samples; `node` is the one behind the server, connected."""
 
-    def __init__(self, server: Sshd, node: object) -> None:
+    def __init__(self, server: Sshd, node: "pysh.Node") -> None:  # noqa: F821
         self._server = server
         self._node = node
+        self._file, self._there = server.home / "copied", server.home / "copy"
         self._names = (f"s{number}" for number in count())
 
     def connect(self) -> float:
@@ -138,6 +144,40 @@ class Bench:
         import pysh
 
         return pysh.call(lambda data: len(data), BIG, on="w1@db1")
+
+    def put(self) -> float:
+        """Seconds of a file of 256 MiB to there."""
+        return self._copied(lambda: self._node.put(self._file, self._there))
+
+    def get(self) -> float:
+        """Seconds of the same from there."""
+        return self._copied(lambda: self._node.get(self._file, self._there))
+
+    def scp_there(self) -> float:
+        """Seconds of `scp FILE db1:`."""
+        return self._copied(lambda: subprocess.run([*SCP, self._file, f"db1:{self._there}"], check=True))
+
+    def scp_here(self) -> float:
+        """Seconds of `scp db1:FILE .`."""
+        return self._copied(lambda: subprocess.run([*SCP, f"db1:{self._file}", self._there], check=True))
+
+    def _copied(self, copy: Callable[[], object]) -> float:
+        if not self._file.exists():
+            self._file.write_bytes(BIG * 4)
+        self._there.unlink(missing_ok=True)
+        return timed(copy)
+
+    def sh(self) -> float:
+        """Milliseconds of `true` on twelve nodes."""
+        import pysh
+
+        _, results = self._twelve()
+        nodes = list(results.ok)
+        pysh.sh("true", on=nodes)
+        taken = timed(lambda: pysh.sh("true", on=nodes)) * 1e3
+        for node in nodes:
+            pysh.stop_node(node)
+        return taken
 
     def _twelve(self) -> tuple[float, "pysh.Results"]:  # noqa: F821
         import pysh

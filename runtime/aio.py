@@ -4,18 +4,20 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
 from pysh.runtime.calls import Fn, apart, check_timeout
+from pysh.runtime.command import Command, calling
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
-from pysh.runtime.runner.waiting import drive
+from pysh.runtime.runner.waiting import Steps, drive
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
@@ -126,7 +128,10 @@ async def task_all(
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
     check_timeout(timeout)
-    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    return await _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+
+
+async def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
     try:
         await wait(tasks, timeout)
     except asyncio.CancelledError:
@@ -134,6 +139,32 @@ async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | N
             each.give_up()
         raise
     return verbs.gathered(tasks, timeout)
+
+
+async def sh(
+    cmd: Command, on: On = None, *, limit: float | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
+) -> Results:  # fmt: skip
+    """Run a command on each node at the same time; cancelling this ends it there."""
+    return await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+
+
+async def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy a file or folder of this node to each of the nodes; cancelling this ends it."""
+    return await _copied(api.copying().put(path, on, to))
+
+
+async def get(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy a file or folder of each of the nodes to this one; cancelling this ends it."""
+    return await _copied(api.copying().get(path, on, to))
+
+
+async def _copied(steps: Steps[Results]) -> Results:
+    try:
+        return await drive(steps)
+    except BaseException:
+        steps.close()
+        raise
 
 
 async def spawn(

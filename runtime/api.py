@@ -3,11 +3,13 @@
 Each is its twin in `aio`, run to its end in this thread.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
 from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, refuse_not_yet
+from pysh.runtime.command import Command, calling
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
@@ -45,9 +47,9 @@ def connect(
 ) -> Any:  # fmt: skip
     """Connect to the nodes at `addrs` (`n2@[user@]host[:port]` by SSH, `n2@localhost`, `n2`, `unix:/path`).
 
-    One address: its `Node`, or `ConnectError` raised; several: `Results`. `via` names the hosts to go
-    through; `hostkey="accept-new"` writes the key of an unknown host down; `transport` is `asyncssh`,
-    `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
+    One address: its `Node`, or `ConnectError` raised; several, or a set (`"w@web[1-12]"`): `Results`. `via`
+    names the hosts to go through; `hostkey="accept-new"` writes the key of an unknown host down; `transport`
+    is `asyncssh`, `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
     """
     return _run("connect", verbs.connect(addrs, via, hostkey, transport, trace))
 
@@ -72,7 +74,7 @@ def start_nodes(
     hosts: str | Iterable[str], name: str | None = None, python: str | None = None, cwd: str | None = None,
     env: Mapping[str, str] | None = None, setup: str | None = None, persist: bool = False, hostkey: str | None = None,
 ) -> Results:  # fmt: skip
-    """Start a node on each of `hosts` (`"web[1-12]"`, `"db1,db2"` or a list), as `start_node`, side by side.
+    """Start a node on each of `hosts` (`"web[1-12]"`, `"@gpu & !web3"` or a list), as `start_node`, side by side.
 
     They share one name: `w@web1`, `w@web2`. The `Results` have a node, or why there is none.
     """
@@ -171,7 +173,11 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
     """
     refuse_to_block("call_all")
     check_timeout(timeout)
-    tasks = verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on)
+    return _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+
+
+def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
+    """What becomes of each task within `timeout` seconds; Ctrl-C cancels them."""
     try:
         wait(tasks, timeout)
         return verbs.gathered(tasks, timeout)
@@ -186,6 +192,59 @@ def _give_up(tasks: list[Task], interrupt: KeyboardInterrupt) -> None:
     more = f", {len(given_up) - NAMED} more" if len(given_up) > NAMED else ""
     if given_up:
         interrupt.add_note(f"cancelled: {', '.join(map(repr, given_up[:NAMED]))}{more}")
+
+
+def sh(
+    cmd: Command, on: On = None, *, limit: float | None = None, cwd: str | None = None,
+    env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
+) -> Results:  # fmt: skip
+    """Run a command on each node at the same time: text goes to /bin/sh, a list is a program and its arguments.
+
+    What it prints is shown as it comes, tagged with its node; with `stream=False` it is not, and the `Results`
+    show it, equal output on one line. Node to `Completed` (`status stdout stderr took`), or to why there is none;
+    with `check` a status other than 0 is a `CalledProcessError`. It has no input, the folder `cwd` (default: that
+    of the node), and `env` in its environment besides. After `limit` seconds, at Ctrl-C and when its owner stops it
+    is given a Ctrl-C, and killed a second later with all that it started; what it leaves in the background is
+    killed at its end: `spawn` what is to stay.
+    """
+    refuse_to_block("sh")
+    return _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+
+
+def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy the file or folder `path` of this node to each of the nodes `on`: node to `Copied`, or to why there is none.
+
+    `to` is its path there, from the folder of that node: a file goes into a folder that is there, and both into one
+    that ends with `/`; without it both keep their name. A folder is merged into one that is there. Modes are
+    kept, and symbolic links that stay inside the folder; one that leads out of it is refused, and so is what
+    is neither file nor folder. All is checked by SHA-256 and gets its name when it is whole; what was cut goes
+    on, the next time, from what has arrived, and what is there already is not sent. Ctrl-C ends it.
+    """
+    return _copied("put", copying().put(path, on, to))
+
+
+def get(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
+    """Copy the file or folder `path` of each of the nodes `on` to this one, as `put` does.
+
+    `path` is taken from the folder of the node, `to` from that of this process. Of several nodes each copy lies
+    in a folder that is called as its node: `to/web1/NAME`.
+    """
+    return _copied("get", copying().get(path, on, to))
+
+
+def copying() -> Any:
+    """The module of `put` and `get`, which nobody else pays for."""
+    from pysh.runtime import copying
+
+    return copying
+
+
+def _copied(verb: str, steps: Steps[Results]) -> Results:
+    try:
+        return _run(verb, steps)
+    except BaseException:
+        steps.close()
+        raise
 
 
 def spawn(

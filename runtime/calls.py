@@ -185,6 +185,17 @@ def check_seconds(option: str, value: float) -> None:
         raise ValueError(f"{option}= takes a number of seconds, 0 or more, not {value!r}; nothing was sent")
 
 
+def called(call: Call, label: str) -> Call:
+    """`call`, listed as `label`, whatever characters that has."""
+    call.label = one_line(label)
+    return call
+
+
+def one_line(text: str) -> str:
+    """The first hundred characters of `text`, fit for a terminal and for a frame."""
+    return "".join(char if char.isprintable() else "?" for char in text[:100])
+
+
 def owner_of(client: Client) -> Pid | None:
     """Who owns what this process starts, if it is somebody else."""
     return client.owner if client.owner != client.pid else None

@@ -1,14 +1,18 @@
 """Nodes as users see them, and what `on=` may say."""
 
+import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import ConnectError
+from pysh.runtime.protocol.hostsets import called, is_set, match
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
 
 if TYPE_CHECKING:
+    from pysh.runtime.command import Command, Completed
+    from pysh.runtime.copying import Copied
     from pysh.runtime.process import Process
     from pysh.runtime.results import Rows
     from pysh.runtime.task import Task
@@ -90,6 +94,27 @@ class Node:
 
         return api.spawn(fn, *args, on=self, **kwargs)
 
+    def sh(self, cmd: "Command", **options: Any) -> "Completed":
+        """`sh` on this node: how the command ended, or what kept it from running raised."""
+        from pysh.runtime import api
+
+        completed: Completed = api.sh(cmd, self, **options).raise_first()[self]
+        return completed
+
+    def put(self, path: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> "Copied":
+        """`put` to this node: what the copy came to, or what kept it from being made raised."""
+        from pysh.runtime import api
+
+        copied: Copied = api.put(path, self, to).raise_first()[self]
+        return copied
+
+    def get(self, path: str | os.PathLike[str], to: str | os.PathLike[str] | None = None) -> "Copied":
+        """`get` from this node, in the same way."""
+        from pysh.runtime import api
+
+        copied: Copied = api.get(path, self, to).raise_first()[self]
+        return copied
+
     def ping(self) -> float:
         """The seconds of a round trip to it."""
         from pysh.runtime import api
@@ -145,6 +170,8 @@ class AllNodes:
 
 all_nodes = AllNodes()
 On = str | Node | AllNodes | Iterable[str | Node] | None
+"""A node, its name, a set such as `"web[1-4]"` or `"@gpu & !web3"`, several of those, or all; None: this one."""
+MOST_NAMED = 8
 
 
 def find(client: Client, text: str) -> NodeInfo:
@@ -152,35 +179,107 @@ def find(client: Client, text: str) -> NodeInfo:
 
     Raises `ConnectError` for one that is not connected.
     """
-    known = client.view.nodes
+    found = _called(client.view.nodes, text)
+    if not found:
+        raise _not_connected(client, text)
+    return _only(text, found)
+
+
+def _called(known: list[NodeInfo], text: str) -> list[NodeInfo]:
+    """The one node with that full name, else all that are called so."""
     for info in known:
         if text == info.name:
-            return info
+            return [info]
     # Also where it was dialled as `n1`: what that means must not depend on which of two is there.
-    called = [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
-    if len(called) == 1:
-        return called[0]
-    names = ", ".join(info.name for info in called or known)
-    if called:
+    return [info for info in known if text in (info.name.partition("@")[0], *info.aliases)]
+
+
+def _only(text: str, found: list[NodeInfo]) -> NodeInfo:
+    if len(found) > 1:
+        names = ", ".join(info.name for info in found)
         raise ConnectError("find", text, text=f"several nodes are called {text}: {names}")
-    known_here = f"{text} is not connected; known here: {names}"
-    raise ConnectError("find", text, text=known_here, hint=f'connect("{text}")')
+    return found[0]
+
+
+def _not_connected(client: Client, text: str, said: str = "", *, host: bool = False) -> ConnectError:
+    names = ", ".join(info.name for info in client.view.nodes)
+    hint = "" if said else f'connect("{text if "@" in text or not host else f"NAME@{text}"}")'
+    return ConnectError("find", text, text=f"{said or f'{text} is not connected'}; known here: {names}", hint=hint)
+
+
+class Selected(NamedTuple):
+    """The nodes that an `on=` says, each once, and why those are missing that its sets name besides."""
+
+    infos: list[NodeInfo]
+    absent: dict[str, ConnectError]
 
 
 def resolve(client: Client, on: On) -> list[NodeInfo]:
-    """The nodes that `on` says, each once. Raises `ConnectError` where one is not connected."""
+    """The nodes that `on` says, each once. Raises as `select`."""
+    return select(client, on).infos
+
+
+def select(client: Client, on: On) -> Selected:
+    """The nodes that `on` says.
+
+    A name is that of one node, or of the host of any; a set means those of its nodes that are connected. Raises
+    `ConnectError` where a name or a whole set means none, `BadName` for what is no set, and `ConfigError`.
+    """
     if on is None:
-        return [here(client)]
-    if isinstance(on, str | Node):
-        return [find(client, str(on))]
+        return Selected([here(client)], {})
+    if isinstance(on, Node):
+        return Selected([find(client, on.name)], {})
+    if isinstance(on, str):
+        return _select(client, on)
     if isinstance(on, AllNodes):
-        return client.view.nodes or [here(client)]
+        return Selected(client.view.nodes or [here(client)], {})
     if isinstance(on, bytes) or not isinstance(on, Iterable):
         raise TypeError(f"on= takes a node, its name, several of those or all_nodes, not {on!r}; nothing was sent")
-    found = {info.incarnation: info for one in on for info in resolve(client, one)}
+    listed = list(on)
+    if any(isinstance(one, str) and _means_several(client, one) for one in listed):
+        # Together, so that "!web3" takes away from the others.
+        return _match(client, [text for one in listed for text in _texts(client, one)])
+    found = {info.incarnation: info for one in listed for info in select(client, one).infos}
     if not found:
         raise ValueError("on= names no node")
-    return list(found.values())
+    return Selected(list(found.values()), {})
+
+
+def _means_several(client: Client, text: str) -> bool:
+    return is_set(text) and not _called(client.view.nodes, text)
+
+
+def _texts(client: Client, on: On) -> list[str]:
+    """`on` in the words of a set."""
+    if isinstance(on, str) and _means_several(client, on):
+        return [on]
+    return [info.name for info in select(client, on).infos]
+
+
+def _select(client: Client, text: str) -> Selected:
+    known = client.view.nodes
+    if found := _called(known, text):
+        return Selected([_only(text, found)], {})
+    if is_set(text):
+        return _match(client, [text])
+    on_host = [info for info in known if text in called(info.name, info.aliases)]
+    if not on_host:
+        raise _not_connected(client, text)
+    return Selected(on_host, {})
+
+
+def _match(client: Client, texts: list[str]) -> Selected:
+    from pysh.runtime.groups import group
+
+    known = {info.incarnation: info for info in client.view.nodes}
+    names = {incarnation: called(info.name, info.aliases) for incarnation, info in known.items()}
+    chosen, absent = match(texts, names, group)
+    if not chosen:
+        text = ", ".join(texts)
+        named = f" ({', '.join(absent[:MOST_NAMED])}{', ...' if len(absent) > MOST_NAMED else ''})" if absent else ""
+        raise _not_connected(client, text, f"{text} means no node that is connected{named}")
+    why = {name: _not_connected(client, name, host=True) for name in absent}
+    return Selected([known[one] for one in chosen], why)
 
 
 def here(client: Client) -> NodeInfo:

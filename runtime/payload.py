@@ -30,7 +30,7 @@ limit = int(os.environ.get("PYSH_MAX_VALUE", 2 * 1024**3))
 _TAG = ord("R")
 _HEAD = struct.Struct(">BI")
 _SCALARS = frozenset({type(None), bool, int, float, complex})
-_SHORT = 64 * 1024
+_SHORT = 128 * 1024
 
 if TYPE_CHECKING:
     from pysh.runtime import byvalue, recipes

@@ -1,7 +1,7 @@
 """What verbs return that act on many nodes: values by node, and tables."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pysh.runtime.node import Node, milliseconds
@@ -29,17 +29,22 @@ class Results(dict[Node, Any]):
                 raise value
         return self
 
+    def and_absent(self, absent: Mapping[str, Exception]) -> "Results":
+        """These, and last those that a set names and that are not connected: nothing was sent there."""
+        self.update({Node(name): why for name, why in absent.items()})
+        return self
+
     def __repr__(self) -> str:
         if not self:
             return "no results"
-        labels = _labels([node.name for node in self])
+        names = labels([node.name for node in self])
         same: dict[str, list[str]] = {}
-        for label, value in zip(labels, self.values(), strict=True):
+        for label, value in zip(names, self.values(), strict=True):
             same.setdefault(_shown(value), []).append(label)
-        return "\n".join(_line(", ".join(fold(names)), text) for text, names in same.items())
+        return "\n".join(_line(", ".join(fold(alike)), text) for text, alike in same.items())
 
 
-def _labels(names: list[str]) -> list[str]:
+def labels(names: list[str]) -> list[str]:
     """What stands before the @, if that tells them apart."""
     short = [name.partition("@")[0] for name in names]
     return short if len(set(short)) == len(names) else names

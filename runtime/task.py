@@ -220,7 +220,11 @@ class Task:
         return True
 
     def give_up(self) -> bool:
-        """Cancel it if it was sent and can be, for whoever ends without waiting for it; whether that was done."""
+        """Cancel it if it was sent and can be, for whoever ends without waiting for it; whether that was done.
+
+        Nobody else has it, and nobody is to be asked to look at it.
+        """
+        self.waiter.add_callback(lambda _: self._client.unseen.pop(self.ref, None))
         try:
             return self._submitted and self.cancel()
         except NodeDown:

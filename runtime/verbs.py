@@ -9,10 +9,11 @@ from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owne
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.listed import Listed
-from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve
+from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve, select
 from pysh.runtime.process import Process, Spawning, spawned_at_once
 from pysh.runtime.protocol.addresses import read_way
-from pysh.runtime.protocol.hosts import expand, node_host
+from pysh.runtime.protocol.hosts import node_host
+from pysh.runtime.protocol.hostsets import expand, is_set
 from pysh.runtime.protocol.terms import HUB, BadName, Payload, Pid, check_node, split_name
 from pysh.runtime.results import Nodes, Results, Rows, fold
 from pysh.runtime.runner import asking
@@ -45,18 +46,19 @@ class Waited(NamedTuple):
 def connect(
     addresses: tuple[str, ...], via: Via, hostkey: str | None, transport: str, trace: bool
 ) -> Steps[Any]:  # fmt: skip
-    """One address: its node, or the error raised; several: `Results`."""
+    """One address: its node, or the error raised; several, or a set of them: `Results`."""
     if not addresses:
         raise TypeError("connect() takes the address of a node, such as n2@host")
     for address in addresses:
         if not isinstance(address, str | Node):
             raise TypeError(f"connect() takes addresses as text, such as n2@host, not {address!r}; nothing was dialled")
-    addresses = tuple(map(str, addresses))
+    several = len(addresses) > 1 or is_set(str(addresses[0]))
+    addresses = tuple(each for address in map(str, addresses) for each in _meant(address))
     way = read_way({"via": via, "hostkey": hostkey, "transport": transport})._asdict()
     client = current()
     asks = asking.somebody_here(client.role)
     asked = {address: client.ask_later("connect", addr=address, asks=asks, **way) for address in addresses}
-    if len(asked) == 1:
+    if not several:
         return (yield from _connected(asked[addresses[0]], trace))
     results = Results()
     for address, waiter in asked.items():
@@ -66,6 +68,13 @@ def connect(
         except Exception as error:
             results[Node(address)] = error
     return results
+
+
+def _meant(address: str) -> list[str]:
+    """The addresses that one says: several where it is a set, `w1@web[1-12]`."""
+    from pysh.runtime.groups import group
+
+    return expand(address, group) if is_set(address) and not address.startswith("unix:") else [address]
 
 
 def _connected(waiter: Waiter, trace: bool) -> Steps[Node]:
@@ -106,8 +115,10 @@ def start_node(name: str | None, host: str | None, options: dict[str, Any]) -> S
 
 def start_nodes(hosts: str | Iterable[str], name: str | None, options: dict[str, Any]) -> Steps[Results]:
     """A node on each host, all at once."""
+    from pysh.runtime.groups import group
+
     client, name = current(), name or generated_name()
-    names = {host: node_name(name, host) for host in expand(hosts)}
+    names = {host: node_name(name, host) for host in expand(hosts, group)}
     if len(set(names.values())) < len(names):
         raise BadName(f"several of these hosts would have a node {name}@{node_host(list(names)[-1])}: start them apart")
     options["asks"] = asking.somebody_here(client.role)
@@ -279,9 +290,13 @@ def task_all(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> Results:  # fmt: skip
     """A task on each node, pickled once."""
+    return task_all_of(Call(fn, args, kwargs, options, apart), on, limit, detach)
+
+
+def task_all_of(call: Call, on: On, limit: float | None = None, detach: bool = False) -> Results:
+    """The same of what is pickled already."""
     client = current()
-    infos = resolve(client, on)
-    call = Call(fn, args, kwargs, options, apart)
+    infos, absent = select(client, on)
     meta = call.meta(owner_of(client), "", limit, detach)
     results = Results()
     for info in infos:
@@ -292,7 +307,7 @@ def task_all(
             results[Node(info.name)] = task
         except Exception as error:
             results[Node(info.name)] = error
-    return results
+    return results.and_absent(absent)
 
 
 def gathered(tasks: Results, timeout: float | None) -> Results:
@@ -331,7 +346,7 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
     """A process on each node, pickled once."""
     refuse_not_yet(kwargs)
     client = current()
-    infos = resolve(client, on)
+    infos, absent = select(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS, apart)
     results, started = Results(), {}
     for info in infos:
@@ -344,7 +359,7 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
             results[Node(name)] = yield waiter
         except Exception as error:
             results[Node(name)] = error
-    return results
+    return results.and_absent(absent)
 
 
 def _spawned(client: Client, info: NodeInfo, call: Call, ties: Ties) -> Waiter:

@@ -33,15 +33,14 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.UNREAD
     except Exception as error:
-        return _explain(error)
+        return explain(error)
 
 
 def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
     if command:
-        from pysh.shell import commands
+        from pysh.shell import commands, several
 
-        done: int = getattr(commands, command)(asked)
-        return done
+        return several.run(command, getattr(commands, command), asked, explain)
     if script:
         if script[0] == "-c" and len(script) < 2:
             options.parser().error("-c needs CODE")
@@ -75,8 +74,8 @@ def hide(secret: str) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "pysh", *words])
 
 
-def _explain(error: Exception) -> int:
-    """Print an error of ours in one line; others keep their traceback."""
+def explain(error: Exception) -> int:
+    """Print an error of ours in one line, others keep their traceback; the exit code."""
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
     print(f"pysh: {options.spoken(str(error))}", file=sys.stderr)

@@ -14,7 +14,9 @@ from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner.client import Client
 from pysh.shell import codes, options
+from pysh.shell.cli import explain
 from pysh.shell.reaching import Reached, answering, other_machine, reached
+from pysh.shell.several import each
 
 STOP_SECONDS = 5.0
 
@@ -32,13 +34,21 @@ def cookie_of(asked: argparse.Namespace) -> bytes:
 
 
 def ls(asked: argparse.Namespace) -> int:
-    """The nodes of this machine, from its runtime directory; or those of another one."""
-    if asked.host:
-        with other_machine(asked.host, asked.hostkey) as other:
+    """The nodes of this machine, from its runtime directory; or those of others."""
+    entries: list[discovery.Entry] = []
+    looked: dict[str, str] = {}
+
+    def look(host: str) -> int:
+        with other_machine(host, asked.hostkey) as other:
             machine = other.survey()
-        entries, looked = list(machine.nodes), " and ".join(machine.looked)
+        entries.extend(machine.nodes)
+        looked[host] = " and ".join(machine.looked)
+        return codes.OK
+
+    if asked.host:
+        code = each(asked.host, look, explain)
     else:
-        entries, looked = discovery.found(), config.runtime_dir()
+        entries, looked, code = discovery.found(), {"": config.runtime_dir()}, codes.OK
     listening = any(entry.listen for entry in entries)
     rows = [
         {
@@ -52,13 +62,13 @@ def ls(asked: argparse.Namespace) -> int:
     ]
     if asked.json:
         print(json.dumps(rows))
-    elif not rows and asked.host:
-        print(f"no node runs on {asked.host} (looked in {looked})")
-    elif not rows:
-        print(f"no node runs here (looked in {looked}); start one: pysh --name n1")
-    else:
+    elif rows:
         _table(rows)
-    return codes.OK
+    else:
+        for host, places in looked.items():
+            where, start = (f"on {host}", "") if host else ("here", "; start one: pysh --name n1")
+            print(f"no node runs {where} (looked in {places}){start}")
+    return code
 
 
 def tasks(asked: argparse.Namespace) -> int:
@@ -67,8 +77,14 @@ def tasks(asked: argparse.Namespace) -> int:
         return _result(asked)
     cookie = cookie_of(asked)
     if asked.node:
-        with reached(asked.node, cookie, asked.hostkey) as node:
-            rows, code = _tasks_of(node, cookie), codes.OK
+        rows = []
+
+        def look(node: str) -> int:
+            with reached(node, cookie, asked.hostkey) as there:
+                rows.extend(_tasks_of(there, cookie))
+            return codes.OK
+
+        code = each(asked.node, look, explain)
     else:
         rows, code = _tasks_here(cookie)
     if asked.json:

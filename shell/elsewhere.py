@@ -14,6 +14,7 @@ from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.runtime.verbs import node_name
 from pysh.shell import codes
 from pysh.shell.reaching import OtherMachine, Pin, other_machine
+from pysh.shell.several import addresses
 from pysh.transports.base import TransportError, cleaned
 
 LAST_SECONDS = 5.0
@@ -47,7 +48,7 @@ def node(asked: argparse.Namespace) -> int:
         "role": "headless", "persistent": True, "incarnation": secrets.token_hex(16),
         "cookie": config.read_cookie(asked.cookie, asked.cookie_file).hex(),
         "cookie_source": "the pysh that started it",
-        "connect": [address for address in asked.connect.split(",") if address],
+        "connect": addresses(asked.connect),
         "hostkey": asked.hostkey,
         **config.grace(),
     }  # fmt: skip

@@ -35,7 +35,8 @@ pysh doctor [HOST]               what stands in the way, here or there
 pysh cookie new|show|copy HOST   the secret that nodes share
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
-ssh. See also: pysh COMMAND --help
+ssh; HOST may be several: web[1-12], 'web[1-9] & !web3', or a group as @gpu. See
+also: pysh COMMAND --help
 """
 
 
@@ -101,7 +102,7 @@ def parser(command: str = "") -> Parser:
     add("--name", "--sname", metavar="NAME", help="the node's name, N or N@HOST")
     add("--cookie", metavar="TEXT", help="the secret that nodes share (default: the cookie file)")
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
-    add("--connect", metavar="N,...", default="", help="nodes to connect to at the start")
+    add("--connect", metavar="N,...", default="", help="nodes to connect to at the start, such as w@web[1-3]")
     add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
@@ -145,7 +146,9 @@ def _tasks(made: Parser) -> None:
 
 
 def _host(made: Parser) -> None:
-    made.add_argument("host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]")
+    made.add_argument(
+        "host", metavar="HOST", nargs="?", help="another machine, as ssh knows it: [USER@]HOST[:PORT]; or a set"
+    )
 
 
 def _cookie(made: Parser) -> None:

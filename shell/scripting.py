@@ -8,6 +8,7 @@ import sys
 from pysh.runtime import interpreter, launch
 from pysh.shell import codes, starting
 from pysh.shell.running import execute
+from pysh.shell.several import addresses
 
 STAGE0 = "import sys; sys.path.insert(0, sys.argv[1]); from pysh.shell.running import main; main()"
 
@@ -16,7 +17,7 @@ def run(asked: argparse.Namespace, script: list[str]) -> int:
     """Run `script` (a file, `-c CODE` or `-`, with its arguments); the exit code, if this process stays."""
     settings = {
         "name": starting.full_name(asked.name) if asked.name else None, "cookie": asked.cookie,
-        "cookie_file": asked.cookie_file, "connect": [a for a in asked.connect.split(",") if a],
+        "cookie_file": asked.cookie_file, "connect": addresses(asked.connect),
         "hostkey": asked.hostkey, "timeout": asked.timeout, "listen": asked.listen,
     }  # fmt: skip
     python = interpreter.user_python(asked.python, os.getcwd())

@@ -15,6 +15,7 @@ from pysh.runtime import config, interpreter, launch
 from pysh.runtime.hub.persistence import survival
 from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
+from pysh.shell.several import addresses
 from pysh.transports import unix
 
 
@@ -46,7 +47,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) ->
         "term": os.environ.get("TERM", ""),
         "persistent": role == "headless",
         "listen": asked.listen,
-        "connect": [a for a in asked.connect.split(",") if a],
+        "connect": addresses(asked.connect),
         "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
         **config.grace(),

@@ -1,7 +1,6 @@
-"""Many hosts in few words: `web[1-12]`, `db[01-03],db9`, and which host part their nodes' names get."""
+"""Many hosts in few words: `web[1-12]`, `db[01-03]`, and which host part their nodes' names get."""
 
 import re
-from collections.abc import Iterable
 
 from pysh.runtime.protocol.addresses import check_destination
 from pysh.runtime.protocol.terms import BadName, check_host, printable
@@ -13,40 +12,25 @@ _PART = re.compile(r"\[([^][]*)\]")
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
-def expand(hosts: str | Iterable[str]) -> list[str]:
-    """The hosts that `hosts` names, in order, each once.
+def spread(text: str) -> list[str]:
+    """The hosts that one word names, in order: `[1-3,7]` in it stands for each of these numbers.
 
-    A text is split at commas and blanks outside of brackets; `[1-3,7]` in it stands for each of these
-    numbers, with leading zeros where the first of a range has them. Several brackets make every
-    combination. A bracket that holds no numbers is left alone: an IPv6 address. Raises `BadName`.
+    They have leading zeros where the first of a range has them. Several brackets make every combination. A
+    bracket that holds no numbers is left alone: an IPv6 address. Raises `BadName`.
     """
-    texts = _split(hosts) if isinstance(hosts, str) else [str(host).strip() for host in hosts]
-    found = dict.fromkeys(host for text in texts for host in _expanded(text))
-    if not found or "" in found:
-        raise BadName(f"{printable(hosts)} names no host: write web1, web[1-12] or a list of them")
-    return list(found)
-
-
-def _split(text: str) -> list[str]:
-    """The parts between commas and blanks that no bracket holds."""
-    return [part for part in re.split(r"(?:,|\s)+(?![^[]*\])", text.strip()) if part]
-
-
-def _expanded(text: str) -> list[str]:
     for bracket in _PART.finditer(text):
         numbers = _numbers(bracket[1])
         if numbers:
             before, after = text[: bracket.start()], text[bracket.end() :]
-            return [
-                f"{before}{number}{rest}" for number in numbers for rest in _bounded(_expanded(after), len(numbers))
-            ]
+            return [f"{before}{number}{rest}" for number in numbers for rest in bounded(spread(after), len(numbers))]
     return [text]
 
 
-def _bounded(rests: list[str], times: int) -> list[str]:
-    if len(rests) * times > MOST:
+def bounded(hosts: list[str], times: int = 1) -> list[str]:
+    """`hosts`, unless `times` as many are too many. Raises `BadName`."""
+    if len(hosts) * times > MOST:
         raise BadName(f"that is more than {MOST} hosts at once")
-    return rests
+    return hosts
 
 
 def _numbers(text: str) -> list[str]:

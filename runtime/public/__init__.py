@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         disconnect,
         doctor,
         flush,
+        get,
         kill,
         leave,
         link,
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
         pid,
         ping,
         processes,
+        put,
         receive,
         register,
         send,
+        sh,
         spawn,
         spawn_all,
         start_node,
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
         wait,
         whereis,
     )
+    from pysh.runtime.command import Completed
+    from pysh.runtime.copying import Copied
     from pysh.runtime.errors import (
         BlockingCall,
         CodeSkew,
@@ -72,16 +77,18 @@ if TYPE_CHECKING:
     from pysh.runtime.task import Task
 
 __all__ = [
-    "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Executor", "Exit", "LargeCapture",
-    "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
-    "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio",
-    "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "kill",
-    "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive",
-    "register", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
+    "LargeCapture", "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable",
+    "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew",
+    "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor",
+    "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node",
+    "nodes", "pid", "ping", "processes", "put", "receive", "register", "send", "sh", "spawn", "spawn_all", "start",
+    "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits",
+    "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
+    "Completed": "command", "Copied": "copying",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",

@@ -10,6 +10,7 @@ from pysh.runtime.aio import (
     disconnect,
     doctor,
     flush,
+    get,
     kill,
     leave,
     link,
@@ -21,9 +22,11 @@ from pysh.runtime.aio import (
     pid,
     ping,
     processes,
+    put,
     receive,
     register,
     send,
+    sh,
     spawn,
     spawn_all,
     start,
@@ -42,8 +45,8 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "kill",
-    "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive",
-    "register", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get",
+    "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "put",
+    "receive", "register", "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop",
+    "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip

@@ -1,11 +1,15 @@
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pysh.runtime.api import call_all, spawn_all
 from pysh.runtime.errors import ConnectError
-from pysh.runtime.node import Node, all_nodes, choose, find, milliseconds, resolve
+from pysh.runtime.node import Node, On, all_nodes, choose, find, milliseconds, resolve, select
+from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.protocol.terms import BadName
 from tests.runtime.hub_end import DEADLINE, N1, HubEnd, entry, hub_end
 
 W1, W2 = entry("w@web1", b"a" * 16, aliases=["first"], load=3), entry("w@web2", b"b" * 16, rtt=0.0004)
@@ -50,6 +54,48 @@ def test_what_on_may_say(hub: HubEnd) -> None:
     assert names(all_nodes) == ["n1@here", "w@web1", "w@web2"]
     with pytest.raises(ValueError, match="names no node"):
         names([])
+
+
+def test_sets_are_matched_against_names_aliases_and_hosts(hub: HubEnd, home: Path) -> None:
+    config = home / ".config/pysh/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[groups]\nall = "web[1-3]"\nfar = "db[1-9]"\n')
+
+    def names(on: On) -> tuple[list[str], list[str]]:
+        infos, absent = select(hub.client, on)
+        return [info.name for info in infos], list(absent)
+
+    assert names("web1") == names("@all & first") == (["w@web1"], [])
+    assert names("web[1-2]") == names("w & !n1") == (["w@web1", "w@web2"], [])
+    assert names("@all") == (["w@web1", "w@web2"], ["web3"])
+    assert names("!web1") == (["n1@here", "w@web2"], [])
+    assert names(["n1", "web[2-3]"]) == (["n1@here", "w@web2"], ["web3"])
+    assert names(["w@web[1-3]", Node("n1@here"), "!web1"]) == (["w@web2", "n1@here"], ["w@web3"])
+    assert names([all_nodes, "!web1"]) == (["n1@here", "w@web2"], [])
+    assert choose(hub.client, "@all").name == "w@web2"
+    for on, said in [
+        (
+            "web[7-9]",
+            "web[7-9] means no node that is connected (web7, web8, web9); known here: n1@here, w@web1, w@web2",
+        ),
+        ("@far", "@far means no node that is connected (db1, db2, db3, db4, db5, db6, db7, db8, ...); known here: n1@"),
+        ("first & web2", "first & web2 means no node that is connected; known here: n1@here, w@web1, w@web2"),
+    ]:
+        with pytest.raises(ConnectError) as caught:
+            select(hub.client, on)
+        assert said in str(caught.value) and caught.value.executed == "no"
+    with pytest.raises(ConfigError, match="there is no group 'gpu'"):
+        select(hub.client, "@gpu")
+    with pytest.raises(BadName, match="nothing behind a &"):
+        select(hub.client, "w &")
+
+
+def test_of_a_set_those_that_are_not_connected_have_failed(hub: HubEnd) -> None:
+    hub.serve()
+    results = call_all(len, "abc", on="web[1-3]", timeout=DEADLINE)
+    assert results.ok == {Node("w@web1"): 3, Node("w@web2"): 3}
+    assert str(results[Node("web3")]).startswith("[find] web3 is not connected; known here: ")
+    assert list(spawn_all(print, on="web[2-3]").failed) == [Node("web3")]
 
 
 def test_one_of_several_is_the_least_loaded_and_not_a_silent_one(hub: HubEnd) -> None:

@@ -198,6 +198,15 @@ def test_cancel_asks_and_the_result_tells(hub: HubEnd) -> None:
     assert task.status == "cancelled" and not task.cancel()
 
 
+def test_one_that_was_given_up_is_none_that_somebody_ought_to_have_looked_at(hub: HubEnd) -> None:
+    (looked_at, first), (given_up, second) = started(hub), started(hub)
+    given_up.give_up()
+    for spawn in (first, second):
+        hub.fail(spawn, error="TaskCancelled", reason="cancel", executed="yes")
+    hub.ping()
+    assert [*hub.client.unseen.values()] == [looked_at]
+
+
 def test_one_whose_sending_is_interrupted_counts_nowhere(hub: HubEnd, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

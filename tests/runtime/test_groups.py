@@ -1,0 +1,87 @@
+"""Groups of hosts as the user's configuration has them, and what is said of one that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+
+from pysh.runtime.groups import LARGEST, group
+from pysh.runtime.places import ConfigError
+from pysh.runtime.protocol.hostsets import expand
+from pysh.runtime.protocol.terms import BadName
+
+CONFIG = """\
+# what I call them
+
+[groups]
+gpu = "web[1-2], db1"
+"my hosts" = ["@gpu", "root@old1:2222"]
+empty = []
+number = 4
+mixed = ["a", 4]
+bad = "web[3-1]"
+circle = "web1 & @circle"
+"""
+
+
+@pytest.fixture
+def config(home: Path) -> Path:
+    path = home / ".config/pysh/config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(CONFIG)
+    return path
+
+
+def test_a_group_is_a_set_or_a_list_of_them(config: Path) -> None:
+    assert group("gpu").said == ("web[1-2], db1",)
+    assert group("gpu").where == f"{config}:4"
+    assert group("my hosts").said == ("@gpu", "root@old1:2222")
+    assert group("empty").said == ()
+    assert expand("@gpu & !db1", group) == ["web1", "web2"]
+
+
+REFUSED = [
+    ("number", "the group number is neither text nor a list of texts ({}:7); write there, below [groups]: "),
+    ("mixed", "neither text nor a list of texts ({}:8); "),
+    ("nobody", "there is no group 'nobody' ({} has gpu, my hosts, empty, number, mixed, bad, circle); "),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_a_group_that_cannot_be_used_is_told_with_file_and_line(config: Path, name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        group(name)
+    assert said.format(config) in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "said"), [("bad", "{}:9: @bad: '3-1' is no range"), ("circle", "{}:10: @circle: ")])
+def test_what_a_group_says_is_told_with_file_and_line_too(config: Path, name: str, said: str) -> None:
+    with pytest.raises(BadName) as caught:
+        expand(f"@{name}", group)
+    assert str(caught.value).startswith(said.format(config))
+
+
+UNREADABLE = [
+    (b'[groups]\ngpu = "a\n', "is no TOML ({}:2: "),
+    (b"\n\ngroups = 4\n", "cannot be read ({}:3: groups is no table); "),
+    (b"# \n# \xff\n", "is no UTF-8 ({}:2)"),
+    (b"#" * (LARGEST + 1), "is larger than 1 MiB ({})"),
+]
+
+
+@pytest.mark.parametrize(("data", "said"), UNREADABLE, ids=[row[1] for row in UNREADABLE])
+def test_a_configuration_that_cannot_be_read_is_told_when_a_group_is_asked_for(
+    config: Path, data: bytes, said: str
+) -> None:
+    config.write_bytes(data)
+    with pytest.raises(ConfigError) as caught:
+        group("gpu")
+    assert said.format(config) in str(caught.value)
+
+
+def test_without_a_configuration_there_is_no_group_and_it_is_told_how_to_make_one(home: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        group("gpu")
+    assert str(caught.value) == (
+        f"there is no group 'gpu' (there is no {home}/.config/pysh/config.toml); "
+        'write there, below [groups]: gpu = "web[1-4], db1"'
+    )
