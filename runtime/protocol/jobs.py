@@ -19,7 +19,7 @@ REMEMBERED = 256
 _TEXT = (str, type(None))
 _ASKED = {
     "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "limit": (int, float, type(None)),
-    "owner": (list, type(None)),
+    "owner": (list, type(None)), "code": (dict, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
 _NONE: list[Any] = []
@@ -126,6 +126,11 @@ class Job:
     def has_own_worker(self) -> bool:
         """Whether it waits behind nothing else, and nothing behind it."""
         return self.is_process or bool(self.options.get("isolate"))
+
+    @property
+    def code(self) -> Mapping[str, str]:
+        """What it needs of its requester's own modules: hashes by their names."""
+        return self.options.get("code") or {}
 
     @property
     def exit_reason(self) -> str:

@@ -51,7 +51,7 @@ class Tenancy:
 
     def move_in(self, job: Job) -> list[Step]:
         """Find an apartment for `job`."""
-        job.worker, steps = self.apartments.move_in(job.number)
+        job.worker, steps = self.apartments.move_in(job.number, job.code)
         if not self._watching:
             self._watching = True
             self._node.later(ASKED_EVERY, self._watch)

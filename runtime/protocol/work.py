@@ -6,6 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Signal
+from pysh.runtime.protocol.blobs import Blobs
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.ending import Ending
 from pysh.runtime.protocol.flow import Outflow
@@ -44,6 +45,7 @@ class Work:
         self.pool = Pool(cores, numbers=numbers)
         self.tenancy = Tenancy(self, cores, numbers)
         self.code = Code()
+        self.blobs = Blobs()
         self.workers: dict[int, Link] = {}
         self.grants = Grants(node)
         self.spool = Spool(node)
@@ -145,7 +147,8 @@ class Work:
         self.standing.changed()
         if not job.has_own_worker:
             small = job.complete and job.size < PREFETCHED
-            self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
+            prefetch = small and "limit" not in job.options
+            self.follow(self.pool.submit(job.number, prefetch=prefetch, code=job.code))
             return
         if (taken := self.node.relations.named(job.number, str(job.options.get("name") or ""))) is not None:
             self._fail(job, {**taken, "executed": "no"})
@@ -170,7 +173,7 @@ class Work:
         """Where what does not queue is to run. Raises `Full`."""
         if self.tenancy.lives_here(job):
             return self.tenancy.move_in(job)
-        return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")))
+        return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")), code=job.code)
 
     def worker_up(self, worker: int, link: Link) -> None:
         """A forked worker or apartment has opened its connection."""
