@@ -89,10 +89,10 @@ async def evaluate(n: Node, source: str) -> Shown:
 
 async def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, sync: str = "auto", **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, sync)
     return api.task(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
@@ -116,10 +116,10 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
 
 async def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, sync: str = "auto", **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node."""
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, sync)
     return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 

@@ -115,7 +115,7 @@ def evaluate(n: Node, source: str) -> Shown:
 
 def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, sync: str = "auto", **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
@@ -124,10 +124,13 @@ def task(
     It is cancelled after `limit` seconds of running, and when its owner stops, unless `detach`. With
     `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
     bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
-    it. Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent.
+    it. Modules of your own from below the current folder go along, as their files are now; with `sync="off"` they have
+    to be there, and the same.
+    Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent; the task raises
+    `CodeSkew` and `NoModule` before it begins.
     """
     refuse_not_yet(kwargs)
-    own = apart(isolate, memory, cpu)
+    own = apart(isolate, memory, cpu, sync)
     made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, own)
     made.submit(meta, payload)
     return made
@@ -151,11 +154,11 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
 
 def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, sync: str = "auto", **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
     refuse_not_yet(kwargs)
-    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu))
+    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu, sync))
 
 
 def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps, dumps_call
+from pysh.runtime.payload import dumps, dumps_using
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
+
+if TYPE_CHECKING:
+    from pysh.runtime.needs import Needs, Uses
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
@@ -40,6 +43,8 @@ class Apart(NamedTuple):
     isolate: bool = False
     memory: int | None = None
     cpu: float | None = None
+    sync: str = "auto"
+    """Whether the sources of the user's own modules go along: `auto` or `off`."""
 
 
 SHARED = Apart()
@@ -61,10 +66,11 @@ class Call:
     `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("by_value", "label", "payload", "spec")
+    __slots__ = ("by_value", "label", "needs", "payload", "spec")
 
     def __init__(self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str]) -> None:
         self.spec: tuple[str | None, bool]
+        self.needs: Needs | None = None
         if isinstance(fn, str):
             self.label = fn
             self.payload = dumps((args, kwargs))
@@ -75,7 +81,9 @@ class Call:
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self.payload = dumps_call(fn, args, kwargs)
+            self.payload, uses = dumps_using(fn, args, kwargs)
+            if uses:
+                self.needs = needed(uses)
             self.by_value = not _is_importable(fn)
             self.spec = (None, _is_async(fn))
 
@@ -103,7 +111,7 @@ class Call:
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, owner, kind, limit, detach, ties, apart)
+        key = (self.label, self.spec, self.needs, owner, kind, limit, detach, ties, apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
@@ -124,6 +132,8 @@ class Call:
             "detach": detach,
             **ties._asdict(),
             **apart._asdict(),
+            "sync": "off" if apart.sync == "off" else "",
+            **(self.needs.told() if self.needs is not None else {}),
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:
@@ -131,10 +141,12 @@ class Call:
         return pack(said)
 
 
-def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
-    """What was asked for of a worker of its own. Raises `TypeError` or `ValueError`."""
-    if not isolate and memory is None and cpu is None:
+def apart(isolate: bool, memory: int | None, cpu: float | None, sync: str = "auto") -> Apart:
+    """What was asked for of a worker of its own, and of code. Raises `TypeError` or `ValueError`."""
+    if not isolate and memory is None and cpu is None and sync == "auto":
         return SHARED
+    if sync not in ("auto", "off"):
+        raise ValueError(f'sync= takes "auto" or "off", not {sync!r}; nothing was sent')
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
     if memory is not None and not LEAST_MEMORY <= memory < 2**62:
@@ -143,7 +155,15 @@ def apart(isolate: bool, memory: int | None, cpu: float | None) -> Apart:
         check_seconds("cpu", cpu)
         if not cpu < MOST_CPU:
             raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
-    return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu)
+    return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu, sync)
+
+
+def needed(uses: "Uses") -> "Needs | None":
+    """What a call needs there besides itself, once the sources of that are left with the hub here."""
+    from pysh.runtime import needs  # loaded with the first function
+
+    found, client = needs.of(uses), Client.current
+    return (needs.left(uses, client) if found.code and client is not None else found) or None
 
 
 def refuse_not_yet(kwargs: Kwargs) -> None:

@@ -33,9 +33,10 @@ _SCALARS = frozenset({type(None), bool, int, float, complex})
 _SHORT = 64 * 1024
 
 if TYPE_CHECKING:
-    from pysh.runtime import byvalue, recipes
+    from pysh.runtime import byvalue, needs, recipes
+    from pysh.runtime.needs import Uses
 else:
-    byvalue = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
+    byvalue = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
 
 
 def preload() -> None:
@@ -48,8 +49,8 @@ def preload() -> None:
 
 
 def _import() -> None:
-    global byvalue, recipes
-    from pysh.runtime import byvalue, recipes
+    global byvalue, needs, recipes
+    from pysh.runtime import byvalue, needs, recipes
 
 
 def dumps(value: Any) -> Payload:
@@ -74,14 +75,20 @@ def dumps_call(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
 
     Raises `NotSendable`. Warns of a `LargeCapture` where a function drags a large global along.
     """
+    return dumps_using(fn, args, kwargs)[0]
+
+
+def dumps_using(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> "tuple[Payload, Uses]":
+    """The same, and what it refers to."""
     try:
-        data = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType else None
-        if data is None:
+        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType else None
+        if packed is None:
             dump = _Dump((fn, args, kwargs), calling=True)
             data = dump.data()
             if len(data) > LARGE:
                 _warn_of_large(dump.pickler.captured)
-        return data
+            return data, dump.uses()
+        return packed
     except (NotSendable, LargeCapture):
         raise
     except Exception as error:
@@ -166,21 +173,33 @@ class _Dump:
             raise NotSendable("a value", size=self.sink.size, limit=limit)
         return self.sink.payload()
 
+    def uses(self, besides: "Uses | None" = None) -> "Uses":
+        """What the pickle refers to."""
+        if not (self.pickler.modules or self.pickler.captured) and besides is not None:
+            return besides
+        uses = needs.Uses()
+        uses.modules |= self.pickler.modules
+        uses.functions += [function for function, _ in self.pickler.captured]
+        if besides is not None:
+            uses.modules |= besides.modules
+            uses.functions += besides.functions
+        return uses
 
-def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload | None:
+
+def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "tuple[Payload, Uses] | None":
     """The call as a recipe and values; None where there is none, or an argument shares its globals."""
     if recipes is None:
         _import()
     packed = recipes.pack(fn)
     if packed is None:
         return None
-    recipe, values = packed
+    recipe, values, uses = packed
     call = (values, args, kwargs)
     head = _HEAD.pack(_TAG, len(recipe)) + recipe
     if all(map(_is_plain, args)) and (not kwargs or all(map(_is_plain, kwargs.values()))):
-        return head + pickle.dumps(call, PROTOCOL)
+        return head + pickle.dumps(call, PROTOCOL), uses
     dump = _Dump(call, head)
-    return None if dump.pickler.carries_code else dump.data()
+    return None if dump.pickler.carries_code else (dump.data(), dump.uses(uses))
 
 
 def _warn_of_large(captured: list[tuple[FunctionType, dict[str, Any]]]) -> None:

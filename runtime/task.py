@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
-from pysh.runtime.errors import NodeDown, PyshError, RemoteError, TaskTimeout, rebuild
+from pysh.runtime.errors import NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -172,6 +172,10 @@ class Task:
         except BaseException as ending:
             # It came out of what the code there returned, and is not to end who waits here.
             error = RemoteError(type(ending).__name__, str(ending), self._client.view.name_of(self.dest.incarnation))
+        if isinstance(error, NoModule) and not error.install:
+            from pysh.runtime.install import command  # which looks through all that is installed
+
+            error.install = command(error.module, error.python)
         self._payload = b""
         self._error, self._value = error, value
 

@@ -22,7 +22,7 @@ from pysh.runtime.runner.waiting import Steps, Waiter
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
 
-TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu"))
+TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu"))
 Via = str | Iterable[str] | None

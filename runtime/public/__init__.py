@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         MailboxFull,
         NodeDown,
         NoFunction,
+        NoModule,
         NoProcess,
         NotSendable,
         PyshError,
@@ -72,12 +73,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "ConnectError", "Down", "Executor", "Exit", "LargeCapture",
-    "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process", "PyshError",
-    "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor", "aio",
-    "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
-    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",
-    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
-    "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process",
+    "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor",
+    "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill",
+    "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive",
+    "register", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {

@@ -1,0 +1,12 @@
+"""The command that would install a module elsewhere, as it is installed here."""
+
+from importlib import metadata
+
+
+def command(module: str, python: str) -> str:
+    """For the Python at that path; empty where nothing here says what the module is part of."""
+    top = module.partition(".")[0]
+    found = metadata.packages_distributions().get(top, [])
+    if not found:
+        return ""
+    return f"{python or 'python3'} -m pip install {found[0]}=={metadata.version(found[0])}"
