@@ -20,6 +20,7 @@ from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
 if TYPE_CHECKING:
+    from pysh.runtime.push import What
     from pysh.runtime.supervisor import Child
 
 
@@ -169,6 +170,13 @@ async def supervise(
     from pysh.runtime import supervisor
 
     return await drive(supervisor.start(children, strategy, intensity, on))
+
+
+async def push(what: "What", on: On = all_nodes) -> Results:
+    """Take a module of your own to nodes."""
+    from pysh.runtime import push as pushing
+
+    return await drive(pushing.push(what, on))
 
 
 async def tasks(on: On = None) -> Rows:

@@ -18,6 +18,7 @@ from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
 
 if TYPE_CHECKING:
+    from pysh.runtime.push import What
     from pysh.runtime.supervisor import Child
 
 
@@ -243,6 +244,18 @@ def supervise(
     from pysh.runtime import supervisor
 
     return _run("supervise", supervisor.start(children, strategy, intensity, on))
+
+
+def push(what: "What", on: On = all_nodes) -> Results:
+    """Take a module (or the path of a file or folder) of your own to nodes, with those of yours that it imports.
+
+    A function that is named by text there, `"module:function"`, is of it from then on, in whatever folder the node
+    runs; what runs already goes on as it is. The `Results` say where it lies on each node, or why it does not: then
+    nothing of it is used there. Raises `FileNotFoundError`, `TypeError`, `NotSendable`.
+    """
+    from pysh.runtime import push as pushing
+
+    return _run("push", pushing.push(what, on))
 
 
 def tasks(on: On = None) -> Rows:

@@ -162,8 +162,8 @@ def needed(uses: "Uses") -> "Needs | None":
     """What a call needs there besides itself, once the sources of that are left with the hub here."""
     from pysh.runtime import needs  # loaded with the first function
 
-    found, client = needs.of(uses), Client.current
-    return (needs.left(uses, client) if found.code and client is not None else found) or None
+    client = Client.current
+    return (needs.of(uses) if client is None else needs.left(uses, client)) or None
 
 
 def refuse_not_yet(kwargs: Kwargs) -> None:

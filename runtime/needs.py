@@ -104,8 +104,8 @@ class _Plan(NamedTuple):
 
 
 _plans: dict[tuple[Any, ...], _Plan] = {}
-_left: "WeakKeyDictionary[Client, set[str]]" = WeakKeyDictionary()
-"""What each hub was left, by hash."""
+_left: "WeakKeyDictionary[Client, set[Any]]" = WeakKeyDictionary()
+"""What each hub was left, by hash, and the needs that are met by that."""
 
 
 def of(uses: Uses) -> Needs:
@@ -122,22 +122,40 @@ def of(uses: Uses) -> Needs:
 
 def left(uses: Uses, client: "Client") -> Needs:
     """The same, once the sources are left with the hub of `client`, where other nodes get them from."""
-    there = _left.get(client)
-    if there is None:
-        there = _left.setdefault(client, set())
     for _ in range(trees.TRIES):
         needs = of(uses)
-        if all(digest in there for _, digest in needs.code):
+        if not needs.code:
+            return needs
+        there = _left_with(client)
+        if needs in there:
             return needs
         try:
             for tree in _plans[uses.key].trees:
-                if tree.hash not in there and tree.name not in needs.fixed:
-                    _leave_tree(client, there, tree)
-                there.add(tree.hash)
+                if tree.name not in needs.fixed:
+                    leave(client, tree)
         except OSError:
             continue  # it was changed meanwhile
+        there.add(needs)
         return needs
     raise NotSendable(needs.code[0][0], reason="its sources change while they are read")
+
+
+def pushed(name: str, root: str, client: "Client") -> Needs:
+    """What goes to other nodes of module `name` in the folder `root`, left with the hub of `client`.
+
+    Raises `FileNotFoundError` and `NotSendable`.
+    """
+    found = _Found(_current_folder())
+    found.take(name, root)
+    needed = [found.trees[each] for each in sorted(found.trees)]
+    for tree in needed:
+        leave(client, tree)
+    return Needs(tuple((tree.name, tree.hash) for tree in needed), tuple((tree.name, tree.root) for tree in needed))
+
+
+def folder_of_own(top: str) -> str | None:
+    """The folder of a top-level module of the user's own; None for any other."""
+    return None if top in _OURS or top in sys.stdlib_module_names else _root(top, mentioned=False)
 
 
 def _plan(uses: Uses) -> _Plan:
@@ -209,10 +227,15 @@ class _Found:
         if root is None:
             return
         try:
-            tree = self.trees[top] = trees.find(top, root)
+            self.take(top, root)
         except FileNotFoundError:
             text = f"{top} was imported from {root} and is not there any more; import it anew"
             raise NotSendable(top, text=text) from None
+
+    def take(self, top: str, root: str) -> None:
+        """It is from there. Raises `FileNotFoundError` if it is not."""
+        self._looked.add(top)
+        tree = self.trees[top] = trees.find(top, root)
         for other in tree.mentions:
             self.add(other, mentioned=True)
 
@@ -349,7 +372,11 @@ _began_in = _current_folder()
 # what is left with the hub
 
 
-def _leave_tree(client: "Client", left: set[str], tree: Tree) -> None:
+def leave(client: "Client", tree: Tree) -> None:
+    """Leave the sources of `tree` with the hub of `client`, once. Raises `OSError` where they have changed."""
+    left = _left_with(client)
+    if tree.hash in left:
+        return
     blobs: list[Any] = []
     room = PIECE
     for digest, data in _contents(tree, left):
@@ -365,7 +392,12 @@ def _leave_tree(client: "Client", left: set[str], tree: Tree) -> None:
     _post(client, blobs)
 
 
-def _contents(tree: Tree, left: set[str]) -> Iterator[tuple[str, bytes]]:
+def _left_with(client: "Client") -> set[Any]:
+    there = _left.get(client)
+    return _left.setdefault(client, set()) if there is None else there
+
+
+def _contents(tree: Tree, left: set[Any]) -> Iterator[tuple[str, bytes]]:
     yield tree.hash, tree.lines
     for path, digest in tree.files.items():
         if digest not in left and path not in tree.outside and not trees.is_extension(path):

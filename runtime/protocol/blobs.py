@@ -17,6 +17,8 @@ BYTES = 64 << 20
 LEAST = 512
 PARTS = 64
 """Blobs of which some has still to come."""
+NAMES = 1000
+"""Modules that may have been pushed."""
 HASH = 32
 """Bytes of a SHA-256."""
 
@@ -29,6 +31,7 @@ class Blobs:
         self._whole: dict[bytes, bytes] = {}  # the latest used last
         self._parts: dict[bytes, bytearray] = {}
         self._size = 0
+        self._pushed: dict[str, dict[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self._whole)
@@ -80,6 +83,17 @@ class Blobs:
                 break
         return told
 
+    def pushed(self, code: dict[str, str]) -> None:
+        """These trees are what their names mean here from now on, for what is named by text. Raises `ValueError`."""
+        texts = [*code, *code.values()]
+        if not all(isinstance(text, str) and len(text) <= 2 * HASH for text in texts) or len(self._pushed) > NAMES:
+            raise ValueError(f"at most {NAMES} modules of names of at most {2 * HASH} characters")
+        self._pushed.update(dict.fromkeys(code, code))
+
+    def named(self, function: str) -> dict[str, str]:
+        """The code that `"module:function"` needs, as it was pushed; nothing where it was not."""
+        return self._pushed.get(function.partition(":")[0].partition(".")[0], {})
+
 
 def _keep(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
     for name, at, size, piece in asked["blobs"]:
@@ -91,6 +105,11 @@ def _blobs(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any])
     return {"ok": node.work.blobs.pieces(asked["names"], int(asked["at"]))}
 
 
+def _pushed(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
+    node.work.blobs.pushed(dict(asked["code"]))
+    return {"ok": True}
+
+
 VERBS: dict[object, Callable[["Node", Link | None, Frame, dict[str, Any]], dict[str, Any] | None]] = {
-    "keep": _keep, "blobs": _blobs,
+    "keep": _keep, "blobs": _blobs, "pushed": _pushed,
 }  # fmt: skip

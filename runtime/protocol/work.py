@@ -132,6 +132,9 @@ class Work:
             reason = "shutdown" if self.node.stopping else "draining"
             self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
         elif ":" in name:
+            if (code := self.blobs.named(name)) and not options.get("code"):
+                job.options = {**options, "code": code}
+                job.meta = pack(job.options)
             return job
         elif (pickle := self.code.get(name)) is not None:
             job.function = pickle

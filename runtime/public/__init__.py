@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         pid,
         ping,
         processes,
+        push,
         receive,
         register,
         send,
@@ -76,7 +77,7 @@ __all__ = [
     "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable", "Process",
     "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew", "WorkerDied", "actor",
     "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill",
-    "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive",
+    "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "receive",
     "register", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
     "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from pysh.runtime.aio import (
     pid,
     ping,
     processes,
+    push,
     receive,
     register,
     send,
@@ -42,7 +43,7 @@ from pysh.runtime.aio import (
 
 __all__ = [
     "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "flush", "kill", "leave",
-    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "receive", "register",
-    "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task",
-    "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "receive",
+    "register", "send", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip

@@ -169,6 +169,9 @@ class Codes:
         while wanted:
             names = [bytes.fromhex(digest) for digest, _ in zip(wanted, range(ASKED), strict=False)]
             for size, piece in (yield self._client.ask_later("blobs", dest=hub, names=names, at=len(packed))):
+                if size < 0 and hub != self._client.hub:
+                    # It was pushed here by somebody else.
+                    return got | (yield from self._get(self._client.hub, {digest: paths[digest] for digest in wanted}))
                 if size < 0:
                     raise self._not_kept(hub, wanted[0], paths[wanted[0]])
                 packed += piece

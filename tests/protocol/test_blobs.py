@@ -59,3 +59,12 @@ def test_those_that_never_become_whole_are_bounded() -> None:
 def test_what_makes_no_sense_is_refused(name: bytes, at: int, size: int, piece: bytes) -> None:
     with pytest.raises(ValueError, match="a piece of"):
         Blobs().keep(name, at, size, piece)
+
+
+def test_what_was_pushed_is_what_a_name_means_with_all_that_came_with_it() -> None:
+    blobs = Blobs()
+    blobs.pushed({"shop": "1" * 64, "money": "2" * 64})
+    assert blobs.named("shop.prices:price") == blobs.named("money:unit") == {"shop": "1" * 64, "money": "2" * 64}
+    assert blobs.named("other:name") == blobs.named(":") == {}
+    with pytest.raises(ValueError, match="at most"):
+        blobs.pushed({"x": "1" * 65})

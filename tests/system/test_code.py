@@ -357,3 +357,52 @@ for number in range(1, 30):
     assert call({by}, on=n2) == number
 """
     ok(project.script(code, timeout=60))
+
+
+def test_what_is_pushed_is_what_its_name_means_there_until_it_is_pushed_again(project: Project) -> None:
+    for name in ("n2", "n3"):
+        project.node(name)
+    code = (
+        CONNECT
+        + WRITE
+        + """
+connect('n3@localhost')
+def asked():
+    return [call('shop.prices:price', on=n) for n in ('n2@localhost', 'n3@localhost')]
+try:
+    asked()
+except NoModule as error:
+    print(error.module, error.executed)
+told = push(shop, on=['n2@localhost', 'n3@localhost'])
+print(len(told.ok), all('/code/' in text for text in told.values()), asked())
+write('shop/prices.py', 'def price(): return 2\\n')
+print(asked())
+print(len(push('shop').ok), asked(), call('shop:price', on=n2), call('money:unit.upper', on=n2))
+"""
+    )
+    assert ok(project.script(code)) == "shop no\n2 True [1, 1]\n[1, 1]\n3 [2, 2] 2 EURO\n"
+
+
+def test_where_it_cannot_be_whole_nothing_of_it_is_used(project: Project) -> None:
+    project.node("n2")
+    project.node("n3", folder=project.folder)
+    (project.home.folder / "secret.py").write_text("key = 1\n")
+    (project.folder / "shop/secret.py").symlink_to(project.home.folder / "secret.py")
+    code = (
+        CONNECT
+        + """
+n3 = connect('n3@localhost')
+told = push(shop, on=[n2, n3])
+print(type(told[n2]).__name__, 'link' in str(told[n2]), told[n3].endswith(money.__file__.rpartition('/')[0]))
+try:
+    call('shop:price', on=n2)
+except NoModule as error:
+    print(error.executed)
+for what, kind in ((5, TypeError), (time, TypeError), ('/no/such/folder', FileNotFoundError)):
+    try:
+        push(what)
+    except kind as error:
+        print('nothing was sent' in str(error))
+"""
+    )
+    assert ok(project.script("import money\n" + code)) == "NotSendable True True\nno\nTrue\nTrue\nTrue\n"
