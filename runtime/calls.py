@@ -6,7 +6,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps, dumps_using
+from pysh.runtime.payload import dumps_referring, dumps_using
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
@@ -73,7 +73,7 @@ class Call:
         self.needs: Needs | None = None
         if isinstance(fn, str):
             self.label = fn
-            self.payload = dumps((args, kwargs))
+            self.payload, uses = dumps_referring((args, kwargs))
             self.by_value = False
             self.spec = (fn, False)
         elif not callable(fn):
@@ -82,10 +82,10 @@ class Call:
             _check_options(fn, options)
             self.label = _label(fn)
             self.payload, uses = dumps_using(fn, args, kwargs)
-            if uses:
-                self.needs = needed(uses)
             self.by_value = not _is_importable(fn)
             self.spec = (None, _is_async(fn))
+        if uses:
+            self.needs = needed(uses)
 
     @property
     def shares_a_runner(self) -> bool:

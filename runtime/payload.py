@@ -57,8 +57,14 @@ def dumps(value: Any) -> Payload:
     """`value` as bytes. Raises `NotSendable`, with the path to what in it cannot travel."""
     if _is_plain(value):
         return pickle.dumps(value, PROTOCOL)
+    return dumps_referring(value)[0]
+
+
+def dumps_referring(value: Any) -> "tuple[Payload, Uses]":
+    """The same, and what it refers to."""
     try:
-        return _Dump(value).data()
+        dump = _Dump(value)
+        return dump.data(), dump.uses()
     except NotSendable:
         raise
     except Exception as error:

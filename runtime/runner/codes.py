@@ -62,6 +62,7 @@ class Codes:
 
     def settle(self) -> bool:
         """Note what a job has imported by itself; False if that may have changed meanwhile, and nobody would see it."""
+        self._used = True
         if len(sys.modules) == self._count:
             return True
         self._count = len(sys.modules)
@@ -88,7 +89,6 @@ class Codes:
 
         Raises `CodeSkew`, `NoModule`, `NotSendable`, or `NodeDown` where the sources cannot be had any more.
         """
-        self._used = True
         code: dict[str, str] = options.get("code") or {}
         for name, digest in code.items():
             if name not in trees.bound:

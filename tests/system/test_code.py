@@ -79,8 +79,9 @@ def imports():
         return prices.price()
     return deep()
 print(call(imports, on=n2), call(late.Late.get, late.Late(), on=n2), call(lambda l: l.get(), late.Late(), on=n2))
+print(call('builtins:getattr', late.Late(), 'x', on=n2))
 """
-    assert ok(project.script(code)) == "1 5 5\n"
+    assert ok(project.script(code)) == "1 5 5\n5\n"
 
 
 def test_where_the_same_lies_it_is_used_as_it_is(project: Project) -> None:
