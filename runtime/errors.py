@@ -339,7 +339,7 @@ class NoModule(PyshError, ModuleNotFoundError):
 
     def what(self) -> str:
         where = f" in {self.python}" if self.python else ""
-        hint = f"install it there: {self.install}" if self.install else "install there what has it"
+        hint = f"to install it there: {self.install}" if self.install else "install there what has it"
         return f"{self.node or 'the other node'} has no module {self.module!r}{where}; {hint}"
 
 

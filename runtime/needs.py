@@ -354,8 +354,8 @@ def is_here(top: str) -> bool:
 
 
 def _goes_along(tree: Tree, folder: str) -> bool:
-    """Whether a tree lies under the current folder, now or as it was at first, or came here with what runs."""
-    places = (f"{place.rstrip('/')}/" for place in (folder, _began_in) if place)
+    """Whether a tree lies under the current folder, now or as it was at first, or that of the script, or came here."""
+    places = (f"{place.rstrip('/')}/" for place in (folder, *_began_in) if place)
     return tree.name in trees.bound or f"{tree.root}/".startswith(tuple(places))
 
 
@@ -366,7 +366,14 @@ def _current_folder() -> str:
         return ""  # it was removed
 
 
-_began_in = _current_folder()
+def _folders_at_first() -> tuple[str, ...]:
+    """Where this process began, and where the script lies that it runs, if it runs one."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = os.path.dirname(os.path.abspath(file)) if isinstance(file, str) and not is_installed(file) else ""
+    return tuple(folder for folder in (_current_folder(), script) if folder)
+
+
+_began_in = _folders_at_first()
 
 
 # what is left with the hub

@@ -173,9 +173,7 @@ class Task:
             # It came out of what the code there returned, and is not to end who waits here.
             error = RemoteError(type(ending).__name__, str(ending), self._client.view.name_of(self.dest.incarnation))
         if isinstance(error, NoModule) and not error.install:
-            from pysh.runtime.install import command  # which looks through all that is installed
-
-            error.install = command(error.module, error.python)
+            error.install = _how_to_install(error)
         self._payload = b""
         self._error, self._value = error, value
 
@@ -336,6 +334,15 @@ class Task:
         took = self.took
         shown = f"<{type(self).__name__} {self.ref} on {self._where()} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+
+def _how_to_install(error: NoModule) -> str:
+    from pysh.runtime.install import command  # which looks through all that is installed
+
+    try:
+        return command(error.module, error.python)
+    except Exception:  # something that is installed here is broken: that is not what went wrong
+        return ""
 
 
 _LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)

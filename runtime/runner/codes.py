@@ -120,8 +120,10 @@ class Codes:
         here = _lies_here(name)
         if here is not None and here.hash == digest:
             self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it))
-        elif options.get("sync") == "off" or name in options.get("fixed", ()):
+        elif options.get("sync") == "off":
             raise self._differs(name, digest, here, options)
+        elif name in options.get("fixed", ()) and Cache().tree(digest) is None:
+            raise self._differs(name, digest, here, options)  # it was not pushed either
         else:
             root, files, held = yield from self._get_tree(hub, digest)
             if name not in trees.bound:  # a mate may have been faster

@@ -407,3 +407,28 @@ for what, kind in ((5, TypeError), (time, TypeError), ('/no/such/folder', FileNo
 """
     )
     assert ok(project.script("import money\n" + code)) == "NotSendable True True\nno\nTrue\nTrue\nTrue\n"
+
+
+def test_what_lies_beside_a_script_goes_along_and_what_lies_elsewhere_has_to_be_pushed(project: Project) -> None:
+    project.node("n2")
+    other = project.home.folder / "lib/tools.py"
+    other.parent.mkdir()
+    other.write_text("def use(): return 'tool'\n")
+    project.write(
+        "script.pysh",
+        f"import sys; sys.path.append({str(other.parent)!r})\n"
+        + CONNECT
+        + """
+import tools
+print(call(lambda: shop.price(), on=n2))
+try:
+    call(lambda: tools.use(), on=n2)
+except NoModule as error:
+    print(error.module, error.executed, error.install)
+push(tools, on=n2)
+print(call(lambda: tools.use(), on=n2))
+""",
+    )
+    home = project.home
+    done = home.run([*_in(home.folder / "of_n2"), *PYSH, str(project.folder / "script.pysh")])
+    assert ok(done) == "1\ntools no push(tools)\ntool\n"
