@@ -5,11 +5,15 @@
 import os
 from collections.abc import Iterable
 from types import ModuleType
+from weakref import WeakKeyDictionary
 
 from pysh.runtime import needs, trees
-from pysh.runtime.calls import Call, owner_of
+from pysh.runtime.calls import Apart, Call, owner_of
+from pysh.runtime.needs import Needs
 from pysh.runtime.node import Node, On, resolve
 from pysh.runtime.results import Results
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
@@ -24,14 +28,10 @@ def push(what: What, on: On) -> Steps[Results]:
     infos = resolve(client, on)
     name, root = located(what)
     needed = needs.pushed(name, root, client)
-    call = Call("pysh.runtime.push:arrived", ([name for name, _ in needed.code],), {}, frozenset())
-    call.needs = needed
     results, started = Results(), []
     for info in infos:
-        task = Task(client, info.hub, f"push {name}")
         try:
-            task.submit(call.meta(owner_of(client), ""), call.payload)
-            started.append((info, task))
+            started.append((info, bring(client, info, needed)))
         except Exception as error:
             results[Node(info.name)] = error
     for info, task in started:
@@ -47,6 +47,27 @@ def push(what: What, on: On) -> Steps[Results]:
             told = error
         results[Node(info.name)] = told
     return results
+
+
+def bring(client: Client, info: NodeInfo, needed: Needs) -> Task:
+    """A task that ends once all that is `needed` is on a node; its value says where."""
+    names = [name for name, _ in needed.code]
+    call = Call("pysh.runtime.push:arrived", (names,), {}, frozenset())
+    call.needs, call.label = needed, f"push {', '.join(names)}"
+    task = Task(client, info.hub, call.label)
+    task.submit(call.meta(owner_of(client), "", apart=Apart(isolate=True)), call.payload)  # which waits behind nothing
+    return task
+
+
+_brought: "WeakKeyDictionary[Client, set[tuple[bytes, Needs]]]" = WeakKeyDictionary()
+
+
+def ensure(client: Client, info: NodeInfo, needed: Needs) -> None:
+    """Wait until all that is `needed` is on a node, once. Raises why it cannot be."""
+    brought = _brought.setdefault(client, set())
+    if (info.incarnation, needed) not in brought:
+        bring(client, info, needed).result()
+        brought.add((info.incarnation, needed))
 
 
 def located(what: What) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from pysh.runtime.results import Nodes, Results, Rows, fold
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
-from pysh.runtime.runner.waiting import Steps, Waiter
+from pysh.runtime.runner.waiting import Steps, Waiter, may_block
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
 
@@ -269,8 +269,18 @@ def prepare(
     info = choose(client, on)
     call = Call(fn, args, kwargs, options)
     call.check(info)
+    if detach:
+        _bring(client, info, call)
     task = Task(client, info.hub, call.label, detach)
     return task, call.meta(owner_of(client), "", limit, detach, apart=apart), call.payload
+
+
+def _bring(client: Client, info: NodeInfo, call: Call) -> None:
+    """Have the code of what will outlive us there before it is sent, as far as that may be waited for."""
+    if call.needs is not None and call.needs.code and may_block():
+        from pysh.runtime import push
+
+        push.ensure(client, info, call.needs)
 
 
 def task_all(
@@ -286,6 +296,8 @@ def task_all(
     for info in infos:
         try:
             call.check(info)
+            if detach:
+                _bring(client, info, call)
             task = Task(client, info.hub, call.label, detach)
             task.submit(meta, call.payload)
             results[Node(info.name)] = task

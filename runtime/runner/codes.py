@@ -164,28 +164,30 @@ class Codes:
         return block(self._get(hub, {digest: "a source"}))[digest]
 
     def _get(self, hub: Pid, paths: Mapping[str, str]) -> Steps[dict[str, bytes]]:
-        """The sources with these hashes, as the hub of whoever sent them has them; their paths are for people."""
-        wanted = deque(paths)
+        """The sources with these hashes, as the hub here has them or that of who sent them; paths are for people."""
         got: dict[str, bytes] = {}
-        packed = bytearray()
+        for place in dict.fromkeys((self._client.hub, hub)):
+            wanted = [digest for digest in paths if digest not in got]
+            if wanted:
+                yield from self._get_from(place, wanted, got)
+        missing = next((digest for digest in paths if digest not in got), None)
+        if missing is not None:
+            raise self._not_kept(hub, missing, paths[missing])
+        return got
+
+    def _get_from(self, hub: Pid, digests: list[str], got: dict[str, bytes]) -> Steps[None]:
+        """Those of the sources that a hub has."""
+        wanted, packed = deque(digests), bytearray()
         while wanted:
             names = [bytes.fromhex(digest) for digest, _ in zip(wanted, range(ASKED), strict=False)]
             for size, piece in (yield self._client.ask_later("blobs", dest=hub, names=names, at=len(packed))):
-                if size < 0 and hub != self._client.hub:
-                    # It was pushed here by somebody else.
-                    return got | (yield from self._get(self._client.hub, {digest: paths[digest] for digest in wanted}))
-                if size < 0:
-                    raise self._not_kept(hub, wanted[0], paths[wanted[0]])
                 packed += piece
                 if len(packed) < size:
                     break
                 digest = wanted.popleft()
-                data = zlib.decompressobj().decompress(bytes(packed), trees.BYTES)
-                if sha256(data).hexdigest() != digest:
-                    raise self._not_kept(hub, digest, paths[digest])
-                got[digest] = data
+                if size >= 0 and (data := _unpacked(packed, digest)) is not None:
+                    got[digest] = data
                 packed.clear()
-        return got
 
     def _not_kept(self, hub: Pid, digest: str, path: str) -> NotSendable:
         text = (
@@ -204,6 +206,15 @@ class Codes:
                 raise self._lacks(name)
         elif not needs.is_here(name):
             raise self._lacks(name)
+
+
+def _unpacked(packed: bytearray, digest: str) -> bytes | None:
+    """The source of that hash; None where it is another."""
+    try:
+        data = zlib.decompressobj().decompress(bytes(packed), trees.BYTES)
+    except zlib.error:
+        return None
+    return data if sha256(data).hexdigest() == digest else None
 
 
 def _fits(name: str, digest: str) -> bool:

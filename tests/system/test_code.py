@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import PYSH, Home, ok
+from tests.system.conftest import PYSH, Home, ok, until
 
 CONNECT = "import shop, time\nn2 = connect('n2@localhost')\n"
 WRITE = """
@@ -236,7 +236,6 @@ try:
     call(writes, on=n2)
 except SyntaxError as error:
     print(error.filename.endswith('shop/prices.py'), error.lineno)
-import os
 print(call(os.path.exists, 'left', on=n2))
 write('shop/prices.py', 'def price(): return 2\\n')
 print(call(writes, on=n2))
@@ -432,3 +431,44 @@ print(call(lambda: tools.use(), on=n2))
     home = project.home
     done = home.run([*_in(home.folder / "of_n2"), *PYSH, str(project.folder / "script.pysh")])
     assert ok(done) == "1\ntools no push(tools)\ntool\n"
+
+
+def test_a_detached_task_has_its_code_though_its_script_is_gone(project: Project) -> None:
+    project.node("n2")
+    code = (
+        CONNECT
+        + """
+def late(number):
+    from pathlib import Path
+    while not Path('gate').exists():
+        time.sleep(0.01)
+    Path(f'part.{number}').write_text(str(shop.price()))
+    Path(f'part.{number}').rename(f'gate.{number}')
+for number in range(8):
+    task(late, number, on=n2, detach=True)
+"""
+    )
+    ok(project.script(code))
+    there = project.home.folder / "of_n2"
+    (there / "gate").touch()
+    until(lambda: len(list(there.glob("gate.*"))) == 8, "the end of all")
+    assert {file.read_text() for file in there.glob("gate.*")} == {"1"}
+
+
+def test_a_package_of_two_thousand_files_goes_along(project: Project) -> None:
+    for number in range(2000):
+        project.write(f"shop/aisle{number % 20}/shelf{number}.py", f"number = {number}\n")
+    project.node("n2")
+    code = (
+        CONNECT
+        + WRITE
+        + """
+def read():
+    from shop.aisle3.shelf3 import number
+    return number
+print(call(read, on=n2))
+write('shop/aisle3/shelf3.py', 'number = 33')
+print(call(read, on=n2))
+"""
+    )
+    assert ok(project.script(code, timeout=60)) == "3\n33\n"
