@@ -9,7 +9,7 @@
 The answer to 2 is kept. What each call pays is a look whether a file was changed.
 """
 
-# ruff: noqa: PTH100, PTH109, PTH113, PTH119, PTH120
+# ruff: noqa: PTH100, PTH109, PTH112, PTH113, PTH116, PTH119, PTH120
 
 import os
 import sys
@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 from pysh.runtime import trees
 from pysh.runtime.errors import NotSendable
+from pysh.runtime.marks import Marks, mark
 from pysh.runtime.protocol.frames import ROOM, Kind
 from pysh.runtime.trees import Tree
 
@@ -33,6 +34,7 @@ KEPT = 256
 """Sets of modules and functions for which it is remembered what they need."""
 MOST = 1000
 """Modules that one call may demand by name."""
+MOST_ABSENT = 100
 PIECE = ROOM - 1024
 """Bytes of a compressed source that go in one frame."""
 
@@ -67,7 +69,7 @@ class Needs(NamedTuple):
     """Plain data that goes with a call."""
 
     code: tuple[tuple[str, str], ...] = ()
-    """The hashes of trees, by their names."""
+    """The hashes of trees, by their names; empty for what may be imported and is not to be found here."""
     places: tuple[tuple[str, str], ...] = ()
     """Where they lie here."""
     demanded: tuple[str, ...] = ()
@@ -90,14 +92,20 @@ NOTHING = Needs()
 
 
 class _Plan(NamedTuple):
-    """What some modules and functions need, for as long as `trees` are current and the current folder is `folder`."""
+    """What some modules and functions need, for as long as `trees` are current and the current folder is `folder`.
+
+    `around` are the folders in which something may come that was not to be found, if anything was not.
+    """
 
     needs: Needs
     trees: tuple[Tree, ...]
     folder: str
     functions: tuple[FunctionType, ...]  # whose codes the plan was found by: so their ids stay theirs
+    around: Marks | None
 
     def holds(self) -> bool:
+        if self.around is not None and not self.around.hold():
+            return False
         if not self.trees:
             return True
         return self.folder == _current_folder() and all(trees.find(tree.name, tree.root) is tree for tree in self.trees)
@@ -123,13 +131,11 @@ def of(uses: Uses) -> Needs:
 def left(uses: Uses, client: "Client") -> Needs:
     """The same, once the sources are left with the hub of `client`, where other nodes get them from."""
     for _ in range(trees.TRIES):
-        needs = of(uses)
-        if not needs.code:
-            return needs
-        there = _left_with(client)
-        if needs in there:
-            return needs
         try:
+            needs = of(uses)
+            there = _left_with(client)
+            if not needs.code or needs in there:
+                return needs
             for tree in _plans[uses.key].trees:
                 if tree.name not in needs.fixed:
                     leave(client, tree)
@@ -137,7 +143,7 @@ def left(uses: Uses, client: "Client") -> Needs:
             continue  # it was changed meanwhile
         there.add(needs)
         return needs
-    raise NotSendable(needs.code[0][0], reason="its sources change while they are read")
+    raise NotSendable("a module", reason="its sources change while they are read", hint="wait until they are written")
 
 
 def pushed(name: str, root: str, client: "Client") -> Needs:
@@ -174,12 +180,19 @@ def _plan(uses: Uses) -> _Plan:
     asked = sorted(name if name.partition(".")[0] in found.trees else name.partition(".")[0] for name in demanded)
     needed = [found.trees[name] for name in sorted(found.trees)]
     needs = Needs(
-        tuple((tree.name, tree.hash) for tree in needed),
+        (*((tree.name, tree.hash) for tree in needed), *((name, "") for name in sorted(found.absent)[:MOST_ABSENT])),
         tuple((tree.name, tree.root) for tree in needed),
         tuple(dict.fromkeys(asked))[:MOST],
         tuple(tree.name for tree in needed if not _goes_along(tree, folder)),
     )
-    return _Plan(needs, tuple(needed), folder, functions)
+    return _Plan(needs, tuple(needed), folder, functions, _around() if found.absent else None)
+
+
+def _around() -> Marks:
+    """The folders on `sys.path` that are the user's own."""
+    folders = {os.path.abspath(folder) for folder in sys.path if not is_installed(f"{folder}/")}
+    marks = [(folder, mark(os.stat(folder))) for folder in sorted(folders) if os.path.isdir(folder)]
+    return Marks(marks, [folder for folder, _ in marks])
 
 
 def _imported(function: FunctionType) -> Iterator[tuple[str, bool]]:
@@ -216,6 +229,7 @@ class _Found:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._looked: set[str] = set()
+        self.absent: set[str] = set()  # what was not to be found
         self.trees: dict[str, Tree] = {}
 
     def add(self, top: str, *, mentioned: bool = False) -> None:
@@ -225,6 +239,8 @@ class _Found:
         self._looked.add(top)
         root = trees.bound[top].root if top in trees.bound else _root(top, mentioned)
         if root is None:
+            if not is_here(top):
+                self.absent.add(top)
             return
         try:
             self.take(top, root)

@@ -51,7 +51,7 @@ def push(what: What, on: On) -> Steps[Results]:
 
 def bring(client: Client, info: NodeInfo, needed: Needs) -> Task:
     """A task that ends once all that is `needed` is on a node; its value says where."""
-    names = [name for name, _ in needed.code]
+    names = [name for name, digest in needed.code if digest]
     call = Call("pysh.runtime.push:arrived", (names,), {}, frozenset())
     call.needs, call.label = needed, f"push {', '.join(names)}"
     task = Task(client, info.hub, call.label)

@@ -45,6 +45,7 @@ class Codes:
         self._used = False
         self._last: Options = {}
         self._there: set[str] = set()
+        self._absent: set[str] = set()  # what was not there where a call came from
         self._count = len(sys.modules)
         self._loose: dict[str, Mark] = {}  # sources of the user's own that were imported by themselves
         self._marks = Marks(())
@@ -58,7 +59,13 @@ class Codes:
         code = options.get("code")
         if not code or options is self._last or not self._used:
             return True
-        return all(map(_fits, code, code.values()))
+        return all(map(self._fits, code, code.values()))
+
+    def _fits(self, name: str, digest: str) -> bool:
+        tree = trees.bound.get(name)
+        if tree is not None:
+            return tree.hash == digest
+        return not digest or not (name in sys.modules or name in self._absent)
 
     def settle(self) -> bool:
         """Note what a job has imported by itself; False if that may have changed meanwhile, and nobody would see it."""
@@ -90,7 +97,10 @@ class Codes:
         Raises `CodeSkew`, `NoModule`, `NotSendable`, or `NodeDown` where the sources cannot be had any more.
         """
         code: dict[str, str] = options.get("code") or {}
+        self._absent.update(name for name, digest in code.items() if not digest)
         for name, digest in code.items():
+            if not digest:
+                continue
             if name not in trees.bound:
                 yield from self._bind(name, digest, options, Pid(source.incarnation, HUB))
             elif trees.bound[name].hash != digest:
@@ -116,7 +126,7 @@ class Codes:
             text = f"another module {name!r} is loaded where this is to run: call yours otherwise"
             raise PyshError(text, executed="no")
         fetch = partial(self._fetch, hub)
-        with_it = [other for other in options["code"] if other != name]
+        with_it = [other for other, version in options["code"].items() if version and other != name]
         here = _lies_here(name)
         if here is not None and here.hash == digest:
             self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it))
@@ -215,11 +225,6 @@ def _unpacked(packed: bytearray, digest: str) -> bytes | None:
     except zlib.error:
         return None
     return data if sha256(data).hexdigest() == digest else None
-
-
-def _fits(name: str, digest: str) -> bool:
-    tree = trees.bound.get(name)
-    return tree.hash == digest if tree is not None else name not in sys.modules
 
 
 def _lies_here(name: str) -> Tree | None:

@@ -236,6 +236,7 @@ try:
     call(writes, on=n2)
 except SyntaxError as error:
     print(error.filename.endswith('shop/prices.py'), error.lineno)
+import os
 print(call(os.path.exists, 'left', on=n2))
 write('shop/prices.py', 'def price(): return 2\\n')
 print(call(writes, on=n2))
@@ -472,3 +473,28 @@ print(call(read, on=n2))
 """
     )
     assert ok(project.script(code, timeout=60)) == "3\n33\n"
+
+
+@pytest.mark.usefixtures("n2")
+def test_a_module_that_is_written_after_a_call_goes_along_with_the_next(project: Project) -> None:
+    project.write("shop/extra.py", "try:\n    import settings\nexcept ImportError:\n    settings = None\n")
+    code = (
+        WRITE
+        + """
+from shop import extra
+n2 = connect('n2@localhost')
+def imports():
+    import later
+    return later.x
+def known():
+    return extra.settings and extra.settings.x
+try:
+    call(imports, on=n2)
+except NoModule as error:
+    print(error.module, call(known, on=n2))
+for name in ('later', 'settings'):
+    write(f'{name}.py', 'x = 1')
+print(call(imports, on=n2), call(known, on=n2))
+"""
+    )
+    assert ok(project.script(code)) == "later None\n1 1\n"
