@@ -105,6 +105,8 @@ class Codes:
                 yield from self._bind(name, digest, options, Pid(source.incarnation, HUB))
             elif trees.bound[name].hash != digest:
                 raise self._differs(name, digest, trees.bound[name], options)
+            elif options.get("sync") == "off" and ((here := _lies_here(name)) is None or here.hash != digest):
+                raise self._differs(name, digest, here, options)  # it came with another call
         for name in options.get("demands") or ():
             if name not in self._there:
                 self._demand(name)

@@ -161,14 +161,16 @@ print(skew.here_path, skew.there_path, skew.node)
 import extra
 lacks = off(lambda: extra.unit)
 print(type(lacks).__name__, lacks.module, lacks.executed)
-print(call(lambda: shop.price(), on=n2))
+print([call(lambda: shop.price(), on=n2) for _ in range(3)])
+print(type(off(lambda: shop.price())).__name__)
 """
     )
     project.write("extra.py", "unit = 'cent'\n")
     (other.parent / "money.py").write_text("unit = 'euro'\n")
     there = project.home.folder / "of_n2"
     assert ok(project.script(code)) == (
-        f"CodeSkew shop 64 64 True no\nTrue\n{project.folder} {there} n2@localhost\nNoModule extra no\n1\n"
+        f"CodeSkew shop 64 64 True no\nTrue\n{project.folder} {there} n2@localhost\n"
+        "NoModule extra no\n[1, 1, 1]\nCodeSkew\n"
     )
     assert not (there / "ran").exists()
 
