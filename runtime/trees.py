@@ -13,7 +13,6 @@ can set), or may have been changed within the same tick of the clock in which it
 import os
 import re
 import sys
-from hashlib import sha256
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
@@ -54,7 +53,7 @@ class Tree:
         self.name = name
         self.root = root
         self.files = files
-        self.hash = sha256(lines(files)).hexdigest()
+        self.hash = digest(lines(files))
         self.mentions = mentions
         self.outside = outside or {}
         self.seen = seen or {}
@@ -80,9 +79,16 @@ class Tree:
         """The content of one of its files. Raises `OSError` where that is not what it was."""
         with open(f"{self.root}/{path}", "rb") as file:
             data = file.read()
-        if sha256(data).hexdigest() != self.files[path]:
+        if digest(data) != self.files[path]:
             raise OSError(f"{self.root}/{path} was changed")
         return data
+
+
+def digest(data: bytes) -> str:
+    """The SHA-256 of `data`, in hexadecimal digits."""
+    from hashlib import sha256  # OpenSSL comes with it, and most calls use no module of the user's own
+
+    return sha256(data).hexdigest()
 
 
 def lines(files: dict[str, str]) -> bytes:
@@ -227,11 +233,11 @@ class _Look:
             if _changed(found, os.fstat(file.fileno())):
                 raise _Moving
         if is_extension(path):
-            return Seen(seen, sha256(data).hexdigest(), frozenset())
+            return Seen(seen, digest(data), frozenset())
         self._bytes += len(data)
         if self._bytes > BYTES:
             raise NotSendable(self._root, reason=f"it has more than {BYTES >> 20} MiB of sources", hint=_LARGE)
-        return Seen(seen, sha256(data).hexdigest(), _mentions(data))
+        return Seen(seen, digest(data), _mentions(data))
 
 
 _LARGE = 'install it there, or say sync="off" where the same is there'

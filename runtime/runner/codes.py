@@ -14,7 +14,6 @@ import zlib
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 from pysh.runtime import needs, trees
@@ -226,7 +225,7 @@ def _unpacked(packed: bytearray, digest: str) -> bytes | None:
         data = zlib.decompressobj().decompress(bytes(packed), trees.BYTES)
     except zlib.error:
         return None
-    return data if sha256(data).hexdigest() == digest else None
+    return data if trees.digest(data) == digest else None
 
 
 def _lies_here(name: str) -> Tree | None:

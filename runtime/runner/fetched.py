@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from contextlib import suppress
-from hashlib import sha256
 
 from pysh.runtime import trees
 from pysh.runtime.places import cache_dir, has_home, write_private
@@ -36,7 +35,7 @@ class Cache:
                 return None
             with open(os.path.join(root, _LINES), "rb") as file:
                 data = file.read()
-            if sha256(data).hexdigest() != digest:
+            if trees.digest(data) != digest:
                 return None
             with suppress(OSError):
                 os.utime(root)
@@ -53,12 +52,12 @@ class Cache:
                 data = file.read()
         except OSError:
             return None
-        return data if sha256(data).hexdigest() == digest else None
+        return data if trees.digest(data) == digest else None
 
     def keep(self, files: dict[str, str], sources: dict[str, bytes]) -> str:
         """Make a tree of these files, some of which may be here; where it lies. Raises `OSError`."""
         data = trees.lines(files)
-        root = os.path.join(self._folder, sha256(data).hexdigest())
+        root = os.path.join(self._folder, trees.digest(data))
         if not has_home():
             raise FileNotFoundError("there is no home directory")
         os.makedirs(os.path.dirname(self._folder), 0o700, exist_ok=True)

@@ -10,7 +10,6 @@ edit while the code runs, nor bytecode that is older than it seems, brings in an
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import sha256
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
@@ -49,7 +48,7 @@ class Bound(Tree):
                 data = file.read()
         except OSError:
             data = b""
-        return data if sha256(data).hexdigest() == digest else self._fetch(digest)
+        return data if trees.digest(data) == digest else self._fetch(digest)
 
     def spec(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """How to import one of its modules; None for what another finder has to find."""

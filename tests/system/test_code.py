@@ -91,7 +91,7 @@ def test_where_the_same_lies_it_is_used_as_it_is(project: Project) -> None:
     assert not (project.home.folder / ".cache/pysh/code").exists()
 
 
-def test_an_edit_between_two_calls_is_seen_on_four_nodes(project: Project) -> None:
+def test_P16_an_edit_between_two_calls_is_seen_on_four_nodes(project: Project) -> None:
     for name in ("n2", "n3", "n4"):
         project.node(name)
     project.node("n5", folder=project.folder)
@@ -142,7 +142,7 @@ print(running.result())
 
 
 @pytest.mark.usefixtures("n2")
-def test_what_does_not_go_along_has_to_be_there_and_the_same(project: Project) -> None:
+def test_P16_what_does_not_go_along_has_to_be_there_and_the_same(project: Project) -> None:
     other = project.home.folder / "of_n2/shop"
     other.mkdir()
     (other / "__init__.py").write_text("def price(): open('ran', 'w')\n")
