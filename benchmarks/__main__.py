@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks import erlang, memory, ssh, starts
+from benchmarks import code, erlang, memory, ssh, starts
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.rows import ROWS, Measured
 from benchmarks.table import table
@@ -33,6 +33,8 @@ TAKEN: dict[str, dict[str, Callable[[], Taken]]] = {
     "prompt": {"pysh": starts.prompt_of_pysh, "iex": starts.prompt_of_iex},
     "one-liner": {"pysh": starts.one_liner},
     "one-liner with a call": {"pysh": starts.one_liner_with_call},
+    "code first": {"pysh": code.first},
+    "code again": {"pysh": code.again},
     "hub": {"pysh": memory.hub},
     "node": {"pysh": memory.node, "iex": memory.iex},
 }

@@ -22,6 +22,7 @@ from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
 if TYPE_CHECKING:
+    from pysh.runtime.push import What
     from pysh.runtime.supervisor import Child
 
 
@@ -91,10 +92,11 @@ async def evaluate(n: Node, source: str) -> Shown:
 
 async def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, sync: str = "auto",
+    **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node."""
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return api.task(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
@@ -118,10 +120,11 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
 
 async def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, sync: str = "auto",
+    **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node."""
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return api.task_all(fn, *args, on=on, limit=limit, detach=detach, **own._asdict(), **kwargs)
 
 
@@ -200,6 +203,13 @@ async def supervise(
     from pysh.runtime import supervisor
 
     return await drive(supervisor.start(children, strategy, intensity, on))
+
+
+async def push(what: "What", on: On = all_nodes) -> Results:
+    """Take a module of your own to nodes."""
+    from pysh.runtime import push as pushing
+
+    return await drive(pushing.push(what, on))
 
 
 async def tasks(on: On = None) -> Rows:

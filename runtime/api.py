@@ -20,6 +20,7 @@ from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
 
 if TYPE_CHECKING:
+    from pysh.runtime.push import What
     from pysh.runtime.supervisor import Child
 
 
@@ -121,7 +122,8 @@ def evaluate(n: Node, source: str) -> Shown:
 
 def task(
     fn: Fn, /, *args: Any, on: On = None, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, sync: str = "auto",
+    **kwargs: Any,
 ) -> Task:  # fmt: skip
     """Start `fn(*args, **kwargs)` on a node, on the least loaded of several; does not wait.
 
@@ -131,11 +133,13 @@ def task(
     `isolate` it does not queue, and has a fresh worker that runs nothing else; there it may allocate `memory`
     bytes (then: `MemoryError`) and use `cpu` seconds (then its worker dies of SIGXCPU), either of which isolates
     it. With `where="shell"` it runs in the shell there, whose names are its global names, between cells or, an
-    `async def`, beside them; nothing can kill it there. Raises `ConnectError`, `NotSendable`, `VersionSkew` and
-    `NodeDown` where nothing was sent.
+    `async def`, beside them; nothing can kill it there. Modules of your own from below the current folder go along, as
+    their files are now; with `sync="off"` they have to be there, and the same.
+    Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent; the task raises
+    `CodeSkew` and `NoModule` before it begins.
     """
     refuse_not_yet(kwargs)
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, own)
     made.submit(meta, payload)
     return made
@@ -159,11 +163,12 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
 
 def task_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, limit: float | None = None, detach: bool = False, isolate: bool = False,
-    memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    memory: int | None = None, cpu: float | None = None, where: str | None = None, sync: str = "auto",
+    **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
     refuse_not_yet(kwargs)
-    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu, where))
+    return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu, where, sync))
 
 
 def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
@@ -312,6 +317,18 @@ def supervise(
     from pysh.runtime import supervisor
 
     return _run("supervise", supervisor.start(children, strategy, intensity, on))
+
+
+def push(what: "What", on: On = all_nodes) -> Results:
+    """Take a module (or the path of a file or folder) of your own to nodes, with those of yours that it imports.
+
+    A function that is named by text there, `"module:function"`, is of it from then on, in whatever folder the node
+    runs; what runs already goes on as it is. The `Results` say where it lies on each node, or why it does not: then
+    nothing of it is used there. Raises `FileNotFoundError`, `TypeError`, `NotSendable`.
+    """
+    from pysh.runtime import push as pushing
+
+    return _run("push", pushing.push(what, on))
 
 
 def tasks(on: On = None) -> Rows:

@@ -13,7 +13,7 @@ import io
 import sys
 from functools import lru_cache
 from pickle import PickleBuffer
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -96,7 +96,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     A `portable` one is for another Python: it has source in place of bytecode, and raises `VersionSkew`
     for what has none.
     Afterwards `captured` holds each function that went by value with the globals that went with it,
-    and `carries_code` says whether there was any such function or class.
+    `modules` the names of those that it refers to, and `carries_code` says whether there was any such
+    function or class.
     """
 
     # cloudpickle's own is a chain of two tables, searched in Python for every object; here the one
@@ -107,19 +108,29 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         super().__init__(sink, PROTOCOL)
         self._portable = portable
         self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
+        self.modules: set[str] = set()
         self.carries_code = False
         self._settle = renew if calling else keep
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is FunctionType:
-            return self._function_reduce(obj)
+            reduced = self._function_reduce(obj)
+            if reduced is NotImplemented:
+                self._refers_to(obj.__module__)
+            return reduced
         if kind is CodeType:
             return (_reduce_portably if self._portable else _reduce_code)(obj)
         reduce = _REDUCERS.get(kind)
         if reduce is not None:
+            if kind is ModuleType:
+                self._refers_to(obj.__name__)
             return reduce(obj)
         return self._class_reduce(obj) if issubclass(kind, type) else NotImplemented
+
+    def _refers_to(self, module: Any) -> None:
+        if type(module) is str:
+            self.modules.add(module)
 
     def _dynamic_function_reduce(self, func: FunctionType) -> Any:
         _, args, state, _, _, settle = super()._dynamic_function_reduce(func)
@@ -130,6 +141,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     def _class_reduce(self, cls: type) -> Any:
         reduced = cloudpickle._class_reduce(cls)
         if reduced is NotImplemented or len(reduced) == 2:
+            self._refers_to(cls.__module__)
             return reduced
         make, args, state, _, _, _ = reduced
         self.carries_code = True

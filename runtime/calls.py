@@ -5,14 +5,17 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps, dumps_call, named_globals
+from pysh.runtime.payload import dumps_referring, dumps_using, named_globals
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import PYTHON, NodeInfo
+
+if TYPE_CHECKING:
+    from pysh.runtime.needs import Needs, Uses
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 _METAS = 512
@@ -42,6 +45,8 @@ class Apart(NamedTuple):
     memory: int | None = None
     cpu: float | None = None
     where: str | None = None
+    sync: str = "auto"
+    """Whether the sources of the user's own modules go along: `auto` or `off`."""
 
 
 SHARED = Apart()
@@ -64,7 +69,7 @@ class Call:
     it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("_again", "_portable", "apart", "label", "payload", "spec")
+    __slots__ = ("_again", "_portable", "apart", "label", "needs", "payload", "spec")
 
     def __init__(
         self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
@@ -72,18 +77,21 @@ class Call:
         self.apart = apart
         self._portable: Payload | None = None
         self.spec: tuple[str | None, bool]
+        self.needs: Needs | None = None
         if isinstance(fn, str):
             self.label = fn
-            self._again = partial(dumps, (args, kwargs))
+            self._again: Callable[..., tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs))
             self.spec = (fn, False)
         elif not callable(fn):
             raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self._again = partial(dumps_call, _bare(fn, {}) if apart.where else fn, args, kwargs)
+            self._again = partial(dumps_using, _bare(fn, {}) if apart.where else fn, args, kwargs)
             self.spec = (None, _is_async(fn))
-        self.payload: Payload = self._again()
+        self.payload, uses = self._again()
+        if uses and not apart.where:  # a shell has modules of its own
+            self.needs = needed(uses)
 
     @property
     def shares_a_runner(self) -> bool:
@@ -96,7 +104,7 @@ class Call:
             return self.payload
         if self._portable is None:
             try:
-                self._portable = self._again(portable=True)
+                self._portable, _ = self._again(portable=True)
             except VersionSkew as skew:
                 text = (
                     f"{self.label} cannot run in Python {info.python} on {info.name}: {skew.text}; start both with the "
@@ -111,7 +119,7 @@ class Call:
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, owner, kind, limit, detach, ties, self.apart)
+        key = (self.label, self.spec, self.needs, owner, kind, limit, detach, ties, self.apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
@@ -130,6 +138,8 @@ class Call:
             "detach": detach,
             **ties._asdict(),
             **self.apart._asdict(),
+            "sync": "off" if self.apart.sync == "off" else "",
+            **(self.needs.told() if self.needs is not None else {}),
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:
@@ -137,10 +147,12 @@ class Call:
         return pack(said)
 
 
-def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | None) -> Apart:
-    """What was asked for of a worker of its own, or of the shell. Raises `TypeError` or `ValueError`."""
+def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | None = None, sync: str = "auto") -> Apart:
+    """What was asked for of a worker of its own, or of the shell, and of code. Raises `TypeError` or `ValueError`."""
+    if sync not in ("auto", "off"):
+        raise ValueError(f'sync= takes "auto" or "off", not {sync!r}; nothing was sent')
     if not isolate and memory is None and cpu is None:
-        return _checked_where(where)
+        return _checked_where(where, sync)
     if where is not None:
         raise TypeError('where="shell" runs in the shell itself, without isolate=, memory= or cpu=; nothing was sent')
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
@@ -151,13 +163,21 @@ def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | Non
         check_seconds("cpu", cpu)
         if not cpu < MOST_CPU:
             raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
-    return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu)
+    return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu, None, sync)
 
 
-def _checked_where(where: str | None) -> Apart:
+def needed(uses: "Uses") -> "Needs | None":
+    """What a call needs there besides itself, once the sources of that are left with the hub here."""
+    from pysh.runtime import needs  # loaded with the first function
+
+    client = Client.current
+    return (needs.of(uses) if client is None else needs.left(uses, client)) or None
+
+
+def _checked_where(where: str | None, sync: str) -> Apart:
     if where not in (None, SHELL):
         raise ValueError(f'where= takes "{SHELL}", for the shell of the node, not {where!r}; nothing was sent')
-    return SHARED if where is None else Apart(where=where)
+    return SHARED if where is None and sync == "auto" else Apart(where=where, sync=sync)
 
 
 def refuse_not_yet(kwargs: Kwargs) -> None:

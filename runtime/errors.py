@@ -8,6 +8,7 @@
         WorkerDied      the process that ran the code died
         NotSendable     a value cannot travel; `path` says what in it
         NoFunction      nothing of that name was defined there (a NameError)
+        NoModule        a module that the code needs is not there (a ModuleNotFoundError)
         NoProcess       there is no such process
         MailboxFull     the receiver does not keep up
         BlockingCall    a blocking verb inside an `async def`
@@ -294,27 +295,52 @@ class BlockingCall(PyshError):
 
 
 class CodeSkew(PyshError):
-    """`name` is other code there than here; `here` and `there` are the hashes of the two."""
+    """Module `name` is other code there than here: the SHA-256 of the two is `here` and `there`."""
 
     def __init__(
-        self,
-        name: str = "",
-        here: str = "",
-        there: str = "",
-        node: str = "",
-        *,
-        text: str = "",
-        executed: str = "no",
-    ) -> None:
+        self, name: str = "", here: str = "", there: str = "", node: str = "", *, here_path: str = "",
+        there_path: str = "", text: str = "", executed: str = "no",
+    ) -> None:  # fmt: skip
         super().__init__(text, executed=executed)
         self.name = name
         self.here = here
         self.there = there
         self.node = node
+        self.here_path = here_path
+        self.there_path = there_path
 
     def what(self) -> str:
-        node = self.node or "there"
-        return f"{self.name} differs: {self.here} here, {self.there} on {node}; push it from here"
+        here, there = _located(self.here, self.here_path), _located(self.there, self.there_path)
+        return (
+            f"{self.name} differs: {here} here, {there} on {self.node or 'the other node'}; make them the same, "
+            'or run it with sync="auto" in a folder that has it below'
+        )
+
+
+def _located(digest: str, path: str) -> str:
+    return f"{digest[:12]} in {path}" if path else digest[:12]
+
+
+class NoModule(PyshError, ModuleNotFoundError):
+    """Code needs `module`, which `python`, the interpreter that `node` runs code in, does not have.
+
+    `install` is the command that would install it there, where one is known.
+    """
+
+    def __init__(
+        self, module: str = "", node: str = "", *, python: str = "", install: str = "", text: str = "",
+        executed: str = "no",
+    ) -> None:  # fmt: skip
+        super().__init__(text, executed=executed)
+        self.module = module
+        self.node = node
+        self.python = python
+        self.install = install
+
+    def what(self) -> str:
+        where = f" in {self.python}" if self.python else ""
+        hint = f"to install it there: {self.install}" if self.install else "install there what has it"
+        return f"{self.node or 'the other node'} has no module {self.module!r}{where}; {hint}"
 
 
 class VersionSkew(PyshError):
@@ -396,7 +422,7 @@ class LargeCapture(UserWarning):
 KINDS: dict[str, type[PyshError]] = {
     kind.__name__: kind
     for kind in (
-        PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoFunction,
+        PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoFunction, NoModule,
         NoProcess, MailboxFull, BlockingCall, CodeSkew, VersionSkew, RemoteError,
     )
 }  # fmt: skip

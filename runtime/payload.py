@@ -15,6 +15,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +34,10 @@ _SCALARS = frozenset({type(None), bool, int, float, complex})
 _SHORT = 128 * 1024
 
 if TYPE_CHECKING:
-    from pysh.runtime import byvalue, recipes
+    from pysh.runtime import byvalue, needs, recipes
+    from pysh.runtime.needs import Uses
 else:
-    byvalue = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
+    byvalue = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
 
 
 def preload() -> None:
@@ -48,8 +50,8 @@ def preload() -> None:
 
 
 def _import() -> None:
-    global byvalue, recipes
-    from pysh.runtime import byvalue, recipes
+    global byvalue, needs, recipes
+    from pysh.runtime import byvalue, needs, recipes
 
 
 def dumps(value: Any, *, portable: bool = False) -> Payload:
@@ -59,8 +61,14 @@ def dumps(value: Any, *, portable: bool = False) -> Payload:
     """
     if _is_plain(value):
         return pickle.dumps(value, PROTOCOL)
+    return dumps_referring(value, portable=portable)[0]
+
+
+def dumps_referring(value: Any, *, portable: bool = False) -> "tuple[Payload, Uses]":
+    """The same, and what it refers to."""
     try:
-        return _Dump(value, portable=portable).data()
+        dump = _Dump(value, portable=portable)
+        return dump.data(), dump.uses()
     except (NotSendable, VersionSkew):
         raise
     except Exception as error:
@@ -80,14 +88,22 @@ def dumps_call(
     With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`. Warns of a `LargeCapture`
     where a function drags a large global along.
     """
+    return dumps_using(fn, args, kwargs, portable=portable)[0]
+
+
+def dumps_using(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+) -> "tuple[Payload, Uses]":  # fmt: skip
+    """The same, and what it refers to."""
     try:
-        data = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
-        if data is None:
+        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
+        if packed is None:
             dump = _Dump((fn, args, kwargs), calling=True, portable=portable)
             data = dump.data()
             if len(data) > LARGE:
                 _warn_of_large(dump.pickler.captured)
-        return data
+            return data, dump.uses()
+        return packed
     except (NotSendable, LargeCapture, VersionSkew):
         raise
     except Exception as error:
@@ -181,8 +197,20 @@ class _Dump:
             raise NotSendable("a value", size=self.sink.size, limit=limit)
         return self.sink.payload()
 
+    def uses(self, besides: "Uses | None" = None) -> "Uses":
+        """What the pickle refers to."""
+        if not (self.pickler.modules or self.pickler.captured) and besides is not None:
+            return besides
+        uses = needs.Uses()
+        uses.modules |= self.pickler.modules
+        uses.functions += [function for function, _ in self.pickler.captured]
+        if besides is not None:
+            uses.modules |= besides.modules
+            uses.functions += besides.functions
+        return uses
 
-def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload | None:
+
+def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "tuple[Payload, Uses] | None":
     """The call as a recipe and values; None where there is none, or an argument shares its globals.
 
     A function that is found by its name needs none.
@@ -192,14 +220,23 @@ def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     packed = recipes.pack(fn)
     plain = all(map(_is_plain, args)) and (not kwargs or all(map(_is_plain, kwargs.values())))
     if packed is None:
-        return pickle.dumps((fn, args, kwargs), PROTOCOL) if plain and byvalue.by_reference(fn) else None
-    recipe, values = packed
+        named = plain and byvalue.by_reference(fn)
+        return (pickle.dumps((fn, args, kwargs), PROTOCOL), _of_module(fn.__module__)) if named else None
+    recipe, values, uses = packed
     call = (values, args, kwargs)
     head = _HEAD.pack(_TAG, len(recipe)) + recipe
     if plain:
-        return head + pickle.dumps(call, PROTOCOL)
+        return head + pickle.dumps(call, PROTOCOL), uses
     dump = _Dump(call, head)
-    return None if dump.pickler.carries_code else dump.data()
+    return None if dump.pickler.carries_code else (dump.data(), dump.uses(uses))
+
+
+@lru_cache(maxsize=256)
+def _of_module(name: str) -> "Uses":
+    """What refers to that module alone."""
+    uses = needs.Uses()
+    uses.modules.add(name)
+    return uses
 
 
 def _warn_of_large(captured: list[tuple[FunctionType, dict[str, Any]]]) -> None:

@@ -21,6 +21,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import Any, NamedTuple
 
 from pysh.runtime import byvalue, sources
+from pysh.runtime.needs import Uses
 
 SCALARS = frozenset({type(None), bool, int, float, complex})
 LONGEST = 4096
@@ -84,6 +85,7 @@ class _Plan(NamedTuple):
     references: tuple[tuple[str, str, Any], ...]  # what must be found under these names in these modules
     names: tuple[str, ...]  # the globals that travel as values
     modules: int  # how many modules were imported, where that matters; else 0
+    uses: Uses
 
     def values(self, function: FunctionType) -> Values | None:
         """The values to send with the recipe; None if the recipe does not hold any more.
@@ -126,8 +128,8 @@ class _Known:
 _known: dict[int, _Known] = {}
 
 
-def pack(function: FunctionType) -> tuple[bytes, Values] | None:
-    """The recipe of `function` and its values of now; None if it has to go by cloudpickle."""
+def pack(function: FunctionType) -> tuple[bytes, Values, Uses] | None:
+    """The recipe of `function`, its values of now, and what it refers to; None if it has to go by cloudpickle."""
     code = function.__code__
     known = _known.get(id(code))
     if known is None or known.code is not code:
@@ -144,7 +146,7 @@ def pack(function: FunctionType) -> tuple[bytes, Values] | None:
             values = plan.values(function)
     except Exception:  # `_Unfit`, or something it refers to is broken, and cloudpickle will say what
         return None
-    return (plan.recipe, values) if plan and values else None
+    return (plan.recipe, values, plan.uses) if plan and values else None
 
 
 def _part(function: FunctionType) -> Any:
@@ -198,12 +200,16 @@ def _plan(root: FunctionType) -> _Plan:
     made = [(shape.code, shape.annotations, sources.of(made)) for shape, made in zip(shapes, functions, strict=True)]
     submodules = [byvalue.imported_submodules(shape.code, packages) for shape in shapes]
     sink = byvalue.Sink(LARGEST)
-    byvalue.Pickler(sink).dump((made, bindings, present, tuple(names), submodules))
+    pickler = byvalue.Pickler(sink)
+    pickler.dump((made, bindings, present, tuple(names), submodules))
     if sink.size > LARGEST:
         raise _Unfit
+    uses = Uses()
+    uses.modules |= pickler.modules
+    uses.functions += functions
     return _Plan(
         sink.getvalue(), shapes[0], tuple(zip(functions, shapes, strict=True))[1:], tuple(fixed.items()),
-        tuple(references), tuple(names), len(sys.modules) if packages else 0,
+        tuple(references), tuple(names), len(sys.modules) if packages else 0, uses,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
-from pysh.runtime.errors import NodeDown, PyshError, RemoteError, TaskTimeout, rebuild
+from pysh.runtime.errors import NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -176,6 +176,8 @@ class Task:
         except BaseException as ending:
             # It came out of what the code there returned, and is not to end who waits here.
             error = RemoteError(type(ending).__name__, str(ending), self._client.view.name_of(self.dest.incarnation))
+        if isinstance(error, NoModule) and not error.install:
+            error.install = _how_to_install(error)
         self._payload = b""
         self._error, self._value = error, value
 
@@ -351,6 +353,15 @@ class Task:
         which = f"{self._number} {self.label}" if self._number else self.label
         shown = f"<{type(self).__name__} {which} on {self._where()} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+
+def _how_to_install(error: NoModule) -> str:
+    from pysh.runtime.install import command  # which looks through all that is installed
+
+    try:
+        return command(error.module, error.python)
+    except Exception:  # something that is installed here is broken: that is not what went wrong
+        return ""
 
 
 _LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)

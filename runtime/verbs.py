@@ -19,12 +19,12 @@ from pysh.runtime.results import Nodes, Results, Rows, fold
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
-from pysh.runtime.runner.waiting import Steps, Waiter
+from pysh.runtime.runner.waiting import Steps, Waiter, may_block
 from pysh.runtime.started import current
 from pysh.runtime.survey import matrix
 from pysh.runtime.task import Task
 
-TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where"))
+TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where"))
 Via = str | Iterable[str] | None
@@ -281,8 +281,18 @@ def prepare(
     info = choose(client, on)
     call = Call(fn, args, kwargs, options, apart)
     payload = call.payload_for(info)
+    if detach:
+        _bring(client, info, call)
     task = Task(client, info.hub, call.label, detach)
     return task, call.meta(owner_of(client), "", limit, detach), payload
+
+
+def _bring(client: Client, info: NodeInfo, call: Call) -> None:
+    """Have the code of what will outlive us there before it is sent, as far as that may be waited for."""
+    if call.needs is not None and call.needs.code and may_block():
+        from pysh.runtime import push
+
+        push.ensure(client, info, call.needs)
 
 
 def task_all(
@@ -302,6 +312,8 @@ def task_all_of(call: Call, on: On, limit: float | None = None, detach: bool = F
     for info in infos:
         try:
             payload = call.payload_for(info)
+            if detach:
+                _bring(client, info, call)
             task = Task(client, info.hub, call.label, detach)
             task.submit(meta, payload)
             results[Node(info.name)] = task

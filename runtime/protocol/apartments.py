@@ -8,7 +8,7 @@ The shell of the node is one too, for those who ask for it, and for nobody else.
 
 from collections.abc import Iterator
 
-from pysh.runtime.protocol.pool import Fork, Run, Step
+from pysh.runtime.protocol.pool import NONE, Code, Fork, Retire, Run, Step, fits
 
 SHELL = -1
 """What the shell is called where workers and apartments are called by their numbers from 1."""
@@ -17,10 +17,11 @@ SHELL = -1
 class Apartment:
     """What is known of one: how many live there, and who waits until it is up."""
 
-    __slots__ = ("behind", "condemned", "ready", "tenants", "waiting")
+    __slots__ = ("behind", "code", "condemned", "ready", "tenants", "waiting")
 
     def __init__(self) -> None:
         self.tenants = 0
+        self.code: dict[str, str] = {}  # what they brought
         self.behind = 0  # processes that it was sent and has not begun
         self.waiting: list[int] = []
         self.ready = False
@@ -66,21 +67,24 @@ class Apartments:
         if (apartment := self._apartments.get(number)) is not None:
             apartment.behind = max(0, apartment.behind - count)
 
-    def move_in(self, job: int) -> tuple[int, list[Step]]:
-        """Process `job` moves in: where, and the steps to take now."""
+    def move_in(self, job: int, code: Code = NONE) -> tuple[int, list[Step]]:
+        """Process `job` moves in, which needs `code`: where, and the steps to take now."""
         number = sound = 0
         for each, apartment in self._apartments.items():
-            if not apartment.condemned:
+            if not apartment.condemned and fits(apartment.code, code):
                 sound += 1
                 if not number or apartment.tenants < self._apartments[number].tenants:
                     number = each
         steps: list[Step] = []
+        if code and not number:
+            steps += self._retire_empty()
         if not number or (self._apartments[number].tenants and sound < self.size):
             number = next(self._numbers)
             self._apartments[number] = Apartment()
             steps.append(Fork(number, apartment=True))
         apartment = self._apartments[number]
         apartment.tenants += 1
+        apartment.code.update(code)
         if apartment.ready:
             steps.append(Run(number, job))
         else:
@@ -94,6 +98,15 @@ class Apartments:
             return [Run(SHELL, job)]
         self._shell.waiting.append(job)
         return [Fork(SHELL)]
+
+    def _retire_empty(self) -> list[Step]:
+        """Those that nobody fits into and nobody lives in are of no use any more."""
+        steps: list[Step] = []
+        for number, apartment in self._apartments.items():
+            if apartment.ready and not (apartment.tenants or apartment.condemned):
+                apartment.condemned = True
+                steps.append(Retire(number))
+        return steps
 
     def ready(self, number: int) -> list[Step]:
         """A forked apartment has opened its connection, or the shell has."""

@@ -19,7 +19,7 @@ REMEMBERED = 256
 _TEXT = (str, type(None))
 _ASKED = {
     "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "limit": (int, float, type(None)),
-    "owner": (list, type(None)),
+    "owner": (list, type(None)), "code": (dict, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
 _NONE: list[Any] = []
@@ -123,6 +123,11 @@ class Job:
         self.length = 0  # of the result
         self.result_meta = b""
         self.outflow: Outflow | None = None
+
+    @property
+    def code(self) -> Mapping[str, str]:
+        """What it needs of its requester's own modules: hashes by their names."""
+        return self.options.get("code") or {}
 
     @property
     def exit_reason(self) -> str:

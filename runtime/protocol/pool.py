@@ -5,12 +5,24 @@ A task gets a worker when one of `size` slots is free; until then it waits. A wo
 process never waits behind tasks: it gets a worker of its own at once, up to `cap` workers in all.
 While tasks prove short, a busy worker is handed a few more in advance, and has to give them back when the
 one it runs turns out long.
+
+A job may name the code that it needs: hashes by the names of modules. A worker that has run one of these names in
+another version is of no use to it, and is retired where its place is wanted.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import NamedTuple
+
+Code = Mapping[str, str]
+NONE: Code = {}
+
+
+def fits(code: Code, other: Code) -> bool:
+    """Whether none of it is there in another version."""
+    return not other or all(code.get(name, version) == version for name, version in other.items())
+
 
 CAP = 256
 SHORT = 0.001
@@ -46,16 +58,26 @@ Step = Fork | Run | Retire
 class Worker:
     """What the pool knows of one worker. `jobs[0]` runs; the others were prefetched."""
 
-    __slots__ = ("blocked", "fresh", "jobs", "long", "number", "own", "ready")
+    __slots__ = ("blocked", "code", "fresh", "jobs", "long", "number", "own", "ready")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.jobs: deque[int] = deque()
+        self.code: dict[str, str] = {}  # what its jobs brought, or will bring
         self.ready = False
         self.blocked = False
         self.own = False
         self.fresh = False  # forked for one job alone
         self.long = False
+
+    def fits(self, code: Code) -> bool:
+        """Whether it has none of that code in another version."""
+        return fits(self.code, code)
+
+    def takes(self, job: int, code: Code) -> None:
+        """It is to run `job`."""
+        self.jobs.append(job)
+        self.code.update(code)
 
 
 class Full(Exception):
@@ -74,20 +96,23 @@ class Pool:
         self._numbers = numbers or count(1)
         self._mean = SHORT * 4
         self._careful: set[int] = set()
+        self._code: dict[int, Code] = {}
 
     # what happens
 
-    def submit(self, job: int, *, prefetch: bool = True) -> list[Step]:
-        """A task arrived. One that must not be prefetched waits for a free worker."""
+    def submit(self, job: int, *, prefetch: bool = True, code: Code = NONE) -> list[Step]:
+        """A task arrived, which needs `code`. One that must not be prefetched waits for a free worker."""
         self.waiting.append(job)
+        if code:
+            self._code[job] = code
         if not prefetch:
             self._careful.add(job)
         # Those that wait already found no place, and nothing has changed since.
         return self._dispatch() if len(self.waiting) == 1 else []
 
-    def submit_own(self, job: int, *, fresh: bool = False) -> list[Step]:
+    def submit_own(self, job: int, *, fresh: bool = False, code: Code = NONE) -> list[Step]:
         """A process arrived, or what wants a `fresh` worker that nothing else ever uses; raises `Full` at the cap."""
-        idle = (w for w in self.workers.values() if not w.jobs and not w.own)
+        idle = (w for w in self.workers.values() if not w.jobs and not w.own and w.fits(code))
         worker = None if fresh else next(idle, None)
         if worker is None and len(self.workers) >= self.cap:
             raise Full(f"{self.cap} workers are taken")
@@ -95,7 +120,7 @@ class Pool:
         if worker is None:
             worker = self._fork(steps)
         worker.own, worker.fresh = True, fresh
-        worker.jobs.append(job)
+        worker.takes(job, code)
         if worker.ready:
             steps.append(Run(worker.number, job))
         return [*steps, *self._keep_warm()]
@@ -109,7 +134,7 @@ class Pool:
     def finished(self, number: int, job: int, took: float) -> list[Step]:
         """A worker sent the result of `job`, which ran `took` seconds."""
         self._mean += (took - self._mean) * _SMOOTHING
-        self._careful.discard(job)
+        self._forget(job)
         worker = self.workers.get(number)
         if worker is None:
             return []
@@ -121,10 +146,11 @@ class Pool:
             return [Retire(number), *self._dispatch()]
         if not worker.jobs:
             worker.own = False
-        idle = sum(not w.jobs for w in self.workers.values())
-        if not worker.jobs and not self.waiting and idle > max(self.size, self.warm):
-            del self.workers[number]
-            return [Retire(number)]
+        idle = [w for w in self.workers.values() if not w.jobs]
+        if not worker.jobs and not self.waiting and len(idle) > max(self.size, self.warm):
+            # Rather than the one that has just shown what is wanted, one that has it in another version, or not at all.
+            able = [w for w in idle if w.ready and not w.own and w is not worker]
+            return self._retire(min([worker, *able], key=lambda w: (w.fits(worker.code), len(w.code))))
         return self._dispatch()
 
     def blocked(self, number: int) -> list[Step]:
@@ -163,20 +189,21 @@ class Pool:
         """Forget a job that was not sent yet; whether it was waiting here."""
         if job in self.waiting:
             self.waiting.remove(job)
-            self._careful.discard(job)
+            self._forget(job)
             return True
         for worker in self.workers.values():
             if not worker.ready and job in worker.jobs:
                 worker.jobs.remove(job)
                 worker.own = False
-                self._careful.discard(job)
+                self._forget(job)
                 return True
         return False
 
     def exited(self, number: int, unstarted: list[int]) -> list[Step]:
         """A worker is gone. Its `unstarted` jobs go to others; the caller answers for the rest."""
         worker = self.workers.pop(number, None)
-        self._careful.difference_update(set(worker.jobs if worker else ()).difference(unstarted))
+        for job in set(worker.jobs if worker else ()).difference(unstarted):
+            self._forget(job)
         self.waiting.extendleft(reversed(unstarted))
         return self._dispatch()
 
@@ -205,31 +232,48 @@ class Pool:
 
     def _dispatch(self) -> list[Step]:
         steps: list[Step] = []
-        while self.waiting and (worker := self._free(steps) or self._spare()) is not None:
+        while self.waiting:
+            code = self._code.get(self.waiting[0], NONE)
+            worker = self._free(steps, code) or self._spare(code)
+            if worker is None:
+                break
             job = self.waiting.popleft()
-            worker.jobs.append(job)
+            worker.takes(job, code)
             if worker.ready:
                 steps.append(Run(worker.number, job))
         return [*steps, *self._keep_warm()]
 
-    def _free(self, steps: list[Step]) -> Worker | None:
+    def _free(self, steps: list[Step], code: Code) -> Worker | None:
         if self.busy >= self.size:
             return None
         idle = [w for w in self.workers.values() if not w.jobs and not w.own]
-        if idle:
-            return next((w for w in idle if w.ready), idle[0])
+        fitting = [w for w in idle if w.fits(code)] if code else idle
+        if fitting:
+            # One that has the code already, rather than one that would have to import it.
+            return max(fitting, key=lambda w: (w.code.items() >= code.items(), w.ready)) if code else _best(fitting)
+        useless = next((w for w in idle if w.ready), None)
+        if useless and (len(idle) >= max(self.size, self.warm) or len(self.workers) >= self.cap):
+            steps += self._retire(useless)
         return self._fork(steps) if len(self.workers) < self.cap else None
 
-    def _spare(self) -> Worker | None:
+    def _spare(self, code: Code) -> Worker | None:
         if self._mean >= SHORT or self.waiting[0] in self._careful:
             return None
         able = [
             w
             for w in self.workers.values()
             if w.ready and w.jobs and not (w.own or w.blocked or w.long) and len(w.jobs) <= AHEAD
-            and self._careful.isdisjoint(w.jobs)
+            and w.fits(code) and self._careful.isdisjoint(w.jobs)
         ]  # fmt: skip
         return min(able, key=lambda w: len(w.jobs), default=None)
+
+    def _retire(self, worker: Worker) -> list[Step]:
+        del self.workers[worker.number]
+        return [Retire(worker.number)]
+
+    def _forget(self, job: int) -> None:
+        self._careful.discard(job)
+        self._code.pop(job, None)
 
     def _fork(self, steps: list[Step]) -> Worker:
         number = next(self._numbers)
@@ -244,3 +288,7 @@ class Pool:
             self._fork(steps)
             idle += 1
         return steps
+
+
+def _best(idle: list[Worker]) -> Worker:
+    return next((w for w in idle if w.ready), idle[0])

@@ -58,7 +58,7 @@ class Tenancy:
         if job.in_shell:
             job.worker = SHELL
             return self.apartments.enter_shell(job.number)
-        job.worker, steps = self.apartments.move_in(job.number)
+        job.worker, steps = self.apartments.move_in(job.number, job.code)
         if not self._watching:
             self._watching = True
             self._node.later(ASKED_EVERY, self._watch)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.apartments import SHELL
+from pysh.runtime.protocol.blobs import Blobs
 from pysh.runtime.protocol.census import Census
 from pysh.runtime.protocol.code import Code
 from pysh.runtime.protocol.ending import Ending
@@ -46,6 +47,7 @@ class Work:
         self.pool = Pool(cores, numbers=numbers)
         self.tenancy = Tenancy(self, cores, numbers)
         self.code = Code()
+        self.blobs = Blobs()
         self.workers: dict[int, Link] = {}
         self.grants = Grants(node)
         self.spool = Spool(node)
@@ -133,7 +135,12 @@ class Work:
         if self.node.stopping or (job.awaited and self.node.drain.refuses(frame.source)):
             reason = "shutdown" if self.node.stopping else "draining"
             self._fail(job, {"error": "NodeDown", "node": self.node.name, "reason": reason, "executed": "no"})
-        elif ":" in name or job.in_shell:
+        elif job.in_shell:
+            return job
+        elif ":" in name:
+            if (code := self.blobs.named(name)) and not options.get("code"):
+                job.options = {**options, "code": code}
+                job.meta = pack(job.options)
             return job
         elif (pickle := self.code.get(name)) is not None:
             job.function = pickle
@@ -149,7 +156,8 @@ class Work:
         self.standing.changed()
         if not job.has_own_worker:
             small = job.complete and job.size < PREFETCHED
-            self.follow(self.pool.submit(job.number, prefetch=small and "limit" not in job.options))
+            prefetch = small and "limit" not in job.options
+            self.follow(self.pool.submit(job.number, prefetch=prefetch, code=job.code))
             return
         name = job.options.get("name")
         if name and (taken := self.node.relations.named(job.number, name)) is not None:
@@ -175,7 +183,7 @@ class Work:
         """Where what does not queue is to run. Raises `Full`."""
         if self.tenancy.lives_here(job):
             return self.tenancy.move_in(job)
-        return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")))
+        return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")), code=job.code)
 
     def worker_up(self, worker: int, link: Link) -> None:
         """A forked worker or apartment has opened its connection, or the shell has."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         pid,
         ping,
         processes,
+        push,
         put,
         receive,
         register,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         MailboxFull,
         NodeDown,
         NoFunction,
+        NoModule,
         NoProcess,
         NotSendable,
         PyshError,
@@ -78,13 +80,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
-    "LargeCapture", "MailboxFull", "NoFunction", "NoProcess", "Node", "NodeDown", "NodeEvent", "NotSendable",
-    "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout", "VersionSkew",
-    "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect", "demonitor",
-    "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node",
-    "nodes", "pid", "ping", "processes", "put", "receive", "register", "send", "sh", "spawn", "spawn_all", "start",
-    "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits",
-    "unlink", "wait", "whereis",
+    "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
+    "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
+    "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect",
+    "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes",
+    "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "send", "sh", "spawn",
+    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
+    "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {

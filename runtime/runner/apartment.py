@@ -20,9 +20,11 @@ from typing import Any, NoReturn
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
+from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
 from pysh.runtime.runner.mates import Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
+from pysh.runtime.runner.waiting import drive
 
 AGAIN, TRIES = 0.04, 10
 """Seconds after which a process that has to be gone is cancelled again, and how often."""
@@ -47,6 +49,7 @@ class Apartment:
         self._client.loop = self._loop
         self._arrived: deque[tuple[Tenant, Buffer, Mapping[str, Any]]] = deque()
         self._done = self._ended
+        self._codes = Codes(self._client)
         self._begun = 0  # of which the hub was not told
         self._stubborn: set[int] = set()  # dead processes that were cancelled again and again, and run on
         self._loop.set_task_factory(_task)
@@ -100,13 +103,31 @@ class Apartment:
         try:
             if tenant.cancelled:
                 raise asyncio.CancelledError
-            coroutine = tenant.context.run(_called, payload, options)
+            if self._codes.ready(options):
+                coroutine = tenant.context.run(self._called, payload, options)
+            else:
+                coroutine = self._prepared(tenant, payload, options)
         except BaseException as error:
             self._leaves(tenant, error)
             return
         tenant.task = asyncio.Task(coroutine, loop=self._loop, name=options.get("label"), context=tenant.context)
         # One callback for all, as there may be very many: its context tells whose end it is.
         tenant.task.add_done_callback(self._done, context=tenant.context)
+
+    async def _prepared(self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any]) -> Any:
+        """Run it once what it needs is here; its mates go on meanwhile."""
+        await drive(self._codes.prepare(options, tenant.parent))
+        return await self._called(payload, options)
+
+    def _called(self, payload: Buffer, options: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+        try:
+            function, args, kwargs = call_of(payload, options)
+        except ModuleNotFoundError as error:
+            raise self._codes.missing(error) from error
+        made = function(*args, **kwargs)
+        if not asyncio.iscoroutine(made):
+            raise TypeError(f"{function!r} is no async function: it returned {made!r}")
+        return made
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         tenant = here.get()
@@ -198,11 +219,3 @@ def _task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "a
 def _cancel_all(tenant: Tenant) -> None:
     for task in list(tenant.tasks or ()):
         task.cancel()
-
-
-def _called(payload: Buffer, options: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
-    function, args, kwargs = call_of(payload, options)
-    made = function(*args, **kwargs)
-    if not asyncio.iscoroutine(made):
-        raise TypeError(f"{function!r} is no async function: it returned {made!r}")
-    return made

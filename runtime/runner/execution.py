@@ -27,9 +27,11 @@ from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
+from pysh.runtime.runner.waiting import block
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,6 +70,7 @@ class Execution:
         self._pid = os.getpid()
         self._begun = False
         self._task: asyncio.Task[Any] | None = None
+        self.codes = Codes(client)
         os.register_at_fork(after_in_child=self._forked)
 
     def take_signals(self) -> None:
@@ -100,7 +103,16 @@ class Execution:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        function, args, kwargs = call_of(frame.payload, options)
+        if not self.codes.ready(options):
+            block(self.codes.prepare(options, frame.source))
+        try:
+            function, args, kwargs = call_of(frame.payload, options)
+        except ModuleNotFoundError as error:
+            told = self.codes.missing(error)
+            if told is error:
+                raise
+            trace = of_users(TRACE.__get__(error))
+            raise told from (BaseException.with_traceback(error, trace) if trace else None)
         self._begun = True
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
@@ -199,7 +211,7 @@ def last_words(error: BaseException, node: str) -> bytes:
 
 
 def _explain(error: BaseException, node: str) -> None:
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError):  # the folder may be the reason
         error.add_note(_where(node))
 
 

@@ -42,7 +42,7 @@ FAREWELL = 0.8
 IDLE = 0.3
 """Seconds of silence before the next of `LATER` is loaded."""
 AGAIN = 0.005
-LATER = ("pysh.runtime.task", "pysh.runtime.process", "pysh.runtime.raised", "traceback", "asyncio")
+LATER = ("pysh.runtime.task", "pysh.runtime.process", "pysh.runtime.raised", "traceback", "hashlib", "asyncio")
 """What many a job wants, loaded one by one while nobody waits."""
 
 

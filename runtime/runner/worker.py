@@ -124,14 +124,18 @@ class Worker:
         self._client.pump(self._arrived, AT_ONCE if self._queue else None)
 
     def _do(self, frame: Frame) -> None:
-        self._slot.running = frame.dest.number
         options = options_of(frame.meta)
+        if not self._execution.codes.fits(options):
+            _vanish()  # other code is loaded here under its names: it begins elsewhere
+        self._slot.running = frame.dest.number
         owner = options.get("owner")
         self._client.begin(frame.dest)
         self._client.owner = Pid(*owner) if owner else frame.source
         begun = perf_counter()
         self._answer(frame, self._execution.run(frame, options))
         brief = perf_counter() - begun < LOOKED_AFTER
+        if not self._execution.codes.settle():
+            _vanish()  # what was imported may be older than what lies there now
         if _threads_left() or self._is_worn() or self._left_children() or (not brief and self._condition.is_spoiled()):
             _vanish()  # what is left would be beside other people's jobs; those that wait here go elsewhere
         self._slot.running = 0

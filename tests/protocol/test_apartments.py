@@ -3,7 +3,7 @@
 from itertools import count
 
 from pysh.runtime.protocol.apartments import SHELL, Apartments
-from pysh.runtime.protocol.pool import Fork, Run
+from pysh.runtime.protocol.pool import Fork, Retire, Run
 
 
 def test_there_is_an_apartment_a_core_as_they_are_needed() -> None:
@@ -99,3 +99,22 @@ def test_a_shell_that_died_starts_again_for_who_comes_next() -> None:
     apartments.exited(SHELL)
     assert apartments.tenants(SHELL) == 0
     assert apartments.enter_shell(11) == [Fork(SHELL)]
+
+
+def test_code_of_two_versions_does_not_live_together() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.move_in(10, {"shop": "old"})
+    apartments.ready(1)
+    assert apartments.move_in(11, {"shop": "new"}) == (2, [Fork(2, apartment=True)])
+    assert apartments.move_in(12, {"money": "1"})[0] in (1, 2)
+    assert apartments.move_in(13, {"shop": "old"}) == (1, [Run(1, 13)])
+
+
+def test_one_that_nobody_fits_into_any_more_goes_once_it_is_empty() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.move_in(10, {"shop": "old"})
+    apartments.ready(1)
+    apartments.moved_out(1, 10)
+    assert apartments.move_in(11, {"shop": "new"}) == (2, [Retire(1), Fork(2, apartment=True)])
+    apartments.exited(1)
+    assert list(apartments) == [2]

@@ -181,3 +181,65 @@ def test_what_was_prefetched_behind_a_long_task_goes_elsewhere() -> None:
     assert pool.returned(1, 11) == []
     assert not pool.proved_long(1)
     assert pool.finished(1, 10, 3.0) == [Run(1, 11)]
+
+
+# code
+
+
+def test_a_job_goes_to_a_worker_that_has_its_code_and_never_to_one_that_has_another() -> None:
+    pool = Pool(2)
+    assert pool.submit(10, code={"shop": "old"}) == [Fork(1), Fork(2)]
+    ready(pool, 2)
+    assert pool.finished(1, 10, 1.0) == []
+    assert pool.submit(11, code={"shop": "old", "money": "1"}) == [Run(1, 11)]
+    assert pool.finished(1, 11, 1.0) == []
+    assert pool.submit(12, code={"shop": "new"}) == [Run(2, 12)]
+
+
+def test_what_needs_no_code_goes_anywhere() -> None:
+    pool = Pool(1, warm=0)
+    pool.submit(10, code={"shop": "old"})
+    ready(pool, 1)
+    pool.finished(1, 10, 1.0)
+    assert pool.submit(11) == [Run(1, 11)]
+
+
+def test_where_workers_have_other_code_one_of_them_makes_room() -> None:
+    pool = Pool(1, warm=0)
+    pool.submit(10, code={"shop": "old"})
+    ready(pool, 1)
+    pool.finished(1, 10, 1.0)
+    assert pool.submit(11, code={"shop": "new"}) == [Retire(1), Fork(2)]
+    assert pool.ready(2) == [Run(2, 11)]
+    assert pool.exited(1, []) == []
+
+
+def test_of_too_many_idle_ones_that_goes_whose_code_is_not_wanted_any_more() -> None:
+    pool = Pool(2)
+    pool.submit(10, code={"shop": "old"})
+    ready(pool, 2)
+    pool.finished(1, 10, 1.0)
+    pool.submit(11, code={"shop": "new"})  # in the warm one
+    assert pool.submit(12, code={"shop": "new"}) == [Fork(3)]
+    pool.ready(3)
+    assert pool.finished(3, 12, 1.0) == []
+    assert pool.finished(2, 11, 1.0) == [Retire(1)]
+
+
+def test_short_ones_are_not_prefetched_where_other_code_runs() -> None:
+    pool = Pool(1, warm=0)
+    quick(pool)
+    pool.submit(10, code={"shop": "old"})
+    ready(pool, 1)
+    assert pool.submit(11, code={"shop": "old"}) == [Run(1, 11)]
+    assert pool.submit(12, code={"shop": "new"}) == []
+
+
+def test_a_job_whose_worker_went_still_needs_its_code() -> None:
+    pool = Pool(1, warm=0)
+    pool.submit(10, code={"shop": "old"})
+    ready(pool, 1)
+    assert pool.exited(1, [10]) == [Fork(2)]
+    pool.ready(2)
+    pool.finished(2, 10, 1.0)
+    assert pool.submit(11, code={"shop": "new"}) == [Retire(2), Fork(3)]

@@ -52,7 +52,8 @@ async def waits() -> None:
     ],
 )
 def test_what_its_node_is_told_besides(fn: Any, meta: dict[str, Any]) -> None:
-    assert unpack(call(fn).meta(None, "")) == meta
+    told = unpack(call(fn).meta(None, ""))
+    assert {key: value for key, value in told.items() if key not in ("code", "from")} == meta
 
 
 def test_for_a_shell_a_function_takes_its_modules_along_and_no_other_global_name() -> None:

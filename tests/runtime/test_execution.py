@@ -38,7 +38,12 @@ def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> 
     [
         ("json:nope", (), "AttributeError: module 'json' has no attribute 'nope'"),
         ("math:sqrt", (), "TypeError: math.sqrt() takes exactly one argument (0 given)"),
-        ("no_module:f", (), "ModuleNotFoundError: No module named 'no_module'"),
+        (
+            "no_module:f",
+            (),
+            f"pysh.runtime.errors.NoModule: {NAME} has no module 'no_module' in {sys.executable}; "
+            "install there what has it. Nothing ran.",
+        ),
     ],
 )
 def test_what_cannot_even_be_called_is_told_without_frames_of_ours(

@@ -1,0 +1,432 @@
+"""What a call needs where it runs, besides itself: the user's own modules as they are here, and others that are there.
+
+1. While a call is pickled, the modules are noted that its pickle refers to, and the functions that go by value.
+2. Of those modules, and of what these functions import when they run, the user's own are found: those that are
+   neither Python's nor installed. What their sources mention of such modules is needed as well.
+3. Each is a tree with a hash, which goes with the call. The sources themselves are left with the hub here, once each,
+   where any node asks for those that it does not have.
+
+The answer to 2 is kept. What each call pays is a look whether a file was changed.
+"""
+
+# ruff: noqa: PTH100, PTH109, PTH112, PTH113, PTH116, PTH119, PTH120
+
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
+from opcode import opmap
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from pysh.runtime import trees
+from pysh.runtime.errors import NotSendable
+from pysh.runtime.marks import Marks, mark
+from pysh.runtime.protocol.frames import ROOM, Kind
+from pysh.runtime.trees import Tree
+
+if TYPE_CHECKING:
+    from pysh.runtime.runner.client import Client
+
+KEPT = 256
+"""Sets of modules and functions for which it is remembered what they need."""
+MOST = 1000
+"""Modules that one call may demand by name."""
+MOST_ABSENT = 100
+PIECE = ROOM - 1024
+"""Bytes of a compressed source that go in one frame."""
+
+_IMPORT, _EXTENDED = opmap["IMPORT_NAME"], opmap["EXTENDED_ARG"]
+_STDLIB = os.path.dirname(os.__file__) + "/"
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+_OURS = frozenset(("pysh", "__main__", "__mp_main__"))
+
+
+class Uses:
+    """What the pickle of a call refers to: modules by name, and functions that go by value."""
+
+    __slots__ = ("_key", "functions", "modules")
+
+    def __init__(self) -> None:
+        self.modules: set[str] = set()
+        self.functions: list[FunctionType] = []
+        self._key: tuple[Any, ...] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.modules or self.functions)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What is the same for all that refer to the same; nothing is added any more."""
+        if self._key is None:
+            self._key = (frozenset(self.modules), *[id(function.__code__) for function in self.functions])
+        return self._key
+
+
+class Needs(NamedTuple):
+    """Plain data that goes with a call."""
+
+    code: tuple[tuple[str, str], ...] = ()
+    """The hashes of trees, by their names; empty for what may be imported and is not to be found here."""
+    places: tuple[tuple[str, str], ...] = ()
+    """Where they lie here."""
+    demanded: tuple[str, ...] = ()
+    """Modules that have to be there, which the code imports when it runs."""
+    fixed: tuple[str, ...] = ()
+    """Those of the trees that do not go along, and have to be there as they are here."""
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.demanded)
+
+    def told(self) -> dict[str, Any]:
+        """As the meta of a SPAWN has it."""
+        return {
+            "code": dict(self.code), "from": dict(self.places), "demands": list(self.demanded),
+            "fixed": list(self.fixed),
+        }  # fmt: skip
+
+
+NOTHING = Needs()
+
+
+class _Plan(NamedTuple):
+    """What some modules and functions need, for as long as `trees` are current and the current folder is `folder`.
+
+    `around` are the folders in which something may come that was not to be found, if anything was not.
+    """
+
+    needs: Needs
+    trees: tuple[Tree, ...]
+    folder: str
+    functions: tuple[FunctionType, ...]  # whose codes the plan was found by: so their ids stay theirs
+    around: Marks | None
+
+    def holds(self) -> bool:
+        if self.around is not None and not self.around.hold():
+            return False
+        if not self.trees:
+            return True
+        return self.folder == _current_folder() and all(trees.find(tree.name, tree.root) is tree for tree in self.trees)
+
+
+_plans: dict[tuple[Any, ...], _Plan] = {}
+_left: "WeakKeyDictionary[Client, set[Any]]" = WeakKeyDictionary()
+"""What each hub was left, by hash, and the needs that are met by that."""
+
+
+def of(uses: Uses) -> Needs:
+    """What a call needs whose pickle refers to that. Raises `NotSendable` and `SyntaxError`."""
+    if not uses:
+        return NOTHING
+    plan = _plans.get(uses.key)
+    if plan is None or not plan.holds():
+        if len(_plans) >= KEPT:
+            _plans.clear()
+        plan = _plans[uses.key] = _plan(uses)
+    return plan.needs
+
+
+def left(uses: Uses, client: "Client") -> Needs:
+    """The same, once the sources are left with the hub of `client`, where other nodes get them from."""
+    for _ in range(trees.TRIES):
+        try:
+            needs = of(uses)
+            there = _left_with(client)
+            if not needs.code or needs in there:
+                return needs
+            for tree in _plans[uses.key].trees:
+                if tree.name not in needs.fixed:
+                    leave(client, tree)
+        except OSError:
+            continue  # it was changed meanwhile
+        there.add(needs)
+        return needs
+    raise NotSendable("a module", reason="its sources change while they are read", hint="wait until they are written")
+
+
+def pushed(name: str, root: str, client: "Client") -> Needs:
+    """What goes to other nodes of module `name` in the folder `root`, left with the hub of `client`.
+
+    Raises `FileNotFoundError` and `NotSendable`.
+    """
+    found = _Found(_current_folder())
+    found.take(name, root)
+    needed = [found.trees[each] for each in sorted(found.trees)]
+    for tree in needed:
+        leave(client, tree)
+    return Needs(tuple((tree.name, tree.hash) for tree in needed), tuple((tree.name, tree.root) for tree in needed))
+
+
+def folder_of_own(top: str) -> str | None:
+    """The folder of a top-level module of the user's own; None for any other."""
+    return None if top in _OURS or top in sys.stdlib_module_names else _root(top, mentioned=False)
+
+
+def _plan(uses: Uses) -> _Plan:
+    folder, functions = _current_folder(), tuple(uses.functions)
+    named = set(uses.modules)
+    demanded: set[str] = set()
+    for function in functions:
+        for name, wanted in _imported(function):
+            named.add(name)
+            if wanted:
+                demanded.add(name)
+    found = _Found(folder)
+    for name in named:
+        found.add(name.partition(".")[0])
+    demanded |= found.imported_by(demanded)
+    asked = sorted(name if name.partition(".")[0] in found.trees else name.partition(".")[0] for name in demanded)
+    needed = [found.trees[name] for name in sorted(found.trees)]
+    needs = Needs(
+        (*((tree.name, tree.hash) for tree in needed), *((name, "") for name in sorted(found.absent)[:MOST_ABSENT])),
+        tuple((tree.name, tree.root) for tree in needed),
+        tuple(dict.fromkeys(asked))[:MOST],
+        tuple(tree.name for tree in needed if not _goes_along(tree, folder)),
+    )
+    return _Plan(needs, tuple(needed), folder, functions, _around() if found.absent else None)
+
+
+def _around() -> Marks:
+    """The folders on `sys.path` that are the user's own."""
+    folders = {os.path.abspath(folder) for folder in sys.path if not is_installed(f"{folder}/")}
+    marks = [(folder, mark(os.stat(folder))) for folder in sorted(folders) if os.path.isdir(folder)]
+    return Marks(marks, [folder for folder, _ in marks])
+
+
+def _imported(function: FunctionType) -> Iterator[tuple[str, bool]]:
+    """The modules that a function imports when it runs, and whether it cannot do without."""
+    named = _named(function.__code__)
+    if not named:
+        return
+    from pysh.runtime import imports
+
+    found = imports.of_function(function, named)
+    yield from ((name, False) for name in found.mentioned)
+    yield from ((name, True) for name in found.demanded if name.partition(".")[0] not in _OURS)
+    yield from ((name, True) for name in found.conditional if is_here(name.partition(".")[0]))
+
+
+def _named(code: CodeType) -> list[str]:
+    """The modules that bytecode imports, however it does."""
+    found: list[str] = []
+    bytecode, extended = code.co_code, 0
+    for at in range(0, len(bytecode), 2):
+        argument = extended << 8 | bytecode[at + 1]
+        extended = argument if bytecode[at] == _EXTENDED else 0
+        if bytecode[at] == _IMPORT:
+            found.append(code.co_names[argument])
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            found += _named(inner)
+    return found
+
+
+class _Found:
+    """The user's own modules among those that are added, and among those that they mention."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._looked: set[str] = set()
+        self.absent: set[str] = set()  # what was not to be found
+        self.trees: dict[str, Tree] = {}
+
+    def add(self, top: str, *, mentioned: bool = False) -> None:
+        """Look where the top-level module is from."""
+        if top in self._looked or top in _OURS or top in sys.stdlib_module_names:
+            return
+        self._looked.add(top)
+        root = trees.bound[top].root if top in trees.bound else _root(top, mentioned)
+        if root is None:
+            if not is_here(top):
+                self.absent.add(top)
+            return
+        try:
+            self.take(top, root)
+        except FileNotFoundError:
+            text = f"{top} was imported from {root} and is not there any more; import it anew"
+            raise NotSendable(top, text=text) from None
+
+    def take(self, top: str, root: str) -> None:
+        """It is from there. Raises `FileNotFoundError` if it is not."""
+        self._looked.add(top)
+        tree = self.trees[top] = trees.find(top, root)
+        for other in tree.mentions:
+            self.add(other, mentioned=True)
+
+    def imported_by(self, names: Iterable[str]) -> set[str]:
+        """What the user's own among these modules import when they are imported, and what those do. Full names."""
+        ahead, seen = list(names), set(names)
+        while ahead:
+            name = ahead.pop()
+            tree = self.trees.get(name.partition(".")[0])
+            for part in _with_parents(name) if tree is not None else ():
+                for other in self._imports(tree, part):
+                    if other not in seen:
+                        seen.add(other)
+                        ahead.append(other)
+        return seen
+
+    def _imports(self, tree: Tree | None, name: str) -> Iterator[str]:
+        assert tree is not None
+        path, is_package = module_file(tree.files, name)
+        if not path or trees.is_extension(path):
+            return
+        from pysh.runtime import imports
+
+        package = name if is_package else name.rpartition(".")[0]
+        found = imports.of_module(tree.files[path], tree.read(path), package)
+        yield from (other for other in found.demanded if other.partition(".")[0] not in _OURS)
+        # `from package import name` imports a module of that name, if there is one.
+        yield from (other for other in found.mentioned if module_file(tree.files, other)[0])
+
+
+def module_file(files: dict[str, str], name: str) -> tuple[str, bool]:
+    """The file of a module among those of a tree, and whether it is a package; none where there is no such module."""
+    inside = name.replace(".", "/")
+    if f"{inside}/__init__.py" in files:
+        return f"{inside}/__init__.py", True
+    if f"{inside}.py" in files:
+        return f"{inside}.py", False
+    extension = (f"{inside}{ending}" for ending in trees.EXTENSIONS)
+    return next((path for path in extension if path in files), ""), False
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    parts = name.split(".")
+    return (".".join(parts[: count + 1]) for count in range(len(parts)))
+
+
+def _root(top: str, mentioned: bool) -> str | None:
+    """The folder that a module of the user's own lies in; None for any other, and for one that is not to be found."""
+    module = sys.modules.get(top)
+    place = _place_of(module) if module is not None else _place_of_spec(top, mentioned)
+    if place is None or is_installed(place) or os.path.basename(place) not in (top, f"{top}.py"):
+        return None  # or loaded in a way that no import there would find
+    return os.path.dirname(os.path.abspath(place))
+
+
+def own_file(module: ModuleType) -> str | None:
+    """The source of a loaded module that is the user's own, neither Python's nor installed."""
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py") or is_installed(file):
+        return None
+    return file
+
+
+def is_installed(place: str) -> bool:
+    """Whether what lies there is Python's own, or was installed."""
+    return place.startswith(_STDLIB) or any(part in place for part in _INSTALLED)
+
+
+def folder_of(top: str) -> str | None:
+    """The folder with the sources that an import of a top-level module finds here, whoever put them there."""
+    place = _place_of_spec(top, mentioned=False)
+    if place is None or os.path.basename(place) not in (top, f"{top}.py"):
+        return None
+    return os.path.dirname(os.path.abspath(place))
+
+
+def _place_of(module: ModuleType) -> str | None:
+    """The file of a loaded module, or the folder of a package."""
+    file = getattr(module, "__file__", None)
+    if isinstance(file, str):
+        return _place(file)
+    try:
+        return next((place for place in map(str, module.__path__) if not is_installed(place)), None)
+    except (AttributeError, TypeError):
+        return None
+
+
+def _place_of_spec(top: str, mentioned: bool) -> str | None:
+    """The same of a module that is not loaded."""
+    try:
+        spec = PathFinder.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if spec.origin is not None and spec.has_location:
+        return _place(spec.origin)
+    # A folder that is only called like a word behind an `import` in some text is not taken for a package.
+    return None if mentioned else next(iter(spec.submodule_search_locations or ()), None)
+
+
+def _place(file: str) -> str | None:
+    if not file.endswith(".py") or not os.path.isfile(file):
+        return None  # in a zip, compiled only, or an extension alone
+    return os.path.dirname(file) if file.endswith("/__init__.py") else file
+
+
+def is_here(top: str) -> bool:
+    """Whether an import of that top-level module finds one in this process."""
+    if top in sys.modules or top in sys.builtin_module_names:
+        return True
+    try:
+        return PathFinder.find_spec(top) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _goes_along(tree: Tree, folder: str) -> bool:
+    """Whether a tree lies under the current folder, now or as it was at first, or that of the script, or came here."""
+    places = (f"{place.rstrip('/')}/" for place in (folder, *_began_in) if place)
+    return tree.name in trees.bound or f"{tree.root}/".startswith(tuple(places))
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""  # it was removed
+
+
+def _folders_at_first() -> tuple[str, ...]:
+    """Where this process began, and where the script lies that it runs, if it runs one."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    script = os.path.dirname(os.path.abspath(file)) if isinstance(file, str) and not is_installed(file) else ""
+    return tuple(folder for folder in (_current_folder(), script) if folder)
+
+
+_began_in = _folders_at_first()
+
+
+# what is left with the hub
+
+
+def leave(client: "Client", tree: Tree) -> None:
+    """Leave the sources of `tree` with the hub of `client`, once. Raises `OSError` where they have changed."""
+    left = _left_with(client)
+    if tree.hash in left:
+        return
+    blobs: list[Any] = []
+    room = PIECE
+    for digest, data in _contents(tree, left):
+        packed = zlib.compress(data, 1)
+        for at in range(0, len(packed), PIECE):
+            piece = packed[at : at + PIECE]
+            if len(piece) > room:
+                _post(client, blobs)
+                blobs, room = [], PIECE
+            blobs.append([bytes.fromhex(digest), at, len(packed), piece])
+            room -= len(piece) + 64
+        left.add(digest)
+    _post(client, blobs)
+
+
+def _left_with(client: "Client") -> set[Any]:
+    there = _left.get(client)
+    return _left.setdefault(client, set()) if there is None else there
+
+
+def _contents(tree: Tree, left: set[Any]) -> Iterator[tuple[str, bytes]]:
+    yield tree.hash, tree.lines
+    for path, digest in tree.files.items():
+        if digest not in left and path not in tree.outside and not trees.is_extension(path):
+            yield digest, tree.read(path)
+
+
+def _post(client: "Client", blobs: list[Any]) -> None:
+    if blobs:
+        client.post(Kind.REQUEST, client.hub, ref=client.next_ref(), meta={"verb": "keep", "blobs": blobs})

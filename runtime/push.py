@@ -1,0 +1,100 @@
+"""`push`: the user's own modules taken to nodes by hand, for what is named by text there from then on."""
+
+# ruff: noqa: PTH100, PTH112, PTH113, PTH119, PTH120
+
+import os
+from collections.abc import Iterable
+from types import ModuleType
+from weakref import WeakKeyDictionary
+
+from pysh.runtime import needs, trees
+from pysh.runtime.calls import Apart, Call, owner_of
+from pysh.runtime.needs import Needs
+from pysh.runtime.node import Node, On, resolve
+from pysh.runtime.results import Results
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
+from pysh.runtime.runner.waiting import Steps
+from pysh.runtime.started import current
+from pysh.runtime.task import Task
+
+What = ModuleType | str | os.PathLike[str]
+"""A module, or the path of its file or folder."""
+
+
+def push(what: What, on: On) -> Steps[Results]:
+    """Take a module, and what of the user's own it imports, to each node; where it lies there, or why it does not."""
+    client = current()
+    infos = resolve(client, on)
+    name, root = located(what)
+    needed = needs.pushed(name, root, client)
+    results, started = Results(), []
+    for info in infos:
+        try:
+            started.append((info, bring(client, info, needed)))
+        except Exception as error:
+            results[Node(info.name)] = error
+    for info, task in started:
+        if not task.done():
+            yield task.waiter
+        told: object = task.outcome()
+        try:
+            if told is None:
+                # Only what has arrived whole is what a name means there.
+                yield client.ask_later("pushed", dest=info.hub, code=dict(needed.code))
+                told = task.value
+        except Exception as error:
+            told = error
+        results[Node(info.name)] = told
+    return results
+
+
+def bring(client: Client, info: NodeInfo, needed: Needs) -> Task:
+    """A task that ends once all that is `needed` is on a node; its value says where."""
+    names = [name for name, digest in needed.code if digest]
+    apart = Apart(isolate=True)  # it waits behind nothing
+    call = Call("pysh.runtime.push:arrived", (names,), {}, frozenset(), apart)
+    call.needs, call.label = needed, f"push {', '.join(names)}"
+    task = Task(client, info.hub, call.label)
+    task.submit(call.meta(owner_of(client), ""), call.payload)
+    return task
+
+
+_brought: "WeakKeyDictionary[Client, set[tuple[bytes, Needs]]]" = WeakKeyDictionary()
+
+
+def ensure(client: Client, info: NodeInfo, needed: Needs) -> None:
+    """Wait until all that is `needed` is on a node, once. Raises why it cannot be."""
+    brought = _brought.setdefault(client, set())
+    if (info.incarnation, needed) not in brought:
+        bring(client, info, needed).result()
+        brought.add((info.incarnation, needed))
+
+
+def located(what: What) -> tuple[str, str]:
+    """The name of a top-level module, and the folder that it lies in. Raises `TypeError` and `FileNotFoundError`."""
+    if isinstance(what, ModuleType):
+        top = what.__name__.partition(".")[0]
+        root = needs.folder_of_own(top)
+        if root is None:
+            raise TypeError(
+                f"{top} is Python's own, installed, or in no file: there is nothing to push; nothing was sent"
+            )
+        return top, root
+    if not isinstance(what, str | os.PathLike):
+        raise TypeError(f"push() takes a module, or the path of one, not {what!r}; nothing was sent")
+    path = os.path.abspath(what)
+    if not (os.path.isdir(path) or (os.path.isfile(path) and path.endswith(".py"))):
+        raise FileNotFoundError(f"{path} is no folder and no source of Python; nothing was sent")
+    name = os.path.basename(path).removesuffix(".py")
+    if not name.isidentifier():
+        raise ValueError(f"{name!r} is no name that can be imported; nothing was sent")
+    return name, os.path.dirname(path)
+
+
+def arrived(names: Iterable[str]) -> str:
+    """What runs there, once it is there: leave it with the hub too, and say where it lies."""
+    client = current()
+    for name in names:
+        needs.leave(client, trees.bound[name])
+    return ", ".join(f"{name} {trees.bound[name].hash[:12]} in {trees.bound[name].root}" for name in names)

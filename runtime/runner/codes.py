@@ -1,0 +1,237 @@
+"""The code of the user's modules in one process that runs what others send, and whether that is what was sent.
+
+1. A call names the trees that it needs, by hash. In a process in which one of these names is bound to another tree, or
+   was imported from nobody knows what, the call is not run: its hub finds another worker.
+2. A tree that lies here already, on `sys.path` or among what was fetched before, is used as it is. Of any other the
+   lines are fetched from the hub next to whoever sent the call, and then the sources that are not here.
+3. What the code imports when it runs is looked for before it runs.
+"""
+
+import os
+import sys
+import time
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from pysh.runtime import needs, trees
+from pysh.runtime.errors import CodeSkew, NoModule, NotSendable, PyshError
+from pysh.runtime.marks import COARSE, Mark, Marks, mark
+from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.fetched import Cache
+from pysh.runtime.runner.imported import Bound, Finder, distrust_bytecode
+from pysh.runtime.runner.waiting import Steps, block
+from pysh.runtime.trees import Tree
+
+ASKED = 500
+"""Sources that are asked for at once."""
+
+_SETTLED = frozenset(("pysh", "__main__"))
+
+Options = Mapping[str, Any]
+
+
+class Codes:
+    """What the modules of this process are bound to."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._finder = Finder()
+        distrust_bytecode()
+        self._used = False
+        self._last: Options = {}
+        self._there: set[str] = set()
+        self._absent: set[str] = set()  # what was not there where a call came from
+        self._count = len(sys.modules)
+        self._loose: dict[str, Mark] = {}  # sources of the user's own that were imported by themselves
+        self._marks = Marks(())
+        self._since = 0
+
+    def fits(self, options: Options) -> bool:
+        """Whether a call with these options may run here: nothing that it needs is here as something else."""
+        self._since = time.time_ns()
+        if self._loose and not self._marks.hold():
+            return False
+        code = options.get("code")
+        if not code or options is self._last or not self._used:
+            return True
+        return all(map(self._fits, code, code.values()))
+
+    def _fits(self, name: str, digest: str) -> bool:
+        tree = trees.bound.get(name)
+        if tree is not None:
+            return tree.hash == digest
+        return not digest or not (name in sys.modules or name in self._absent)
+
+    def settle(self) -> bool:
+        """Note what a job has imported by itself; False if that may have changed meanwhile, and nobody would see it."""
+        self._used = True
+        if len(sys.modules) == self._count:
+            return True
+        self._count = len(sys.modules)
+        try:
+            for name, module in list(sys.modules.items()):
+                file = None if name.partition(".")[0] in _SETTLED else needs.own_file(module)
+                if file is None or file in self._loose or name.partition(".")[0] in trees.bound:
+                    continue
+                found = os.stat(file)  # noqa: PTH116
+                self._loose[file] = mark(found)
+                if found.st_ctime_ns > self._since - COARSE:
+                    return False
+        except OSError:
+            return False
+        self._marks = Marks(self._loose.items())
+        return True
+
+    def ready(self, options: Options) -> bool:
+        """Whether nothing has to be seen to before a call with these options."""
+        return options is self._last or not (options.get("code") or options.get("demands"))
+
+    def prepare(self, options: Options, source: Pid) -> Steps[None]:
+        """See to what a call of `source` with these options needs, before anything of it is looked at.
+
+        Raises `CodeSkew`, `NoModule`, `NotSendable`, or `NodeDown` where the sources cannot be had any more.
+        """
+        code: dict[str, str] = options.get("code") or {}
+        self._absent.update(name for name, digest in code.items() if not digest)
+        for name, digest in code.items():
+            if not digest:
+                continue
+            if name not in trees.bound:
+                yield from self._bind(name, digest, options, Pid(source.incarnation, HUB))
+            elif trees.bound[name].hash != digest:
+                raise self._differs(name, digest, trees.bound[name], options)
+            elif options.get("sync") == "off" and ((here := _lies_here(name)) is None or here.hash != digest):
+                raise self._differs(name, digest, here, options)  # it came with another call
+        for name in options.get("demands") or ():
+            if name not in self._there:
+                self._demand(name)
+                self._there.add(name)
+        self._last = options
+
+    def missing(self, error: ModuleNotFoundError) -> Exception:
+        """What to raise for an import that failed before the code began."""
+        name = error.name or ""
+        tree = trees.bound.get(name.partition(".")[0])
+        if tree is not None and not trees.is_extension(needs.module_file(tree.files, name)[0]):
+            return error
+        return self._lacks(name)
+
+    # trees
+
+    def _bind(self, name: str, digest: str, options: Options, hub: Pid) -> Steps[None]:
+        if name in sys.modules:
+            text = f"another module {name!r} is loaded where this is to run: call yours otherwise"
+            raise PyshError(text, executed="no")
+        fetch = partial(self._fetch, hub)
+        with_it = [other for other, version in options["code"].items() if version and other != name]
+        here = _lies_here(name)
+        if here is not None and here.hash == digest:
+            self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it))
+        elif options.get("sync") == "off":
+            raise self._differs(name, digest, here, options)
+        elif name in options.get("fixed", ()) and Cache().tree(digest) is None:
+            raise self._differs(name, digest, here, options)  # it was not pushed either
+        else:
+            root, files, held = yield from self._get_tree(hub, digest)
+            if name not in trees.bound:  # a mate may have been faster
+                self._finder.bind(Bound(name, root, files, fetch, mentions=with_it, held=held))
+
+    def _differs(self, name: str, digest: str, here: Tree | None, options: Options) -> PyshError:
+        if here is None:
+            return self._lacks(name)
+        place = options.get("from", {}).get(name, "")
+        return CodeSkew(name, digest, here.hash, self._client.name, here_path=place, there_path=here.root)
+
+    def _lacks(self, name: str) -> NoModule:
+        return NoModule(name, self._client.name, python=sys.executable)
+
+    def _get_tree(self, hub: Pid, digest: str) -> Steps[tuple[str, dict[str, str], dict[str, bytes] | None]]:
+        """Where the tree of that hash lies, its files, and its sources where they cannot lie anywhere."""
+        cache = Cache()
+        if (known := cache.tree(digest)) is not None:
+            return *known, None
+        files = trees.parsed((yield from self._get(hub, {digest: "what it consists of"}))[digest])
+        sources: dict[str, bytes] = {}
+        wanted: dict[str, str] = {}
+        for path, each in files.items():
+            if trees.is_extension(path):
+                continue
+            data = cache.source(each)
+            if data is None:
+                wanted[each] = path
+            else:
+                sources[each] = data
+        sources.update((yield from self._get(hub, wanted)))
+        try:
+            return cache.keep(files, sources), files, None
+        except OSError:
+            return f"<code {digest[:12]}>", files, sources  # nothing can be written here
+
+    def _fetch(self, hub: Pid, digest: str) -> bytes:
+        return block(self._get(hub, {digest: "a source"}))[digest]
+
+    def _get(self, hub: Pid, paths: Mapping[str, str]) -> Steps[dict[str, bytes]]:
+        """The sources with these hashes, as the hub here has them or that of who sent them; paths are for people."""
+        got: dict[str, bytes] = {}
+        for place in dict.fromkeys((self._client.hub, hub)):
+            wanted = [digest for digest in paths if digest not in got]
+            if wanted:
+                yield from self._get_from(place, wanted, got)
+        missing = next((digest for digest in paths if digest not in got), None)
+        if missing is not None:
+            raise self._not_kept(hub, missing, paths[missing])
+        return got
+
+    def _get_from(self, hub: Pid, digests: list[str], got: dict[str, bytes]) -> Steps[None]:
+        """Those of the sources that a hub has."""
+        wanted, packed = deque(digests), bytearray()
+        while wanted:
+            names = [bytes.fromhex(digest) for digest, _ in zip(wanted, range(ASKED), strict=False)]
+            for size, piece in (yield self._client.ask_later("blobs", dest=hub, names=names, at=len(packed))):
+                packed += piece
+                if len(packed) < size:
+                    break
+                digest = wanted.popleft()
+                if size >= 0 and (data := _unpacked(packed, digest)) is not None:
+                    got[digest] = data
+                packed.clear()
+
+    def _not_kept(self, hub: Pid, digest: str, path: str) -> NotSendable:
+        text = (
+            f"{self._client.view.name_of(hub.incarnation)} has not kept {path} (SHA-256 {digest[:12]}…) for "
+            f"{self._client.name}: it is a symbolic link out of its folder, or went for want of room"
+        )
+        return NotSendable(path, text=text)
+
+    # other modules
+
+    def _demand(self, name: str) -> None:
+        tree = trees.bound.get(name.partition(".")[0])
+        if isinstance(tree, Bound):
+            file, _ = needs.module_file(tree.files, name)
+            if not tree.has(name) or (trees.is_extension(file) and not os.path.isfile(f"{tree.root}/{file}")):  # noqa: PTH113
+                raise self._lacks(name)
+        elif not needs.is_here(name):
+            raise self._lacks(name)
+
+
+def _unpacked(packed: bytearray, digest: str) -> bytes | None:
+    """The source of that hash; None where it is another."""
+    try:
+        data = zlib.decompressobj().decompress(bytes(packed), trees.BYTES)
+    except zlib.error:
+        return None
+    return data if trees.digest(data) == digest else None
+
+
+def _lies_here(name: str) -> Tree | None:
+    """The tree that an import of `name` would find here by itself."""
+    root = needs.folder_of(name)
+    try:
+        return None if root is None else trees.tree(name, root)
+    except (OSError, NotSendable):
+        return None
