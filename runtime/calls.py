@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pysh.runtime.needs import Needs, Uses
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
+_KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS
 _METAS = 512
 
 Fn = Callable[..., Any] | str
@@ -187,6 +188,19 @@ def refuse_not_yet(kwargs: Kwargs) -> None:
         raise TypeError(
             f"{name}= is an option that is not there yet; nothing was sent. Where it is a keyword of the function's "
             f"own, bind it before: functools.partial(fn, {name}=...)"
+        )
+
+
+def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: frozenset[str]) -> None:
+    """Raise `TypeError` if one of `kwargs` is among `options`, which `task` has and the verb has not, nor `fn`."""
+    name = next((name for name in kwargs if name in options), None)
+    function = fn.__func__ if isinstance(fn, MethodType) else fn
+    if name is None or not isinstance(function, FunctionType):
+        return
+    code = function.__code__
+    if not code.co_flags & _KEYWORDS and name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+        raise TypeError(
+            f"{name}= is an option of task(): task({_label(function)}, ..., {name}=...).result(); nothing was sent"
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet
+from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet, refuse_unmeant
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.listed import Listed
@@ -27,6 +27,7 @@ from pysh.runtime.task import Task
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where"))
+NOT_OF_CALL = TASK_OPTIONS - CALL_OPTIONS
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
@@ -279,6 +280,8 @@ def prepare(
     """A task that was not sent yet, and what to send."""
     client = current()
     info = choose(client, on)
+    if options is CALL_OPTIONS:
+        refuse_unmeant(fn, kwargs, NOT_OF_CALL)
     call = Call(fn, args, kwargs, options, apart)
     payload = call.payload_for(info)
     if detach:
@@ -300,6 +303,8 @@ def task_all(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> Results:  # fmt: skip
     """A task on each node, pickled once."""
+    if options is CALL_OPTIONS:
+        refuse_unmeant(fn, kwargs, NOT_OF_CALL)
     return task_all_of(Call(fn, args, kwargs, options, apart), on, limit, detach)
 
 

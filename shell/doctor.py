@@ -32,7 +32,8 @@ def _far(asked: argparse.Namespace) -> int:
             trace.lap("logout", _lasting(other.logout()))
             refused = [_greet(other, entry, asked, trace) for entry in machine.nodes]
     finally:
-        print(traced(trace.rows))
+        if trace.rows:
+            print(traced(trace.rows))
     return codes.REFUSED if any(refused) else codes.OK
 
 

@@ -18,7 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 from pysh.runtime.protocol.hosts import MOST, bounded, node_host, spread
 from pysh.runtime.protocol.terms import BadName, printable
 
-_TOKEN = re.compile(r"\s*([,&!]|(?:\[[^][]*\]|[^][,&!\s])+)\s*")
+_TOKEN = re.compile(r" *([,&!]|(?:\[[^][]*\]|[^][,&! ])+) *")
 
 T = TypeVar("T", bound=Hashable)
 
@@ -53,7 +53,7 @@ def no_groups(name: str) -> Group:
 def is_set(text: str) -> bool:
     """Whether `text` may mean several hosts, and cannot be the name of one."""
     with suppress(BadName):
-        return re.search(r"^@|@@|[\s,&!]", text) is not None or spread(text) != [text]
+        return re.search(r"^@|@@|[ ,&!]", text) is not None or spread(text) != [text]
     return True
 
 

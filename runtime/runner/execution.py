@@ -94,6 +94,8 @@ class Execution:
             error = BaseException.with_traceback(raised, of_users(TRACE.__get__(raised)))
         if bounded:
             system.unbound()  # to say how it went takes memory too
+            if isinstance(error, MemoryError) and (memory := options.get("memory")) is not None:
+                error.add_note(f"memory={memory:,} bytes were allowed to it on {self._client.name}")
         took = pack(perf_counter() - started)
         if os.getpid() != self._pid:
             _leave_fork(error)

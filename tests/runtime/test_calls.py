@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.calls import NOT_YET, PYTHON, Call, apart, check_timeout, refuse_not_yet
+from pysh.runtime.calls import NOT_YET, PYTHON, Call, apart, check_timeout, refuse_not_yet, refuse_unmeant
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import loads, loads_call
 from pysh.runtime.protocol.frames import unpack
@@ -146,3 +146,22 @@ def test_what_has_no_source_does_not_go_to_another_python() -> None:
 def test_names_go_to_any_python(fn: Any) -> None:
     made = call(fn)
     assert made.payload_for(node("3.99")) == made.payload
+
+
+def test_an_option_of_task_is_not_taken_for_an_argument_of_a_function_that_has_none_such() -> None:
+    options = frozenset(("isolate", "limit"))
+
+    def plain(n: int) -> int:
+        return n
+
+    def limited(n: int, *, limit: int) -> int:
+        return n + limit
+
+    def open_to_all(**told: int) -> dict[str, int]:
+        return told
+
+    with pytest.raises(TypeError, match=r"isolate= is an option of task\(\): task\(plain, \.\.\., isolate="):
+        refuse_unmeant(plain, {"isolate": True}, options)
+    for fn in (limited, open_to_all, "pkg:fn", dict):
+        refuse_unmeant(fn, {"limit": 3}, options)
+    refuse_unmeant(plain, {"n": 3}, options)

@@ -102,7 +102,7 @@ def test_a_peer_that_trickles_is_dropped_at_the_deadline(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["-oProxyCommand=x", "a\\x1b[31mb@localhost", "n2@-x", "", "a b", "n2@localhost\\n"]
+    "address", ["-oProxyCommand=x", "a\\x1b[31mb@localhost", "n2@-x", "", "a\\tb", "n2@localhost\\n"]
 )
 def test_addresses_that_are_none_are_refused_before_any_use(home: Home, address: str) -> None:
     done = home.pysh(
