@@ -15,7 +15,10 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import PYTHON, NodeInfo
 
 if TYPE_CHECKING:
+    from pysh.runtime import needs
     from pysh.runtime.needs import Needs, Uses
+else:
+    needs = None
 
 _COROUTINE = 0x80  # inspect.CO_COROUTINE
 _KEYWORDS = 0x08  # inspect.CO_VARKEYWORDS
@@ -169,8 +172,9 @@ def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | Non
 
 def needed(uses: "Uses") -> "Needs | None":
     """What a call needs there besides itself, once the sources of that are left with the hub here."""
-    from pysh.runtime import needs  # loaded with the first function
-
+    global needs
+    if needs is None:
+        from pysh.runtime import needs  # with the first function
     client = Client.current
     return (needs.of(uses) if client is None else needs.left(uses, client)) or None
 

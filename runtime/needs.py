@@ -47,12 +47,13 @@ _OURS = frozenset(("pysh", "__main__", "__mp_main__"))
 class Uses:
     """What the pickle of a call refers to: modules by name, and functions that go by value."""
 
-    __slots__ = ("_key", "functions", "modules")
+    __slots__ = ("_key", "functions", "modules", "plan")
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
         self.functions: list[FunctionType] = []
         self._key: tuple[Any, ...] | None = None
+        self.plan: _Plan | None = None  # that was found for it last
 
     def __bool__(self) -> bool:
         return bool(self.modules or self.functions)
@@ -120,11 +121,14 @@ def of(uses: Uses) -> Needs:
     """What a call needs whose pickle refers to that. Raises `NotSendable` and `SyntaxError`."""
     if not uses:
         return NOTHING
-    plan = _plans.get(uses.key)
+    plan = uses.plan
     if plan is None or not plan.holds():
-        if len(_plans) >= KEPT:
-            _plans.clear()
-        plan = _plans[uses.key] = _plan(uses)
+        plan = _plans.get(uses.key)
+        if plan is None or not plan.holds():
+            if len(_plans) >= KEPT:
+                _plans.clear()
+            plan = _plans[uses.key] = _plan(uses)
+        uses.plan = plan
     return plan.needs
 
 
@@ -133,10 +137,9 @@ def left(uses: Uses, client: "Client") -> Needs:
     for _ in range(trees.TRIES):
         try:
             needs = of(uses)
-            there = _left_with(client)
-            if not needs.code or needs in there:
+            if not needs.code or needs in (there := _left_with(client)):
                 return needs
-            for tree in _plans[uses.key].trees:
+            for tree in uses.plan.trees if uses.plan is not None else ():
                 if tree.name not in needs.fixed:
                     leave(client, tree)
         except OSError:

@@ -14,7 +14,7 @@ def part_of(test: str) -> str:
     return FOLDERS.get(test.split("/")[1], UNIT)
 
 
-SLACK = 1.5
+SLACK = 2.0
 """How much longer a part may take before the run fails: the same machine is so much slower in a bad hour."""
 
 

@@ -36,11 +36,15 @@ class Condition:
     def put_right(self) -> None:
         """Undo what can be undone."""
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for clock in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-            signal.setitimer(clock, 0)
         os.set_blocking(1, True)
         while system.reap(_is_gone):
             pass  # children that it did not wait for, and those that others left to this worker
+
+
+def stop_clocks() -> None:
+    """Those that count what a process uses would end it for the next that it does, the answer first of all."""
+    for clock in (signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(clock, 0)
 
 
 def _streams() -> list[tuple[int, int]] | None:

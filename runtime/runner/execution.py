@@ -13,6 +13,7 @@ SIGINT may find the main thread anywhere. The handler asks in turn:
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from time import perf_counter
@@ -28,13 +29,18 @@ from pysh.runtime.protocol.relations import REASON
 from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.codes import Codes
-from pysh.runtime.runner.interrupts import Cancelled
+from pysh.runtime.runner.condition import stop_clocks
+from pysh.runtime.runner.interrupts import AGAIN, Cancelled
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import block
 
 if TYPE_CHECKING:
     import asyncio
+
+
+LOOKED_AFTER = 0.0002
+"""Seconds: after a shorter job its process is not looked at, which would take some 30 us."""
 
 
 class Withheld(Exception):
@@ -77,6 +83,7 @@ class Execution:
         """Handle SIGINT and nothing else, whatever the last job did with its signals."""
         system.set_handler(_SIGINT, self._interrupted)
         system.set_handler(_SIGTERM, _DEFAULT)
+        sys.unraisablehook = self._dropped
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def run(self, frame: Frame, options: Mapping[str, Any]) -> Answer:
@@ -92,11 +99,14 @@ class Execution:
             payload = self._perform(frame, options)
         except BaseException as raised:
             error = BaseException.with_traceback(raised, of_users(TRACE.__get__(raised)))
+        seconds = perf_counter() - started
+        if seconds >= LOOKED_AFTER:
+            stop_clocks()
         if bounded:
             system.unbound()  # to say how it went takes memory too
             if isinstance(error, MemoryError) and (memory := options.get("memory")) is not None:
                 error.add_note(f"memory={memory:,} bytes were allowed to it on {self._client.name}")
-        took = pack(perf_counter() - started)
+        took = pack(seconds)
         if os.getpid() != self._pid:
             _leave_fork(error)
         return Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
@@ -175,6 +185,15 @@ class Execution:
             if frame.f_code in _USERS:
                 raise Cancelled
             frame = frame.f_back
+
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
+        """Python drops what is raised in a finalizer or a weak reference's callback: a cancel has to come again."""
+        if told.exc_type is not Cancelled or not self._slot.cancelled:
+            sys.__unraisablehook__(told)
+            return
+        timer = threading.Timer(AGAIN, os.kill, (os.getpid(), _SIGINT))
+        timer.daemon = True
+        timer.start()
 
     def _forked(self) -> None:
         """A child that a job forked is no worker: it has no hub, and its signals are its own."""

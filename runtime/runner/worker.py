@@ -24,15 +24,13 @@ from pysh.runtime.protocol.hello import HandshakeError, Hello
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.condition import Condition
-from pysh.runtime.runner.execution import Answer, Execution, cancelled, options_of
+from pysh.runtime.runner.execution import LOOKED_AFTER, Answer, Execution, cancelled, options_of
 from pysh.runtime.runner.output import Output
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import Waiter
 
 JOBS, GROWTH = 10_000, 512 * 1024 * 1024
 """So many jobs, or so many bytes more than at its start, and a worker ends: what they left goes with it."""
-LOOKED_AFTER = 0.0002
-"""Seconds: after a shorter job its process is not looked at, which would take some 30 us."""
 AT_ONCE = 0.001
 """Seconds within which bytes that have arrived are surely read."""
 

@@ -96,3 +96,24 @@ try: task(int, on=n2, {option})
 except Exception as error: print(f"{{type(error).__name__}}: {{error}}")
 """
     assert own(home.script(CONNECT + code)) == [told]
+
+
+def test_a_cancel_that_lands_in_a_finalizer_is_not_lost(home: Home) -> None:
+    code = """
+class Leaving:
+    def __del__(self):
+        open(self.flag, "w").close()
+        while True: pass
+def goes_on(flag):
+    leaving = Leaving()
+    leaving.flag = flag
+    del leaving
+    while True: pass
+t = task(goes_on, os.path.abspath("in"), on=n2)
+while not os.path.exists("in"): time.sleep(0.01)
+began = time.monotonic()
+t.cancel(grace=30)
+try: t.result(25)
+except TaskCancelled as error: print(error.executed, time.monotonic() - began < 20)
+"""
+    assert own(home.script(ISOLATED + code)) == ["yes True"]
