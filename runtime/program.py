@@ -136,7 +136,7 @@ def finish() -> tuple[list[Task], list[str]]:
     if client is None or client.role != "program" or client.lost:
         return [], []
     failed: list[Task] = list(client.unseen.values())
-    unfinished = [str(task) for task in client.tasks.values() if isinstance(task, Task) and not task.detached]
+    unfinished = [str(task) for task in list(client.tasks.values()) if isinstance(task, Task) and not task.detached]
     _leave(_printers[client])
     return failed, unfinished
 
