@@ -205,11 +205,11 @@ async def supervise(
     return await drive(supervisor.start(children, strategy, intensity, on))
 
 
-async def push(what: "What", on: On = all_nodes) -> Results:
-    """Take a module of your own to nodes."""
+async def push(what: "What | None" = None, on: On = all_nodes, **values: Any) -> Results:
+    """Take a module of your own, or values under names, to nodes."""
     from pysh.runtime import push as pushing
 
-    return await drive(pushing.push(what, on))
+    return await drive(pushing.push(what, on, values))
 
 
 async def tasks(on: On = None) -> Rows:

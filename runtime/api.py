@@ -319,8 +319,11 @@ def supervise(
     return _run("supervise", supervisor.start(children, strategy, intensity, on))
 
 
-def push(what: "What", on: On = all_nodes) -> Results:
+def push(what: "What | None" = None, on: On = all_nodes, **values: Any) -> Results:
     """Take a module (or the path of a file or folder) of your own to nodes, with those of yours that it imports.
+
+    `push(df=df)` takes values there instead, under names: code that runs there, or is sent there, and looks up a name
+    that it does not have itself finds a copy of what was pushed under it last.
 
     A function that is named by text there, `"module:function"`, is of it from then on, in whatever folder the node
     runs; what runs already goes on as it is. The `Results` say where it lies on each node, or why it does not: then
@@ -328,7 +331,7 @@ def push(what: "What", on: On = all_nodes) -> Results:
     """
     from pysh.runtime import push as pushing
 
-    return _run("push", pushing.push(what, on))
+    return _run("push", pushing.push(what, on, values))
 
 
 def tasks(on: On = None) -> Rows:

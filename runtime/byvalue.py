@@ -8,12 +8,15 @@
 Only this module imports cloudpickle, and only when the first value needs it.
 """
 
+import builtins
 import copyreg
 import io
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pickle import PickleBuffer
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -36,6 +39,11 @@ modules_by_value = cloudpickle.list_registry_pickle_by_value
 def named_globals(code: CodeType) -> tuple[str, ...]:
     """The names of globals that `code` and the functions inside it read or write."""
     return tuple(cloudpickle._extract_code_globals(code))
+
+
+def missing(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some names without a value that are not built in either, nor set for each module."""
+    return tuple(name for name in names if not (hasattr(builtins, name) or name.startswith("__")))
 
 
 class Writes(Protocol):
@@ -95,18 +103,22 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     A `portable` one is for another Python: it has source in place of bytecode, and raises `VersionSkew`
     for what has none.
-    Afterwards `captured` holds each function that went by value with the globals that went with it,
-    `modules` the names of those that it refers to, and `carries_code` says whether there was any such
-    function or class.
+    Each value that a function captured goes as what `instead` makes of it. Afterwards `captured` holds each function
+    that went by value with the globals and variables that went with it, `modules` the names of those that it refers
+    to, and `carries_code` says whether there was any such function or class.
     """
 
     # cloudpickle's own is a chain of two tables, searched in Python for every object; here the one
     # half is looked at in `reducer_override`, and the other is left to the C code.
     dispatch_table = copyreg.dispatch_table
 
-    def __init__(self, sink: Writes, *, calling: bool = False, portable: bool = False) -> None:
+    def __init__(
+        self, sink: Writes, *, calling: bool = False, portable: bool = False,
+        instead: Callable[[Any], Any] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(sink, PROTOCOL)
         self._portable = portable
+        self._instead = instead
         self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
         self.modules: set[str] = set()
         self.carries_code = False
@@ -125,8 +137,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         if reduce is not None:
             if kind is ModuleType:
                 self._refers_to(obj.__name__)
+            elif kind is CellType and self._instead is not None:
+                return self._cell_reduce(obj)
             return reduce(obj)
         return self._class_reduce(obj) if issubclass(kind, type) else NotImplemented
+
+    def _cell_reduce(self, cell: CellType) -> Any:
+        make, args = _REDUCERS[CellType](cell)
+        return make, tuple(map(self._instead, args)) if self._instead is not None else args
 
     def _refers_to(self, module: Any) -> None:
         if type(module) is str:
@@ -135,7 +153,10 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     def _dynamic_function_reduce(self, func: FunctionType) -> Any:
         _, args, state, _, _, settle = super()._dynamic_function_reduce(func)
         self.carries_code = True
-        self.captured.append((func, state[1]["__globals__"]))
+        names = state[1]["__globals__"]
+        self.captured.append((func, {**names, **_variables(func)}))
+        if self._instead is not None:
+            state[1]["__globals__"] = {name: self._instead(value) for name, value in names.items()}
         return function, (*args, sources.of(func)), state, None, None, settle
 
     def _class_reduce(self, cls: type) -> Any:
@@ -148,6 +169,15 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         if self._portable:
             state = undone(cls, state[0])
         return known_class, (make, *args), state, None, None, self._settle
+
+
+def _variables(function: FunctionType) -> dict[str, Any]:
+    """What a function has captured, but for what is not bound yet."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            found[name] = cell.cell_contents
+    return found
 
 
 def _reduce_code(made: CodeType) -> Any:
@@ -180,6 +210,10 @@ _REDUCERS = {
 }
 
 
+supplied: dict[str, Any] = {}
+"""What the functions of the call that is loaded find among their globals, unless they bring it."""
+
+
 # What the pickles call when they are loaded. These names travel between nodes.
 
 
@@ -187,7 +221,10 @@ def function(code: CodeType, names: Any, name: Any, defaults: Any, closure: Any,
     """A function that came by value; the state that cloudpickle sets follows."""
     if source is not None:
         sources.install(source)
-    return cloudpickle._make_function(code, names, name, defaults, closure)  # type: ignore[no-any-return]  # no types
+    made: FunctionType = cloudpickle._make_function(code, names, name, defaults, closure)
+    for each, value in supplied.items():
+        made.__globals__.setdefault(each, value)
+    return made
 
 
 def code(python: int, filename: str, *args: Any) -> CodeType:

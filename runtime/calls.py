@@ -8,7 +8,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps_referring, dumps_using, named_globals
+from pysh.runtime.payload import dumps_call, dumps_referring, dumps_using, named_globals
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -16,6 +16,7 @@ from pysh.runtime.runner.view import PYTHON, NodeInfo
 
 if TYPE_CHECKING:
     from pysh.runtime import needs
+    from pysh.runtime.captured import Captured
     from pysh.runtime.needs import Needs, Uses
 else:
     needs = None
@@ -73,7 +74,7 @@ class Call:
     it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("_again", "_portable", "apart", "label", "needs", "payload", "spec")
+    __slots__ = ("_again", "_captured", "_missing", "_portable", "apart", "label", "needs", "payload", "spec")
 
     def __init__(
         self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
@@ -84,7 +85,7 @@ class Call:
         self.needs: Needs | None = None
         if isinstance(fn, str):
             self.label = fn
-            self._again: Callable[..., tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs))
+            self._again: partial[tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs))
             self.spec = (fn, False)
         elif not callable(fn):
             raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
@@ -93,9 +94,12 @@ class Call:
             self.label = _label(fn)
             self._again = partial(dumps_using, _bare(fn, {}) if apart.where else fn, args, kwargs)
             self.spec = (None, _is_async(fn))
+        self._captured: Captured | None = None
+        self._missing: tuple[str, ...] = ()
         self.payload, uses = self._again()
         if uses and not apart.where:  # a shell has modules of its own
             self.needs = needed(uses)
+            self._captured, self._missing = uses.apart, uses.missing
 
     @property
     def shares_a_runner(self) -> bool:
@@ -108,7 +112,8 @@ class Call:
             return self.payload
         if self._portable is None:
             try:
-                self._portable, _ = self._again(portable=True)
+                again = self._again if self._captured is None else partial(self._again, apart=self._captured)
+                self._portable, _ = again(portable=True)
             except VersionSkew as skew:
                 text = (
                     f"{self.label} cannot run in Python {info.python} on {info.name}: {skew.text}; start both with the "
@@ -117,13 +122,19 @@ class Call:
                 raise VersionSkew(PYTHON, info.python, info.name, text=text) from None
         return self._portable
 
+    def carry(self) -> None:
+        """Have in it what would be asked for here when it runs: it may run when nobody is here any more."""
+        if self._captured is not None:
+            self.payload, self._captured = dumps_call(*self._again.args), None
+
     def meta(
         self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES
     ) -> bytes:  # fmt: skip
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, self.needs, owner, kind, limit, detach, ties, self.apart)
+        values = self._captured and self._captured.digests
+        key = (self.label, self.spec, self.needs, values, self._missing, owner, kind, limit, detach, ties, self.apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
@@ -144,6 +155,8 @@ class Call:
             **self.apart._asdict(),
             "sync": "off" if self.apart.sync == "off" else "",
             **(self.needs.told() if self.needs is not None else {}),
+            "values": self._captured and self._captured.told(),
+            "names": self._missing,
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}
         if limit is not None:

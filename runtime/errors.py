@@ -15,7 +15,7 @@
         CodeSkew        two nodes hold different code under one name
         VersionSkew     two nodes run Python versions that cannot exchange code
         RemoteError     remote code raised what cannot be raised here
-    LargeCapture        a warning: a function drags a large global along
+    LargeCapture        a warning: a function drags a large value along
     RemoteTraceback     the cause of every exception that came from a node: the frames there
 
 An error holds data and builds its text from them: what happened, the evidence, the next command, and
@@ -404,19 +404,23 @@ class RemoteTraceback(Exception):
 
 
 class LargeCapture(UserWarning):
-    """A function drags a large global along with every call."""
+    """A function drags a large value along, with every call or, where it goes `apart`, once to each node."""
 
-    def __init__(self, function: str = "", name: str = "", size: int = 0) -> None:
-        super().__init__(function, name, size)
+    def __init__(self, function: str = "", name: str = "", size: int = 0, apart: bool = False) -> None:
+        super().__init__(function, name, size, apart)
         self.function = function
         self.name = name
         self.size = size
+        self.apart = apart
 
     def __str__(self) -> str:
-        return (
-            f"{self.function} drags the global {self.name!r} along, {self.size / 2**20:,.1f} MiB with every "
-            "call; pass it as an argument where it is needed"
-        )
+        what = f"{self.function} drags {self.name!r} along, {self.size / 2**20:,.1f} MiB"
+        if self.apart:
+            return (
+                f"{what}, once to each node and again when it has changed; to take it there before: "
+                f"push({self.name}={self.name}, on=...)"
+            )
+        return f"{what} with every call; pass it as an argument where it is needed"
 
 
 KINDS: dict[str, type[PyshError]] = {

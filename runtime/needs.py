@@ -28,6 +28,7 @@ from pysh.runtime.protocol.frames import ROOM, Kind
 from pysh.runtime.trees import Tree
 
 if TYPE_CHECKING:
+    from pysh.runtime.captured import Captured
     from pysh.runtime.runner.client import Client
 
 KEPT = 256
@@ -45,13 +46,16 @@ _OURS = frozenset(("pysh", "__main__", "__mp_main__"))
 
 
 class Uses:
-    """What the pickle of a call refers to: modules by name, and functions that go by value."""
+    """What the pickle of a call refers to: modules by name, functions that go by value, and values that are apart."""
 
-    __slots__ = ("_key", "functions", "modules", "plan")
+    __slots__ = ("_key", "apart", "functions", "missing", "modules", "plan")
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
         self.functions: list[FunctionType] = []
+        self.apart: Captured | None = None
+        self.missing: tuple[str, ...] = ()
+        """Names that functions look up and that are nowhere here."""
         self._key: tuple[Any, ...] | None = None
         self.plan: _Plan | None = None  # that was found for it last
 

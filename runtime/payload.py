@@ -7,37 +7,37 @@ A call is a pickle of `(function, args, kwargs)`, made by cloudpickle; or, for m
 recipe (see `recipes`) and a pickle of what changes from call to call:
 
     b"R" | u32 length of the recipe | recipe | pickle of (values, args, kwargs)
+
+Large values that functions captured may be elsewhere (see `captured`): the pickle calls `held` for each.
 """
 
 import os
 import pickle
 import struct
-import sys
-import warnings
 from collections.abc import Callable
-from functools import lru_cache
-from types import CodeType, FunctionType, ModuleType
+from functools import lru_cache, partial
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import LargeCapture, NotSendable, VersionSkew
 from pysh.runtime.protocol.terms import Buffer, Parts, Payload
 
 PROTOCOL = 5
-LARGE = 1024 * 1024
-"""Bytes of a pickled global from which a call that drags it along is warned about."""
 limit = int(os.environ.get("PYSH_MAX_VALUE", 2 * 1024**3))
 """Bytes that a value may take; a larger one raises `NotSendable`."""
 
+NOTHING: dict[str, Any] = {}
 _TAG = ord("R")
 _HEAD = struct.Struct(">BI")
 _SCALARS = frozenset({type(None), bool, int, float, complex})
 _SHORT = 128 * 1024
 
 if TYPE_CHECKING:
-    from pysh.runtime import byvalue, needs, recipes
+    from pysh.runtime import byvalue, captured, needs, recipes
+    from pysh.runtime.captured import Captured
     from pysh.runtime.needs import Uses
 else:
-    byvalue = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
+    byvalue = captured = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: with the first value
 
 
 def preload() -> None:
@@ -50,8 +50,8 @@ def preload() -> None:
 
 
 def _import() -> None:
-    global byvalue, needs, recipes
-    from pysh.runtime import byvalue, needs, recipes
+    global byvalue, captured, needs, recipes
+    from pysh.runtime import byvalue, captured, needs, recipes
 
 
 def dumps(value: Any, *, portable: bool = False) -> Payload:
@@ -85,25 +85,30 @@ def dumps_call(
 ) -> Payload:  # fmt: skip
     """A call as bytes: functions and classes that are not importable go by value, as they are now.
 
-    With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`. Warns of a `LargeCapture`
-    where a function drags a large global along.
+    With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`.
     """
-    return dumps_using(fn, args, kwargs, portable=portable)[0]
+    return _dumps_by(_dumps_whole, fn, args, kwargs, portable=portable)[0]
 
 
 def dumps_using(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *,
+    portable: bool = False, apart: "Captured | None" = None,
 ) -> "tuple[Payload, Uses]":  # fmt: skip
-    """The same, and what it refers to."""
+    """The same, and what it refers to: also large values that functions captured, which are not in it.
+
+    `apart` is what has gone apart of the same call before. Warns of a `LargeCapture` the first time that a function
+    drags such a value along.
+    """
+    return _dumps_by(partial(_dumps_apart, apart=apart), fn, args, kwargs, portable=portable)
+
+
+def _dumps_by(
+    dump: "Callable[..., tuple[Payload, Uses]]", fn: Callable[..., Any], args: Any, kwargs: Any, *, portable: bool
+) -> "tuple[Payload, Uses]":  # fmt: skip
+    """By its recipe where it has one, else by `dump`."""
     try:
         packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
-        if packed is None:
-            dump = _Dump((fn, args, kwargs), calling=True, portable=portable)
-            data = dump.data()
-            if len(data) > LARGE:
-                _warn_of_large(dump.pickler.captured)
-            return data, dump.uses()
-        return packed
+        return packed or dump((fn, args, kwargs), portable=portable)
     except (NotSendable, LargeCapture, VersionSkew):
         raise
     except Exception as error:
@@ -113,17 +118,43 @@ def dumps_using(
         raise _explained(inside, error) from error
 
 
-def loads_call(data: Buffer) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-    """The function and arguments of a call. Every function by value is new, with globals of its own."""
+def loads_call(
+    data: Buffer, supplied: dict[str, Any] = NOTHING
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:  # fmt: skip
+    """The function and arguments of a call. Every function by value is new, with globals of its own.
+
+    What is `supplied` is among these, unless the function brings it.
+    """
     if data[0] != _TAG:
-        return pickle.loads(data)  # type: ignore[no-any-return]  # as `dumps_call` made it
+        return _loads_supplied(data, supplied) if supplied else pickle.loads(data)  # type: ignore[no-any-return]
     _, size = _HEAD.unpack_from(data)
     view = memoryview(data)
     end = _HEAD.size + size
     values, args, kwargs = pickle.loads(view[end:])
     if recipes is None:
         _import()
-    return recipes.cast(bytes(view[_HEAD.size : end]), values), args, kwargs
+    return recipes.cast(bytes(view[_HEAD.size : end]), values, supplied), args, kwargs
+
+
+def held(digest: str) -> Any:
+    """The value with that hash, which was brought here before. Raises `NotSendable` where it is gone."""
+    from pysh.runtime import values
+
+    data = values.find(digest)
+    if data is None:
+        text = f"a value (SHA-256 {digest[:12]}…) that this refers to has gone from {values.file(digest)} meanwhile"
+        raise NotSendable("a value", text=text, executed="no")
+    return pickle.loads(data)
+
+
+def _loads_supplied(data: Buffer, supplied: dict[str, Any]) -> Any:
+    if byvalue is None:
+        _import()
+    byvalue.supplied = supplied
+    try:
+        return pickle.loads(data)
+    finally:
+        byvalue.supplied = {}
 
 
 def dumps_function(fn: Callable[..., Any]) -> bytes:
@@ -182,14 +213,15 @@ class _Dump:
     """One pickle by value, after `prefix`."""
 
     def __init__(
-        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False
+        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False,
+        apart: "Captured | None" = None,
     ) -> None:  # fmt: skip
         if byvalue is None:
             _import()
         self.sink = byvalue.Sink(limit)
         if prefix:
             self.sink.write(prefix)
-        self.pickler = byvalue.Pickler(self.sink, calling=calling, portable=portable)
+        self.pickler = byvalue.Pickler(self.sink, calling=calling, portable=portable, instead=apart)
         self.pickler.dump(value)
 
     def data(self) -> Payload:
@@ -204,6 +236,12 @@ class _Dump:
         uses = needs.Uses()
         uses.modules |= self.pickler.modules
         uses.functions += [function for function, _ in self.pickler.captured]
+        uses.missing = byvalue.missing(
+            name
+            for function, names in self.pickler.captured
+            for name in byvalue.named_globals(function.__code__)
+            if name not in names
+        )
         if besides is not None:
             uses.modules |= besides.modules
             uses.functions += besides.functions
@@ -231,34 +269,33 @@ def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return None if dump.pickler.carries_code else (dump.data(), dump.uses(uses))
 
 
+def _dumps_whole(call: tuple[Any, ...], *, portable: bool) -> "tuple[Payload, Uses]":
+    dump = _Dump(call, calling=True, portable=portable)
+    return dump.data(), dump.uses()
+
+
+def _dumps_apart(call: tuple[Any, ...], *, portable: bool, apart: "Captured | None") -> "tuple[Payload, Uses]":
+    """The pickle of a call, and what it refers to, once all that is large and can be elsewhere is."""
+    if captured is None:
+        _import()
+    apart = apart or captured.Captured(held)
+    dump = _Dump(call, calling=True, portable=portable, apart=apart)
+    if dump.sink.size > captured.LARGE and apart.look(dump.pickler.captured):
+        dump = _Dump(call, calling=True, portable=portable, apart=apart)
+    if apart.digests and apart.unshare(dump.pickler.memo.copy()):
+        dump = _Dump(call, calling=True, portable=portable, apart=apart)
+    uses = dump.uses()
+    uses.modules |= apart.modules
+    uses.apart = apart if apart.digests else None
+    return dump.data(), uses
+
+
 @lru_cache(maxsize=256)
 def _of_module(name: str) -> "Uses":
     """What refers to that module alone."""
     uses = needs.Uses()
     uses.modules.add(name)
     return uses
-
-
-def _warn_of_large(captured: list[tuple[FunctionType, dict[str, Any]]]) -> None:
-    """Look which globals make a call large. Only a large call pays for it."""
-    warned = set()
-    for function, names in captured:
-        for name, value in names.items():
-            if isinstance(value, ModuleType | FunctionType | type) or (key := (name, id(value))) in warned:
-                continue
-            sink = byvalue.Sink(0)  # measures only
-            byvalue.Pickler(sink).dump(value)
-            if sink.size > LARGE:
-                warned.add(key)
-                warnings.warn(LargeCapture(function.__name__, name, sink.size), stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """The `stacklevel`, for `warnings.warn` in the calling function, of the code that called pysh."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pysh":
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _explained(inside: list[tuple[str, Any]], error: Exception) -> NotSendable:

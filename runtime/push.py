@@ -3,14 +3,16 @@
 # ruff: noqa: PTH100, PTH112, PTH113, PTH119, PTH120
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import ModuleType
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pysh.runtime import needs, trees
 from pysh.runtime.calls import Apart, Call, owner_of
 from pysh.runtime.needs import Needs
 from pysh.runtime.node import Node, On, resolve
+from pysh.runtime.place import place
 from pysh.runtime.results import Results
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -22,10 +24,14 @@ What = ModuleType | str | os.PathLike[str]
 """A module, or the path of its file or folder."""
 
 
-def push(what: What, on: On) -> Steps[Results]:
-    """Take a module, and what of the user's own it imports, to each node; where it lies there, or why it does not."""
+def push(what: What | None, on: On, values: Mapping[str, Any]) -> Steps[Results]:
+    """Take a module, and what of the user's own it imports, or values to each node; where it is, or why it is not."""
     client = current()
+    if (what is None) == (not values):
+        raise TypeError("push() takes a module, or the path of one, or values by name: push(df=df); nothing was sent")
     infos = resolve(client, on)
+    if what is None:
+        return (yield from place(client, infos, values))
     name, root = located(what)
     needed = needs.pushed(name, root, client)
     results, started = Results(), []

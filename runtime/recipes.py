@@ -207,6 +207,7 @@ def _plan(root: FunctionType) -> _Plan:
     uses = Uses()
     uses.modules |= pickler.modules
     uses.functions += functions
+    uses.missing = byvalue.missing(name for name, value in fixed.items() if value is _MISSING)
     return _Plan(
         sink.getvalue(), shapes[0], tuple(zip(functions, shapes, strict=True))[1:], tuple(fixed.items()),
         tuple(references), tuple(names), len(sys.modules) if packages else 0, uses,
@@ -261,8 +262,8 @@ class _Mould:
             if source is not None:
                 sources.install(source)
 
-    def cast(self, values: Values) -> FunctionType:
-        names = self._fixed.copy()
+    def cast(self, values: Values, supplied: dict[str, Any]) -> FunctionType:
+        names = {**supplied, **self._fixed}
         names.update(zip(self._names, values[0], strict=True))
         made = list(self._cast_all(names, values[1]))
         for name, index in self._bindings.items():
@@ -286,11 +287,11 @@ class _Mould:
 _moulds: dict[bytes, _Mould] = {}
 
 
-def cast(recipe: bytes, values: Values) -> FunctionType:
-    """A new function of `recipe` and `values`, with globals of its own."""
+def cast(recipe: bytes, values: Values, supplied: dict[str, Any]) -> FunctionType:
+    """A new function of `recipe` and `values`, with globals of its own, and in them what is `supplied` there."""
     mould = _moulds.get(recipe)
     if mould is None:
         if len(_moulds) >= KEPT:
             _moulds.clear()
         mould = _moulds[recipe] = _Mould(recipe)
-    return mould.cast(values)
+    return mould.cast(values, supplied)

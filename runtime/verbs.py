@@ -283,9 +283,10 @@ def prepare(
     if options is CALL_OPTIONS:
         refuse_unmeant(fn, kwargs, NOT_OF_CALL)
     call = Call(fn, args, kwargs, options, apart)
-    payload = call.payload_for(info)
     if detach:
+        call.carry()
         _bring(client, info, call)
+    payload = call.payload_for(info)
     task = Task(client, info.hub, call.label, detach)
     return task, call.meta(owner_of(client), "", limit, detach), payload
 
@@ -312,6 +313,8 @@ def task_all_of(call: Call, on: On, limit: float | None = None, detach: bool = F
     """The same of what is pickled already."""
     client = current()
     infos, absent = select(client, on)
+    if detach:
+        call.carry()
     meta = call.meta(owner_of(client), "", limit, detach)
     results = Results()
     for info in infos:

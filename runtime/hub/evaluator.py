@@ -51,7 +51,9 @@ class Evaluator:
         }  # fmt: skip
         if self._server is not None:  # there was one before it
             core = self._server.core
-            config |= {"cell": core.console.cell, "former": not core.work.code.empty}
+            config |= {
+                "cell": core.console.cell, "former": not core.work.code.empty, "placed": core.work.placed.digests
+            }  # fmt: skip
         environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
         streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
         cwd = self._config.get("cwd")

@@ -16,6 +16,7 @@ from pysh.runtime.protocol.frames import CHUNK, Flag, Frame, FrameError, Kind, p
 from pysh.runtime.protocol.grants import Grants
 from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.links import Link, addressed
+from pysh.runtime.protocol.placed import Placed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
 from pysh.runtime.protocol.spool import Spool
 from pysh.runtime.protocol.stacks import Stacks
@@ -48,6 +49,7 @@ class Work:
         self.tenancy = Tenancy(self, cores, numbers)
         self.code = Code()
         self.blobs = Blobs()
+        self.placed = Placed()
         self.workers: dict[int, Link] = {}
         self.grants = Grants(node)
         self.spool = Spool(node)

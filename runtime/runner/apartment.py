@@ -17,6 +17,7 @@ from contextvars import Context, copy_context
 from socket import socket
 from typing import Any, NoReturn
 
+from pysh.runtime.payload import NOTHING
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
@@ -116,12 +117,14 @@ class Apartment:
 
     async def _prepared(self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any]) -> Any:
         """Run it once what it needs is here; its mates go on meanwhile."""
-        await drive(self._codes.prepare(options, tenant.parent))
-        return await self._called(payload, options)
+        supplied = await drive(self._codes.prepare(options, tenant.parent))
+        return await self._called(payload, options, supplied)
 
-    def _called(self, payload: Buffer, options: Mapping[str, Any]) -> Coroutine[Any, Any, Any]:
+    def _called(
+        self, payload: Buffer, options: Mapping[str, Any], supplied: dict[str, Any] = NOTHING
+    ) -> Coroutine[Any, Any, Any]:
         try:
-            function, args, kwargs = call_of(payload, options)
+            function, args, kwargs = call_of(payload, options, supplied)
         except ModuleNotFoundError as error:
             raise self._codes.missing(error) from error
         made = function(*args, **kwargs)

@@ -16,13 +16,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pysh.runtime import needs, trees
+from pysh.runtime import needs, trees, values
 from pysh.runtime.errors import CodeSkew, NoModule, NotSendable, PyshError
 from pysh.runtime.marks import COARSE, Mark, Marks, mark
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.fetched import Cache
 from pysh.runtime.runner.imported import Bound, Finder, distrust_bytecode
+from pysh.runtime.runner.supplied import supplied
 from pysh.runtime.runner.waiting import Steps, block
 from pysh.runtime.trees import Tree
 
@@ -88,12 +89,15 @@ class Codes:
 
     def ready(self, options: Options) -> bool:
         """Whether nothing has to be seen to before a call with these options."""
-        return options is self._last or not (options.get("code") or options.get("demands"))
+        if options.get("names"):
+            return False  # they may mean something else by now
+        return options is self._last or not (options.get("code") or options.get("demands") or options.get("values"))
 
-    def prepare(self, options: Options, source: Pid) -> Steps[None]:
+    def prepare(self, options: Options, source: Pid) -> Steps[dict[str, Any]]:
         """See to what a call of `source` with these options needs, before anything of it is looked at.
 
-        Raises `CodeSkew`, `NoModule`, `NotSendable`, or `NodeDown` where the sources cannot be had any more.
+        What was pushed here under names that it looks up is returned. Raises `CodeSkew`, `NoModule`, `NotSendable`, or
+        `NodeDown` where sources or values cannot be had any more.
         """
         code: dict[str, str] = options.get("code") or {}
         self._absent.update(name for name, digest in code.items() if not digest)
@@ -110,7 +114,13 @@ class Codes:
             if name not in self._there:
                 self._demand(name)
                 self._there.add(name)
+        for digest, path in (options.get("values") or {}).items():
+            if values.find(digest) is None:
+                from pysh.runtime.bring import bring  # few calls need it
+
+                yield from bring(self._client, digest, path, source)
         self._last = options
+        return (yield from supplied(self._client, options.get("names") or ()))
 
     def missing(self, error: ModuleNotFoundError) -> Exception:
         """What to raise for an import that failed before the code began."""

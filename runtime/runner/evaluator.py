@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from socket import socket
@@ -28,6 +28,7 @@ from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.supplied import unknown, values_of
 from pysh.runtime.runner.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     """Be the evaluator of the hub at the other end of `sock`, until the hub ends it or is gone.
 
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
-    one, `former`, whether an evaluator before it left names that are callable, and `prelude`, the module
-    of the preloaded names.
+    one, `former`, whether an evaluator before it left names that are callable, `placed`, the hashes of what was
+    pushed here under a name, and `prelude`, the module of the preloaded names.
     """
     interrupts = Interrupts(cells.run.__code__)
     interrupts.install()
@@ -86,7 +87,8 @@ class Evaluator:
         self._cell: int = config.get("cell", 1)
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
-        self._namespace = Namespace(self._prelude.provide)
+        self._namespace = Namespace(self._provide)
+        self._placed: dict[str, str] = config.get("placed", {})
         self._former: bool = config.get("former", False)
         self._publisher: Publisher | None = None
         self._visitors: Visitors | None = None
@@ -150,6 +152,8 @@ class Evaluator:
             self._interrupt(frame)
         elif verb == "stack":
             self._tell_stack(frame)
+        elif verb == "placed":
+            self._placed.update(frame.options()["values"])
         elif verb != "eval":
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
@@ -254,6 +258,13 @@ class Evaluator:
             self._task = self._loop.create_task(running, context=self._context)
             self._interrupts.begin(self._task)
             self._task.add_done_callback(self._end)
+
+    def _provide(self, names: dict[str, Any], codes: Iterable[CodeType]) -> None:
+        """Add what the code looks up and the shell has not: preloaded names, and those of what was pushed here."""
+        codes = list(codes)
+        self._prelude.provide(names, codes)
+        if placed := unknown(codes, names) & self._placed.keys():
+            names.update(values_of({name: self._placed[name] for name in placed}, self._name))
 
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
 from pysh.runtime.errors import NotSendable, describe
-from pysh.runtime.payload import dumps, dumps_error, format_traceback, loads, loads_call, loads_function
+from pysh.runtime.payload import NOTHING, dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack, unpack
 from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.relations import REASON
@@ -115,10 +115,9 @@ class Execution:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        if not self.codes.ready(options):
-            block(self.codes.prepare(options, frame.source))
+        supplied = NOTHING if self.codes.ready(options) else block(self.codes.prepare(options, frame.source))
         try:
-            function, args, kwargs = call_of(frame.payload, options)
+            function, args, kwargs = call_of(frame.payload, options, supplied)
         except ModuleNotFoundError as error:
             told = self.codes.missing(error)
             if told is error:
@@ -292,11 +291,13 @@ def options_of(meta: bytes) -> Mapping[str, Any]:
     return unpack(meta) if meta else {}
 
 
-def call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-    """The function that a SPAWN means, and what to call it with."""
+def call_of(
+    payload: Buffer, options: Mapping[str, Any], supplied: dict[str, Any] = NOTHING
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The function that a SPAWN means, which finds what is `supplied`, and what to call it with."""
     name = options.get("fn")
     if name is None:
-        return loads_call(payload)
+        return loads_call(payload, supplied)
     if (size := options.get("function")) is not None:
         # What the shell there published comes in front of the arguments.
         view = memoryview(payload)

@@ -179,8 +179,8 @@ def test_the_limit_can_be_set_for_a_process() -> None:
 
 def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
     shell("df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\ndef f(): return helper(), small")
-    with pytest.warns(LargeCapture, match=r"helper drags the global 'df' along, 2\.0 MiB") as caught:
-        payload.dumps_call(shell["f"], (), {})
+    with pytest.warns(LargeCapture, match=r"helper drags 'df' along, 2\.0 MiB") as caught:
+        payload.dumps_using(shell["f"], (), {})
     assert [warning.filename for warning in caught] == [__file__]
     with warnings.catch_warnings(action="error"):
         payload.dumps_call(shell("lambda data: len(data)"), (shell["df"],), {})
@@ -189,7 +189,7 @@ def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
 def test_a_large_string_among_the_globals_is_warned_about_too(shell: Prompt) -> None:
     shell("text = 'x' * 2**21\ndef f(): return len(text)")
     with pytest.warns(LargeCapture, match="'text'"):
-        payload.dumps_call(shell["f"], (), {})
+        payload.dumps_using(shell["f"], (), {})
 
 
 def test_pickling_is_not_imported_before_it_is_needed() -> None:

@@ -1,0 +1,69 @@
+"""`push(df=df)`: values taken to nodes under names, for code there that looks up a name which is nowhere else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pysh.runtime import values
+from pysh.runtime.bring import brought
+from pysh.runtime.calls import Apart, Call, called, needed, owner_of
+from pysh.runtime.errors import NotSendable
+from pysh.runtime.node import Node, here
+from pysh.runtime.payload import dumps_referring
+from pysh.runtime.protocol.manifest import sized
+from pysh.runtime.results import Results
+from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
+from pysh.runtime.runner.waiting import Steps
+from pysh.runtime.started import current
+from pysh.runtime.task import Task
+
+
+def place(client: Client, infos: list[NodeInfo], given: Mapping[str, Any]) -> Steps[Results]:
+    """Take values to each node; what they are there, or why they are not. Raises `NotSendable`."""
+    results, started = Results(), []
+    for info in infos:
+        call = _placing(client, given, portable=client.view.is_foreign(info.incarnation))
+        task = Task(client, info.hub, call.label)
+        try:
+            task.submit(call.meta(owner_of(client), ""), call.payload)
+            started.append((info, task))
+        except Exception as error:
+            results[Node(info.name)] = error
+    for info, task in started:
+        if not task.done():
+            yield task.waiter
+        told = task.outcome()
+        results[Node(info.name)] = task.value if told is None else told
+    return results
+
+
+def _placing(client: Client, given: Mapping[str, Any], *, portable: bool) -> Call:
+    """The call that does so there, once the values are left here."""
+    left: dict[str, tuple[str, str]] = {}
+    for name, value in given.items():
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is no name that code could look up; nothing was sent")
+        try:
+            payload, uses = dumps_referring(value, portable=portable)
+        except NotSendable as error:
+            error.path = name + error.path.removeprefix("value")
+            raise
+        if uses:
+            needed(uses)  # whoever uses the value there asks for the sources
+        digest = values.digest(payload)
+        try:
+            values.leave(digest, payload)
+        except OSError as error:
+            text = f"{name} cannot be pushed from here: {error}; nothing was sent"
+            raise NotSendable(name, text=text) from None
+        left[name] = digest, values.file(digest)
+    call = Call(placed, (left, Node(here(client).name)), {}, frozenset(), Apart(isolate=True))
+    return called(call, f"push {', '.join(given)}")
+
+
+def placed(left: Mapping[str, tuple[str, str]], node: Node) -> str:
+    """What runs there: bring what is not there, and let its name mean it once all is there."""
+    for digest, path in left.values():
+        brought(digest, path, node)
+    current().ask("place", values={name: digest for name, (digest, _) in left.items()})
+    return ", ".join(f"{name} {sized(values.size(digest))} {digest[:12]}" for name, (digest, _) in left.items())
