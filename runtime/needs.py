@@ -403,11 +403,15 @@ _began_in = _folders_at_first()
 
 
 def leave(client: "Client", tree: Tree) -> None:
-    """Leave the sources of `tree` with the hub of `client`, once. Raises `OSError` where they have changed."""
+    """Leave the sources of `tree` with the hub of `client`, once. Raises `OSError` where they have changed.
+
+    What is noted as left has gone there: another thread may rely on that, and so may who tries again.
+    """
     left = _left_with(client)
     if tree.hash in left:
         return
     blobs: list[Any] = []
+    whole: set[str] = set()
     room = PIECE
     for digest, data in _contents(tree, left):
         packed = zlib.compress(data, 1)
@@ -415,11 +419,15 @@ def leave(client: "Client", tree: Tree) -> None:
             piece = packed[at : at + PIECE]
             if len(piece) > room:
                 _post(client, blobs)
+                left |= whole
                 blobs, room = [], PIECE
             blobs.append([bytes.fromhex(digest), at, len(packed), piece])
             room -= len(piece) + 64
-        left.add(digest)
+        if digest != tree.hash:
+            whole.add(digest)
     _post(client, blobs)
+    left |= whole
+    left.add(tree.hash)
 
 
 def _left_with(client: "Client") -> set[Any]:
