@@ -42,6 +42,9 @@ def way(both: Machines, request: pytest.FixtureRequest) -> Iterator[Way]:
         yield made
 
 
+ONE_WAY = pytest.mark.parametrize("way", ["asyncssh"], indirect=True)
+"""For what the hubs see to, whatever carries their bytes."""
+
 COUNTED = """
 import os, threading, time
 def echo(main):
@@ -62,6 +65,7 @@ def count(size):
 """
 
 
+@ONE_WAY
 def test_one_way_is_mute(way: Way) -> None:
     """A black hole on one way, then on the other: suspect in time, a pause and no loss."""
     for direction in (THERE, BACK):
@@ -90,10 +94,12 @@ def test_connections_are_reset(way: Way) -> None:
     counted(way, lambda _: way.proxy.reset())
 
 
+@ONE_WAY
 def test_bits_change_on_the_way(way: Way) -> None:
     counted(way, way.proxy.flip)
 
 
+@ONE_WAY
 def test_a_line_is_narrow_and_long(way: Way) -> None:
     """What is large takes its time and comes whole; that is no outage, and what is small comes in between."""
     way.proxy.rate, way.proxy.latency = 1_000_000, 0.02

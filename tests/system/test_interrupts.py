@@ -11,7 +11,7 @@ import pytest
 from tests.shell.terminal import Terminal
 from tests.system.conftest import Home
 
-INSTANTS = 200
+INSTANTS = 100
 SEEDS = range(int(os.environ.get("PYSH_SOAK", "1")))
 WITHIN = 1.0
 CTRL_C = "\x03"

@@ -89,7 +89,6 @@ def bar(name):
 
 AT = {
     "the prompt": "typed",
-    "a cell": "[await t for t in ts]\r",
     "a cell that prints": "while not all(t.done() for t in ts): print('own'); time.sleep(0.002)\r\r",
 }
 

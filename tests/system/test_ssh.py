@@ -144,12 +144,14 @@ ASKED = 'exec sh -c "$SSH_ORIGINAL_COMMAND"'
 NOISE = "seq 9999; echo pysh-0123456789abcdef:{}; echo oops >&2; printf '\\033[2J'\n"
 
 
-@pytest.mark.parametrize("forwarding", ["yes", "no"])
 @pytest.mark.parametrize(
-    "script",
-    [NOISE + ASKED, "sleep 2\n" + ASKED, 'exec csh -c "$SSH_ORIGINAL_COMMAND"', 'exec fish -c "$SSH_ORIGINAL_COMMAND"'],
-    ids=["noisy", "slow", "csh", "fish"],
-)
+    ("script", "forwarding"),
+    [
+        (NOISE + ASKED, "yes"), (NOISE + ASKED, "no"), ("sleep 2\n" + ASKED, "no"),
+        ('exec csh -c "$SSH_ORIGINAL_COMMAND"', "no"), ('exec fish -c "$SSH_ORIGINAL_COMMAND"', "no"),
+    ],
+    ids=["noisy", "noisy without forwarding", "slow", "csh", "fish"],
+)  # fmt: skip
 def test_whatever_the_login_shell_is_a_node_behind_it_is_found(both: Machines, script: str, forwarding: str) -> None:
     if "csh" in script + "fish" and not shutil.which(script.split()[1]) and script.startswith("exec"):
         pytest.skip(f"there is no {script.split()[1]} here")
