@@ -97,7 +97,7 @@ class Call:
         self._captured: Captured | None = None
         self._missing: tuple[str, ...] = ()
         self.payload, uses = self._again()
-        if uses and not apart.where:  # a shell has modules of its own
+        if not (uses.nothing or apart.where) and uses:  # a shell has modules of its own
             self.needs = needed(uses)
             self._captured, self._missing = uses.apart, uses.missing
 

@@ -48,12 +48,14 @@ _OURS = frozenset(("pysh", "__main__", "__mp_main__"))
 class Uses:
     """What the pickle of a call refers to: modules by name, functions that go by value, and values that are apart."""
 
-    __slots__ = ("_key", "apart", "functions", "missing", "modules", "plan")
+    __slots__ = ("_key", "apart", "functions", "missing", "modules", "nothing", "plan")
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
         self.functions: list[FunctionType] = []
         self.apart: Captured | None = None
+        self.nothing = False
+        """Whether it is known that a call with it needs nothing besides, now or later."""
         self.missing: tuple[str, ...] = ()
         """Names that functions look up and that are nowhere here."""
         self._key: tuple[Any, ...] | None = None
@@ -133,6 +135,7 @@ def of(uses: Uses) -> Needs:
                 _plans.clear()
             plan = _plans[uses.key] = _plan(uses)
         uses.plan = plan
+        uses.nothing = not (plan.needs or plan.trees or plan.around is not None or uses.missing or uses.apart)
     return plan.needs
 
 

@@ -15,7 +15,7 @@ import os
 import pickle
 import struct
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,7 @@ def dumps_call(
 
     With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`.
     """
-    return _dumps_by(_dumps_whole, fn, args, kwargs, portable=portable)[0]
+    return _dumps(fn, args, kwargs, _dumps_whole, None, portable=portable)[0]
 
 
 def dumps_using(
@@ -99,16 +99,17 @@ def dumps_using(
     `apart` is what has gone apart of the same call before. Warns of a `LargeCapture` the first time that a function
     drags such a value along.
     """
-    return _dumps_by(partial(_dumps_apart, apart=apart), fn, args, kwargs, portable=portable)
+    return _dumps(fn, args, kwargs, _dumps_apart, apart, portable=portable)
 
 
-def _dumps_by(
-    dump: "Callable[..., tuple[Payload, Uses]]", fn: Callable[..., Any], args: Any, kwargs: Any, *, portable: bool
+def _dumps(
+    fn: Callable[..., Any], args: Any, kwargs: Any, dump: "Callable[..., tuple[Payload, Uses]]",
+    apart: "Captured | None", *, portable: bool,
 ) -> "tuple[Payload, Uses]":  # fmt: skip
     """By its recipe where it has one, else by `dump`."""
     try:
         packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
-        return packed or dump((fn, args, kwargs), portable=portable)
+        return packed or dump((fn, args, kwargs), apart, portable=portable)
     except (NotSendable, LargeCapture, VersionSkew):
         raise
     except Exception as error:
@@ -269,12 +270,12 @@ def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return None if dump.pickler.carries_code else (dump.data(), dump.uses(uses))
 
 
-def _dumps_whole(call: tuple[Any, ...], *, portable: bool) -> "tuple[Payload, Uses]":
+def _dumps_whole(call: tuple[Any, ...], _: None, *, portable: bool) -> "tuple[Payload, Uses]":
     dump = _Dump(call, calling=True, portable=portable)
     return dump.data(), dump.uses()
 
 
-def _dumps_apart(call: tuple[Any, ...], *, portable: bool, apart: "Captured | None") -> "tuple[Payload, Uses]":
+def _dumps_apart(call: tuple[Any, ...], apart: "Captured | None", *, portable: bool) -> "tuple[Payload, Uses]":
     """The pickle of a call, and what it refers to, once all that is large and can be elsewhere is."""
     if captured is None:
         _import()

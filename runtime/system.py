@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -324,6 +325,7 @@ class Watch:
         self._poll = select.poll()
         if self._fd >= 0:
             self._poll.register(self._fd, select.POLLIN)
+            weakref.finalize(self, os.close, self._fd)  # `__del__` may find no `os` any more
 
     def _begin(self, paths: Iterable[str]) -> int:
         fd = -1
@@ -349,10 +351,6 @@ class Watch:
     def quiet(self) -> bool:
         """Whether nothing has changed since this was made, as far as the system tells."""
         return self._fd >= 0 and not self._poll.poll(0)
-
-    def __del__(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
 
 
 def _file_system(path: str) -> str:
