@@ -14,10 +14,13 @@ from tests.system.conftest import Home
 COMMAND = [sys.executable, "-m", "pysh", "--rm", "--name", "n1@localhost"]
 
 
-@pytest.fixture(params=["system", "fallbacks"])
+BOTH = pytest.mark.parametrize("shell", ["system", "fallbacks"], indirect=True)
+
+
+@pytest.fixture
 def shell(home: Home, request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    """A shell on n1, connected to n2, once more where the operating system helps with nothing."""
-    if request.param == "fallbacks":
+    """A shell on n1, connected to n2; for `BOTH` once more where the operating system helps with nothing."""
+    if getattr(request, "param", "") == "fallbacks":
         home.environ["PYSH_OS_FALLBACKS"] = "1"
     home.node("n2@localhost")
     command = [*COMMAND, "--connect", "n2@localhost"]
@@ -36,6 +39,7 @@ def shell(home: Home, request: pytest.FixtureRequest) -> Iterator[Terminal]:
             terminal.wait_exit()
 
 
+@BOTH
 def test_output_comes_before_the_result(shell: Terminal) -> None:
     shell.type('await task(lambda: print("out") or 5, on="n2")\r')
     shell.wait_for("n2 | out", "5", "n1@localhost[3]>")
@@ -54,6 +58,7 @@ def test_a_process_that_raises_is_seen_on_the_terminal_of_its_owner(shell: Termi
     )
 
 
+@BOTH
 def test_a_line_without_an_end_is_final_once_its_task_is(shell: Terminal) -> None:
     shell.type('await task(lambda: print("no end", end=""), on="n2")\r')
     shell.wait_for("n2 | no end", "n1@localhost[3]>")
@@ -123,6 +128,7 @@ def bars(shell: Terminal) -> set[str]:
     return set(found)
 
 
+@BOTH
 def test_a_flood_slows_itself_and_not_the_shell(shell: Terminal) -> None:
     shell.type("def flood():\r while True: print('x' * 70)\r\r\r")
     shell.wait_for_end("n1@localhost[3]>")
