@@ -9,6 +9,7 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from pysh.runtime.protocol.connection import Connection
@@ -62,6 +63,7 @@ class Console:
         self._unsent = b""
         self._frames: deque[Frame] = deque()
         self._replies: dict[int, Any] = {}
+        self._told: dict[int, Callable[[Any], object]] = {}
         self._refs = 0
         self._reason = ""
         self._self: Pid | None = None
@@ -160,6 +162,10 @@ class Console:
             raise Refused(str(reply.get("text", reply.get("error"))))
         return reply["ok"]
 
+    def ask_later(self, verb: str, told: Callable[[Any], object], **args: Any) -> None:
+        """Ask the hub, and have `told` called with its answer, or None if that is no, by whoever receives it."""
+        self._told[self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))] = told
+
     def cell(self, source: bytes) -> int:
         """Run a cell; the ref that its DONE will carry."""
         return self._post(Kind.CELL, payload=source)
@@ -211,6 +217,8 @@ class Console:
             told = frame.options()
             self.name = told["name"]
             self._self, self._hub = Pid(told["incarnation"], told["number"]), Pid(told["incarnation"], HUB)
+        elif frame.kind == Kind.REPLY and (told_of := self._told.pop(frame.ref, None)) is not None:
+            told_of(frame.options().get("ok"))
         elif frame.kind == Kind.REPLY:
             reply = self._replies[frame.ref] = frame.options()
             if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer

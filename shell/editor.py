@@ -24,12 +24,13 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.lexers import PygmentsLexer, SimpleLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
-from prompt_toolkit.shortcuts.prompt import PromptSession
+from prompt_toolkit.shortcuts.prompt import CompleteStyle, PromptSession
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError
 
 from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
+from pysh.shell.completion import Ask, Completions
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
@@ -47,10 +48,13 @@ ESCAPE = 0.05
 
 
 class Editor:
-    """Reads cells from `keyboard`, which is that of `tty`; `cleared` is called when Ctrl-C was pressed."""
+    """Reads cells from `keyboard`, which is that of `tty`.
+
+    `cleared` is called when Ctrl-C was pressed, `ask` when it is to be known what can stand at the cursor.
+    """
 
     def __init__(
-        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None]
+        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None], ask: Ask
     ) -> None:  # fmt: skip
         self.loop = asyncio.new_event_loop()
         self._tty = tty
@@ -70,6 +74,10 @@ class Editor:
             validate_while_typing=False,  # its answer, that there is no mistake, would replace ours
             history=_Recalled(history),
             auto_suggest=AutoSuggestFromHistory(),
+            completer=Completions(ask),
+            complete_while_typing=False,
+            complete_style=CompleteStyle.MULTI_COLUMN,
+            reserve_space_for_menu=4,
             enable_history_search=True,
             enable_suspend=True,
             enable_open_in_editor=True,

@@ -35,14 +35,15 @@ def provide_all(namespace: dict[str, Any]) -> None:
 def _put(namespace: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
         if name not in namespace:
-            namespace[name] = _value(name)
+            namespace[name] = value(name)
 
 
-def _value(name: str) -> Any:
+def value(name: str) -> Any:
+    """What a preloaded name means."""
     return pysh if name == "pysh" else getattr(pysh, name)
 
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext pysh`: the preloaded names in IPython and Jupyter, where `%who` does not list them."""
     missing = [name for name in NAMES if name not in shell.user_ns]
-    shell.push({name: _value(name) for name in missing}, interactive=False)
+    shell.push({name: value(name) for name in missing}, interactive=False)

@@ -191,6 +191,11 @@ class Session:
         assert self._editor is not None and self._console is not None
         self._editor.loop.call_soon(self._at_prompt, self._console, self._editor)
 
+    def _ask(self, text: str, position: int, told: Callable[[Any], object]) -> None:
+        """Have `told` what can stand there, by the node whose objects are meant."""
+        assert self._console is not None
+        self._console.ask_later("complete", told, text=text, position=position)
+
     def _whole_line(self) -> str | None:
         """A line that was typed before the editor is there, if it can be run without one."""
         return whole_line(self._keyboard.look())
@@ -212,7 +217,9 @@ class Session:
             from pysh.shell.editor import Editor
 
             colours = self._theme.colours
-            self._editor = Editor(self._tty, self._keyboard, self._history, colours=colours, cleared=self._cleared)
+            self._editor = Editor(
+                self._tty, self._keyboard, self._history, colours=colours, cleared=self._cleared, ask=self._ask
+            )
         finally:
             gc.freeze()
             gc.enable()

@@ -230,6 +230,6 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
-    "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
+    "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval, "complete": _eval,
     **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
 }  # fmt: skip

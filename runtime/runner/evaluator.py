@@ -24,6 +24,7 @@ from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
+from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
@@ -89,6 +90,8 @@ class Evaluator:
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
         self._placed: dict[str, str] = config.get("placed", {})
+        prelude = self._prelude
+        self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, self._reply)
         self._former: bool = config.get("former", False)
         self._publisher: Publisher | None = None
         self._visitors: Visitors | None = None
@@ -152,6 +155,8 @@ class Evaluator:
             self._interrupt(frame)
         elif verb == "stack":
             self._tell_stack(frame)
+        elif verb == "complete":
+            self._completer.request(frame)
         elif verb == "placed":
             self._placed.update(frame.options()["values"])
         elif verb != "eval":

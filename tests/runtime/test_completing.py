@@ -1,0 +1,164 @@
+"""What can stand under the cursor: from real objects, of which no code runs."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pysh.runtime.runner.completing import NOTHING, Known, complete
+
+
+def texts(text: str, names: dict[str, Any] | None = None, known: Known = NOTHING) -> list[str]:
+    return [each.text for each in complete(text, len(text), names or {}, known).candidates]
+
+
+class Boom:
+    """Anything of it that runs counts."""
+
+    calls = 0
+    plain = 1
+
+    def __init__(self) -> None:
+        self.own = 2
+
+    def method(self, first: int, second: int = 2) -> None: ...
+
+    @property
+    def prop(self) -> int:
+        Boom.calls += 1
+        return 1
+
+    def __getattr__(self, name: str) -> int:
+        Boom.calls += 1
+        raise AttributeError(name)
+
+    def __dir__(self) -> list[str]:
+        Boom.calls += 1
+        return []
+
+    def __repr__(self) -> str:
+        Boom.calls += 1
+        return ""
+
+
+class Keys(dict[Any, Any]):
+    def __missing__(self, key: object) -> object:
+        Boom.calls += 1
+        return key
+
+    def keys(self) -> Any:
+        Boom.calls += 1
+        return super().keys()
+
+
+def test_names_of_the_shell_preloaded_ones_builtins_and_keywords_come() -> None:
+    found = texts("pri", {"price": 5, "_private": 1}, Known(preloaded=frozenset(("pride",))))
+    assert found == ["price", "pride", "print"]
+    assert "_private" in texts("_p", {"_private": 1})
+    assert "_private" not in texts("", {"_private": 1})
+    assert {"while", "with"} <= set(texts("w"))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("b.pl", ["plain"]), ("b.ow", ["own"]), ("b.me", ["method"]), ("b.pr", ["prop"]), ("b.prop.", []),
+        ("b.nothing.", []), ("Boom.me", ["method"]), ("b.own.bit_l", ["bit_length"]),
+        ("b.__in", ["__init__", "__init_subclass__"]),
+        ("sys.versi", ["version", "version_info"]), ("sys.version.isas", ["isascii"]), ("'a'.isas", ["isascii"]),
+        ("n.inner.de", ["deep"]), ("n.lst[0].own", ["own"]), ("n.lst[9].", []), ("d['b'].ow", ["own"]), ("k['x'].", []),
+    ],
+)  # fmt: skip
+def test_attributes_come_and_no_code_runs(text: str, found: list[str]) -> None:
+    Boom.calls = 0
+    boom = Boom()
+    space = SimpleNamespace(inner=SimpleNamespace(deep=1), lst=[boom])
+    names = {"b": boom, "Boom": Boom, "sys": sys, "n": space, "d": {"b": boom}, "k": Keys()}
+    assert texts(text, names) == found
+    assert Boom.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("b.method(", ["first=", "second="]), ("b.method(fi", ["first="]), ("Boom.method(se", ["second=", "self="]),
+        ("b.method(1, se", ["second="]), ("b.method(second=1, ", ["first="]), ("b.method(1, second=", []),
+        ("b.prop(", []),
+    ],
+)  # fmt: skip
+def test_arguments_come_first_and_no_code_runs(text: str, found: list[str]) -> None:
+    Boom.calls = 0
+    told = texts(text, {"b": Boom(), "Boom": Boom})
+    assert told[: len(found)] == found
+    assert not any(each.endswith("=") for each in told[len(found) :])
+    assert Boom.calls == 0
+
+
+def test_keys_of_dicts_come_as_they_are_written() -> None:
+    names = {"d": {"one": 1, "other": 2, 3: 4, "it's": 5, b"x": 6, (1, 2): 7, "new\nline": 8}, "k": Keys(a=1)}
+    assert texts("d['o", names) == ["one", "other"]
+    assert texts('d["i', names) == ["it's"]
+    assert texts("d['i", names) == []
+    assert texts("d['n", names) == []
+    assert texts("d[", names) == ['"it\'s"', "'new\\nline'", "'one'", "'other'", "3", "b'x'"]
+    assert texts("k['", names) == ["a"]
+
+
+def test_modules_come_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "shopping"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemError('imported')")
+    (package / "prices.py").write_text("raise SystemError('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert texts("import shoppi") == ["shopping"]
+    assert texts("import shopping.") == ["prices"]
+    assert texts("from shopping import pr") == ["prices"]
+    assert texts("import json.") == ["decoder", "encoder", "scanner", "tool"]
+    assert "dumps" in texts("from json import du")
+    assert not any(name.startswith("shopping") for name in sys.modules)
+    (package / "later.py").touch()
+    assert texts("import shopping.la") == ["later"]
+    assert texts("from .x import y") == []
+
+
+def test_paths_come_in_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "dates.csv").touch()
+    (tmp_path / ".hidden").touch()
+    (tmp_path / "da\x1b[2J").touch()
+    monkeypatch.chdir(tmp_path)
+    assert texts("open('da") == ["data/", "dates.csv"]
+    assert texts(f"'{tmp_path}/dat") == [f"{tmp_path}/data/", f"{tmp_path}/dates.csv"]
+    assert texts("open('.h") == [".hidden"]
+    assert texts("'no/such/") == []
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert texts("'~/dates") == ["~/dates.csv"]
+
+
+def test_nodes_pids_and_registered_names_come_where_they_are_expected() -> None:
+    known = Known(nodes=("n1@a", "n2@a"), pids=("n1.17",), registered=("db",))
+    assert texts("call(f, on='n", {}, known) == ["n1@a", "n2@a"]
+    assert texts('connect("n2', {}, known) == ["n2@a"]
+    assert texts("pid('n1", {}, known) == ["n1.17"]
+    assert texts("send('d", {}, known) == ["db"]
+
+
+def test_the_signature_of_the_call_is_told() -> None:
+    def f(a: int, b: int = 5, *c: int, d: object = (1, 2), **e: int) -> None: ...
+
+    for text, at in (("f(", 0), ("f(1, ", 1), ("f(1, 2, 3, 4, ", 2), ("f(d=", 3), ("f(1, x=", 4)):
+        assert complete(text, len(text), {"f": f}).signature == ("f", ["a", "b=5", "*c", "d=…", "**e"], at)
+    assert complete("b.method(1, ", 12, {"b": Boom()}).signature == ("method", ["first", "second=2"], 1)
+    assert complete("len(", 4, {}).signature == ("len", ["obj"], 0)
+    for text in ("nothing(", "Boom(", "x(", "(", "f"):
+        assert complete(text, len(text), {"x": 5, "Boom": Boom, "f": f}).signature is None
+
+
+def test_there_is_a_bound_to_what_is_told() -> None:
+    names = {f"x{number}": 1 for number in range(2000)} | {"y" * 1000: 1}
+    found = complete("x", 1, names)
+    assert len(found.candidates) == 500
+    assert found.more
+    assert texts("yy", names) == []
