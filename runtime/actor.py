@@ -7,7 +7,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
+from pysh.runtime.calls import Apart, Args, Call, Kwargs, Ties, making
 from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
@@ -27,7 +27,7 @@ from pysh.runtime.verbs import spawn_call
 if TYPE_CHECKING:
     import asyncio
 
-ACTOR_OPTIONS = frozenset(("on",))
+ACTOR_OPTIONS = frozenset(("on", "sync"))
 MAKE = ""
 """The method of the first call, which is answered once the object is made."""
 
@@ -76,14 +76,14 @@ def ask(actor: Actor, method: str, args: Args, kwargs: Kwargs) -> Reply:
     return reply
 
 
-def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On) -> Steps[Actor]:
+def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On, apart: Apart) -> Steps[Actor]:
     """An actor, once its object is made."""
-    return (yield from started(making(serve, cls, args, kwargs, ACTOR_OPTIONS), on))
+    return (yield from started(making(serve, cls, args, kwargs, ACTOR_OPTIONS, apart), on))
 
 
 def started(call: Call, on: On) -> Steps[Actor]:
     """The same of what is pickled already."""
-    process = yield from spawn_call(call, on, NO_TIES)
+    process = yield from spawn_call(call, on, Ties(actor=True))
     actor = Actor(process, call.label)
     try:
         reply = ask(actor, MAKE, (), {})
@@ -107,6 +107,17 @@ def serve(cls: Callable[..., Any], args: Args, kwargs: Kwargs) -> NoReturn:
             desk.answer(desk.next())
     finally:
         desk.close()
+
+
+def refuse(error: Exception) -> NoReturn:
+    """Answer the first call with why there is no object, in place of `serve`, which cannot begin."""
+    desk = Desk(current())
+    desk.make(desk.next(), partial(_raise, error), lambda _: "no")
+    raise error  # never: it has ended
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 class Desk:

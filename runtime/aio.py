@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
-from pysh.runtime.calls import Fn, apart, check_timeout
+from pysh.runtime.calls import Fn, apart, check_timeout, synced
 from pysh.runtime.command import Command, calling
 from pysh.runtime.errors import TaskTimeout
 from pysh.runtime.messages import Dest, Full
@@ -172,37 +172,39 @@ async def _copied(steps: Steps[Results]) -> Results:
 
 async def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None,
+    sync: str = "auto", **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox."""
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return await drive(verbs.spawn(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
 async def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None,
+    sync: str = "auto", **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node."""
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return await drive(verbs.spawn_all(fn, args, kwargs, on, api.ties(name, link, monitor), own))
 
 
-async def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
+async def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, sync: str = "auto", **kwargs: Any) -> Actor:
     """An object `cls(*args, **kwargs)` in a process of its own on a node."""
     from pysh.runtime import actor as actors
 
-    return await drive(actors.start(cls, args, kwargs, on))
+    return await drive(actors.start(cls, args, kwargs, on, synced(sync)))
 
 
 async def supervise(
     children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
-    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+    intensity: tuple[int, float] = (3, 5.0), on: On = None, sync: str = "auto",
 ) -> Actor:  # fmt: skip
     """A process on a node that starts `children` there, and starts again those that end."""
     from pysh.runtime import supervisor
 
-    return await drive(supervisor.start(children, strategy, intensity, on))
+    return await drive(supervisor.start(children, strategy, intensity, on, synced(sync)))
 
 
 async def push(what: "What | None" = None, on: On = all_nodes, **values: Any) -> Results:

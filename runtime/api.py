@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
-from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, refuse_not_yet
+from pysh.runtime.calls import NO_TIES, Fn, Ties, apart, check_timeout, synced
 from pysh.runtime.command import Command, calling
 from pysh.runtime.messages import Dest, Full
 from pysh.runtime.node import Node, On, Shown, all_nodes
@@ -138,7 +138,6 @@ def task(
     Raises `ConnectError`, `NotSendable`, `VersionSkew` and `NodeDown` where nothing was sent; the task raises
     `CodeSkew` and `NoModule` before it begins.
     """
-    refuse_not_yet(kwargs)
     own = apart(isolate, memory, cpu, where, sync)
     made, meta, payload = verbs.prepare(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, own)
     made.submit(meta, payload)
@@ -167,7 +166,6 @@ def task_all(
     **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `task`, once on each node: node to `Task`, or to why none was started."""
-    refuse_not_yet(kwargs)
     return verbs.task_all(fn, args, kwargs, TASK_OPTIONS, on, limit, detach, apart(isolate, memory, cpu, where, sync))
 
 
@@ -254,7 +252,8 @@ def _copied(verb: str, steps: Steps[Results]) -> Results:
 
 def spawn(
     fn: Fn, /, *args: Any, on: On = None, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None,
+    sync: str = "auto", **kwargs: Any,
 ) -> Process:  # fmt: skip
     """Start `fn(*args, **kwargs)` as a process with a mailbox; returns once its node has accepted it.
 
@@ -262,19 +261,20 @@ def spawn(
     there as `name`, linked to the process that runs here with `link`, and watched with
     `monitor`: `p.ref` is the ref of the `Down` that comes when it ends. What it raises is shown on the
     terminal of its owner. A `def` has a worker to itself, an `async def` shares a runner with others, unless
-    `isolate`, `memory` or `cpu` give it one, or `where="shell"` has it run in the shell there, as for `task`. Raises
-    `PyshError` where the name is taken; nothing runs then.
+    `isolate`, `memory` or `cpu` give it one, or `where="shell"` has it run in the shell there, and `sync="off"` has
+    modules of your own stay here, all as for `task`. Raises `PyshError` where the name is taken; nothing runs then.
     """
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return _run("spawn", verbs.spawn(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
 def spawn_all(
     fn: Fn, /, *args: Any, on: On = all_nodes, name: str | None = None, link: bool = False, monitor: bool = False,
-    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None, **kwargs: Any,
+    isolate: bool = False, memory: int | None = None, cpu: float | None = None, where: str | None = None,
+    sync: str = "auto", **kwargs: Any,
 ) -> Results:  # fmt: skip
     """Like `spawn`, once on each node: node to `Process`, or to why there is none."""
-    own = apart(isolate, memory, cpu, where)
+    own = apart(isolate, memory, cpu, where, sync)
     return _run("spawn_all", verbs.spawn_all(fn, args, kwargs, on, ties(name, link, monitor), own))
 
 
@@ -285,23 +285,23 @@ def ties(name: str | None, link: bool, monitor: bool) -> Ties:
     return Ties("" if name is None else messages.check_registered(name), bool(link), bool(monitor))
 
 
-def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) -> Actor:
+def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, sync: str = "auto", **kwargs: Any) -> Actor:
     """An object `cls(*args, **kwargs)` in a process of its own on a node; returns once it is made there.
 
     Each call of a method gives a `Reply` at once, as `task` gives a `Task`: `await m.predict(x)` or
     `m.predict(x).result(timeout=5)`; what it raises is raised here. Calls run one after the other in the order
     they come, `async` methods too, and no `receive` in them takes a call for a message. It lives until it is
     stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
-    What `cls` raises is raised here, and no process is left. `PyshError` and its kin as for `spawn`.
+    What `cls` raises is raised here, and no process is left. `sync`, `PyshError` and its kin as for `spawn`.
     """
     from pysh.runtime import actor as actors
 
-    return _run("actor", actors.start(cls, args, kwargs, on))
+    return _run("actor", actors.start(cls, args, kwargs, on, synced(sync)))
 
 
 def supervise(
     children: Iterable["Child | Callable[..., Any]"], strategy: str = "one_for_one",
-    intensity: tuple[int, float] = (3, 5.0), on: On = None,
+    intensity: tuple[int, float] = (3, 5.0), on: On = None, sync: str = "auto",
 ) -> Actor:  # fmt: skip
     """A process on a node that starts `children` there, in order, and starts again those that end; its actor.
 
@@ -310,13 +310,14 @@ def supervise(
     and those after it; the others are stopped before, the last first. With more than `intensity[0]` restarts
     within `intensity[1]` seconds it gives up: it stops all, and ends with why, which whoever is linked is shown.
     It is linked to the process that runs here, and stops all, the last first, when that ends or at `stop`.
+    `sync="off"`, as for `task`, is for each start of a child, the later ones too.
 
     `await s.children()` is a table of them, `await s.child(name)` what runs as one now. Raises what kept a
     child from starting, and `ValueError`; then nothing is left.
     """
     from pysh.runtime import supervisor
 
-    return _run("supervise", supervisor.start(children, strategy, intensity, on))
+    return _run("supervise", supervisor.start(children, strategy, intensity, on, synced(sync)))
 
 
 def push(what: "What | None" = None, on: On = all_nodes, **values: Any) -> Results:

@@ -38,6 +38,8 @@ class Ties(NamedTuple):
     name: str = ""
     link: bool = False
     monitor: bool = False
+    actor: bool = False
+    """Whether it is waited for: its first call is answered once its object is made, or with why there is none."""
 
 
 NO_TIES = Ties()
@@ -55,9 +57,6 @@ class Apart(NamedTuple):
 
 
 SHARED = Apart()
-
-NOT_YET = frozenset(("sync",))
-"""Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
 
 SHELL = "shell"
 LEAST_MEMORY = 1 << 20
@@ -192,20 +191,15 @@ def needed(uses: "Uses") -> "Needs | None":
     return (needs.of(uses) if client is None else needs.left(uses, client)) or None
 
 
+def synced(sync: str) -> Apart:
+    """What was asked for of code alone. Raises `ValueError`."""
+    return apart(False, None, None, None, sync)
+
+
 def _checked_where(where: str | None, sync: str) -> Apart:
     if where not in (None, SHELL):
         raise ValueError(f'where= takes "{SHELL}", for the shell of the node, not {where!r}; nothing was sent')
     return SHARED if where is None and sync == "auto" else Apart(where=where, sync=sync)
-
-
-def refuse_not_yet(kwargs: Kwargs) -> None:
-    """Raise `TypeError` if one of `kwargs` is an option that is not there yet."""
-    if kwargs and not NOT_YET.isdisjoint(kwargs):
-        name = next(name for name in kwargs if name in NOT_YET)
-        raise TypeError(
-            f"{name}= is an option that is not there yet; nothing was sent. Where it is a keyword of the function's "
-            f"own, bind it before: functools.partial(fn, {name}=...)"
-        )
 
 
 def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: frozenset[str]) -> None:
@@ -252,12 +246,14 @@ def owner_of(client: Client) -> Pid | None:
     return client.owner if client.owner != client.pid else None
 
 
-def making(serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, options: frozenset[str]) -> Call:
+def making(
+    serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
+) -> Call:  # fmt: skip
     """The call of `serve(cls, args, kwargs)`, checked and shown as one of `cls`."""
     if not callable(cls):
         raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
     _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
-    call = Call(serve, (cls, args, kwargs), {}, frozenset())
+    call = Call(serve, (cls, args, kwargs), {}, frozenset(), apart)
     call.label = _label(cls)
     return call
 

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import Call, Fn, owner_of
+from pysh.runtime.calls import Call, Fn, owner_of, synced
 from pysh.runtime.node import On, all_nodes, choose, resolve
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter
@@ -28,13 +28,15 @@ class Executor(concurrent.futures.Executor):
     `max_workers` tasks (default: 32 for each of the nodes) are at the nodes at once, running or about to, and
     these are not cancelled any more; what is submitted besides waits here. Functions and arguments travel as
     they are when they are submitted, where `NotSendable` is raised; all else that `task` raises comes of the future.
+    `sync` is that of `task`.
     """
 
-    def __init__(self, on: On = all_nodes, max_workers: int | None = None) -> None:
+    def __init__(self, on: On = all_nodes, max_workers: int | None = None, sync: str = "auto") -> None:
         client = current()
         nodes = len(resolve(client, on))  # which raises where one is not connected
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
+        self._apart = synced(sync)
         self._line = _Line(client, on, max_workers or A_NODE * nodes)
         weakref.finalize(self, self._line.close).atexit = False
 
@@ -45,7 +47,7 @@ class Executor(concurrent.futures.Executor):
         """
         self._line.check_open()
         future: Future[Any] = Future()
-        self._line.put(_Item(future, Call(fn, args, kwargs, frozenset())))
+        self._line.put(_Item(future, Call(fn, args, kwargs, frozenset(), self._apart)))
         return future
 
     def map(

@@ -132,7 +132,7 @@ def format_traceback(error: BaseException) -> str:
 
     try:
         told = TracebackException.from_exception(error, compact=True)
-        _trim(told)
+        _trim(told, whole=isinstance(error, PyshError))
         return "".join(told.format())
     except Exception as failure:
         return f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n"
@@ -142,11 +142,12 @@ _OURS = format_traceback.__code__.co_filename.removesuffix("runtime/raised.py")
 """How the file names of pysh's own frames begin: another way than `__file__`, where the core is a zip."""
 
 
-def _trim(told: Any) -> None:
-    """Drop the leading frames that lie in pysh, here and in causes and groups."""
+def _trim(told: Any, *, whole: bool) -> None:
+    """Drop the leading frames that lie in pysh, here and in causes and groups; `whole`: here also if all do."""
     pending = [told]
     while pending:
         part = pending.pop()
-        ours = next((n for n, frame in enumerate(part.stack) if not frame.filename.startswith(_OURS)), None)
-        del part.stack[: ours or 0]
+        none = len(part.stack) if whole and part is told else 0
+        ours = next((n for n, frame in enumerate(part.stack) if not frame.filename.startswith(_OURS)), none)
+        del part.stack[:ours]
         pending += [inner for inner in (part.__cause__, part.__context__, *(part.exceptions or ())) if inner]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pysh.runtime import actor, messages
 from pysh.runtime.actor import MAKE, Desk, ask, started
-from pysh.runtime.calls import Call, Ties, making
+from pysh.runtime.calls import SHARED, Apart, Call, Ties, making
 from pysh.runtime.errors import PyshError
 from pysh.runtime.messages import check_registered
 from pysh.runtime.node import On
@@ -56,25 +56,25 @@ class Child:
         """Whether it is an object whose methods are called."""
         return isinstance(self.fn, type)
 
-    def call(self) -> Call:
+    def call(self, apart: Apart = SHARED) -> Call:
         """What its process runs. Raises as `spawn` and `actor` do."""
         if self.is_actor:
-            return making(actor.serve, self.fn, self.args, self.kwargs, CHILD_OPTIONS)
-        return Call(self.fn, self.args, self.kwargs, CHILD_OPTIONS)
+            return making(actor.serve, self.fn, self.args, self.kwargs, CHILD_OPTIONS, apart)
+        return Call(self.fn, self.args, self.kwargs, CHILD_OPTIONS, apart)
 
     def __repr__(self) -> str:
         return f"<Child {self.name} {self.restart}>"
 
 
 def start(
-    children: Iterable[Child | Callable[..., Any]], strategy: str, intensity: tuple[int, float], on: On
+    children: Iterable[Child | Callable[..., Any]], strategy: str, intensity: tuple[int, float], on: On, apart: Apart
 ) -> Steps[Actor]:  # fmt: skip
     """A supervisor, once all its children were started."""
     specs = [_spec(child) for child in children]
     Restarts([spec.rule for spec in specs], strategy, intensity)  # what makes no sense is told here
     for spec in specs:
-        spec.call()  # and what cannot be sent
-    call = making(serve, Supervisor, (specs, strategy, intensity, messages.me()), {}, frozenset())
+        spec.call(apart)  # and what cannot be sent
+    call = making(serve, Supervisor, (specs, strategy, intensity, messages.me(), apart), {}, frozenset(), apart)
     return (yield from started(call, on))
 
 
@@ -103,9 +103,10 @@ class Supervisor:
     """The children of one supervisor, and what may be asked of it: made once all were started."""
 
     def __init__(
-        self, specs: Sequence[Child], strategy: str, intensity: tuple[int, float], parent: Process
+        self, specs: Sequence[Child], strategy: str, intensity: tuple[int, float], parent: Process, apart: Apart
     ) -> None:  # fmt: skip
         self._client = current()
+        self._apart = apart
         self._specs = {spec.name: spec for spec in specs}
         self._core = Restarts([spec.rule for spec in specs], strategy, intensity)
         self._running: dict[str, Process | Actor] = {}
@@ -216,9 +217,9 @@ class Supervisor:
         return self._core.started(spec.name, monotonic())
 
     def _spawned(self, spec: Child) -> Process | Actor:
-        call = spec.call()
+        call = spec.call(self._apart)
         # The link takes it down with its supervisor; the monitor tells of its end, also if it undoes the link.
-        process = block(spawn_call(call, None, Ties(spec.name, link=True, monitor=True)))
+        process = block(spawn_call(call, None, Ties(spec.name, link=True, monitor=True, actor=spec.is_actor)))
         self._children[process] = spec.name
         if not spec.is_actor:
             return process

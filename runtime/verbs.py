@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_not_yet, refuse_unmeant
+from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_unmeant
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
 from pysh.runtime.listed import Listed
@@ -26,7 +26,7 @@ from pysh.runtime.task import Task
 
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
-SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where"))
+SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where", "sync"))
 NOT_OF_CALL = TASK_OPTIONS - CALL_OPTIONS
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
@@ -346,7 +346,6 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there, or is certain to be."""
-    refuse_not_yet(kwargs)
     return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS, apart), on, ties))
 
 
@@ -364,7 +363,6 @@ def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
 
 def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Results]:
     """A process on each node, pickled once."""
-    refuse_not_yet(kwargs)
     client = current()
     infos, absent = select(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS, apart)

@@ -115,15 +115,15 @@ class Execution:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
         if self._slot.cancelled:
             raise Cancelled
-        supplied = NOTHING if self.codes.ready(options) else block(self.codes.prepare(options, frame.source))
         try:
-            function, args, kwargs = call_of(frame.payload, options, supplied)
-        except ModuleNotFoundError as error:
-            told = self.codes.missing(error)
-            if told is error:
-                raise
-            trace = of_users(TRACE.__get__(error))
-            raise told from (BaseException.with_traceback(error, trace) if trace else None)
+            function, args, kwargs = self._found(frame, options)
+        except Exception as error:
+            if options.get("actor"):
+                from pysh.runtime import actor
+
+                _explain(error, self._client.name)
+                actor.refuse(error)
+            raise
         self._begun = True
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
@@ -132,6 +132,18 @@ class Execution:
         payload = b"" if is_process(options) else dumps_result(value, portable=portable)
         flush()
         return payload
+
+    def _found(self, frame: Frame, options: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+        """What to call, once all that it needs is here."""
+        supplied = NOTHING if self.codes.ready(options) else block(self.codes.prepare(options, frame.source))
+        try:
+            return call_of(frame.payload, options, supplied)
+        except ModuleNotFoundError as error:
+            told = self.codes.missing(error)
+            if told is error:
+                raise
+            trace = of_users(TRACE.__get__(error))
+            raise told from (BaseException.with_traceback(error, trace) if trace else None)
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The value of a coroutine, run by a loop of its own."""

@@ -169,14 +169,10 @@ def test_nothing_is_sent_where_the_call_cannot_run(hub: HubEnd) -> None:
     assert hub.client.tasks == {}
 
 
-@pytest.mark.parametrize("verb", [api.spawn, api.spawn_all, aio.spawn, aio.spawn_all])
-def test_an_option_that_is_not_there_yet_starts_nothing(hub: HubEnd, verb: Any) -> None:
-    with pytest.raises(TypeError, match=r"sync= is .* not there yet; nothing was sent"):
-        asyncio.run(verb(dict, sync=1))
-    assert hub.client.tasks == {}
-
-
-@pytest.mark.parametrize("verb", [api.task, api.task_all, aio.task, aio.task_all])
+@pytest.mark.parametrize(
+    "verb",
+    [each for verbs in (api, aio) for each in (verbs.task, verbs.task_all, verbs.spawn, verbs.spawn_all, verbs.actor)],
+)
 def test_code_is_taken_along_or_not_and_nothing_else(hub: HubEnd, verb: Any) -> None:
     with pytest.raises(ValueError, match=r'sync= takes "auto" or "off", not 1; nothing was sent'):
         asyncio.run(verb(dict, sync=1))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.calls import NOT_YET, PYTHON, Call, apart, check_timeout, refuse_not_yet, refuse_unmeant
+from pysh.runtime.calls import PYTHON, Call, apart, check_timeout, making, refuse_unmeant, synced
 from pysh.runtime.errors import VersionSkew
 from pysh.runtime.payload import loads, loads_call
 from pysh.runtime.protocol.frames import unpack
@@ -92,13 +92,16 @@ def test_a_limit_of_no_time_at_all_is_one() -> None:
     assert unpack(call(math.gcd).meta(None, "", 0)) == {"label": "gcd", "limit": 0}
 
 
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_an_option_that_is_not_there_yet_does_not_reach_the_function(name: str) -> None:
-    with pytest.raises(
-        TypeError, match=rf"{name}= is .* not there yet; nothing was sent.*partial\(fn, {name}=\.\.\.\)"
-    ):
-        refuse_not_yet({"own": 1, name: 1})
-    refuse_not_yet({"own": 1})
+def test_an_actor_says_as_a_function_does_whether_its_code_goes_along() -> None:
+    for sync, said in (("auto", {}), ("off", {"sync": "off"})):
+        made = making(waits, dict, (), {}, OPTIONS, synced(sync))
+        assert {key: value for key, value in unpack(made.meta(None, "")).items() if key == "sync"} == said
+
+
+@pytest.mark.parametrize("sync", ["on", "", None, True])
+def test_code_goes_along_by_itself_or_not_at_all(sync: Any) -> None:
+    with pytest.raises(ValueError, match=r'sync= takes "auto" or "off", not .*; nothing was sent'):
+        synced(sync)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime import payload, raised
-from pysh.runtime.errors import NodeDown, RemoteError, RemoteTraceback
+from pysh.runtime.errors import CodeSkew, NodeDown, RemoteError, RemoteTraceback
 from pysh.runtime.protocol.frames import pack, unpack
 from tests.runtime.elsewhere import NODE, Elsewhere, Prompt
 
@@ -54,6 +54,17 @@ def test_an_error_with_frames_of_pysh_alone_keeps_them() -> None:
     except ZeroDivisionError as error:
         assert error.__traceback__ is not None
         assert "in run" in raised.format_traceback(error.with_traceback(error.__traceback__.tb_next))
+
+
+def test_what_pysh_raises_on_purpose_has_none_of_its_frames() -> None:
+    names: dict[str, Any] = {"CodeSkew": CodeSkew}
+    exec(compile("def run(): raise CodeSkew('shop')", f"{raised._OURS}runtime/example.py", "exec"), names)
+    try:
+        names["run"]()
+    except CodeSkew as error:
+        assert error.__traceback__ is not None
+        told = raised.format_traceback(error.with_traceback(error.__traceback__.tb_next))
+        assert told.startswith("pysh.runtime.errors.CodeSkew: shop differs")
 
 
 def ours(source: str) -> Any:

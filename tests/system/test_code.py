@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import PYSH, Home, ok, until
+from tests.system.test_relations import own
 
 CONNECT = "import shop, time\nn2 = connect('n2@localhost')\n"
 WRITE = """
@@ -173,6 +174,37 @@ print(type(off(lambda: shop.price())).__name__)
         "NoModule extra no\n[1, 1, 1]\nCodeSkew\n"
     )
     assert not (there / "ran").exists()
+
+
+def test_P16_so_does_what_processes_actors_supervisors_and_executors_are_of(project: Project) -> None:
+    goods = "class Shelf:\n    def get(self): return 1\ndef get(): return 1\nasync def says(to): send(to, 1)\n"
+    project.write("goods.py", f"from pysh import send\n{goods}")
+    project.node("n2")
+    project.node("n3", folder=project.folder)
+    (project.home.folder / "of_n2/goods.py").write_text(f"open('ran', 'w')\n{goods}")
+    code = """
+import goods
+connect('n2@localhost', 'n3@localhost')
+def told(begin):
+    try:
+        return begin()
+    except PyshError as error:
+        return type(error).__name__, error.executed, error.name == 'goods'
+for n in ('n2', 'n3'):
+    for fn, *args in ((goods.get,), (goods.says, me())):
+        spawn(fn, *args, on=n, sync='off', monitor=True)
+        print(receive(lambda told: told == 1, timeout=10) if args and n == 'n3' else '', end='')
+        print(receive(Down, timeout=10).reason[:22])
+    print(told(lambda: actor(goods.Shelf, on=n, sync='off').get().result()))
+    print(told(lambda: supervise([Child('s', goods.Shelf)], on=n, sync='off').child('s').result().get().result()))
+    with Executor(n, sync='off') as pool:
+        print(told(pool.submit(goods.get).result))
+with Executor('n2') as pool:
+    print(list(pool.map(goods.Shelf.get, [goods.Shelf()] * 2)), pool.submit(lambda: goods.get()).result())
+"""
+    skew, refused = ["CodeSkew: goods differ"], ["('CodeSkew', 'no', True)"]
+    assert own(project.script(code)) == [*skew * 2, *refused * 3, "normal", "1normal", "1", "1", "1", "[1, 1] 1"]
+    assert not (project.home.folder / "of_n2/ran").exists()
 
 
 def test_a_module_that_is_missing_is_named_before_the_first_line_runs(project: Project) -> None:
