@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pickle import PickleBuffer
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -140,6 +140,9 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
             elif kind is CellType and self._instead is not None:
                 return self._cell_reduce(obj)
             return reduce(obj)
+        if kind is BuiltinFunctionType and obj.__module__ not in sys.stdlib_module_names:
+            self._refers_to(obj.__module__)
+            return NotImplemented
         return self._class_reduce(obj) if issubclass(kind, type) else NotImplemented
 
     def _cell_reduce(self, cell: CellType) -> Any:

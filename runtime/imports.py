@@ -18,11 +18,15 @@ KEPT = 1024
 
 
 class Imports(NamedTuple):
-    """Modules by their full names: those that are demanded, that are if they are found here, and that may be used."""
+    """Modules by their full names: those that are demanded, that are if they are found here, and that may be used.
+
+    `members` are names behind a `from` that are demanded if they are modules.
+    """
 
     demanded: frozenset[str]
     conditional: frozenset[str]
     mentioned: frozenset[str]
+    members: frozenset[str] = frozenset()
 
 
 _of_source: dict[str, Imports] = {}
@@ -66,9 +70,10 @@ class _Finder(ast.NodeVisitor):
         self._demanded: set[str] = set()
         self._perhaps: set[str] = set()
         self._mentioned: set[str] = set()
+        self._members: set[str] = set()
 
     def found(self) -> Imports:
-        return Imports(frozenset(self._demanded), frozenset(self._perhaps), frozenset(self._mentioned))
+        return Imports(*map(frozenset, (self._demanded, self._perhaps, self._mentioned, self._members)))
 
     def _wants(self, name: str) -> None:
         self._mentioned.add(name)
@@ -88,7 +93,10 @@ class _Finder(ast.NodeVisitor):
             return
         self._wants(name)
         # Each may be a module, or a name in one.
-        self._mentioned.update(f"{name}.{alias.name}" for alias in node.names if alias.name != "*")
+        members = {f"{name}.{alias.name}" for alias in node.names if alias.name != "*"}
+        self._mentioned |= members
+        if not self._optional:
+            self._members |= members
 
     def visit_Try(self, node: ast.Try) -> None:
         caught = any(_handles(handler.type) for handler in node.handlers)

@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 from pysh.runtime import trees
 from pysh.runtime.errors import NotSendable
+from pysh.runtime.extensions import EXTENSIONS, built, fitting, is_extension
 from pysh.runtime.marks import Marks, mark
 from pysh.runtime.protocol.frames import ROOM, Kind
 from pysh.runtime.trees import Tree
@@ -166,7 +167,8 @@ def pushed(name: str, root: str, client: "Client") -> Needs:
     needed = [found.trees[each] for each in sorted(found.trees)]
     for tree in needed:
         leave(client, tree)
-    return Needs(tuple((tree.name, tree.hash) for tree in needed), tuple((tree.name, tree.root) for tree in needed))
+    hashes, places = ((tree.name, tree.hash) for tree in needed), ((tree.name, tree.root) for tree in needed)
+    return Needs(tuple(hashes), tuple(places), tuple(sorted(found.extensions(name)))[:MOST])
 
 
 def folder_of_own(top: str) -> str | None:
@@ -178,14 +180,20 @@ def _plan(uses: Uses) -> _Plan:
     folder, functions = _current_folder(), tuple(uses.functions)
     named = set(uses.modules)
     demanded: set[str] = set()
+    members: set[str] = set()
     for function in functions:
-        for name, wanted in _imported(function):
-            named.add(name)
-            if wanted:
-                demanded.add(name)
+        if bytecode := _named(function.__code__):
+            from pysh.runtime import imports
+
+            when_it_runs = imports.of_function(function, bytecode)
+            named |= when_it_runs.mentioned
+            demanded |= {name for name in when_it_runs.demanded if name.partition(".")[0] not in _OURS}
+            demanded |= {name for name in when_it_runs.conditional if is_here(name.partition(".")[0])}
+            members |= when_it_runs.members
     found = _Found(folder)
     for name in named:
         found.add(name.partition(".")[0])
+    demanded |= set(filter(found.has, members))
     demanded |= found.imported_by(demanded)
     asked = sorted(name if name.partition(".")[0] in found.trees else name.partition(".")[0] for name in demanded)
     needed = [found.trees[name] for name in sorted(found.trees)]
@@ -203,19 +211,6 @@ def _around() -> Marks:
     folders = {os.path.abspath(folder) for folder in sys.path if not is_installed(f"{folder}/")}
     marks = [(folder, mark(os.stat(folder))) for folder in sorted(folders) if os.path.isdir(folder)]
     return Marks(marks, [folder for folder, _ in marks])
-
-
-def _imported(function: FunctionType) -> Iterator[tuple[str, bool]]:
-    """The modules that a function imports when it runs, and whether it cannot do without."""
-    named = _named(function.__code__)
-    if not named:
-        return
-    from pysh.runtime import imports
-
-    found = imports.of_function(function, named)
-    yield from ((name, False) for name in found.mentioned)
-    yield from ((name, True) for name in found.demanded if name.partition(".")[0] not in _OURS)
-    yield from ((name, True) for name in found.conditional if is_here(name.partition(".")[0]))
 
 
 def _named(code: CodeType) -> list[str]:
@@ -281,7 +276,7 @@ class _Found:
     def _imports(self, tree: Tree | None, name: str) -> Iterator[str]:
         assert tree is not None
         path, is_package = module_file(tree.files, name)
-        if not path or trees.is_extension(path):
+        if not path or is_extension(path):
             return
         from pysh.runtime import imports
 
@@ -289,7 +284,19 @@ class _Found:
         found = imports.of_module(tree.files[path], tree.read(path), package)
         yield from (other for other in found.demanded if other.partition(".")[0] not in _OURS)
         # `from package import name` imports a module of that name, if there is one.
-        yield from (other for other in found.mentioned if module_file(tree.files, other)[0])
+        yield from filter(self.has, (*found.conditional, *found.members))
+
+    def has(self, name: str) -> bool:
+        """Whether a module of that full name is among them."""
+        tree = self.trees.get(name.partition(".")[0])
+        return tree is not None and bool(module_file(tree.files, name)[0] or built(tree.files, name))
+
+    def extensions(self, top: str) -> set[str]:
+        """The C extensions among them that `top` is, or that sources import which cannot do without."""
+        if not any(map(is_extension, (path for tree in self.trees.values() for path in tree.files))):
+            return set()
+        names = {top, *self.imported_by(name for tree in self.trees.values() for name in _modules(tree))}
+        return {name for name in names if (tree := self.trees.get(name.partition(".")[0])) and built(tree.files, name)}
 
 
 def module_file(files: dict[str, str], name: str) -> tuple[str, bool]:
@@ -299,8 +306,14 @@ def module_file(files: dict[str, str], name: str) -> tuple[str, bool]:
         return f"{inside}/__init__.py", True
     if f"{inside}.py" in files:
         return f"{inside}.py", False
-    extension = (f"{inside}{ending}" for ending in trees.EXTENSIONS)
-    return next((path for path in extension if path in files), ""), False
+    return fitting(files, name), False
+
+
+def _modules(tree: Tree) -> Iterator[str]:
+    """The full names of its sources."""
+    for path in tree.files:
+        if path.endswith(".py"):
+            yield path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _with_parents(name: str) -> Iterator[str]:
@@ -312,15 +325,15 @@ def _root(top: str, mentioned: bool) -> str | None:
     """The folder that a module of the user's own lies in; None for any other, and for one that is not to be found."""
     module = sys.modules.get(top)
     place = _place_of(module) if module is not None else _place_of_spec(top, mentioned)
-    if place is None or is_installed(place) or os.path.basename(place) not in (top, f"{top}.py"):
+    if place is None or is_installed(place) or os.path.basename(place).partition(".")[0] != top:
         return None  # or loaded in a way that no import there would find
     return os.path.dirname(os.path.abspath(place))
 
 
 def own_file(module: ModuleType) -> str | None:
-    """The source of a loaded module that is the user's own, neither Python's nor installed."""
+    """The source, or C extension, of a loaded module that is the user's own, neither Python's nor installed."""
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith(".py") or is_installed(file):
+    if not isinstance(file, str) or not file.endswith((".py", *EXTENSIONS)) or is_installed(file):
         return None
     return file
 
@@ -333,7 +346,7 @@ def is_installed(place: str) -> bool:
 def folder_of(top: str) -> str | None:
     """The folder with the sources that an import of a top-level module finds here, whoever put them there."""
     place = _place_of_spec(top, mentioned=False)
-    if place is None or os.path.basename(place) not in (top, f"{top}.py"):
+    if place is None or os.path.basename(place).partition(".")[0] != top:
         return None
     return os.path.dirname(os.path.abspath(place))
 
@@ -364,8 +377,8 @@ def _place_of_spec(top: str, mentioned: bool) -> str | None:
 
 
 def _place(file: str) -> str | None:
-    if not file.endswith(".py") or not os.path.isfile(file):
-        return None  # in a zip, compiled only, or an extension alone
+    if not file.endswith((".py", *EXTENSIONS)) or not os.path.isfile(file):
+        return None  # in a zip, or compiled only
     return os.path.dirname(file) if file.endswith("/__init__.py") else file
 
 
@@ -441,7 +454,7 @@ def _left_with(client: "Client") -> set[Any]:
 def _contents(tree: Tree, left: set[Any]) -> Iterator[tuple[str, bytes]]:
     yield tree.hash, tree.lines
     for path, digest in tree.files.items():
-        if digest not in left and path not in tree.outside and not trees.is_extension(path):
+        if digest not in left and path not in tree.outside and not is_extension(path):
             yield digest, tree.read(path)
 
 

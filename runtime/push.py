@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from pysh.runtime import needs, trees
 from pysh.runtime.calls import Apart, Call, owner_of
+from pysh.runtime.extensions import EXTENSIONS
 from pysh.runtime.needs import Needs
 from pysh.runtime.node import Node, On, resolve
 from pysh.runtime.place import place
@@ -19,6 +20,7 @@ from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
+from pysh.runtime.trees import Tree
 
 What = ModuleType | str | os.PathLike[str]
 """A module, or the path of its file or folder."""
@@ -90,9 +92,9 @@ def located(what: What) -> tuple[str, str]:
     if not isinstance(what, str | os.PathLike):
         raise TypeError(f"push() takes a module, or the path of one, not {what!r}; nothing was sent")
     path = os.path.abspath(what)
-    if not (os.path.isdir(path) or (os.path.isfile(path) and path.endswith(".py"))):
+    if not (os.path.isdir(path) or (os.path.isfile(path) and path.endswith((".py", *EXTENSIONS)))):
         raise FileNotFoundError(f"{path} is no folder and no source of Python; nothing was sent")
-    name = os.path.basename(path).removesuffix(".py")
+    name = os.path.basename(path) if os.path.isdir(path) else os.path.basename(path).partition(".")[0]
     if not name.isidentifier():
         raise ValueError(f"{name!r} is no name that can be imported; nothing was sent")
     return name, os.path.dirname(path)
@@ -103,4 +105,10 @@ def arrived(names: Iterable[str]) -> str:
     client = current()
     for name in names:
         needs.leave(client, trees.bound[name])
-    return ", ".join(f"{name} {trees.bound[name].hash[:12]} in {trees.bound[name].root}" for name in names)
+    return ", ".join(_lies(trees.bound[name]) for name in names)
+
+
+def _lies(tree: Tree) -> str:
+    lacks = tree.lacking()
+    more = f" without {', '.join(lacks[:3])}{', ...' if lacks[3:] else ''}: C extensions do not travel" if lacks else ""
+    return f"{tree.name} {tree.hash[:12]} in {tree.root}{more}"

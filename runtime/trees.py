@@ -8,15 +8,15 @@ Looking again is cheap: a file is read anew only if the system says that it was 
 can set), or may have been changed within the same tick of the clock in which it was read.
 """
 
-# ruff: noqa: PTH112, PTH113, PTH114, PTH116
+# ruff: noqa: PTH112, PTH113, PTH114, PTH116, PTH208
 
 import os
 import re
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
 from typing import NamedTuple
 
 from pysh.runtime.errors import NotSendable
+from pysh.runtime.extensions import EXTENSIONS, is_extension
 from pysh.runtime.marks import Mark, Marks, mark
 
 ENTRIES = 20_000
@@ -27,7 +27,6 @@ TRIES = 5
 """How often a file is read that is written meanwhile."""
 
 _MENTIONED = re.compile(r"(?:^|[;:])[ \t]*(?:import[ \t]+([^\n;#]+)|from[ \t]+(\w+)[\w.]*[ \t]+import\b)", re.MULTILINE)
-EXTENSIONS = tuple(EXTENSION_SUFFIXES)
 
 
 class Seen(NamedTuple):
@@ -71,6 +70,10 @@ class Tree:
         """Whether nothing of it has changed since it was looked at."""
         return self.marks.hold()
 
+    def lacking(self) -> list[str]:
+        """Those of its C extensions that are not here."""
+        return []
+
     def took(self, again: "Tree") -> None:
         """The same was found `again`, by marks of its own."""
         self.seen, self.marks = again.seen, again.marks
@@ -110,11 +113,6 @@ def parsed(data: bytes) -> dict[str, str]:
             raise ValueError(f"no line of a tree: {line[:100]!r}")
         files[path] = sha
     return files
-
-
-def is_extension(path: str) -> bool:
-    """Whether a file is a C extension, which does not travel."""
-    return path.endswith(EXTENSIONS)
 
 
 bound: dict[str, Tree] = {}
@@ -174,13 +172,21 @@ class _Look:
         folder = f"{self._root}/{name}"
         if os.path.isfile(f"{folder}/__init__.py"):
             self._folder(folder, name, linked=os.path.islink(folder))
+        elif any(os.path.isfile(f"{folder}{ending}") for ending in EXTENSIONS):
+            for entry in os.listdir(self._root):
+                if entry.partition(".")[0] == name and entry.endswith((".py", *EXTENSIONS)):
+                    self._alone(entry)
         elif os.path.isfile(f"{folder}.py"):
-            self._watched.append(f"{folder}.py")
-            self._file(f"{folder}.py", f"{name}.py", os.path.islink(f"{folder}.py"))
+            self._alone(f"{name}.py")
         elif os.path.isdir(folder):
             self._folder(folder, name, linked=os.path.islink(folder))
         else:
             raise FileNotFoundError(f"{folder}.py")
+
+    def _alone(self, file: str) -> None:
+        path = f"{self._root}/{file}"
+        self._watched.append(path)
+        self._file(path, file, os.path.islink(path))
 
     def tree(self, name: str) -> Tree:
         """What was found."""

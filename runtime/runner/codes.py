@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pysh.runtime import needs, trees, values
+from pysh.runtime import extensions, needs, trees, values
 from pysh.runtime.errors import CodeSkew, NoModule, NotSendable, PyshError
 from pysh.runtime.marks import COARSE, Mark, Marks, mark
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -126,7 +126,7 @@ class Codes:
         """What to raise for an import that failed before the code began."""
         name = error.name or ""
         tree = trees.bound.get(name.partition(".")[0])
-        if tree is not None and not trees.is_extension(needs.module_file(tree.files, name)[0]):
+        if tree is not None and not extensions.built(tree.files, name):
             return error
         return self._lacks(name)
 
@@ -138,9 +138,10 @@ class Codes:
             raise PyshError(text, executed="no")
         fetch = partial(self._fetch, hub)
         with_it = [other for other, version in options["code"].items() if version and other != name]
+        origin = options.get("from", {}).get(name, "")
         here = _lies_here(name)
         if here is not None and here.hash == digest:
-            self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it))
+            self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it, origin=origin))
         elif options.get("sync") == "off":
             raise self._differs(name, digest, here, options)
         elif name in options.get("fixed", ()) and Cache().tree(digest) is None:
@@ -148,16 +149,22 @@ class Codes:
         else:
             root, files, held = yield from self._get_tree(hub, digest)
             if name not in trees.bound:  # a mate may have been faster
-                self._finder.bind(Bound(name, root, files, fetch, mentions=with_it, held=held))
+                self._finder.bind(Bound(name, root, files, fetch, mentions=with_it, held=held, origin=origin))
 
     def _differs(self, name: str, digest: str, here: Tree | None, options: Options) -> PyshError:
         if here is None:
-            return self._lacks(name)
+            return self._lacks(name, kept_back=options.get("sync") == "off")
         place = options.get("from", {}).get(name, "")
         return CodeSkew(name, digest, here.hash, self._client.name, here_path=place, there_path=here.root)
 
-    def _lacks(self, name: str) -> NoModule:
-        return NoModule(name, self._client.name, python=sys.executable)
+    def _lacks(self, name: str, *, kept_back: bool = False) -> PyshError:
+        tree, node = trees.bound.get(name.partition(".")[0]), self._client.name
+        if isinstance(tree, Bound):
+            refusal = extensions.refusal(name, tree.files, tree.origin, node, tree.another(name))
+            if refusal is not None:
+                return refusal
+        text = f'{node} has no module {name!r}, and sync="off" takes none along: put it there, or leave that out'
+        return NoModule(name, node, python=sys.executable, text=text if kept_back else "")
 
     def _get_tree(self, hub: Pid, digest: str) -> Steps[tuple[str, dict[str, str], dict[str, bytes] | None]]:
         """Where the tree of that hash lies, its files, and its sources where they cannot lie anywhere."""
@@ -168,7 +175,7 @@ class Codes:
         sources: dict[str, bytes] = {}
         wanted: dict[str, str] = {}
         for path, each in files.items():
-            if trees.is_extension(path):
+            if extensions.is_extension(path):
                 continue
             data = cache.source(each)
             if data is None:
@@ -223,7 +230,7 @@ class Codes:
         tree = trees.bound.get(name.partition(".")[0])
         if isinstance(tree, Bound):
             file, _ = needs.module_file(tree.files, name)
-            if not tree.has(name) or (trees.is_extension(file) and not os.path.isfile(f"{tree.root}/{file}")):  # noqa: PTH113
+            if not tree.has(name) or (extensions.is_extension(file) and tree.extension(name) is None):
                 raise self._lacks(name)
         elif not needs.is_here(name):
             raise self._lacks(name)

@@ -11,10 +11,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 
-from pysh.runtime import trees
-from pysh.runtime.needs import is_installed, module_file
+from pysh.runtime import extensions, trees
+from pysh.runtime.needs import folder_of, is_installed, module_file
 from pysh.runtime.trees import Tree
 
 Fetch = Callable[[str], bytes]
@@ -22,15 +23,20 @@ Fetch = Callable[[str], bytes]
 
 
 class Bound(Tree):
-    """A tree that a name of this process is bound to; `held` has sources that lie in no file."""
+    """A tree that a name of this process is bound to; `held` has sources that lie in no file.
+
+    It comes from the folder `origin` of another node. C extensions are also looked for where an import would find
+    that name here by itself.
+    """
 
     def __init__(
         self, name: str, root: str, files: dict[str, str], fetch: Fetch, *, mentions: Iterable[str] = (),
-        held: dict[str, bytes] | None = None,
+        held: dict[str, bytes] | None = None, origin: str = "",
     ) -> None:  # fmt: skip
         super().__init__(name, root, files, mentions=frozenset(mentions))
         self._fetch = fetch
         self._held = {} if held is None else held
+        self.origin = origin
         folders = (path.rpartition("/")[0] for path in files)
         self._packages = {"/".join(parts[:end]) for parts in map(_parts, folders) for end in range(1, len(parts) + 1)}
 
@@ -53,8 +59,12 @@ class Bound(Tree):
     def spec(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
         """How to import one of its modules; None for what another finder has to find."""
         inside = name.replace(".", "/")
+        if (place := self.extension(name)) is not None:
+            return spec_from_file_location(name, place)
         file, is_package = module_file(self.files, name)
-        if file and not trees.is_extension(file):
+        if extensions.is_extension(file):
+            raise ModuleNotFoundError(f"{file} is not there as it was sent: C extensions do not travel", name=name)
+        if file:
             place = f"{self.root}/{file}"
             spec = ModuleSpec(name, _Loader(name, place, self, file), origin=place, is_package=is_package)
             spec.has_location = True
@@ -72,12 +82,41 @@ class Bound(Tree):
             raise ModuleNotFoundError(f"no module {name!r} in the sources that were sent", name=name)
         return found
 
+    def extension(self, name: str) -> str | None:
+        """Where a C extension lies that is module `name`; None where none does, or only another."""
+        file = extensions.fitting(self.files, name)
+        if not file:
+            return None
+        if _digest_of(place := f"{self.root}/{file}") == self.files[file]:
+            return place
+        place = f"{folder_of(self.name)}/{file}"
+        return place if _digest_of(place) == self.files[file] else None
+
+    def lacking(self) -> list[str]:
+        """Those of its C extensions that are not here."""
+        named = ((path, path.partition(".")[0].replace("/", ".")) for path in self.files)
+        return [path for path, name in named if extensions.is_extension(path) and self.extension(name) is None]
+
+    def another(self, name: str) -> tuple[str, str] | None:
+        """The folder in which another C extension lies under its name, and the hash of that."""
+        folder = folder_of(self.name)
+        found = _digest_of(f"{folder}/{extensions.fitting(self.files, name)}")
+        return (folder, found) if folder is not None and found else None
+
     def has(self, name: str) -> bool:
         """Whether there is a module of that full name."""
         return bool(module_file(self.files, name)[0]) or name.replace(".", "/") in self._packages
 
     def _lies_in(self, origin: str | None) -> bool:
         return origin is not None and origin.startswith(f"{self.root}/")
+
+
+def _digest_of(place: str) -> str:
+    try:
+        with open(place, "rb") as file:
+            return trees.digest(file.read())
+    except OSError:
+        return ""
 
 
 def _parts(folder: str) -> list[str]:

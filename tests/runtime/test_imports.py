@@ -36,7 +36,7 @@ if sys.platform == "win32":
 try:
     import r
 except:
-    pass
+    from w import y
 class C:
     import s
 from . import t
@@ -55,7 +55,8 @@ def test_what_stands_in_a_try_or_under_a_condition_is_not_demanded() -> None:
         "a.b", "c", "contextlib", "h", "i", "j", "k", "n", "p", "s", "pkg.sub", "pkg.u",
     }  # fmt: skip
     assert found.conditional == {"q"}
-    assert {"f", "g", "m", "r", "c.d", "pkg.sub.t", "pkg.u.v"} <= found.mentioned
+    assert found.members == {"c.d", "contextlib.suppress", "pkg.sub.t", "pkg.u.v"}
+    assert {"f", "g", "m", "r", "c.d", "pkg.sub.t", "pkg.u.v", "w.y"} <= found.mentioned
     assert not {"e", "o", "o.x"} & found.mentioned
 
 

@@ -118,6 +118,15 @@ def test_a_package_comes_before_a_module_and_that_before_a_folder(tmp_path: Path
     assert list(looked(tmp_path, "name").files) == ["name/__init__.py", "name/inside.py"]
 
 
+def test_a_c_extension_by_itself_is_one_with_all_that_it_is_built_for(tmp_path: Path) -> None:
+    for name in (f"fast{trees.EXTENSIONS[0]}", "fast.cpython-399-odd.so", "fast.py", "faster.so", "fast.so.txt"):
+        write(tmp_path / name, name)
+    tree = looked(tmp_path, "fast")
+    assert sorted(tree.files) == sorted([f"fast{trees.EXTENSIONS[0]}", "fast.cpython-399-odd.so", "fast.py"])
+    write(tmp_path / "fast.cpython-399-odd.so", "built anew")
+    assert looked(tmp_path, "fast").hash != tree.hash
+
+
 def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         looked(tmp_path, "nothing")
