@@ -7,6 +7,7 @@ from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED, Outflow
 from pysh.runtime.protocol.frames import Flag, Frame, FrameError, unpack
+from pysh.runtime.protocol.pool import NONE, OF_HERE
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
 NORMAL, SHUTDOWN, KILLED, RUNNER_KILLED = "normal", "shutdown", "killed", "runner_killed"
@@ -126,8 +127,12 @@ class Job:
 
     @property
     def code(self) -> Mapping[str, str]:
-        """What it needs of its requester's own modules: hashes by their names."""
-        return self.options.get("code") or {}
+        """What it needs of its requester's own modules: hashes by their names. One that is named by text is of here."""
+        code: Mapping[str, str] | None = self.options.get("code")
+        if code:
+            return code
+        name = self.options.get("fn") or ""
+        return OF_HERE if ":" in name and not name.startswith("pysh.") else NONE
 
     @property
     def exit_reason(self) -> str:

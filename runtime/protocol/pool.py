@@ -7,7 +7,8 @@ While tasks prove short, a busy worker is handed a few more in advance, and has 
 one it runs turns out long.
 
 A job may name the code that it needs: hashes by the names of modules. A worker that has run one of these names in
-another version is of no use to it, and is retired where its place is wanted.
+another version is of no use to it, and is retired where its place is wanted. What is named by text is to be found as it
+is here, so that no worker will do to which somebody has brought any.
 """
 
 from collections import deque
@@ -17,10 +18,14 @@ from typing import NamedTuple
 
 Code = Mapping[str, str]
 NONE: Code = {}
+OF_HERE: Code = {"": ""}
+"""That of this node, whatever it is called."""
 
 
 def fits(code: Code, other: Code) -> bool:
     """Whether none of it is there in another version."""
+    if "" in other:
+        return not any(code.values())
     return not other or all(code.get(name, version) == version for name, version in other.items())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysh.runtime.protocol.pool import AHEAD, Fork, Full, Pool, Retire, Run, Step
+from pysh.runtime.protocol.pool import AHEAD, OF_HERE, Fork, Full, Pool, Retire, Run, Step
 
 
 def quick(pool: Pool) -> None:
@@ -202,6 +202,18 @@ def test_what_needs_no_code_goes_anywhere() -> None:
     ready(pool, 1)
     pool.finished(1, 10, 1.0)
     assert pool.submit(11) == [Run(1, 11)]
+
+
+def test_what_is_named_by_text_goes_where_nobody_has_brought_any_code() -> None:
+    pool = Pool(2)
+    pool.submit(10, code={"shop": "old", "absent": ""})
+    ready(pool, 2)
+    pool.finished(1, 10, 1.0)
+    assert pool.submit(11, code=OF_HERE) == [Run(2, 11)]
+    pool.finished(2, 11, 1.0)
+    assert pool.submit(12, code={"shop": "new"}) == [Run(2, 12)]
+    pool.finished(2, 12, 1.0)
+    assert pool.submit(13, code=OF_HERE) == [Retire(1), Fork(3)]
 
 
 def test_where_workers_have_other_code_one_of_them_makes_room() -> None:

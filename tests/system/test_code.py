@@ -404,6 +404,8 @@ def test_what_is_pushed_is_what_its_name_means_there_until_it_is_pushed_again(pr
 connect('n3@localhost')
 def asked():
     return [call('shop.prices:price', on=n) for n in ('n2@localhost', 'n3@localhost')]
+for n in ('n2@localhost', 'n3@localhost'):
+    assert call(shop.price, on=n) == 1  # which is nothing to what is named by text
 try:
     asked()
 except NoModule as error:
