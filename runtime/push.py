@@ -111,4 +111,5 @@ def arrived(names: Iterable[str]) -> str:
 def _lies(tree: Tree) -> str:
     lacks = tree.lacking()
     more = f" without {', '.join(lacks[:3])}{', ...' if lacks[3:] else ''}: C extensions do not travel" if lacks else ""
-    return f"{tree.name} {tree.hash[:12]} in {tree.root}{more}"
+    why = getattr(tree, "why", "")
+    return f"{tree.name} {tree.hash[:12]} in {f'memory, since {why}' if why else tree.root}{more}"

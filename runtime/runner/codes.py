@@ -147,9 +147,10 @@ class Codes:
         elif name in options.get("fixed", ()) and Cache().tree(digest) is None:
             raise self._differs(name, digest, here, options)  # it was not pushed either
         else:
-            root, files, held = yield from self._get_tree(hub, digest)
+            root, files, held, why = yield from self._get_tree(hub, digest)
             if name not in trees.bound:  # a mate may have been faster
-                self._finder.bind(Bound(name, root, files, fetch, mentions=with_it, held=held, origin=origin))
+                found = Bound(name, root, files, fetch, mentions=with_it, held=held, why=why, origin=origin)
+                self._finder.bind(found)
 
     def _differs(self, name: str, digest: str, here: Tree | None, options: Options) -> PyshError:
         if here is None:
@@ -166,11 +167,11 @@ class Codes:
         text = f'{node} has no module {name!r}, and sync="off" takes none along: put it there, or leave that out'
         return NoModule(name, node, python=sys.executable, text=text if kept_back else "")
 
-    def _get_tree(self, hub: Pid, digest: str) -> Steps[tuple[str, dict[str, str], dict[str, bytes] | None]]:
-        """Where the tree of that hash lies, its files, and its sources where they cannot lie anywhere."""
+    def _get_tree(self, hub: Pid, digest: str) -> Steps[tuple[str, dict[str, str], dict[str, bytes] | None, str]]:
+        """Where the tree of that hash lies, its files, and its sources where they cannot lie anywhere, and why."""
         cache = Cache()
         if (known := cache.tree(digest)) is not None:
-            return *known, None
+            return *known, None, ""
         files = trees.parsed((yield from self._get(hub, {digest: "what it consists of"}))[digest])
         sources: dict[str, bytes] = {}
         wanted: dict[str, str] = {}
@@ -184,9 +185,10 @@ class Codes:
                 sources[each] = data
         sources.update((yield from self._get(hub, wanted)))
         try:
-            return cache.keep(files, sources), files, None
-        except OSError:
-            return f"<code {digest[:12]}>", files, sources  # nothing can be written here
+            return cache.keep(files, sources), files, None, ""
+        except OSError as error:  # nothing can be written here
+            why = f"nothing can be written to {cache}: {error.strerror or error}"
+            return f"<code {digest[:12]}>", files, sources, why
 
     def _fetch(self, hub: Pid, digest: str) -> bytes:
         return block(self._get(hub, {digest: "a source"}))[digest]

@@ -26,6 +26,10 @@ class Cache:
 
     def __init__(self) -> None:
         self._folder = os.path.join(cache_dir(), "code")
+        self._new: list[str] = []  # sources that were written for a tree that is not whole yet
+
+    def __str__(self) -> str:
+        return self._folder
 
     def tree(self, digest: str) -> tuple[str, dict[str, str]] | None:
         """Where the tree of that hash lies, with its files; None if it is not there."""
@@ -55,7 +59,7 @@ class Cache:
         return data if trees.digest(data) == digest else None
 
     def keep(self, files: dict[str, str], sources: dict[str, bytes]) -> str:
-        """Make a tree of these files, some of which may be here; where it lies. Raises `OSError`."""
+        """Make a tree of these files, some of which may be here; where it lies. Raises `OSError`, and leaves none."""
         data = trees.lines(files)
         root = os.path.join(self._folder, trees.digest(data))
         if not has_home():
@@ -76,7 +80,13 @@ class Cache:
             write_private(os.path.join(made, _LINES), data)
             with suppress(FileExistsError, OSError):
                 os.rename(made, root)  # unless another was faster
+        except OSError:
+            for place in self._new:
+                with suppress(OSError):
+                    os.unlink(place)  # the room is somebody else's
+            raise
         finally:
+            self._new.clear()
             shutil.rmtree(made, ignore_errors=True)
         if self.tree(os.path.basename(root)) is None:
             raise OSError(f"{root} is not whole")
@@ -87,6 +97,7 @@ class Cache:
         kept = self._file(digest)
         if self.source(digest) is None:
             write_private(kept, data)
+            self._new.append(kept)
         try:
             os.link(kept, path)
         except OSError:

@@ -23,7 +23,7 @@ Fetch = Callable[[str], bytes]
 
 
 class Bound(Tree):
-    """A tree that a name of this process is bound to; `held` has sources that lie in no file.
+    """A tree that a name of this process is bound to; `held` has sources that lie in no file, and `why` says why.
 
     It comes from the folder `origin` of another node. C extensions are also looked for where an import would find
     that name here by itself.
@@ -31,11 +31,12 @@ class Bound(Tree):
 
     def __init__(
         self, name: str, root: str, files: dict[str, str], fetch: Fetch, *, mentions: Iterable[str] = (),
-        held: dict[str, bytes] | None = None, origin: str = "",
+        held: dict[str, bytes] | None = None, why: str = "", origin: str = "",
     ) -> None:  # fmt: skip
         super().__init__(name, root, files, mentions=frozenset(mentions))
         self._fetch = fetch
         self._held = {} if held is None else held
+        self.why = why
         self.origin = origin
         folders = (path.rpartition("/")[0] for path in files)
         self._packages = {"/".join(parts[:end]) for parts in map(_parts, folders) for end in range(1, len(parts) + 1)}

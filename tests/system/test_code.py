@@ -1,8 +1,10 @@
 """Modules of the user's own go along with what uses them: real nodes, each started in a folder of its own."""
 
+import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -342,6 +344,38 @@ def test_where_nothing_can_be_written_the_code_stays_in_memory(project: Project)
     (project.home.folder / ".cache/pysh/code").touch()
     code = CONNECT + "print(call(lambda: (shop.price(), shop.__file__[:6]), on=n2))"
     assert ok(project.script(code)) == "(1, '<code ')\n"
+
+
+@pytest.fixture
+def small(home: Home) -> Iterator[Path]:
+    """A disk of 64 KiB where sources are kept."""
+    folder = home.folder / ".cache/pysh/code"
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "none", folder]
+    if os.getuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_on_a_full_disk_code_stays_in_memory_and_nothing_of_it_on_the_disk(project: Project, small: Path) -> None:
+    project.node("n2")
+    for number in range(6):
+        project.write(f"shop/shelf{number}.py", f"x = {number} # {os.urandom(10_000).hex()}\n")
+    code = (
+        CONNECT
+        + f"""
+import subprocess
+print(*push(shop, on=n2).values(), call('shop.shelf3:x.__str__', on=n2), len(os.listdir({str(small)!r} + '/files')))
+subprocess.run(['mount', '-o', 'remount,size=1m', {str(small)!r}], check=True)
+print(*push(shop, on=n2).values(), call('shop.shelf3:x.__str__', on=n2))
+"""
+    )
+    first, then = ok(project.script(f"import os\n{code}")).splitlines()
+    money = rf"money \w+ in {small}/\w+"
+    full = f"nothing can be written to {small}: No space left on device"
+    assert re.fullmatch(rf"{money}, shop \w+ in memory, since {full} 3 1", first), first
+    assert re.fullmatch(rf"{money}, shop \w+ in {small}/\w+ 3", then), then
 
 
 def test_only_what_changed_is_stored_again_and_only_we_can_read_it(project: Project) -> None:
