@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import config
 from pysh.runtime.hub import discovery
@@ -16,7 +16,11 @@ from pysh.runtime.runner.client import Client
 from pysh.shell import codes, options
 from pysh.shell.cli import explain
 from pysh.shell.reaching import Reached, answering, other_machine, reached
-from pysh.shell.several import each
+from pysh.shell.several import each, named
+from pysh.shell.way import interrupted_by
+
+if TYPE_CHECKING:
+    from pysh.runtime.hub.probe import Machine
 
 STOP_SECONDS = 5.0
 
@@ -35,18 +39,18 @@ def cookie_of(asked: argparse.Namespace) -> bytes:
 
 def ls(asked: argparse.Namespace) -> int:
     """The nodes of this machine, from its runtime directory; or those of others."""
-    entries: list[discovery.Entry] = []
-    looked: dict[str, str] = {}
+    machines: dict[str, Machine] = {}
 
     def look(host: str) -> int:
         with other_machine(host, asked.hostkey) as other:
-            machine = other.survey()
-        entries.extend(machine.nodes)
-        looked[host] = " and ".join(machine.looked)
+            machines[host] = other.survey()
         return codes.OK
 
     if asked.host:
         code = each(asked.host, look, explain)
+        hosts = [host for host in named(asked.host) if host in machines]
+        entries = [entry for host in hosts for entry in machines[host].nodes]
+        looked = {host: " and ".join(machines[host].looked) for host in hosts}
     else:
         entries, looked, code = discovery.found(), {"": config.runtime_dir()}, codes.OK
     listening = any(entry.listen for entry in entries)
@@ -77,14 +81,15 @@ def tasks(asked: argparse.Namespace) -> int:
         return _result(asked)
     cookie = cookie_of(asked)
     if asked.node:
-        rows = []
+        told: dict[str, list[dict[str, Any]]] = {}
 
         def look(node: str) -> int:
             with reached(node, cookie, asked.hostkey) as there:
-                rows.extend(_tasks_of(there, cookie))
+                told[node] = _tasks_of(there, cookie)
             return codes.OK
 
         code = each(asked.node, look, explain)
+        rows = [row for node in named(asked.node) for row in told.get(node, ())]
     else:
         rows, code = _tasks_here(cookie)
     if asked.json:
@@ -188,7 +193,8 @@ def rpc(asked: argparse.Namespace) -> int:
 
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
     try:
-        told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc")
+        with interrupted_by(lambda: client.ask("interrupt", timeout=STOP_SECONDS)):
+            told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc")
     except TimeoutError:
         print(
             f"pysh: {name} gave no answer within {asked.timeout:g} s; the code may still run there",

@@ -1,6 +1,5 @@
 """The node that a command names, on this machine or through SSH; no node of our own is needed."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from pysh.runtime.hub.trace import Trace
 from pysh.runtime.protocol.addresses import Here, Socket, There
 from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.runner import asking
+from pysh.shell.way import own_way
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.probe import Machine
     from pysh.runtime.hub.starting import Asked, Started
     from pysh.runtime.protocol.handshake import Work
-    from pysh.transports.asking import Question
     from pysh.transports.control import Ran
+    from pysh.transports.tunnels import Connection
 
 
 Pin = Literal["accept-new"] | None
@@ -67,26 +67,20 @@ class Far(Reached):
 
 class OtherMachine:
     """An SSH connection to another machine, or to a node that listens there by itself, by a carrier of our own;
-    `close` ends both. Without a `cookie` to be proved somebody has to vouch for the host key, or `hostkey` to
+    `close` ends it. Without a `cookie` to be proved somebody has to vouch for the host key, or `hostkey` to
     write it down."""
 
     def __init__(self, destination: str, trace: Trace, cookie: bytes = b"", hostkey: Pin = None) -> None:
         self.destination = destination
         # Only who goes to another machine pays for the import of these.
-        import asyncio
-        import os
-
         from pysh.runtime.hub.trust import check_vouched
-        from pysh.runtime.places import state_dir
-        from pysh.transports.tunnels import Carrier
 
-        known_hosts = os.path.join(state_dir(), "known_hosts")  # noqa: PTH118
-        self._runner = asyncio.Runner()
-        self._carrier = self._runner.run(Carrier.start(known_hosts))
+        self._way = own_way()
+        self._connection: Connection | None = None
         try:
-            ask = partial(_ask, destination) if asking.somebody_here() else None
-            connecting = self._carrier.connect(destination, hostkey=hostkey, ask=ask, secret=cookie)
-            self._ssh = self._runner.run(connecting)
+            ask = partial(self._way.ask, destination) if asking.somebody_here() else None
+            connecting = self._way.carrier.connect(destination, hostkey=hostkey, ask=ask, secret=cookie)
+            self._ssh = self._connection = self._way.run(connecting)
             trace.connected(self._ssh.facts, shared=False)
             if not cookie:
                 check_vouched(self._ssh.facts, destination)
@@ -108,7 +102,7 @@ class OtherMachine:
 
         if entry.pid:
             return entry.name in (entry.name for entry in self.survey().nodes)
-        self._runner.run(asyncio.sleep(0))  # so that the end of the connection, which is the node's, is noticed
+        self._way.run(asyncio.sleep(0))  # so that the end of the connection, which is the node's, is noticed
         return not self._ssh.lost.done()
 
     def proof(self) -> dict[str, Any]:
@@ -119,25 +113,27 @@ class OtherMachine:
         return {"host_key": host_key, "compute": self._compute} if host_key else {}
 
     def _compute(self, work: "Work") -> tuple[bytes, bytes]:
-        return self._runner.run(self._carrier.spake2(*work))
+        share, key = self._way.run(self._way.carrier.spake2(*work))
+        return share, key
 
     def survey(self) -> "Machine":
         """Who runs there now. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.survey(self._ssh, self.destination))
+        machine: Machine = self._way.run(probe.survey(self._ssh, self.destination))
+        return machine
 
     def logout(self) -> str:
         """Why a node that is started there ends with a logout; empty if it does not. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        return self._runner.run(probe.logout(self._ssh, self.destination))
+        return str(self._way.run(probe.logout(self._ssh, self.destination)))
 
     def connect(self, path: str) -> socket:
         """A blocking socket that leads to the Unix socket `path` there. Raises `TransportError`."""
         from pysh.runtime.hub import probe
 
-        sock = self._runner.run(probe.stream(self._ssh, path, self.destination)).sock
+        sock: socket = self._way.run(probe.stream(self._ssh, path, self.destination)).sock
         sock.setblocking(True)
         return sock
 
@@ -145,15 +141,17 @@ class OtherMachine:
         """Start a node there. Raises `TransportError`; nothing of it stays then."""
         from pysh.runtime.hub import starting
 
-        return self._runner.run(starting.start(self._ssh, asked, settings))
+        started: Started = self._way.run(starting.start(self._ssh, asked, settings))
+        return started
 
     def wait(self, ended: "asyncio.Future[Any]", seconds: float) -> None:
         """Wait until a stream has ended, so that all that was said over it is there."""
-        self._runner.run(_within(seconds, ended))
+        self._way.run(_within(seconds, ended))
 
     def run(self, command: str, stdin: bytes = b"") -> "Ran":
         """Run a command there, and wait for its end. Raises `TransportError`."""
-        return self._runner.run(self._ssh.run(command, stdin))
+        ran: Ran = self._way.run(self._ssh.run(command, stdin))
+        return ran
 
     def check_vouched(self) -> None:
         """Raise `TransportError` unless somebody vouches for the host's key: a secret is to go there."""
@@ -163,17 +161,7 @@ class OtherMachine:
 
     def close(self) -> None:
         """End the connection and what goes over it."""
-        self._runner.run(self._carrier.close())
-        self._runner.close()
-
-
-async def _ask(destination: str, question: "Question") -> str | None:
-    """Ask whoever sits here; the loop has nothing else to do meanwhile, and Ctrl-C ends the command."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return asking.ask(f"{destination}: {question.text}", wanted=question.wanted)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        self._way.release(self._connection)
 
 
 async def _within(seconds: float, ended: "asyncio.Future[Any]") -> None:

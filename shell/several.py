@@ -1,4 +1,4 @@
-"""A command whose argument names several hosts or nodes, `web[1-12]` or `w1@@gpu`: it is done for each, in turn."""
+"""A command whose argument names several hosts or nodes, `web[1-12]` or `w1@@gpu`: it is done for all, side by side."""
 
 import argparse
 import sys
@@ -32,19 +32,22 @@ def addresses(text: str) -> list[str]:
 def each(text: str, act: Callable[[str], int], failed: Callable[[Exception], int]) -> int:
     """Do `act` for all that `text` names; the first exit code that is not 0.
 
-    Where it is a set, what keeps one from answering is told, as `failed` gives its code, and the next is tried.
+    Where it is a set, what keeps one from answering is told, as `failed` gives its code, and stops no other. They are
+    done at the same time, and told in order.
     """
     if not is_set(text):
         return act(text)
-    return next((code for code in [_tried(one, act, failed) for one in named(text)] if code), codes.OK)
+    from pysh.shell import abreast
 
-
-def _tried(one: str, act: Callable[[str], int], failed: Callable[[Exception], int]) -> int:
-    try:
-        return act(one)
-    except Exception as error:
-        print(f"{one}: ", end="", file=sys.stderr, flush=True)
-        return failed(error)
+    first = codes.OK
+    for done in abreast.each(named(text), act):
+        try:
+            code = done.outcome.result()
+        except Exception as error:
+            print(f"{done.one}: ", end="", file=sys.stderr, flush=True)
+            code = failed(error)
+        first = first or code
+    return first
 
 
 def run(

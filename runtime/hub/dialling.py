@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pysh.transports.asking import Ask, Question
 
 SECONDS = 10.0
+AT_ONCE = 32
+"""Other machines that verbs are on their way to at the same time."""
 LOG = 2
 """The file descriptor of what a hub and its children print of themselves."""
 REFUSALS = {
@@ -53,6 +55,7 @@ class Attempt(NamedTuple):
     trace: Trace
     ask: "Ask | None" = None  # for what a server on the way asks a person
     greeted: "asyncio.Future[bool] | None" = None  # for one who waits for the handshake: whether it ended well
+    wanted: bool = True  # by a verb; else a connection broke, and is not to wait for others
 
 
 class Dialler:
@@ -66,11 +69,12 @@ class Dialler:
         self._ways: dict[str, Way] = {}
         self._answers: dict[int, asyncio.Future[str | None]] = {}
         self._far: Far | None = None
+        self._at_once = asyncio.Semaphore(AT_ONCE)
 
     def start(self, token: int, address: str, way: Way | None, asks: bool) -> None:
         """Begin; the outcome reaches the core under `token`. Without a `way` it is the last one to there."""
         ask = self.asking(token, address) if asks else None
-        attempt = Attempt(token, address, way or self._ways.get(address) or Way(), Trace(), ask)
+        attempt = Attempt(token, address, way or self._ways.get(address) or Way(), Trace(), ask, wanted=way is not None)
         task = self._server.loop.create_task(self._dial(attempt))
         self._dialling.add(task)
         task.add_done_callback(lambda done: self._report(done, attempt))
@@ -137,7 +141,8 @@ class Dialler:
             await self.greet(attempt, sock)
 
     async def _dial_there(self, attempt: Attempt, there: There) -> None:
-        tunnel = await self.far().open(there, attempt)
+        async with self._at_once if attempt.wanted else nullcontext():
+            tunnel = await self.far().open(there, attempt)
         await self.greet(attempt, tunnel.sock, tunnel, there.node)
 
     def far(self) -> "Far":
