@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from pysh.runtime.leftovers import clear
 from pysh.runtime.protocol.manifest import FILE, FOLDER, LINK, Entry, Part, sized
 from pysh.runtime.tree import NO_FOLLOW, PART, hashed
 
@@ -67,6 +68,7 @@ class Staging:
         try:
             while not self._locked():
                 pass
+            clear(*os.path.split(self.path))
             self._prepare()
         except OSError as error:
             if self._lock >= 0:
