@@ -7,6 +7,7 @@ a person is asked in the main thread, one question at a time.
 import asyncio
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
@@ -24,6 +25,8 @@ AT_ONCE = 16
 """So many hosts at a time: a login takes some processor time of ours, too."""
 LOOK = 0.1
 """Seconds after which a Ctrl-C is seen that came in the instant before a wait, and did not end it."""
+LAST_SECONDS = 1.0
+"""How long those who act may take to end, after a Ctrl-C."""
 
 
 class Done:
@@ -52,6 +55,8 @@ class Abreast:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._carrier: Carrier | None = None
+        self._workers: list[threading.Thread] = []
+        self._closed = False
         self._thread = threading.Thread(target=self._loop.run_forever, name="pysh-abreast", daemon=True)
         self._thread.start()
 
@@ -90,7 +95,8 @@ class Abreast:
         todo = [Done(one) for one in names]
         ahead = deque(todo)
         for _ in range(min(AT_ONCE, len(todo))):
-            threading.Thread(target=self._work, args=(ahead, act), daemon=True).start()
+            self._workers.append(threading.Thread(target=self._work, args=(ahead, act), daemon=True))
+            self._workers[-1].start()
         for done in todo:
             while not done.outcome.done():
                 with suppress(Empty):
@@ -100,7 +106,7 @@ class Abreast:
     def _work(self, ahead: deque[Done], act: Callable[[str], int]) -> None:
         mine.way = self
         with suppress(IndexError):
-            while True:
+            while not self._closed:
                 done = ahead.popleft()
                 mine.printed = done.printed
                 _settle(done.outcome, lambda done=done: act(done.one))  # type: ignore[misc]
@@ -113,8 +119,12 @@ class Abreast:
                 tell()
 
     def close(self) -> None:
-        """End the carrier, and what waits for it."""
+        """End the carrier and what waits for it; what is printed until then is held back."""
+        self._closed = True
         self.run(self._end())
+        until = time.monotonic() + LAST_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, until - time.monotonic()))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -131,17 +141,16 @@ class Abreast:
 def each(names: Iterable[str], act: Callable[[str], int]) -> Iterator[Done]:
     """Do `act` for all of `names` side by side; what came of each in their order, and what it printed is printed."""
     abreast = Abreast()
-    out, err = sys.stdout, sys.stderr
-    try:
-        with redirect_stdout(_Held(out, False)), redirect_stderr(_Held(err, True)):
+    with redirect_stdout(_Held(sys.stdout, False)), redirect_stderr(_Held(sys.stderr, True)):
+        try:
             for done in abreast.each(names, act):
                 done.show()
                 yield done
-    except KeyboardInterrupt:
-        abreast.interrupt()
-        raise
-    finally:
-        abreast.close()
+        except KeyboardInterrupt:
+            abreast.interrupt()
+            raise
+        finally:
+            abreast.close()
 
 
 class _Held:

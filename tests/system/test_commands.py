@@ -93,6 +93,21 @@ def test_ctrl_c_on_an_rpc_ends_what_it_runs(home: Home) -> None:
     until(lambda: home.pysh("rpc", "n1", "-c", "ended").stdout == "True\n", "the end of the code")
 
 
+def test_of_a_set_of_nodes_each_has_its_ctrl_c_and_none_waits_for_another(home: Home) -> None:
+    for name in ("n1", "n2"):
+        home.node(f"{name}@localhost")
+    files = [home.folder / "n1", home.folder / "n2"]
+    code = "import time; open(node().name.partition('@')[0], 'w').close(); time.sleep(60)"
+    words = [*PYSH, "rpc", "n[1-2]", "-c", code]
+    rpc = subprocess.Popen(words, env=home.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: all(file.exists() for file in files), "the code on both")
+    rpc.send_signal(signal.SIGINT)
+    assert rpc.communicate(timeout=10)[0] == ""
+    assert rpc.returncode == 130
+    both = "n1:\n42\nn2:\n42\n"
+    until(lambda: home.pysh("rpc", "n[1-2]", "-c", "6 * 7").stdout == both, "the end of the code on both")
+
+
 def test_of_nodes_with_another_cookie_the_tasks_of_the_others_are_listed(home: Home) -> None:
     home.node("n1@localhost")
     home.node("n2@localhost", "--cookie", "another")
