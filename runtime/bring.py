@@ -10,32 +10,43 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.task import Task
 
+_under_way: dict[str, Task] = {}
+"""What this process has brought at the moment: others in it wait for the same."""
 
-def bring(client: Client, digest: str, path: str, source: Pid) -> Steps[None]:
+
+def bring(client: Client, digest: str, path: str, size: int, source: Pid) -> Steps[None]:
     """Have the value with that hash here: it lies at `path` on the node of `source`.
 
     It comes into a worker of its own, which waits for whoever brings the same. Raises `NodeDown`, or `NotSendable`
-    where it is not there any more.
+    where it is not there any more, or cannot be kept here.
     """
-    node = Node(client.view.name_of(source.incarnation))
-    call = called(Call(brought, (digest, path, node), {}, frozenset(), Apart(isolate=True)), f"bring {digest[:12]}")
-    task = Task(client, Pid(client.incarnation, HUB), call.label)
-    task.submit(call.meta(owner_of(client), ""), call.payload)
-    if not task.done():
-        yield task.waiter
-    if (error := task.outcome()) is not None:
-        raise error
+    task = _under_way.get(digest)
+    if task is None or task.done():
+        node = Node(client.view.name_of(source.incarnation))
+        fixed = Call(brought, (digest, path, size, node), {}, frozenset(), Apart(isolate=True))
+        call = called(fixed, f"bring {digest[:12]}")
+        task = _under_way[digest] = Task(client, Pid(client.incarnation, HUB), call.label)
+        task.submit(call.meta(owner_of(client), ""), call.payload)
+    try:
+        if not task.done():
+            yield task.waiter
+        if (error := task.outcome()) is not None:
+            raise error
+    finally:
+        if task.done():
+            _under_way.pop(digest, None)
 
 
-def brought(digest: str, path: str, node: Node) -> None:
+def brought(digest: str, path: str, size: int, node: Node) -> None:
     """What runs in that worker."""
-    with values.bringing(digest):
-        if values.find(digest) is not None:
-            return
-        try:
-            converse(receive_tree, (values.file(digest), False, False), node, send_tree, (path, False))
-        except FileNotFoundError:
-            text = f"the value (SHA-256 {digest[:12]}…) that this refers to has gone from {node.name}"
-            raise NotSendable("a value", text=text) from None
-        if values.find(digest) is None:
-            raise NotSendable("a value", text=f"what {node.name} keeps as {path} is not what was sent")
+    try:
+        with values.bringing(digest, size):
+            if values.find(digest) is None:
+                converse(receive_tree, (values.file(digest), False, False), node, send_tree, (path, False))
+    except OSError as error:
+        here = isinstance(error.filename, str) and error.filename != path
+        where = "cannot be kept here" if here else f"cannot be had from {node.name} any more"
+        text = f"a value (SHA-256 {digest[:12]}…) that this refers to {where}: {error}"
+        raise NotSendable("a value", text=text) from None
+    if values.find(digest) is None:
+        raise NotSendable("a value", text=f"what {node.name} keeps as {path} is not what was sent")

@@ -64,7 +64,7 @@ class Sink(io.BytesIO):
         self._parts: list[bytes] = []
 
     def write(self, data: Buffer, /) -> int:  # type: ignore[override]  # named otherwise there
-        count = data.nbytes if isinstance(data, memoryview) else len(data)
+        count = len(data) if type(data) is bytes else memoryview(data).nbytes  # a PickleBuffer has no length
         self.size += count
         if self.size > self.limit:
             self._parts = []

@@ -8,7 +8,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps_call, dumps_referring, dumps_using, named_globals
+from pysh.runtime.payload import dumps_referring, dumps_using, dumps_whole, named_globals
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -91,7 +91,8 @@ class Call:
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            self._again = partial(dumps_using, _bare(fn, {}) if apart.where else fn, args, kwargs)
+            bare = _bare(fn, {}) if apart.where else fn
+            self._again = partial(dumps_whole if apart.where else dumps_using, bare, args, kwargs)
             self.spec = (None, _is_async(fn))
         self._captured: Captured | None = None
         self._missing: tuple[str, ...] = ()
@@ -124,7 +125,8 @@ class Call:
     def carry(self) -> None:
         """Have in it what would be asked for here when it runs: it may run when nobody is here any more."""
         if self._captured is not None:
-            self.payload, self._captured = dumps_call(*self._again.args), None
+            self._again, self._captured = partial(dumps_whole, *self._again.args), None
+            self.payload, _ = self._again()
 
     def meta(
         self, owner: Pid | None, kind: str, limit: float | None = None, detach: bool = False, ties: Ties = NO_TIES

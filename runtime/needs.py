@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
 from opcode import opmap
-from types import CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -108,7 +108,7 @@ class _Plan(NamedTuple):
     needs: Needs
     trees: tuple[Tree, ...]
     folder: str
-    functions: tuple[FunctionType, ...]  # whose codes the plan was found by: so their ids stay theirs
+    codes: tuple[CodeType, ...]  # by which the plan was found: so their ids stay theirs
     around: Marks | None
 
     def holds(self) -> bool:
@@ -203,7 +203,14 @@ def _plan(uses: Uses) -> _Plan:
         tuple(dict.fromkeys(asked))[:MOST],
         tuple(tree.name for tree in needed if not _goes_along(tree, folder)),
     )
-    return _Plan(needs, tuple(needed), folder, functions, _around() if found.absent else None)
+    codes = tuple(function.__code__ for function in functions)
+    return _Plan(needs, tuple(needed), folder, codes, _around() if found.absent else None)
+
+
+def hollow(function: FunctionType) -> FunctionType:
+    """The same code with the same globals, and nothing that was captured: to be kept for long."""
+    cells = tuple(CellType() for _ in function.__code__.co_freevars)
+    return FunctionType(function.__code__, function.__globals__, function.__name__, None, cells)
 
 
 def _around() -> Marks:

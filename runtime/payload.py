@@ -87,7 +87,14 @@ def dumps_call(
 
     With `portable` as source, for another Python. Raises `NotSendable` and `VersionSkew`.
     """
-    return _dumps(fn, args, kwargs, _dumps_whole, None, portable=portable)[0]
+    return dumps_whole(fn, args, kwargs, portable=portable)[0]
+
+
+def dumps_whole(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+) -> "tuple[Payload, Uses]":  # fmt: skip
+    """A call with all that it needs of values in itself, and what it refers to."""
+    return _dumps(fn, args, kwargs, _dumps_whole, None, portable=portable)
 
 
 def dumps_using(
@@ -283,7 +290,7 @@ def _dumps_apart(call: tuple[Any, ...], apart: "Captured | None", *, portable: b
     dump = _Dump(call, calling=True, portable=portable, apart=apart)
     if dump.sink.size > captured.LARGE and apart.look(dump.pickler.captured):
         dump = _Dump(call, calling=True, portable=portable, apart=apart)
-    if apart.digests and apart.unshare(dump.pickler.memo.copy()):
+    if apart.digests and not apart.settle(call, dump.pickler):
         dump = _Dump(call, calling=True, portable=portable, apart=apart)
     uses = dump.uses()
     uses.modules |= apart.modules

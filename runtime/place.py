@@ -1,7 +1,7 @@
 """`push(df=df)`: values taken to nodes under names, for code there that looks up a name which is nowhere else."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import values
 from pysh.runtime.bring import brought
@@ -16,6 +16,9 @@ from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
+
+if TYPE_CHECKING:
+    from pysh.runtime.needs import Uses
 
 
 def place(client: Client, infos: list[NodeInfo], given: Mapping[str, Any]) -> Steps[Results]:
@@ -39,7 +42,7 @@ def place(client: Client, infos: list[NodeInfo], given: Mapping[str, Any]) -> St
 
 def _placing(client: Client, given: Mapping[str, Any], *, portable: bool) -> Call:
     """The call that does so there, once the values are left here."""
-    left: dict[str, tuple[str, str]] = {}
+    left: dict[str, tuple[str, str, int]] = {}
     for name, value in given.items():
         if not name.isidentifier():
             raise ValueError(f"{name!r} is no name that code could look up; nothing was sent")
@@ -48,22 +51,31 @@ def _placing(client: Client, given: Mapping[str, Any], *, portable: bool) -> Cal
         except NotSendable as error:
             error.path = name + error.path.removeprefix("value")
             raise
-        if uses:
-            needed(uses)  # whoever uses the value there asks for the sources
+        _refuse_code(name, uses)
         digest = values.digest(payload)
         try:
             values.leave(digest, payload)
         except OSError as error:
             text = f"{name} cannot be pushed from here: {error}; nothing was sent"
             raise NotSendable(name, text=text) from None
-        left[name] = digest, values.file(digest)
+        left[name] = digest, values.file(digest), len(payload)
     call = Call(placed, (left, Node(here(client).name)), {}, frozenset(), Apart(isolate=True))
     return called(call, f"push {', '.join(given)}")
 
 
-def placed(left: Mapping[str, tuple[str, str]], node: Node) -> str:
+def _refuse_code(name: str, uses: "Uses") -> None:
+    """Raise `NotSendable` for a value that is nothing without code which it does not bring."""
+    found = needed(uses) if uses else None
+    own = [module for module, _ in found.code] if found is not None else []
+    if own or uses.missing:
+        what = f"the module {own[0]!r}" if own else f"the name {uses.missing[0]!r}"
+        text = f"{name} needs {what}, which a pushed value cannot bring: pass it as an argument; nothing was sent"
+        raise NotSendable(name, text=text)
+
+
+def placed(left: Mapping[str, tuple[str, str, int]], node: Node) -> str:
     """What runs there: bring what is not there, and let its name mean it once all is there."""
-    for digest, path in left.values():
-        brought(digest, path, node)
-    current().ask("place", values={name: digest for name, (digest, _) in left.items()})
-    return ", ".join(f"{name} {sized(values.size(digest))} {digest[:12]}" for name, (digest, _) in left.items())
+    for digest, path, size in left.values():
+        brought(digest, path, size, node)
+    current().ask("place", values={name: digest for name, (digest, _, _) in left.items()})
+    return ", ".join(f"{name} {sized(size)} {digest[:12]}" for name, (digest, _, size) in left.items())

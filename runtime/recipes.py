@@ -21,7 +21,7 @@ from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleT
 from typing import Any, NamedTuple
 
 from pysh.runtime import byvalue, sources
-from pysh.runtime.needs import Uses
+from pysh.runtime.needs import Uses, hollow
 
 SCALARS = frozenset({type(None), bool, int, float, complex})
 LONGEST = 4096
@@ -206,7 +206,7 @@ def _plan(root: FunctionType) -> _Plan:
         raise _Unfit
     uses = Uses()
     uses.modules |= pickler.modules
-    uses.functions += functions
+    uses.functions += map(hollow, functions)
     uses.missing = byvalue.missing(name for name, value in fixed.items() if value is _MISSING)
     return _Plan(
         sink.getvalue(), shapes[0], tuple(zip(functions, shapes, strict=True))[1:], tuple(fixed.items()),

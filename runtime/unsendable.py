@@ -47,7 +47,7 @@ class _Nowhere:
     def write(self, data: Buffer) -> int:
         if time.monotonic() > self.deadline:
             raise _Late
-        return len(data)
+        return memoryview(data).nbytes
 
 
 def explain(roots: Iterable[Step], error: BaseException) -> NotSendable:

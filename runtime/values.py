@@ -5,7 +5,7 @@ share the folder. Only we can enter it. What is there is what it is called, or i
 here: it is unpickled by `runtime/payload.py` alone, in runners.
 """
 
-# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH116, PTH118, PTH120
+# ruff: noqa: PTH102, PTH103, PTH104, PTH108, PTH112, PTH118, PTH120
 
 import errno
 import fcntl
@@ -19,15 +19,19 @@ from contextlib import contextmanager, suppress
 from pysh.runtime.marks import Mark, mark
 from pysh.runtime.places import cache_dir, has_home, runtime_dir
 from pysh.runtime.protocol.terms import Buffer, Parts, Payload
+from pysh.runtime.staging import NO_LOCKS
 from pysh.transports import system
 
 ROOM = 2 << 30
 """Bytes of all values together; for more the oldest go that nobody has used for `IDLE` seconds."""
+LARGEST = ROOM // 4
+"""Bytes of one that is left."""
 IDLE = 3600.0
 USED = IDLE / 4
 """Seconds after which it is noted again that a value was used."""
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCKS = ".lock"
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _checked: dict[str, Mark] = {}
@@ -43,13 +47,10 @@ def digest(payload: Payload) -> str:
 
 
 def file(name: str) -> str:
-    """The path of the value with that hash, which may not be there."""
+    """The path of the value with that hash, which may not be there. Raises `ValueError` for what is no hash."""
+    if len(name) != 64 or name.strip("0123456789abcdef"):
+        raise ValueError(f"{name!r:.80} is no hash")
     return os.path.join(_folder(), name)
-
-
-def size(name: str) -> int:
-    """The bytes of the value with that hash, pickled. Raises `OSError` if it is not there."""
-    return os.stat(file(name)).st_size
 
 
 def leave(name: str, payload: Payload) -> None:
@@ -57,7 +58,7 @@ def leave(name: str, payload: Payload) -> None:
     path = file(name)
     if find(name) is not None:
         return
-    make_room(len(payload))
+    make_room(len(payload), needed=False)
     made = f"{path}.{os.urandom(4).hex()}"
     try:
         with open(os.open(made, _NEW, 0o600), "wb", buffering=0) as out:
@@ -66,7 +67,7 @@ def leave(name: str, payload: Payload) -> None:
                 while view:
                     view = view[out.write(view) :]
         os.rename(made, path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             os.unlink(made)
         raise
@@ -98,15 +99,18 @@ def find(name: str) -> Buffer | None:
     return data
 
 
-def make_room(size: int) -> None:
-    """Make the folder, and see that it has room for so many bytes. Raises `OSError`."""
+def make_room(size: int, *, needed: bool) -> None:
+    """Make the folder, and see that it has room for so many bytes: more than `ROOM` where they are `needed`.
+
+    Raises `OSError`.
+    """
     folder = _folder()
     os.makedirs(os.path.dirname(folder), 0o700, exist_ok=True)
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
     if reason := system.why_not_private(folder):
         raise PermissionError(f"{folder}: {reason}")
-    kept = sorted((entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
+    kept = sorted(_kept(folder))
     over = sum(size for _, size, _ in kept) + size - ROOM
     before = time.time() - IDLE
     for used, each, path in kept:
@@ -116,24 +120,42 @@ def make_room(size: int) -> None:
             os.unlink(path)
             _checked.pop(path, None)
             over -= each
-    if over > 0:
+    if over > 0 and not needed:
         raise OSError(errno.ENOSPC, f"{folder} has its {ROOM >> 30} GiB already", folder)
 
 
+def _kept(folder: str) -> Iterator[tuple[float, int, str]]:
+    """When each file there was used last, its size and its path."""
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):  # somebody else may make room
+            found = entry.stat()
+            if entry.name != _LOCKS:
+                yield found.st_mtime, found.st_size, entry.path
+
+
 @contextmanager
-def bringing(name: str) -> Iterator[None]:
-    """While this lasts nobody else brings that value here."""
-    make_room(0)
-    path = os.path.join(_folder(), f".{name}.lock")
-    fd = os.open(path, _LOCK, 0o600)
+def bringing(name: str, size: int) -> Iterator[None]:
+    """While this lasts nobody else brings that value of so many bytes here. Raises `OSError`."""
+    make_room(size, needed=True)
+    fd = os.open(os.path.join(_folder(), _LOCKS), _LOCK, 0o600)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX, 1, int(name[:15], 16))  # a byte for each value
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
         yield
     finally:
-        with suppress(OSError):
-            os.unlink(path)
         os.close(fd)
 
 
 def _folder() -> str:
-    return os.path.join(cache_dir() if has_home() else runtime_dir(), "values")
+    """In the home, unless nothing can be written there."""
+    home = cache_dir()
+    return os.path.join(home if has_home() and _can_be_made(home) else runtime_dir(), "values")
+
+
+def _can_be_made(folder: str) -> bool:
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK)

@@ -89,9 +89,9 @@ class Codes:
 
     def ready(self, options: Options) -> bool:
         """Whether nothing has to be seen to before a call with these options."""
-        if options.get("names"):
-            return False  # they may mean something else by now
-        return options is self._last or not (options.get("code") or options.get("demands") or options.get("values"))
+        if options.get("names") or options.get("values"):
+            return False  # they may mean something else by now, or be gone
+        return options is self._last or not (options.get("code") or options.get("demands"))
 
     def prepare(self, options: Options, source: Pid) -> Steps[dict[str, Any]]:
         """See to what a call of `source` with these options needs, before anything of it is looked at.
@@ -114,11 +114,11 @@ class Codes:
             if name not in self._there:
                 self._demand(name)
                 self._there.add(name)
-        for digest, path in (options.get("values") or {}).items():
+        for digest, (path, size) in (options.get("values") or {}).items():
             if values.find(digest) is None:
                 from pysh.runtime.bring import bring  # few calls need it
 
-                yield from bring(self._client, digest, path, source)
+                yield from bring(self._client, digest, path, size, source)
         self._last = options
         return (yield from supplied(self._client, options.get("names") or ()))
 

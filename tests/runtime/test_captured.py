@@ -1,6 +1,11 @@
 """Large values that functions capture: which go apart of the call, and that what arrives is what was sent."""
 
+import gc
+import os
+import subprocess
+import sys
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,7 @@ import pytest
 
 from pysh.runtime import captured, payload, values
 from pysh.runtime.errors import LargeCapture, NotSendable
+from pysh.runtime.protocol.terms import Parts
 from tests.runtime.elsewhere import Prompt
 
 pytestmark = pytest.mark.filterwarnings("ignore::pysh.runtime.errors.LargeCapture")
@@ -23,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sent(shell: Prompt, name: str = "f") -> tuple[int, tuple[str, ...], Any]:
     """The size of a call, the hashes of what goes apart, and what it returns where it arrives."""
     data, uses = payload.dumps_using(shell[name], (), {})
-    fn, args, kwargs = payload.loads_call(bytes(data))
+    fn, args, kwargs = payload.loads_call(data.join() if isinstance(data, Parts) else bytes(data))
     return len(data), uses.apart.digests if uses.apart else (), fn(*args, **kwargs)
 
 
@@ -82,6 +88,43 @@ def test_what_has_something_in_common_goes_along_and_still_has(shell: Prompt, co
     assert not digests
 
 
+class Parameter:
+    """Made anew of parts, hashed by what it is: as that of torch."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Parameter, (bytearray(self.data),)
+
+
+def test_so_does_what_has_a_hash_and_can_be_changed_all_the_same(shell: Prompt) -> None:
+    shell.names["w"] = Parameter(b"x" * 2**21)
+    shell("model, optimizer = [w], [w]\ndef f():\n    optimizer[0].data = b'stepped'\n    return model[0].data")
+    assert sent(shell)[1:] == ((), b"stepped")
+
+
+def test_a_closure_keeps_nothing_alive_once_it_was_sent(shell: Prompt) -> None:
+    class Kept(bytearray):
+        pass
+
+    value = Kept(2**21)
+    shell("def make(x): return lambda: len(x)")
+    shell.names["f"] = shell["make"](value)
+    sent(shell)
+    del shell.names["f"]
+    gone = weakref.ref(value)
+    del value
+    gc.collect()
+    assert gone() is None
+
+
 def test_two_large_values_of_the_same_text_go_apart(shell: Prompt) -> None:
     shell("rows = [str(i) for i in range(300000)]\nsame = {t: 1 for t in rows}\ndef f(): return len(rows) + len(same)")
     assert len(sent(shell)[1]) == 2
@@ -133,8 +176,6 @@ def test_nor_is_one_in_a_folder_that_others_may_write_to(shell: Prompt, folder: 
 
 
 def test_the_oldest_go_for_want_of_room_but_none_that_is_in_use(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     old, new = b"a" * 600, b"b" * 600
     for data in (old, new):
         values.leave(values.digest(data), data)
@@ -155,3 +196,36 @@ def test_names_that_are_nowhere_are_known_and_supplied_where_it_runs(shell: Prom
         fn, _, _ = payload.loads_call(bytes(data), {"df": 5, "rows": 1})
         assert fn() in (5, (0, 5), (5, print))
     assert captured.LARGE == 2**20
+
+
+def test_where_nothing_can_be_written_in_the_home_the_runtime_directory_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/cache")
+    monkeypatch.setenv("PYSH_RUNTIME_DIR", str(tmp_path / "run"))
+    values.leave(values.digest(b"data"), b"data")
+    assert bytes(values.find(values.digest(b"data")) or b"") == b"data"
+    assert (tmp_path / "run/values").is_dir()
+
+
+def test_one_that_is_interrupted_while_it_is_left_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    values.leave(values.digest(b"a"), b"a")
+    monkeypatch.setattr(os, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        values.leave(values.digest(b"b"), b"b")
+    assert [file.name for file in folder.iterdir()] == [values.digest(b"a")]
+
+
+def test_one_at_a_time_brings_a_value(tmp_path: Path) -> None:
+    """Eight processes, each of which looks whether it is alone; others, at the same time, wait for another value."""
+    program = (
+        "import os, sys; from pysh.runtime import values\n"
+        "for _ in range(50):\n"
+        "    with values.bringing(sys.argv[1] * 64, 0):\n"
+        "        os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL)); os.unlink(sys.argv[2])\n"
+    )
+    all_of_them = [subprocess.Popen([sys.executable, "-c", program, name, f"{tmp_path}/{name}"]) for name in "aaaabbbb"]
+    assert [process.wait(60) for process in all_of_them] == [0] * 8

@@ -1,6 +1,7 @@
 """Calls and values between two processes."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from pysh.runtime import payload
 from pysh.runtime.errors import LargeCapture, NotSendable
+from pysh.runtime.protocol.terms import Parts
 from tests.runtime.elsewhere import Elsewhere, Prompt
 
 
@@ -23,6 +25,29 @@ from tests.runtime.elsewhere import Elsewhere, Prompt
 )
 def test_a_value_comes_back_as_it_is(value: Any) -> None:
     assert payload.loads(payload.dumps(value)) == value
+
+
+class Array:
+    """Pickled as numpy does it: the bytes themselves, from where they lie."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Array, (pickle.PickleBuffer(self.data),)
+
+
+@pytest.mark.parametrize("size", [1000, 70_000, 2_000_000])
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_an_array_of_any_size_arrives(size: int, kind: Callable[[Any], Any]) -> None:
+    data = kind(os.urandom(size))
+    assert payload.loads(payload.dumps(Array(data))).data == data
+    fn, args, _ = payload.loads_call(bytes_of(payload.dumps_call(Array, (Array(data),), {})))
+    assert (fn, args[0].data) == (Array, data)
+
+
+def bytes_of(data: Any) -> bytes:
+    return data.join() if isinstance(data, Parts) else bytes(data)
 
 
 def test_a_memoryview_arrives_as_bytes() -> None:

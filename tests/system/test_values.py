@@ -22,7 +22,7 @@ def test_a_large_value_comes_to_a_node_once_however_many_calls_refer_to_it(home:
         CONNECT
         + LARGE
         + f"""
-made = lambda: [os.stat(os.path.join({str(there)!r}, name)).st_ctime_ns for name in os.listdir({str(there)!r})]
+made = lambda: [file.stat().st_ctime_ns for file in os.scandir({str(there)!r}) if file.name.isalnum()]
 ts = [task(f, on=n2) for _ in range(8)] + [task(g, on=n2) for _ in range(4)]
 print({{t.result() for t in ts}} == {{len(df), df[:4]}})
 before = made()
@@ -71,6 +71,24 @@ except NameError as error:
     later = "n2 = connect('n2@localhost')\nprint(call(lambda: len(df), on=n2))\n"  # whoever pushed it is gone
     assert ok(home.script(later)) == "3145728\n"
     assert {file.stat().st_mode & 0o777 for file in there.iterdir()} == {0o600}
+
+
+def test_a_value_that_is_gone_there_is_brought_once_more(home: Home, there: Path) -> None:
+    code = (
+        CONNECT
+        + LARGE
+        + f"""
+import shutil
+big = bytearray(2 << 20)
+ends = (lambda x: lambda: len(x))(big)
+print(call(f, on=n2))
+shutil.rmtree({str(there)!r})
+print(call(f, on=n2), task(ends, on=n2, where='shell').result(), task(ends, on=n2, detach=True).result())
+ps = [spawn(g, on=n2, monitor=True) for _ in range(50)]
+print({{receive(Down, timeout=20).reason for _ in ps}})
+"""
+    )
+    assert ok(home.script(code)) == "3145728\n3145728 2097152 2097152\n{'normal'}\n"
 
 
 def test_where_a_value_cannot_be_had_nothing_runs_and_that_is_said(home: Home, there: Path) -> None:
