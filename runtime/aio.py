@@ -6,6 +6,7 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
@@ -210,6 +211,11 @@ async def push(what: "What", on: On = all_nodes) -> Results:
     from pysh.runtime import push as pushing
 
     return await drive(pushing.push(what, on))
+
+
+async def reload(module: ModuleType | str) -> ModuleType:
+    """Read a loaded module of yours again from its file."""
+    return api.reload(module)
 
 
 async def tasks(on: On = None) -> Rows:

@@ -5,6 +5,7 @@ Each is its twin in `aio`, run to its end in this thread.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
@@ -329,6 +330,21 @@ def push(what: "What", on: On = all_nodes) -> Results:
     from pysh.runtime import push as pushing
 
     return _run("push", pushing.push(what, on))
+
+
+def reload(module: ModuleType | str) -> ModuleType:
+    """Read a loaded module of yours again from its file, in the process that runs here, and return it.
+
+    With it are loaded again the modules below it, and what of yours imports one of these, each after what it imports;
+    what the shell or script has of them by `from ... import` is the new one as well. The next `task`, `call` and
+    `spawn` take the new sources along; what runs already goes on as it is. Other nodes are not told: they see an edit
+    in the next call of anything that uses the module, with or without `reload`.
+    If a source does not compile, or raises, that is raised and all of them are as they were. Raises `TypeError` for
+    what is no module, or has no source.
+    """
+    from pysh.runtime import reloading
+
+    return reloading.reload(module)
 
 
 def tasks(on: On = None) -> Rows:

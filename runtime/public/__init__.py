@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         put,
         receive,
         register,
+        reload,
         send,
         sh,
         spawn,
@@ -84,7 +85,7 @@ __all__ = [
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect",
     "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes",
-    "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "send", "sh", "spawn",
+    "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload", "send", "sh", "spawn",
     "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
     "trap_exits", "unlink", "wait", "whereis",
 ]  # fmt: skip
