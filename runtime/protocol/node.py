@@ -47,6 +47,7 @@ from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref, shown
 from pysh.runtime.protocol.undelivered import Undelivered
 from pysh.runtime.protocol.unfinished import Unfinished
+from pysh.runtime.protocol.upgrades import Upgrades
 from pysh.runtime.protocol.work import Work
 
 LINGER = 600.0
@@ -105,6 +106,7 @@ class Node:
         self.members = Members(self)
         self.peers = self.members.peers
         self.drain = Drain(self)
+        self.upgrades = Upgrades(self)
         self.attachment = Attachment(self, starter)
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)

@@ -9,6 +9,8 @@ from pysh.runtime.protocol.pool import Pool
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
+CORDONED = 1 << 40
+"""What the load of a node is raised by that is being upgraded: it is chosen only among such."""
 SOON, PAUSE = 0.05, 0.5
 """Seconds from a change until the other nodes are told, and from one report to the next, at least."""
 
@@ -54,14 +56,15 @@ def facts(pool: Pool) -> dict[str, int]:
 
 def load(told: dict[str, int] | None) -> int:
     """How busy a node is that tells those `facts`, as one number, by which nodes are compared."""
-    return told["busy"] + told["waiting"] if told is not None else 0
+    return told["busy"] + told["waiting"] + CORDONED * ("cordoned" in told) if told is not None else 0
 
 
 def read_facts(told: Any) -> dict[str, int] | None:
     """The `facts` that another node tells; None for what are none."""
     names = ("busy", "size", "waiting")
-    sound = isinstance(told, dict) and all(type(told.get(name)) is int for name in names)
-    return {name: told[name] for name in names} if sound else None
+    if not isinstance(told, dict) or not all(type(told.get(name)) is int for name in names):
+        return None
+    return {name: told[name] for name in names} | ({"cordoned": 1} if told.get("cordoned") else {})
 
 
 class Standing:
@@ -81,8 +84,9 @@ class Standing:
 
     @property
     def facts(self) -> dict[str, int]:
-        """Those of this node's pool."""
-        return facts(self._node.work.pool)
+        """Those of this node's pool, and whether it is cordoned."""
+        told = facts(self._node.work.pool)
+        return told | {"cordoned": 1} if self._node.upgrades.cordoned else told
 
     @property
     def load(self) -> int:
