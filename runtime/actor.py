@@ -7,7 +7,9 @@ from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pysh.runtime import codechange
 from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
+from pysh.runtime.codechange import Change
 from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
@@ -116,6 +118,7 @@ class Desk:
         self._client = client
         self._made: Any = None
         self._runner: asyncio.Runner | None = None
+        self._change = Change(client, self._called)
 
     def next(self) -> Frame:
         """The next call, waited for."""
@@ -138,9 +141,13 @@ class Desk:
         try:
             args, kwargs = loads(call.payload)
             begun = "yes"
-            value = getattr(self._made, call.options()["method"])(*args, **kwargs)
-            if isinstance(value, CoroutineType):
-                value = self._loop().run(value)
+            method = call.options()["method"]
+            if method == codechange.METHOD:
+                step, code = args
+                self._made, fate = self._change.run(self._made, step, code, call.source)
+                value = tuple(fate)
+            else:
+                value = self._called(getattr(self._made, method), *args, **kwargs)
         except Cancelled:
             raise  # its process ends, and its hub answers
         except BaseException as error:
@@ -154,6 +161,11 @@ class Desk:
             self._post(call, Flag.FAILED, pack({**describe(error), "executed": "yes"}))
         else:
             self._post(call, 0, pack(perf_counter() - since), payload)
+
+    def _called(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a function of the user's returns, awaited if that is to be."""
+        value = function(*args, **kwargs)
+        return self._loop().run(value) if isinstance(value, CoroutineType) else value
 
     def _raised(self, call: Frame, error: BaseException, executed: str, took: float = 0.0) -> None:
         self._post(call, Flag.ERROR, pack(took), dumps_error(error, executed))

@@ -324,8 +324,10 @@ def push(what: "What", on: On = all_nodes) -> Results:
     """Take a module (or the path of a file or folder) of your own to nodes, with those of yours that it imports.
 
     A function that is named by text there, `"module:function"`, is of it from then on, in whatever folder the node
-    runs; what runs already goes on as it is. The `Results` say where it lies on each node, or why it does not: then
-    nothing of it is used there. Raises `FileNotFoundError`, `TypeError`, `NotSendable`.
+    runs; what runs already goes on as it is. Actors of a class of it change between two calls, if the new class has a
+    `code_change(old_version, state)` that returns the state of the new object. The `Results` say where it lies on
+    each node, and which actors changed or why they did not; or why it cannot be imported there: then nothing of it is
+    used. Raises `SyntaxError`, `FileNotFoundError`, `TypeError`, `NotSendable`, and has sent nothing then.
     """
     from pysh.runtime import push as pushing
 

@@ -58,7 +58,7 @@ SHARED = Apart()
 NOT_YET = frozenset(("sync",))
 """Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
 
-SHELL = "shell"
+SHELL, ACTOR = "shell", "actor"
 LEAST_MEMORY = 1 << 20
 MOST_CPU = 10**9
 """Seconds, some thirty years."""
@@ -73,12 +73,13 @@ class Call:
     it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("_again", "_portable", "apart", "label", "needs", "payload", "spec")
+    __slots__ = ("_again", "_portable", "apart", "label", "needs", "payload", "role", "spec")
 
     def __init__(
         self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
     ) -> None:  # fmt: skip
         self.apart = apart
+        self.role = ""  # of a process that can be asked to change its code
         self._portable: Payload | None = None
         self.spec: tuple[str | None, bool]
         self.needs: Needs | None = None
@@ -123,7 +124,7 @@ class Call:
         """The meta of its SPAWN. Most calls have one that was packed before."""
         if limit is not None:
             check_seconds("limit", limit)
-        key = (self.label, self.spec, self.needs, owner, kind, limit, detach, ties, self.apart)
+        key = (self.label, self.spec, self.role, self.needs, owner, kind, limit, detach, ties, self.apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
@@ -136,6 +137,7 @@ class Call:
         meta: dict[str, object] = {
             "label": self.label[:100],
             "fn": fn,
+            "role": self.role,
             "async": is_async,
             "owner": owner and list(owner),
             "kind": kind,
@@ -245,7 +247,7 @@ def making(serve: Fn, cls: Callable[..., Any], args: Args, kwargs: Kwargs, optio
         raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
     _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
     call = Call(serve, (cls, args, kwargs), {}, frozenset())
-    call.label = _label(cls)
+    call.label, call.role = _label(cls), ACTOR
     return call
 
 

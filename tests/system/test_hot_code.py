@@ -35,3 +35,126 @@ except SyntaxError as error:
     assert ok(project.script(code)) == (
         "[1, 1, 1]\nTrue 2 [2, 2, 2]\n2 ['shop.prices is as it was before: nothing was reloaded']\n"
     )
+
+
+SHELF_1 = """
+class Shelf:
+    def __init__(self): self.calls = []
+    def put(self, number): self.calls.append(number)
+    def version(self): return 1
+    def all(self): return self.calls, getattr(self, 'told', None)
+class Plain:
+    def version(self): return 1
+"""
+SHELF_2 = """
+__version__ = '2.0'
+class Shelf:
+    def code_change(old_version, state):
+        return {'calls': [*state['calls'], 'changed'], 'told': old_version}
+    def put(self, number): self.calls.append(-number)
+    def version(self): return 2
+    def all(self): return self.calls, self.told
+class Plain:
+    def version(self): return 2
+"""
+SHELF_3 = """
+class Shelf:
+    @classmethod
+    async def code_change(cls, old_version, state):
+        del state['calls']
+        raise KeyError(old_version)
+    def version(self): return 3
+"""
+
+
+def test_actors_change_their_code_between_two_calls_and_lose_none(project: Project) -> None:
+    for name in ("n2", "n3"):
+        project.node(name)
+    project.write("goods.py", SHELF_1)
+    code = (
+        CONNECT
+        + WRITE
+        + f"SHELVES = {[SHELF_2, SHELF_3]!r}"
+        + """
+import goods, re
+n3 = connect('n3@localhost')
+shelves = [actor(goods.Shelf, on=n) for n in (n2, n3)]
+plain = actor(goods.Plain, on=n2)
+class Mine:
+    def version(self): return goods.Plain().version()
+mine = actor(Mine, on=n3)
+def versions():
+    return [each.version().result() for each in (*shelves, plain, mine)]
+print(versions())
+write('goods.py', SHELVES[0])
+before = [shelf.put(n) for n in range(1, 101) for shelf in shelves]
+told = push(goods, on=[n2, n3])
+after = [shelf.put(n) for n in range(101, 201) for shelf in shelves]
+for put in before + after:
+    put.result()
+for shelf in shelves:
+    calls, old = shelf.all().result()
+    at = calls.index('changed')
+    print(calls[:at] == list(range(1, at + 1)), calls[at + 1:] == [-n for n in range(at + 1, 201)], at >= 100, len(old))
+print(versions())
+def shown(told):
+    for text in told.values():
+        print(re.sub(r'<n[.0-9]+>', '<n>', text.partition('; ')[2]))
+shown(told)
+write('goods.py', SHELVES[1])
+shown(push(goods, on=n2))
+print(versions(), shelves[0].all().result()[0][0])
+"""
+    )
+    assert ok(project.script(code)) == (
+        "[1, 1, 1, 1]\nTrue True True 64\nTrue True True 64\n[2, 2, 1, 1]\n"
+        "changed <n> Shelf; <n> Plain keeps its old code: its class has no code_change\n"
+        "changed <n> Shelf; <n> Mine keeps its old code: its class is of __main__, which was not pushed\n"
+        "<n> Shelf keeps its old code: KeyError: '2.0'; "
+        "<n> Plain keeps its old code: there is no class Plain in the new goods\n"
+        "[2, 2, 1, 1] 1\n"
+    )
+
+
+def test_what_does_not_compile_is_pushed_to_no_node_and_what_does_not_import_is_not_used(project: Project) -> None:
+    for name in ("n2", "n3"):
+        project.node(name)
+    project.home.folder.joinpath("of_n3/marker").touch()
+    project.write("one.py", "import two\nname = 'one'\n")
+    project.write("two.py", "from one import name\n")
+    project.write("picky.py", "import os\nassert os.path.exists('marker')\ndef here(): return 1\n")
+    code = (
+        CONNECT
+        + WRITE
+        + """
+import itertools
+n3 = connect('n3@localhost')
+on = [n2, n3]
+print(len(push(shop, on=on).ok))
+def told(what, **options):
+    try:
+        return push(what, **{'on': on, **options})
+    except Exception as error:
+        return error
+write('shop/extra.py', 'def (')
+write('shop/prices.py', 'def price(): return 2')
+error = told(shop)
+print(type(error).__name__, error.filename.endswith('shop/extra.py'), error.__notes__)
+print([call('shop:price', on=n) for n in on])
+for error in told('one.py').values():
+    print(type(error).__name__, 'circular' in str(error), error.path.endswith('one.py'))
+results = told('picky.py')
+print(type(results[n2]).__name__, results[n3][:5], call('picky:here', on=n3))
+try:
+    call('picky:here', on=n2)
+except NoModule as error:
+    print(error.executed)
+print([type(told(what)).__name__ for what in (itertools, 'no_such', 5)], type(told(shop, on='n9')).__name__)
+"""
+    )
+    assert ok(project.script(code)) == (
+        "2\nSyntaxError True ['nothing was pushed, to no node']\n[1, 1]\n"
+        "ImportError True True\nImportError True True\n"
+        "AssertionError picky 1\nno\n"
+        "['TypeError', 'FileNotFoundError', 'TypeError'] ConnectError\n"
+    )
