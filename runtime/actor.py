@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime import codechange
 from pysh.runtime.calls import NO_TIES, Args, Call, Kwargs, making
-from pysh.runtime.codechange import Change
+from pysh.runtime.codechange import Change, Code, Fate
 from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
@@ -17,7 +17,7 @@ from pysh.runtime.payload import dumps, dumps_error, loads
 from pysh.runtime.process import Actor
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
 from pysh.runtime.protocol.relations import KILL
-from pysh.runtime.protocol.terms import Payload
+from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.output import flush
@@ -118,7 +118,9 @@ class Desk:
         self._client = client
         self._made: Any = None
         self._runner: asyncio.Runner | None = None
-        self._change = Change(client, self._called)
+        self._object = Change(client, self._called)
+        self.change: Callable[[str, Code, Pid], Fate] = self._changed
+        """Goes over to other code, or back, as somebody asks."""
 
     def next(self) -> Frame:
         """The next call, waited for."""
@@ -144,8 +146,7 @@ class Desk:
             method = call.options()["method"]
             if method == codechange.METHOD:
                 step, code = args
-                self._made, fate = self._change.run(self._made, step, code, call.source)
-                value = tuple(fate)
+                value = tuple(self.change(step, code, call.source))
             else:
                 value = self._called(getattr(self._made, method), *args, **kwargs)
         except Cancelled:
@@ -161,6 +162,10 @@ class Desk:
             self._post(call, Flag.FAILED, pack({**describe(error), "executed": "yes"}))
         else:
             self._post(call, 0, pack(perf_counter() - since), payload)
+
+    def _changed(self, step: str, code: Code, source: Pid) -> Fate:
+        self._made, fate = self._object.run(self._made, step, code, source)
+        return fate
 
     def _called(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What a function of the user's returns, awaited if that is to be."""

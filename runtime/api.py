@@ -312,6 +312,9 @@ def supervise(
     within `intensity[1]` seconds it gives up: it stops all, and ends with why, which whoever is linked is shown.
     It is linked to the process that runs here, and stops all, the last first, when that ends or at `stop`.
 
+    When a module that a child is of is pushed, a function is started anew with the new code, in its order, which counts
+    as no restart, and an actor changes as `push` says.
+
     `await s.children()` is a table of them, `await s.child(name)` what runs as one now. Raises what kept a
     child from starting, and `ValueError`; then nothing is left.
     """

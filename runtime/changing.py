@@ -36,23 +36,27 @@ class Changes(NamedTuple):
 class Asked(NamedTuple):
     """The actors of one node, each with the answer that is on its way, or why there is none."""
 
+    info: NodeInfo
+    code: dict[str, str]
     replies: dict[str, Reply | Exception]
-    others: int
 
-    def changes(self) -> Changes:
+    def outcome(self, client: Client) -> Steps[Changes]:
         """What has become of them by now."""
+        _, others = yield client.ask_later("users", dest=self.info.hub, code=self.code)
         fates = {who: _fate(reply) for who, reply in self.replies.items()}
         changed = tuple(who for who, fate in fates.items() if fate.what == CHANGED)
         kept = tuple((who, fate.why) for who, fate in fates.items() if fate.what not in (CHANGED, CURRENT))
-        return Changes(changed, kept, self.others)
+        return Changes(changed, kept, others)
 
 
 def change(client: Client, info: NodeInfo, step: str, code: Code) -> Steps[Asked]:
     """Ask each actor of a node that runs code of these names to take a step, between two calls of its."""
-    rows, others = yield client.ask_later("users", dest=info.hub, code=dict(code))
-    page = rows
-    while page:
-        page, _ = yield client.ask_later("users", dest=info.hub, code=dict(code), after=page[-1][0])
+    rows: list[Any] = []
+    while True:
+        after = rows[-1][0] if rows else 0
+        page, _ = yield client.ask_later("users", dest=info.hub, code=dict(code), after=after)
+        if not page:
+            break
         rows += page
     replies: dict[str, Reply | Exception] = {}
     for number, _, label in rows:
@@ -61,7 +65,7 @@ def change(client: Client, info: NodeInfo, step: str, code: Code) -> Steps[Asked
             replies[f"{actor.process!r} {label}"] = ask(actor, METHOD, (step, dict(code)), {})
         except Exception as error:
             replies[f"{actor.process!r} {label}"] = error
-    return Asked(replies, others)
+    return Asked(info, dict(code), replies)
 
 
 def answered(client: Client, asked: Iterable[Asked], seconds: float = PATIENCE) -> Steps[None]:

@@ -12,6 +12,7 @@ from pysh.runtime import needs, trees
 from pysh.runtime.calls import Apart, Call, owner_of
 from pysh.runtime.changing import Asked, answered, change
 from pysh.runtime.codechange import CHANGE
+from pysh.runtime.errors import NodeDown
 from pysh.runtime.needs import Needs
 from pysh.runtime.node import Node, On, resolve
 from pysh.runtime.results import Results
@@ -57,7 +58,11 @@ def push(what: What, on: On) -> Steps[Results]:
         results[Node(info.name)] = told
     yield from answered(client, asked.values())
     for node, each in asked.items():
-        results[node] = "; ".join(filter(None, (results[node], str(each.changes()))))
+        try:
+            changes = yield from each.outcome(client)
+            results[node] = "; ".join(filter(None, (results[node], str(changes))))
+        except NodeDown as error:
+            results[node] = error
     return results
 
 

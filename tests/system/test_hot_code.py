@@ -158,3 +158,47 @@ print([type(told(what)).__name__ for what in (itertools, 'no_such', 5)], type(to
         "AssertionError picky 1\nno\n"
         "['TypeError', 'FileNotFoundError', 'TypeError'] ConnectError\n"
     )
+
+
+def test_supervised_functions_start_anew_in_their_order_and_actors_keep_their_state(project: Project) -> None:
+    project.node("n2")
+    head = "from pysh import receive\n"
+    poll = "def poll(log, name):\n    open(log, 'a').write(f'{name} VERSION\\n')\n    receive()\n"
+    project.write("work.py", SHELF_1 + head + poll.replace("VERSION", "1"))
+    news = SHELF_2 + head + poll.replace("VERSION", "2")
+    code = (
+        CONNECT
+        + WRITE
+        + f"NEWS = {news!r}"
+        + """
+import re, work
+from pathlib import Path
+log = str(Path('log').absolute())
+def mine():
+    receive()
+def logged(count):
+    while len(Path(log).read_text().split('\\n')) <= count:
+        time.sleep(0.01)
+    return Path(log).read_text().split('\\n')[:-1]
+children = [Child(name, work.poll, log, name) for name in ('first', 'second')]
+s = supervise([*children, Child('shelf', work.Shelf), mine], on=n2)
+shelf = s.child('shelf').result()
+shelf.put(1).result()
+print(sorted(logged(2)))
+pids = {row['name']: row['process'] for row in s.children().result()}
+write('work.py', NEWS)
+print(re.sub('<n2[.0-9]+>', '<p>', push(work, on=n2)[n2].partition('; ')[2]))
+print(logged(4)[2:], shelf.version().result(), shelf.all().result()[0])
+rows = s.children().result()
+print([row['restarts'] for row in rows], [row['name'] for row in rows if row['process'] == pids[row['name']]])
+kill(shelf)
+while (again := s.child('shelf').result()) in (shelf, None):
+    time.sleep(0.01)
+print(again.version().result())
+stop(s)
+"""
+    )
+    assert ok(project.script(code)) == (
+        "['first 1', 'second 1']\nchanged <p> Supervisor, <p> Shelf\n"
+        "['first 2', 'second 2'] 2 [1, 'changed']\n[0, 0, 0, 0] ['shelf', 'mine']\n2\n"
+    )
