@@ -218,6 +218,20 @@ async def reload(module: ModuleType | str) -> ModuleType:
     return api.reload(module)
 
 
+async def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | None = None) -> Results:
+    """Take nodes, one after the other, to other code, or all of them back; cancelling this takes them back."""
+    from pysh.runtime.upgrading import Rolling
+
+    rolling = Rolling(what, on, drain, check)
+    try:
+        return await drive(rolling.roll())
+    except BaseException as error:
+        failed = await drive(rolling.back(error))
+        if failed is None:
+            raise
+        raise failed from error
+
+
 async def tasks(on: On = None) -> Rows:
     """What the nodes `on` run and wait to run."""
     return await drive(verbs.tasks(on))

@@ -352,6 +352,33 @@ def reload(module: ModuleType | str) -> ModuleType:
     return reloading.reload(module)
 
 
+def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | None = None) -> Results:
+    """Take nodes, one after the other, to other code: a module of yours, or the path of one, and what it imports.
+
+    A node that has its turn is passed over by tasks that may run elsewhere, and its tasks have `drain` seconds to end
+    (what is left then ends on the old code). The code is brought and imported once in a fresh worker; from then on
+    `"module:function"` is of it there, actors and supervised children change as for `push`, and `check()` runs there,
+    as a task of at most 60 s with the new code. No task is lost or run twice by it. The `Results` say what became of
+    each node.
+
+    If the import or the `check` raises, or that returns False, or the node goes down, that node and those before it go
+    back to what they had, the last first, and `UpgradeFailed` says why and, in `.table`, what became of each. Ctrl-C
+    takes them back too. An actor whose old class has no `code_change` is then as it was before it changed. Raises
+    `PyshError` where somebody else upgrades one of the nodes, and what `push` raises; then nothing was done.
+    """
+    from pysh.runtime.upgrading import Rolling
+
+    refuse_to_block("upgrade")
+    rolling = Rolling(what, on, drain, check)
+    try:
+        return block(rolling.roll())
+    except BaseException as error:
+        failed = block(rolling.back(error))
+        if failed is None:
+            raise
+        raise failed from error
+
+
 def tasks(on: On = None) -> Rows:
     """What the nodes `on` (default: this one alone) run, wait to run, or have a result of, whoever asked for it.
 

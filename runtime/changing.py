@@ -32,6 +32,12 @@ class Changes(NamedTuple):
             parts.append(f"{self.others} process{'es' if self.others > 1 else ''} of the old code")
         return "; ".join(parts)
 
+    @property
+    def back(self) -> str:
+        """The same where they went back."""
+        parts = [f"changed back {', '.join(fold(self.changed))}"] if self.changed else []
+        return "; ".join([*parts, *(f"{who} keeps its code: {why}" for who, why in self.kept)])
+
 
 class Asked(NamedTuple):
     """The actors of one node, each with the answer that is on its way, or why there is none."""
@@ -62,7 +68,8 @@ def change(client: Client, info: NodeInfo, step: str, code: Code) -> Steps[Asked
     for number, _, label in rows:
         actor = Actor(Process(Pid(info.incarnation, number), info.name), label)
         try:
-            replies[f"{actor.process!r} {label}"] = ask(actor, METHOD, (step, dict(code)), {})
+            reply = replies[f"{actor.process!r} {label}"] = ask(actor, METHOD, (step, dict(code)), {})
+            reply.waiter.add_callback(lambda _, reply=reply: reply.overlook())  # type: ignore[misc]  # a default binds it
         except Exception as error:
             replies[f"{actor.process!r} {label}"] = error
     return Asked(info, dict(code), replies)

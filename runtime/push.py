@@ -101,18 +101,18 @@ def ensure(client: Client, info: NodeInfo, needed: Needs) -> None:
         brought.add((info.incarnation, needed))
 
 
-def located(what: What) -> tuple[str, str]:
+def located(what: What, verb: str = "push") -> tuple[str, str]:
     """The name of a top-level module, and the folder that it lies in. Raises `TypeError` and `FileNotFoundError`."""
     if isinstance(what, ModuleType):
         top = what.__name__.partition(".")[0]
         root = needs.folder_of_own(top)
         if root is None:
             raise TypeError(
-                f"{top} is Python's own, installed, or in no file: there is nothing to push; nothing was sent"
+                f"{top} is Python's own, installed, or in no file: there is nothing to {verb}; nothing was sent"
             )
         return top, root
     if not isinstance(what, str | os.PathLike):
-        raise TypeError(f"push() takes a module, or the path of one, not {what!r}; nothing was sent")
+        raise TypeError(f"{verb}() takes a module, or the path of one, not {what!r}; nothing was sent")
     path = os.path.abspath(what)
     if not (os.path.isdir(path) or (os.path.isfile(path) and path.endswith(".py"))):
         raise FileNotFoundError(f"{path} is no folder and no source of Python; nothing was sent")

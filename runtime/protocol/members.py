@@ -265,8 +265,8 @@ class Members(Roster):
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
             if (pool := read_facts(about.get("pool"))) is not None:
-                link.member.pool = pool
-                self._node.work.standing.heard()
+                was, link.member.pool = link.member.pool or {}, pool
+                self._node.work.standing.heard(at_once=("cordoned" in pool) is not ("cordoned" in was))
             if (names := read_names(about.get("names"))) is not None:
                 link.member.names = names
 

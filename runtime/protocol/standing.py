@@ -97,13 +97,18 @@ class Standing:
         """Where a job of this node stands."""
         return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
 
-    def changed(self) -> None:
-        """A task or a process has come or ended, begins or ends to wait, or another name is callable."""
-        if not self._due and self._node.peers:
+    def changed(self, *, at_once: bool = False) -> None:
+        """A task or a process has come or ended, begins or ends to wait, or another name is callable.
+
+        `at_once` the others are told that tasks had better go elsewhere, or may come again.
+        """
+        if at_once:
+            self._tell(at_once=True)
+        elif not self._due and self._node.peers:
             self._due = True
             self._node.later(max(SOON, self._told_at + PAUSE - self._node.now), self._tell)
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
         self._due = False
         about = self._about()
         if news := {key: value for key, value in about.items() if self._told.get(key) != value}:
@@ -111,11 +116,13 @@ class Standing:
             for member in self._node.peers.values():
                 if member.link is not None:
                     self._node.write(member.link, _report(news))
-            self.heard()
+            self.heard(at_once=at_once)
 
-    def heard(self) -> None:
-        """Some node is busier than it was, or less: whoever may choose one is told soon."""
-        if not self._passing:
+    def heard(self, *, at_once: bool = False) -> None:
+        """Some node is busier than it was, or less: whoever may choose one is told soon, or `at_once`."""
+        if at_once:
+            self._pass_on()
+        elif not self._passing:
             self._passing = True
             self._node.later(max(SOON, self._passed_at + PAUSE - self._node.now), self._pass_on)
 

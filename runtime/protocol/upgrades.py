@@ -88,7 +88,7 @@ class Upgrades:
     def _cordon(self, on: bool) -> None:
         if self.cordoned is not on:
             self.cordoned = on
-            self._node.work.standing.changed()
+            self._node.work.standing.changed(at_once=True)
 
     # what has begun before
 

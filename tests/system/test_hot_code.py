@@ -202,3 +202,143 @@ stop(s)
         "['first 1', 'second 1']\nchanged <p> Supervisor, <p> Shelf\n"
         "['first 2', 'second 2'] 2 [1, 'changed']\n[0, 0, 0, 0] ['shelf', 'mine']\n2\n"
     )
+
+
+LEDGER = """
+import os
+def record(folder, number):
+    os.close(os.open(f'{folder}/{number}', os.O_CREAT | os.O_EXCL))
+    return VERSION
+class Till:
+    def __init__(self): self.count = 0
+    def code_change(old_version, state): return state
+    def add(self):
+        self.count += 1
+        return self.count, VERSION
+"""
+UNDER_LOAD = """
+import asyncio, ledger
+from pysh import aio
+from pathlib import Path
+nodes = [connect(f'n{k}@localhost') for k in (2, 3, 4)]
+folder = Path('done').absolute()
+folder.mkdir()
+push(ledger, on=nodes)
+tills = [actor(ledger.Till, on=n) for n in nodes]
+write('ledger.py', NEWS)
+async def send(rate, over, sent, added):
+    loop = asyncio.get_running_loop()
+    begun, number = loop.time(), 0
+    while not over.is_set() or number < 400:
+        await asyncio.sleep(max(0.0, begun + number / rate - loop.time()))
+        sent.append(await aio.task('ledger:record', str(folder), number, on=nodes if number % 4 else nodes[number % 3]))
+        if number % 10 == 0:
+            added.append(tills[number // 10 % 3].add())
+        number += 1
+    return [await each for each in sent], [await each for each in added]
+async def both(**options):
+    over, sent, added = asyncio.Event(), [], []
+    sender = asyncio.create_task(send(200, over, sent, added))
+    await asyncio.sleep(0.3)
+    try:
+        told = await aio.upgrade(ledger, on=nodes, drain=0.2, **options)
+    except UpgradeFailed as error:
+        told = error
+    over.set()
+    return told, *await sender
+def counts(added):
+    return all([count for count, _ in added[k::3]] == list(range(1, len(added[k::3]) + 1)) for k in range(3))
+def after():
+    return sorted({call('ledger:record', str(folder), f'{n.name}{k}', on=n) for n in nodes for k in range(20)})
+"""
+
+
+def test_no_task_is_lost_or_run_twice_while_nodes_are_upgraded_under_load(project: Project) -> None:
+    for name in ("n2", "n3", "n4"):
+        project.node(name)
+    project.write("ledger.py", LEDGER.replace("VERSION", "1"))
+    code = (
+        WRITE
+        + f"NEWS = {LEDGER.replace('VERSION', '2')!r}"
+        + UNDER_LOAD
+        + """
+told, versions, added = asyncio.run(both())
+print(len(told.ok), all('changed <' in text for text in told.values()), set(versions) == {1, 2})
+print(len(list(folder.iterdir())) == len(versions) >= 400, counts(added), {v for _, v in added[-3:]}, after())
+"""
+    )
+    assert ok(project.script(code)) == "3 True True\nTrue True {2} [2]\n"
+
+
+def test_where_a_check_fails_every_node_is_back_and_no_task_is_lost_either(project: Project) -> None:
+    for name in ("n2", "n3", "n4"):
+        project.node(name)
+    project.write("ledger.py", LEDGER.replace("VERSION", "1"))
+    code = (
+        WRITE
+        + f"NEWS = {LEDGER.replace('VERSION', '2')!r}"
+        + UNDER_LOAD
+        + """
+def check():
+    assert ledger.Till().add() == (1, 2)
+    return node() != nodes[2]
+told, versions, added = asyncio.run(both(check=check))
+print(told.node, told.why, told.executed, list(told.table))
+print(all(text.startswith('rolled back; changed back <') for text in told.table.values()), set(versions) == {1, 2})
+print(len(list(folder.iterdir())) == len(versions) >= 400, counts(added), {v for _, v in added[-3:]}, after())
+while any('cordoned' in row[3] for row in pysh.nodes().__pysh_table__()[1]):
+    pass
+"""
+    )
+    assert ok(project.script(code)) == (
+        "n4@localhost PyshError: check check returned False yes ['n4@localhost', 'n3@localhost', 'n2@localhost']\n"
+        "True True\nTrue True {1} [1]\n"
+    )
+
+
+def test_two_upgrades_at_once_and_a_node_that_goes_down_in_the_middle(project: Project) -> None:
+    for name in ("n2", "n3"):
+        project.node(name)
+    code = (
+        CONNECT
+        + WRITE
+        + """
+import asyncio
+from pysh import aio
+n3 = connect('n3@localhost')
+on = [n2, n3]
+push(shop, on=on)
+async def failure(awaitable):
+    try:
+        return await awaitable
+    except PyshError as error:
+        return error
+def waits():
+    time.sleep(60)
+async def main():
+    write('shop/prices.py', '1 / 0')
+    error = await failure(aio.upgrade(shop, on=on, drain=0))
+    print(error.node, error.why, error.executed, set(error.table.values()))
+    write('shop/prices.py', 'def price(): return 2')
+    task(waits, on=n3, detach=True)
+    first = asyncio.create_task(aio.upgrade(shop, on=on, drain=30))
+    while not any('cordoned' in row[3] for row in (await aio.nodes()).__pysh_table__()[1] if row[0] == n3.name):
+        await asyncio.sleep(0.01)
+    print([await aio.call('shop:price', on=n) for n in on])
+    second = await failure(aio.upgrade('shop', on=n3, drain=0))
+    pushed = await aio.push(shop, on=on)
+    for error in (second, *pushed.values()):
+        print(error.executed, 'localhost is being upgraded to shop' in str(error))
+    print({(await aio.task(shop.price, on=on)).node.name for _ in range(9)})
+    await aio.stop_node(n3)
+    error = await failure(first)
+    print(error.node, error.why.split(':')[0], error.executed, error.table)
+    print(await aio.call('shop:price', on=n2), list((await aio.push(shop, on=n2)).failed))
+asyncio.run(main())
+"""
+    )
+    assert ok(project.script(code)) == (
+        "n2@localhost ZeroDivisionError: division by zero no {'nothing was pushed'}\n"
+        "[2, 1]\nno True\nno True\nno True\n{'n2@localhost'}\n"
+        "n3@localhost NodeDown yes {'n2@localhost': 'rolled back', 'n3@localhost': 'nothing was pushed'}\n1 []\n"
+    )
