@@ -350,9 +350,9 @@ class Watch:
         """Whether nothing has changed since this was made, as far as the system tells."""
         return self._fd >= 0 and not self._poll.poll(0)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # `os` is gone where the interpreter ends
         if self._fd >= 0:
-            os.close(self._fd)
+            close(self._fd)
 
 
 def _file_system(path: str) -> str:

@@ -337,6 +337,7 @@ class Members(Roster):
         self.tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)
+        node.upgrades.node_down(member.incarnation)
         node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
         told = [] if node.stopping else [f"{member.name} is down: {reason}"]  # else it is this node that leaves
         if undelivered:

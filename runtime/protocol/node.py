@@ -367,6 +367,7 @@ class Node:
         self.mailboxes.ended(number)
         self.calls.ended(number, reason)
         self.unfinished.ended(number)
+        self.upgrades.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""

@@ -1,7 +1,7 @@
 """The upgrade of a node: whose it is, what its names meant before, and whether tasks are placed elsewhere meanwhile.
 
-One at a time: whoever takes a node has it until he gives it back, or was not heard of for as long as he said. Then it
-is open again, with the code that it has by then.
+One at a time: whoever takes a node has it until he gives it back, ends, or was not heard of for as long as he said.
+Then it is open again, with the code that it has by then.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class Upgrades:
 
     def refuses(self, by: Ref) -> Meta | None:
         """The error for whoever wants to change the code of this node while another upgrades it."""
-        if self._by is None or self._by == by or not self._node.reaches(self._by.owner.incarnation):
+        if self._by is None or self._by == by:
             return None
         who = shown(self._node.members.name(self._by.owner.incarnation), self._by.owner.number)
         lasts = f"since {self._node.now - self._since:.0f} s, for {self._until - self._node.now:.0f} s more at most"
@@ -80,6 +80,16 @@ class Upgrades:
         if self._by == by:
             self._by, self._before = None, {}
             self._cordon(False)
+
+    def ended(self, number: int) -> None:
+        """A process of this node is gone."""
+        if self._by is not None and self._by.owner == (self._node.incarnation, number):
+            self.end(self._by)
+
+    def node_down(self, incarnation: bytes) -> None:
+        """Another node is gone, and all its processes."""
+        if self._by is not None and self._by.owner.incarnation == incarnation:
+            self.end(self._by)
 
     def _expire(self) -> None:
         if self._by is not None and self._node.now >= self._until:

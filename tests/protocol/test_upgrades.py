@@ -67,9 +67,16 @@ def test_two_at_a_time_the_second_is_told_whose_it_is(cluster: Cluster, node: Ma
     assert taken(node, second) is None
 
 
-def test_whoever_is_down_or_not_heard_of_for_so_long_has_it_no_more(cluster: Cluster, node: Machine) -> None:
+def test_whoever_has_ended_is_down_or_is_not_heard_of_for_so_long_has_it_no_more(
+    cluster: Cluster, node: Machine
+) -> None:
     upgrades = node.core.upgrades
-    taken(node, by(cluster, "b"), 60.0, cordon=True)
+    taken(node, by(cluster), 1000.0, cordon=True)
+    node.core.ended(8, "normal")
+    assert upgrades.cordoned
+    node.core.ended(7, "normal")
+    assert not upgrades.cordoned
+    taken(node, by(cluster, "b"), 1000.0, cordon=True)
     cluster.kill("b")
     cluster.run(200)
     assert not upgrades.cordoned

@@ -209,6 +209,11 @@ import os
 def record(folder, number):
     os.close(os.open(f'{folder}/{number}', os.O_CREAT | os.O_EXCL))
     return VERSION
+def clerk(log):
+    from pysh import receive
+    with open(log, 'a') as file:
+        print(VERSION, file=file)
+    receive()
 class Till:
     def __init__(self): self.count = 0
     def code_change(old_version, state): return state
@@ -225,6 +230,11 @@ folder = Path('done').absolute()
 folder.mkdir()
 push(ledger, on=nodes)
 tills = [actor(ledger.Till, on=n) for n in nodes]
+supervise([Child('clerk', ledger.clerk, f'{folder}.log')], on=nodes[0])
+def clerks():
+    return Path(f'{folder}.log').read_text().split()
+while not (Path(f'{folder}.log').exists() and clerks()):
+    pass
 write('ledger.py', NEWS)
 async def send(rate, over, sent, added):
     loop = asyncio.get_running_loop()
@@ -265,9 +275,12 @@ def test_no_task_is_lost_or_run_twice_while_nodes_are_upgraded_under_load(projec
 told, versions, added = asyncio.run(both())
 print(len(told.ok), all('changed <' in text for text in told.values()), set(versions) == {1, 2})
 print(len(list(folder.iterdir())) == len(versions) >= 400, counts(added), {v for _, v in added[-3:]}, after())
+while len(clerks()) < 2:
+    pass
+print(clerks())
 """
     )
-    assert ok(project.script(code)) == "3 True True\nTrue True {2} [2]\n"
+    assert ok(project.script(code)) == "3 True True\nTrue True {2} [2]\n['1', '2']\n"
 
 
 def test_where_a_check_fails_every_node_is_back_and_no_task_is_lost_either(project: Project) -> None:
@@ -286,13 +299,16 @@ told, versions, added = asyncio.run(both(check=check))
 print(told.node, told.why, told.executed, list(told.table))
 print(all(text.startswith('rolled back; changed back <') for text in told.table.values()), set(versions) == {1, 2})
 print(len(list(folder.iterdir())) == len(versions) >= 400, counts(added), {v for _, v in added[-3:]}, after())
+while len(clerks()) < 3:
+    pass
+print(clerks())
 while any('cordoned' in row[3] for row in pysh.nodes().__pysh_table__()[1]):
     pass
 """
     )
     assert ok(project.script(code)) == (
         "n4@localhost PyshError: check check returned False yes ['n4@localhost', 'n3@localhost', 'n2@localhost']\n"
-        "True True\nTrue True {1} [1]\n"
+        "True True\nTrue True {1} [1]\n['1', '2', '1']\n"
     )
 
 
@@ -341,4 +357,42 @@ asyncio.run(main())
         "n2@localhost ZeroDivisionError: division by zero no {'nothing was pushed'}\n"
         "[2, 1]\nno True\nno True\nno True\n{'n2@localhost'}\n"
         "n3@localhost NodeDown yes {'n2@localhost': 'rolled back', 'n3@localhost': 'nothing was pushed'}\n1 []\n"
+    )
+
+
+def test_a_ctrl_c_takes_the_nodes_back_as_well(project: Project) -> None:
+    project.node("n2")
+    code = (
+        CONNECT
+        + WRITE
+        + """
+import os, signal, threading
+from pathlib import Path
+push(shop, on=n2)
+write('shop/prices.py', 'def price(): return 2')
+gate = Path('gate').absolute()
+def check():
+    import time
+    from pathlib import Path
+    from shop.prices import price
+    Path(gate).write_text(str(price()))
+    time.sleep(60)
+def presses():
+    while not gate.exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=presses).start()
+try:
+    upgrade(shop, on=n2, drain=0, check=check)
+except KeyboardInterrupt as interrupt:
+    print(interrupt.__notes__[0].split('\\n')[1:])
+print(gate.read_text(), call('shop:price', on=n2))
+push(shop, on=n2)
+print(call('shop:price', on=n2))
+while any('check' in row['label'] for row in tasks(on=n2)):
+    time.sleep(0.01)
+"""
+    )
+    assert ok(project.script(code)) == (
+        "['  n2@localhost: rolled back', 'Tasks may have run with the new code.']\n2 1\n2\n"
     )
