@@ -50,7 +50,7 @@ class Asked(NamedTuple):
         """What has become of them by now."""
         _, others = yield client.ask_later("users", dest=self.info.hub, code=self.code)
         fates = {who: _fate(reply) for who, reply in self.replies.items()}
-        changed = tuple(who for who, fate in fates.items() if fate.what == CHANGED)
+        changed = tuple(_noted(who, fate.why) for who, fate in fates.items() if fate.what == CHANGED)
         kept = tuple((who, fate.why) for who, fate in fates.items() if fate.what not in (CHANGED, CURRENT))
         return Changes(changed, kept, others)
 
@@ -91,6 +91,10 @@ def answered(client: Client, asked: Iterable[Asked], seconds: float = PATIENCE) 
     if left:
         client.ask_later("pause", seconds=seconds).add_callback(bell.set)
         yield bell
+
+
+def _noted(who: str, why: str) -> str:
+    return f"{who} ({why})" if why else who
 
 
 def _fate(reply: Reply | Exception) -> Fate:

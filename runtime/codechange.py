@@ -77,7 +77,7 @@ class Change:
         try:
             return self._made_of(type(before), old, made), Fate(CHANGED)
         except (Exception, SystemExit) as error:
-            return before, Fate(CHANGED, f"it is as it was before the change ({told(error)})")
+            return before, Fate(CHANGED, f"as it was before: {told(error)}")
 
     def _made_of(self, cls: Any, old: str, made: Any) -> Any:
         """An object of `cls` with the state that its `code_change` makes of that of another version."""

@@ -10,6 +10,7 @@ A task needs none of this to be run once: it has the code that its name meant wh
 """
 
 import sys
+from contextlib import suppress
 from math import isfinite
 
 from pysh.runtime import needs
@@ -66,18 +67,15 @@ class Rolling:
             yield self._take(info)
         for info in self._infos:
             self._now = info
-            for other in self._taken:  # so that they know that we are still there
-                waiter = self._take(other, cordon=other is info)
-            yield waiter
+            self._renew()
+            yield self._take(info, cordon=True)
             text = self._results[Node(info.name)] = yield from self._upgrade(info)
             yield self._take(info)
             _show(info, text)
         self._now, self._begun = None, []  # it is final
         for info in self._infos:
-            try:
+            with suppress(PyshError):  # it is down
                 yield from change(self._client, info, KEEP, self._code)
-            except PyshError:
-                pass  # it is down
         yield from self._release()
         return self._results
 
@@ -113,18 +111,20 @@ class Rolling:
             "upgrade", dest=info.hub, token=self._token, about=self.about, seconds=self._seconds, cordon=cordon
         )
 
-    def _release(self) -> Steps[None]:
-        for waiter in [each for info in self._taken if (each := self._asked(info)) is not None]:
-            try:
-                yield waiter
-            except PyshError:
-                pass  # it is down
+    def _renew(self) -> None:
+        """Let all know that we are still there."""
+        for info in self._taken:
+            with suppress(PyshError):  # of one that is down we shall hear when it is its turn
+                self._take(info)
 
-    def _asked(self, info: NodeInfo) -> Waiter | None:
-        try:
-            return self._client.ask_later("upgraded", dest=info.hub, token=self._token)
-        except PyshError:
-            return None
+    def _release(self) -> Steps[None]:
+        asked = []
+        for info in self._taken:
+            with suppress(PyshError):
+                asked.append(self._client.ask_later("upgraded", dest=info.hub, token=self._token))
+        for waiter in asked:
+            with suppress(PyshError):
+                yield waiter
 
     # back
 
