@@ -174,6 +174,7 @@ def test_supervised_functions_start_anew_in_their_order_and_actors_keep_their_st
 import re, work
 from pathlib import Path
 log = str(Path('log').absolute())
+Path(log).touch()
 def mine():
     receive()
 def logged(count):
@@ -375,7 +376,8 @@ def check():
     import time
     from pathlib import Path
     from shop.prices import price
-    Path(gate).write_text(str(price()))
+    Path(f'{gate}.part').write_text(str(price()))
+    Path(f'{gate}.part').rename(gate)
     time.sleep(60)
 def presses():
     while not gate.exists():
