@@ -292,7 +292,9 @@ def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, **kwargs: Any) 
     Each call of a method gives a `Reply` at once, as `task` gives a `Task`: `await m.predict(x)` or
     `m.predict(x).result(timeout=5)`; what it raises is raised here. Calls run one after the other in the order
     they come, `async` methods too, and no `receive` in them takes a call for a message. It lives until it is
-    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
+    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`. It keeps the
+    code that it was made with until the module of its class is pushed, and the class there has a `code_change` (see
+    `push`).
     What `cls` raises is raised here, and no process is left. `PyshError` and its kin as for `spawn`.
     """
     from pysh.runtime import actor as actors

@@ -18,8 +18,8 @@ from pysh.runtime.runner.waiting import block
 
 METHOD = "<code>"
 """What its call asks for in place of a method: no name of one."""
-CHANGE, BACK, KEEP = "change", "back", "keep"
-"""To go over to other code, to go back to that before, and to forget what it was."""
+CHANGE, TRY, BACK, KEEP = "change", "try", "back", "keep"
+"""To go over to other code; the same and remember how it was; to be as it was; to forget how it was."""
 CHANGED, KEPT, CURRENT = "changed", "kept", "current"
 
 Code = Mapping[str, str]
@@ -46,15 +46,14 @@ class Change:
 
     def run(self, made: Any, step: str, code: Code, source: Pid) -> tuple[Any, Fate]:
         """The object from now on, and what to answer to whoever asked."""
-        if step == KEEP:
-            self._before = None
-        elif step == BACK and self._before is not None:
-            return self._back(made, *self._before)
-        elif step == CHANGE and not is_current(code):
-            return self._change(made, code, source)
+        before, self._before = self._before, None
+        if step == BACK and before is not None:
+            return self._back(made, *before)
+        if step in (CHANGE, TRY) and not is_current(code):
+            return self._change(made, code, source, remember=step == TRY)
         return made, Fate(CURRENT)
 
-    def _change(self, made: Any, code: Code, source: Pid) -> tuple[Any, Fate]:
+    def _change(self, made: Any, code: Code, source: Pid, *, remember: bool) -> tuple[Any, Fate]:
         cls = type(made)
         try:
             old = version(made)
@@ -68,11 +67,11 @@ class Change:
         except (Exception, SystemExit) as error:
             swapped.put_back()
             return made, Fate(KEPT, told(error))
-        self._before = swapped, made
+        self._before = (swapped, made) if remember else None
         return changed, Fate(CHANGED)
 
     def _back(self, made: Any, swapped: Swapped, before: Any) -> tuple[Any, Fate]:
-        old, self._before = version(made), None
+        old = version(made)
         swapped.put_back()
         try:
             return self._made_of(type(before), old, made), Fate(CHANGED)

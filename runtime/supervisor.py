@@ -11,7 +11,7 @@ from typing import Any
 from pysh.runtime import actor, codechange, messages
 from pysh.runtime.actor import MAKE, Desk, ask, started
 from pysh.runtime.calls import Call, Ties, making
-from pysh.runtime.codechange import CHANGED, CURRENT, KEPT, Code, Fate
+from pysh.runtime.codechange import BACK, CHANGE, CHANGED, CURRENT, KEPT, TRY, Code, Fate
 from pysh.runtime.errors import PyshError
 from pysh.runtime.messages import check_registered
 from pysh.runtime.node import On
@@ -152,29 +152,26 @@ class Supervisor:
 
     def _change(self, step: str, code: Code, source: Pid) -> Fate:
         """Start the functions among the children anew with other code, or with that before; what is told of it."""
-        if step == codechange.KEEP:
-            self._before = None
-        elif step == codechange.BACK and self._before is not None:
-            swapped, specs, code = self._before
-            self._before = None
+        before, self._before = self._before, None
+        if step == BACK and before is not None:
+            swapped, specs, code = before
             swapped.put_back()
             return self._renewed(specs, code)
-        elif step == codechange.CHANGE and not codechange.is_current(code):
-            before = dict(self._specs)
-            packed = dumps(before)
-            packed = packed.join() if isinstance(packed, Parts) else packed
-            try:
-                swapped = codechange.swap(self._client, code, source)
-            except (Exception, SystemExit) as error:
-                return Fate(KEPT, codechange.told(error))
-            try:
-                specs = loads(packed)  # functions, classes and arguments, as they are in the new modules
-            except (Exception, SystemExit) as error:
-                swapped.put_back()
-                return Fate(KEPT, codechange.told(error))
-            self._before = swapped, before, code
-            return self._renewed(specs, code)
-        return Fate(CURRENT)
+        if step not in (CHANGE, TRY) or codechange.is_current(code):
+            return Fate(CURRENT)
+        packed = dumps(self._specs)
+        try:
+            swapped = codechange.swap(self._client, code, source)
+        except Exception as error:
+            return Fate(KEPT, codechange.told(error))
+        try:
+            # Functions, classes and arguments, as they are in the new modules.
+            specs = loads(packed.join() if isinstance(packed, Parts) else packed)
+        except (Exception, SystemExit) as error:
+            swapped.put_back()
+            return Fate(KEPT, codechange.told(error))
+        self._before = (swapped, self._specs, code) if step == TRY else None
+        return self._renewed(specs, code)
 
     def _renewed(self, specs: dict[str, Child], code: Code) -> Fate:
         self._specs = specs

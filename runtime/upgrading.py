@@ -16,7 +16,7 @@ from math import isfinite
 from pysh.runtime import needs
 from pysh.runtime.calls import Apart, Call, Fn, called, check_seconds, owner_of
 from pysh.runtime.changing import PATIENCE, answered, change
-from pysh.runtime.codechange import BACK, CHANGE, KEEP, told
+from pysh.runtime.codechange import BACK, KEEP, TRY, told
 from pysh.runtime.errors import PyshError, UpgradeFailed
 from pysh.runtime.needs import NOTHING, Needs
 from pysh.runtime.node import Node, On, select
@@ -86,7 +86,7 @@ class Rolling:
         where = yield from self._done(bring(client, info, self._needed, tried=self._name))
         self._begun.append(info)
         yield client.ask_later("pushed", dest=hub, code=self._code, token=self._token)
-        asked = yield from change(client, info, CHANGE, self._code)
+        asked = yield from change(client, info, TRY, self._code)
         yield from answered(client, [asked], self._patience)
         changes = yield from asked.outcome(client)
         if self._check is not None:

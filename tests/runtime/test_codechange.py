@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime import trees
+from pysh.runtime import codechange, trees
 from pysh.runtime.codechange import (
     BACK,
     CHANGE,
@@ -14,6 +14,7 @@ from pysh.runtime.codechange import (
     CURRENT,
     KEEP,
     KEPT,
+    TRY,
     Change,
     Fate,
     found_again,
@@ -166,7 +167,7 @@ def test_an_object_goes_over_and_back_with_what_happened_meanwhile(monkeypatch: 
     new = newer(code_change=lambda version, state: {"x": [state["x"]]}, __version__="2")
     monkeypatch.setattr(old, "code_change", lambda version, state: {"x": (version, state["x"])}, raising=False)
     change = change_to(new, monkeypatch)
-    made, fate = change.run(old(5), CHANGE, CODE, SOURCE)
+    made, fate = change.run(old(5), TRY, CODE, SOURCE)
     assert (type(made), made.x, fate) == (new, [5], Fate(CHANGED))
     made.x.append(6)
     made, fate = change.run(made, BACK, {}, SOURCE)
@@ -177,16 +178,20 @@ def test_an_object_goes_over_and_back_with_what_happened_meanwhile(monkeypatch: 
 def test_back_to_a_class_without_code_change_it_is_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Plain(5)
     change = change_to(newer(code_change=lambda version, state: {"x": 6}), monkeypatch)
-    made, _ = change.run(before, CHANGE, CODE, SOURCE)
+    made, _ = change.run(before, TRY, CODE, SOURCE)
     made, fate = change.run(made, BACK, {}, SOURCE)
     assert (made, made.x, fate.what) == (before, 5, CHANGED)
     assert "as it was before" in fate.why
 
 
-def test_what_is_kept_does_not_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("first", "then"), [(TRY, KEEP), (CHANGE, KEEP), (CHANGE, ""), (TRY, CHANGE), (TRY, TRY)])
+def test_what_is_final_does_not_go_back(first: str, then: str, monkeypatch: pytest.MonkeyPatch) -> None:
     change = change_to(newer(code_change=lambda version, state: state), monkeypatch)
-    made, _ = change.run(Plain(5), CHANGE, CODE, SOURCE)
-    assert change.run(made, KEEP, {}, SOURCE) == (made, Fate(CURRENT))
+    made, fate = change.run(Plain(5), first, CODE, SOURCE)
+    assert fate == Fate(CHANGED)
+    if then:
+        monkeypatch.setattr(codechange, "is_current", lambda code: True)
+        assert change.run(made, then, CODE, SOURCE) == (made, Fate(CURRENT))
     assert change.run(made, BACK, {}, SOURCE) == (made, Fate(CURRENT))
 
 
