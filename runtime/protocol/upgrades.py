@@ -104,16 +104,15 @@ class Upgrades:
 
     def drained(self, frame: Frame, seconds: float) -> None:
         """Answer `frame` with how many of the tasks that are here now are left, once none is or in `seconds`."""
-        node, before = self._node, self._node.next_number()
-        until = node.now + _seconds(seconds)
+        node, until = self._node, self._node.now + _seconds(seconds)
+        left = [job for job in node.work.jobs if not job.is_process and node.work.pid(job) != frame.source]
 
         def look() -> None:
-            left = sum(job.number < before for job in node.work.jobs if job.state != DONE and not job.is_process
-                       and node.work.pid(job) != frame.source)  # fmt: skip
+            left[:] = [job for job in left if job.state != DONE]
             if left and node.now < until:
                 node.later(LOOK, look)
             else:
-                node.reply(frame, {"ok": left})
+                node.reply(frame, {"ok": len(left)})
 
         look()
 

@@ -389,6 +389,7 @@ def test_a_ctrl_c_takes_the_nodes_back_as_well(project: Project) -> None:
         + """
 import os, signal, threading
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell has in the background
 push(shop, on=n2)
 write('shop/prices.py', 'def price(): return 2')
 gate = Path('gate').absolute()
