@@ -7,7 +7,9 @@ from time import perf_counter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime.calls import Apart, Args, Call, Kwargs, Ties, making
+from pysh.runtime import codechange
+from pysh.runtime.calls import NO_TIES, Apart, Args, Call, Kwargs, making
+from pysh.runtime.codechange import Change, Code, Fate
 from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
 from pysh.runtime.node import On
@@ -15,7 +17,7 @@ from pysh.runtime.payload import dumps, dumps_error, loads
 from pysh.runtime.process import Actor
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack
 from pysh.runtime.protocol.relations import KILL
-from pysh.runtime.protocol.terms import Payload
+from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.output import flush
@@ -83,7 +85,7 @@ def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On, apart: Ap
 
 def started(call: Call, on: On) -> Steps[Actor]:
     """The same of what is pickled already."""
-    process = yield from spawn_call(call, on, Ties(actor=True))
+    process = yield from spawn_call(call, on, NO_TIES)
     actor = Actor(process, call.label)
     try:
         reply = ask(actor, MAKE, (), {})
@@ -127,6 +129,9 @@ class Desk:
         self._client = client
         self._made: Any = None
         self._runner: asyncio.Runner | None = None
+        self._object = Change(client, self._called)
+        self.change: Callable[[str, Code, Pid], Fate] = self._changed
+        """Goes over to other code, or back, as somebody asks."""
 
     def next(self) -> Frame:
         """The next call, waited for."""
@@ -149,9 +154,12 @@ class Desk:
         try:
             args, kwargs = loads(call.payload)
             begun = "yes"
-            value = getattr(self._made, call.options()["method"])(*args, **kwargs)
-            if isinstance(value, CoroutineType):
-                value = self._loop().run(value)
+            method = call.options()["method"]
+            if method == codechange.METHOD:
+                step, code = args
+                value = tuple(self.change(step, code, call.source))
+            else:
+                value = self._called(getattr(self._made, method), *args, **kwargs)
         except Cancelled:
             raise  # its process ends, and its hub answers
         except BaseException as error:
@@ -165,6 +173,15 @@ class Desk:
             self._post(call, Flag.FAILED, pack({**describe(error), "executed": "yes"}))
         else:
             self._post(call, 0, pack(perf_counter() - since), payload)
+
+    def _changed(self, step: str, code: Code, source: Pid) -> Fate:
+        self._made, fate = self._object.run(self._made, step, code, source)
+        return fate
+
+    def _called(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """What a function of the user's returns, awaited if that is to be."""
+        value = function(*args, **kwargs)
+        return self._loop().run(value) if isinstance(value, CoroutineType) else value
 
     def _raised(self, call: Frame, error: BaseException, executed: str, took: float = 0.0) -> None:
         self._post(call, Flag.ERROR, pack(took), dumps_error(error, executed))

@@ -6,6 +6,7 @@ Ending a wait ends no task, except that of a `call` or `call_all` that is cancel
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import api, messages, verbs
@@ -212,6 +213,25 @@ async def push(what: "What | None" = None, on: On = all_nodes, **values: Any) ->
     from pysh.runtime import push as pushing
 
     return await drive(pushing.push(what, on, values))
+
+
+async def reload(module: ModuleType | str) -> ModuleType:
+    """Read a loaded module of yours again from its file."""
+    return api.reload(module)
+
+
+async def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | None = None) -> Results:
+    """Take nodes, one after the other, to other code, or all of them back; cancelling this takes them back."""
+    from pysh.runtime.upgrading import Rolling
+
+    rolling = Rolling(what, on, drain, check)
+    try:
+        return await drive(rolling.roll())
+    except BaseException as error:
+        failed = await drive(rolling.back(error))
+        if failed is None:
+            raise
+        raise failed from error
 
 
 async def tasks(on: On = None) -> Rows:

@@ -5,6 +5,7 @@ Each is its twin in `aio`, run to its end in this thread.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import messages, verbs
@@ -291,7 +292,9 @@ def actor(cls: Callable[..., Any], /, *args: Any, on: On = None, sync: str = "au
     Each call of a method gives a `Reply` at once, as `task` gives a `Task`: `await m.predict(x)` or
     `m.predict(x).result(timeout=5)`; what it raises is raised here. Calls run one after the other in the order
     they come, `async` methods too, and no `receive` in them takes a call for a message. It lives until it is
-    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`.
+    stopped or killed: `link monitor stop kill send register` take it as any process, which is `m.process`. It keeps the
+    code that it was made with until the module of its class is pushed, and the class there has a `code_change` (see
+    `push`).
     What `cls` raises is raised here, and no process is left. `sync`, `PyshError` and its kin as for `spawn`.
     """
     from pysh.runtime import actor as actors
@@ -312,6 +315,9 @@ def supervise(
     It is linked to the process that runs here, and stops all, the last first, when that ends or at `stop`.
     `sync="off"`, as for `task`, is for each start of a child, the later ones too.
 
+    When a module that a child is of is pushed, a function is started anew with the new code, in its order, which counts
+    as no restart, and an actor changes as `push` says.
+
     `await s.children()` is a table of them, `await s.child(name)` what runs as one now. Raises what kept a
     child from starting, and `ValueError`; then nothing is left.
     """
@@ -327,12 +333,56 @@ def push(what: "What | None" = None, on: On = all_nodes, **values: Any) -> Resul
     that it does not have itself finds a copy of what was pushed under it last.
 
     A function that is named by text there, `"module:function"`, is of it from then on, in whatever folder the node
-    runs; what runs already goes on as it is. The `Results` say where it lies on each node, or why it does not: then
-    nothing of it is used there. Raises `FileNotFoundError`, `TypeError`, `NotSendable`.
+    runs; what runs already goes on as it is. Actors of a class of it change between two calls, if the new class has a
+    `code_change(old_version, state)` that returns the state of the new object. The `Results` say where it lies on
+    each node, and which actors changed or why they did not; or why it cannot be imported there: then nothing of it is
+    used. Raises `SyntaxError`, `FileNotFoundError`, `TypeError`, `NotSendable`, and has sent nothing then.
     """
     from pysh.runtime import push as pushing
 
     return _run("push", pushing.push(what, on, values))
+
+
+def reload(module: ModuleType | str) -> ModuleType:
+    """Read a loaded module of yours again from its file, in the process that runs here, and return it.
+
+    With it are loaded again the modules below it, and what of yours imports one of these, each after what it imports;
+    what the shell or script has of them by `from ... import` is the new one as well. The next `task`, `call` and
+    `spawn` take the new sources along; what runs already goes on as it is. Other nodes are not told: they see an edit
+    in the next call of anything that uses the module, with or without `reload`.
+    If a source does not compile, or raises, that is raised and all of them are as they were. Raises `TypeError` for
+    what is no module, or has no source.
+    """
+    from pysh.runtime import reloading
+
+    return reloading.reload(module)
+
+
+def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | None = None) -> Results:
+    """Take nodes, one after the other, to other code: a module of yours, or the path of one, and what it imports.
+
+    A node that has its turn is passed over by tasks that may run elsewhere, and its tasks have `drain` seconds to end
+    (what is left then ends on the old code). The code is brought and imported once in a fresh worker; from then on
+    `"module:function"` is of it there, actors and supervised children change as for `push`, and `check()` runs there,
+    as a task of at most 60 s with the new code. No task is lost or run twice by it. The `Results` say what became of
+    each node.
+
+    If the import or the `check` raises, or that returns False, or the node goes down, that node and those before it go
+    back to what they had, the last first, and `UpgradeFailed` says why and, in `.table`, what became of each. Ctrl-C
+    takes them back too. An actor whose old class has no `code_change` is then as it was before it changed. Raises
+    `PyshError` where somebody else upgrades one of the nodes, and what `push` raises; then nothing was done.
+    """
+    from pysh.runtime.upgrading import Rolling
+
+    refuse_to_block("upgrade")
+    rolling = Rolling(what, on, drain, check)
+    try:
+        return block(rolling.roll())
+    except BaseException as error:
+        failed = block(rolling.back(error))
+        if failed is None:
+            raise
+        raise failed from error
 
 
 def tasks(on: On = None) -> Rows:

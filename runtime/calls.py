@@ -38,8 +38,6 @@ class Ties(NamedTuple):
     name: str = ""
     link: bool = False
     monitor: bool = False
-    actor: bool = False
-    """Whether it is waited for: its first call is answered once its object is made, or with why there is none."""
 
 
 NO_TIES = Ties()
@@ -58,7 +56,7 @@ class Apart(NamedTuple):
 
 SHARED = Apart()
 
-SHELL = "shell"
+SHELL, ACTOR = "shell", "actor"
 LEAST_MEMORY = 1 << 20
 MOST_CPU = 10**9
 """Seconds, some thirty years."""
@@ -73,12 +71,15 @@ class Call:
     it runs. Raises `TypeError` for such a function or for what is none, and `NotSendable` for what cannot travel.
     """
 
-    __slots__ = ("_again", "_captured", "_missing", "_portable", "apart", "label", "needs", "payload", "spec")
+    __slots__ = (
+        "_again", "_captured", "_missing", "_portable", "apart", "label", "needs", "payload", "role", "spec",
+    )  # fmt: skip
 
     def __init__(
         self, fn: Fn, args: Args, kwargs: Kwargs, options: frozenset[str], apart: Apart = SHARED
     ) -> None:  # fmt: skip
         self.apart = apart
+        self.role = ""  # of a process that can be asked to change its code
         self._portable: Payload | None = None
         self.spec: tuple[str | None, bool]
         self.needs: Needs | None = None
@@ -135,7 +136,8 @@ class Call:
         if limit is not None:
             check_seconds("limit", limit)
         values = self._captured and self._captured.digests
-        key = (self.label, self.spec, self.needs, values, self._missing, owner, kind, limit, detach, ties, self.apart)
+        what = (self.label, self.spec, self.role, self.needs, values, self._missing)
+        key = (what, owner, kind, limit, detach, ties, self.apart)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
@@ -148,6 +150,7 @@ class Call:
         meta: dict[str, object] = {
             "label": self.label[:100],
             "fn": fn,
+            "role": self.role,
             "async": is_async,
             "owner": owner and list(owner),
             "kind": kind,
@@ -256,7 +259,7 @@ def making(
         raise TypeError(f"an actor is an object of a class, not of {type(cls).__name__!r}; nothing was sent")
     _check_options(getattr(cls, "__init__") if isinstance(cls, type) else cls, options, _label(cls))  # noqa: B009 (mypy)
     call = Call(serve, (cls, args, kwargs), {}, frozenset(), apart)
-    call.label = _label(cls)
+    call.label, call.role = _label(cls), ACTOR
     return call
 
 

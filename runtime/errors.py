@@ -13,6 +13,7 @@
         MailboxFull     the receiver does not keep up
         BlockingCall    a blocking verb inside an `async def`
         CodeSkew        two nodes hold different code under one name
+        UpgradeFailed   nodes could not go over to other code, and are back on what they had
         VersionSkew     two nodes run Python versions that cannot exchange code
         RemoteError     remote code raised what cannot be raised here
     LargeCapture        a warning: a function drags a large value along
@@ -343,6 +344,31 @@ class NoModule(PyshError, ModuleNotFoundError):
         return f"{self.node or 'the other node'} has no module {self.module!r}{where}; {hint}"
 
 
+class UpgradeFailed(PyshError):
+    """An upgrade to the code that it is `about` failed on `node`, as `why` says; `table` is what became of each node.
+
+    `executed` is `yes` where tasks may have run with the new code, on the nodes that were rolled back.
+    """
+
+    def __init__(
+        self, node: str = "", about: str = "", why: str = "", table: dict[str, str] | None = None, *, text: str = "",
+        executed: str = "maybe",
+    ) -> None:  # fmt: skip
+        super().__init__(text, executed=executed)
+        self.node = node
+        self.about = about
+        self.why = why
+        self.table = dict(table or {})
+
+    def what(self) -> str:
+        lines = "".join(f"\n  {node}: {text}" for node, text in self.table.items())
+        return f"the upgrade to {self.about or 'other code'} failed on {self.node or 'a node'}: {self.why}{lines}"
+
+    def __str__(self) -> str:
+        ran = {"yes": "Tasks may have run with the new code.", "no": "Nothing ran with the new code."}
+        return "\n".join(filter(None, (self.text or self.what(), ran.get(self.executed, ""))))
+
+
 class VersionSkew(PyshError):
     """Code cannot go between Python `here` and Python `there`; text, data and importable names can."""
 
@@ -427,7 +453,7 @@ KINDS: dict[str, type[PyshError]] = {
     kind.__name__: kind
     for kind in (
         PyshError, ConnectError, NodeDown, TaskTimeout, TaskCancelled, WorkerDied, NotSendable, NoFunction, NoModule,
-        NoProcess, MailboxFull, BlockingCall, CodeSkew, VersionSkew, RemoteError,
+        NoProcess, MailboxFull, BlockingCall, CodeSkew, UpgradeFailed, VersionSkew, RemoteError,
     )
 }  # fmt: skip
 """The errors that travel by name."""

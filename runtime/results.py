@@ -139,11 +139,15 @@ class Nodes(list[Node]):
 
 
 def _load(row: dict[str, Any]) -> str:
-    """How busy a node is: 0, or how many of its workers run tasks, and how many tasks wait: `2/2 +3`."""
+    """How busy a node is: 0, or how many of its workers run tasks, and how many tasks wait: `2/2 +3`.
+
+    `cordoned` stands behind it while the node is being upgraded.
+    """
     pool = row.get("pool")
-    if not pool or not (pool["busy"] or pool["waiting"]):
+    if not pool:
         return field(row.get("load"))
-    return f"{pool['busy']}/{pool['size']}" + (f" +{pool['waiting']}" if pool["waiting"] else "")
+    busy = f"{pool['busy']}/{pool['size']}" if pool["busy"] or pool["waiting"] else "0"
+    return busy + (f" +{pool['waiting']}" if pool["waiting"] else "") + (" cordoned" if "cordoned" in pool else "")
 
 
 def field(value: object) -> str:

@@ -8,20 +8,24 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from pysh.runtime import actor, messages
+from pysh.runtime import actor, codechange, messages
 from pysh.runtime.actor import MAKE, Desk, ask, started
 from pysh.runtime.calls import SHARED, Apart, Call, Ties, making
+from pysh.runtime.codechange import BACK, CHANGE, CHANGED, CURRENT, KEPT, TRY, Code, Fate
 from pysh.runtime.errors import PyshError
 from pysh.runtime.messages import check_registered
 from pysh.runtime.node import On
+from pysh.runtime.payload import dumps, loads
 from pysh.runtime.process import Actor, Down, Exit, Process
 from pysh.runtime.protocol import restarts
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.jobs import NORMAL, SHUTDOWN
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.protocol.restarts import PERMANENT, Action, Restarts, Rule, Start, Stop
+from pysh.runtime.protocol.terms import Parts, Pid
 from pysh.runtime.results import Rows
 from pysh.runtime.runner.mailbox import MISSING, Mailbox
+from pysh.runtime.runner.swapped import Swapped
 from pysh.runtime.runner.waiting import Steps, Waiter, block
 from pysh.runtime.started import current
 from pysh.runtime.verbs import spawn_call
@@ -62,6 +66,11 @@ class Child:
             return making(actor.serve, self.fn, self.args, self.kwargs, CHILD_OPTIONS, apart)
         return Call(self.fn, self.args, self.kwargs, CHILD_OPTIONS, apart)
 
+    def uses(self, code: Code) -> bool:
+        """Whether it runs code of one of these names."""
+        needs = self.call().needs
+        return needs is not None and any(name in code for name, _ in needs.code)
+
     def __repr__(self) -> str:
         return f"<Child {self.name} {self.restart}>"
 
@@ -90,6 +99,7 @@ def serve(cls: "type[Supervisor]", args: tuple[Any, ...], kwargs: dict[str, Any]
     """The process of a supervisor: until it is told to end, its parent ends, or it gives up."""
     desk = Desk(current())
     made = desk.make(desk.next(), partial(cls, *args, **kwargs), _ran)
+    desk.change = made._change
     while (call := made._next()) is not None:
         desk.answer(call)
 
@@ -113,6 +123,7 @@ class Supervisor:
         self._children: dict[Process, str] = {}
         self._failure: Exception | None = None
         self._ran = False  # whether any child was started
+        self._before: tuple[Swapped, dict[str, Child], Code] | None = None  # what to go back to
         self._reason: str | None = None
         block(messages.trap_exits(True))
         self._do(self._core.begin(monotonic()))
@@ -138,6 +149,39 @@ class Supervisor:
         """The process or actor that runs as child `name` now; None if none does. Raises `KeyError`."""
         return self._running.get(self._specs[name].name)
 
+    # other code
+
+    def _change(self, step: str, code: Code, source: Pid) -> Fate:
+        """Start the functions among the children anew with other code, or with that before; what is told of it."""
+        before, self._before = self._before, None
+        if step == BACK and before is not None:
+            swapped, specs, code = before
+            swapped.put_back()
+            return self._renewed(specs, code)
+        if step not in (CHANGE, TRY) or codechange.is_current(code):
+            return Fate(CURRENT)
+        packed = dumps(self._specs)
+        try:
+            swapped = codechange.swap(self._client, code, source)
+        except Exception as error:
+            return Fate(KEPT, codechange.told(error))
+        try:
+            # Functions, classes and arguments, as they are in the new modules.
+            specs = loads(packed.join() if isinstance(packed, Parts) else packed)
+        except (Exception, SystemExit) as error:
+            swapped.put_back()
+            return Fate(KEPT, codechange.told(error))
+        self._before = (swapped, self._specs, code) if step == TRY else None
+        return self._renewed(specs, code)
+
+    def _renewed(self, specs: dict[str, Child], code: Code) -> Fate:
+        self._specs = specs
+        of_it = [name for name, spec in specs.items() if not spec.is_actor and spec.uses(code)]
+        self._do(self._core.renew(of_it, monotonic()))
+        while self._core.busy and self._reason is None:
+            self._heed(self._received(calls=False))
+        return Fate(CHANGED)
+
     # what happens
 
     def _next(self) -> Frame | None:
@@ -151,9 +195,9 @@ class Supervisor:
             sys.exit(self._reason)
         return None
 
-    def _received(self) -> Any:
+    def _received(self, *, calls: bool = True) -> Any:
         """The next message or call, `MISSING` at the deadline."""
-        boxes = self._client.mailbox, self._client.mailbox.calls
+        boxes = [self._client.mailbox, self._client.mailbox.calls][: 2 if calls else 1]
         while True:
             waiter = Waiter(self._client)
             for box in boxes:
@@ -219,7 +263,7 @@ class Supervisor:
     def _spawned(self, spec: Child) -> Process | Actor:
         call = spec.call(self._apart)
         # The link takes it down with its supervisor; the monitor tells of its end, also if it undoes the link.
-        process = block(spawn_call(call, None, Ties(spec.name, link=True, monitor=True, actor=spec.is_actor)))
+        process = block(spawn_call(call, None, Ties(spec.name, link=True, monitor=True)))
         self._children[process] = spec.name
         if not spec.is_actor:
             return process

@@ -226,11 +226,15 @@ class Task:
 
         Nobody else has it, and nobody is to be asked to look at it.
         """
-        self.waiter.add_callback(lambda _: self._client.unseen.pop(self.ref, None))
+        self.waiter.add_callback(lambda _: self.overlook())
         try:
             return self._submitted and self.cancel()
         except NodeDown:
             return False
+
+    def overlook(self) -> None:
+        """Nobody is to be asked to look at it, though it failed."""
+        self._client.unseen.pop(self.ref, None)
 
     @property
     def node(self) -> "Node":

@@ -21,6 +21,8 @@ NAMES = 1000
 """Modules that may have been pushed."""
 HASH = 32
 """Bytes of a SHA-256."""
+Pushed = dict[str, str]
+"""The hashes of trees by their names, that were pushed together."""
 
 
 class Blobs:
@@ -31,7 +33,7 @@ class Blobs:
         self._whole: dict[bytes, bytes] = {}  # the latest used last
         self._parts: dict[bytes, bytearray] = {}
         self._size = 0
-        self._pushed: dict[str, dict[str, str]] = {}
+        self._pushed: dict[str, Pushed] = {}
 
     def __len__(self) -> int:
         return len(self._whole)
@@ -83,14 +85,27 @@ class Blobs:
                 break
         return told
 
-    def pushed(self, code: dict[str, str]) -> None:
-        """These trees are what their names mean here from now on, for what is named by text. Raises `ValueError`."""
+    def pushed(self, code: Pushed) -> dict[str, Pushed | None]:
+        """These trees are what their names mean here from now on, for what is named by text; what they meant before.
+
+        Raises `ValueError`.
+        """
         texts = [*code, *code.values()]
         if not all(isinstance(text, str) and len(text) <= 2 * HASH for text in texts) or len(self._pushed) > NAMES:
             raise ValueError(f"at most {NAMES} modules of names of at most {2 * HASH} characters")
+        before = {name: self._pushed.get(name) for name in code}
         self._pushed.update(dict.fromkeys(code, code))
+        return before
 
-    def named(self, function: str) -> dict[str, str]:
+    def restore(self, before: dict[str, Pushed | None]) -> None:
+        """The names mean again what `pushed` said that they meant."""
+        for name, code in before.items():
+            if code is None:
+                self._pushed.pop(name, None)
+            else:
+                self._pushed[name] = code
+
+    def named(self, function: str) -> Pushed:
         """The code that `"module:function"` needs, as it was pushed; nothing where it was not."""
         return self._pushed.get(function.partition(":")[0].partition(".")[0], {})
 
@@ -105,11 +120,6 @@ def _blobs(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any])
     return {"ok": node.work.blobs.pieces(asked["names"], int(asked["at"]))}
 
 
-def _pushed(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
-    node.work.blobs.pushed(dict(asked["code"]))
-    return {"ok": True}
-
-
 VERBS: dict[object, Callable[["Node", Link | None, Frame, dict[str, Any]], dict[str, Any] | None]] = {
-    "keep": _keep, "blobs": _blobs, "pushed": _pushed,
+    "keep": _keep, "blobs": _blobs,
 }  # fmt: skip

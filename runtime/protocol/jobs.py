@@ -19,7 +19,7 @@ REMEMBERED = 256
 """Jobs that printed something and are over whose output is still known."""
 _TEXT = (str, type(None))
 _ASKED = {
-    "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "limit": (int, float, type(None)),
+    "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "role": _TEXT, "limit": (int, float, type(None)),
     "owner": (list, type(None)), "code": (dict, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"

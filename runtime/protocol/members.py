@@ -265,8 +265,8 @@ class Members(Roster):
         if link.member is not None and isinstance(about, dict):
             link.member.grace = float(about.get("grace", link.member.grace))
             if (pool := read_facts(about.get("pool"))) is not None:
-                link.member.pool = pool
-                self._node.work.standing.heard()
+                was, link.member.pool = link.member.pool or {}, pool
+                self._node.work.standing.heard(at_once=("cordoned" in pool) is not ("cordoned" in was))
             if (names := read_names(about.get("names"))) is not None:
                 link.member.names = names
 
@@ -337,6 +337,7 @@ class Members(Roster):
         self.tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)
+        node.upgrades.node_down(member.incarnation)
         node.attachment.lost(member.incarnation, reason, node.now - member.lost_at if member.link is None else 0.0)
         told = [] if node.stopping else [f"{member.name} is down: {reason}"]  # else it is this node that leaves
         if undelivered:

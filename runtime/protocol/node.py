@@ -47,6 +47,7 @@ from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref, shown
 from pysh.runtime.protocol.undelivered import Undelivered
 from pysh.runtime.protocol.unfinished import Unfinished
+from pysh.runtime.protocol.upgrades import Upgrades
 from pysh.runtime.protocol.work import Work
 
 LINGER = 600.0
@@ -105,6 +106,7 @@ class Node:
         self.members = Members(self)
         self.peers = self.members.peers
         self.drain = Drain(self)
+        self.upgrades = Upgrades(self)
         self.attachment = Attachment(self, starter)
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
@@ -365,6 +367,7 @@ class Node:
         self.mailboxes.ended(number)
         self.calls.ended(number, reason)
         self.unfinished.ended(number)
+        self.upgrades.ended(number)
 
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""

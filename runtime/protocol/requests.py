@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol import blobs, grants, placed, processes, relations
+from pysh.runtime.protocol import blobs, grants, placed, processes, relations, upgrades
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
@@ -231,5 +231,5 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
     "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval, "complete": _eval,
-    **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
+    **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS, **upgrades.VERBS,
 }  # fmt: skip

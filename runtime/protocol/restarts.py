@@ -6,7 +6,7 @@ child of the last has `started` or `ended`.
 """
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -123,6 +123,25 @@ class Restarts:
                 self._plan += self._group(name)
         return self._go_on(now)
 
+    def renew(self, names: Collection[str], now: float) -> list[Action]:
+        """Start those of the children that run anew, as they are then: that is no failure of theirs.
+
+        Each after the one before it; with another strategy than `one_for_one` with those that go with the first of
+        them. A temporary child goes on.
+        """
+        able = [name for name in self._rules if name in names and name in self._alive and self._lasts(name)]
+        if able and not self._ending:
+            if self._strategy == ONE_FOR_ONE:
+                self._plan += [step for name in able for step in (Stop(name), Start(name))]
+            else:
+                self._plan += self._group(able[0], stops=True)
+        return self._go_on(now)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a child is to start or to stop before all is as it should be."""
+        return self._step is not None or bool(self._plan)
+
     def shut_down(self, reason: str, now: float) -> list[Action]:
         """Stop all, the last first, and end for `reason`."""
         return [] if self._ending else self._end(reason, now)
@@ -142,15 +161,21 @@ class Restarts:
         restart = self._rules[name].restart
         return restart == PERMANENT or (restart == TRANSIENT and reason not in (NORMAL, SHUTDOWN))
 
-    def _group(self, name: str) -> list[Action]:
-        """What is to be done, as things stand then, so that `name` and who depends on it run again."""
+    def _lasts(self, name: str) -> bool:
+        return self._rules[name].restart != TEMPORARY
+
+    def _group(self, name: str, *, stops: bool = False) -> list[Action]:
+        """What is to be done, as things stand then, so that `name` and who depends on it run again.
+
+        It has ended, or `stops` first.
+        """
         names = list(self._rules)
         if self._strategy == ONE_FOR_ONE:
             return [Start(name)]
         if self._strategy == REST_FOR_ONE:
             names = names[names.index(name) :]
-        stops = [Stop(each) for each in reversed(names) if each != name]
-        return [*stops, *(Start(each) for each in names if self._rules[each].restart != TEMPORARY)]
+        before = [Stop(each) for each in reversed(names) if stops or each != name]
+        return [*before, *(Start(each) for each in names if self._lasts(each))]
 
     def _end(self, reason: str, now: float) -> list[Action]:
         self._ending = True

@@ -9,6 +9,8 @@ from pysh.runtime.protocol.pool import Pool
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
+CORDONED = 1 << 40
+"""What the load of a node is raised by that is being upgraded: it is chosen only among such."""
 SOON, PAUSE = 0.05, 0.5
 """Seconds from a change until the other nodes are told, and from one report to the next, at least."""
 
@@ -54,14 +56,15 @@ def facts(pool: Pool) -> dict[str, int]:
 
 def load(told: dict[str, int] | None) -> int:
     """How busy a node is that tells those `facts`, as one number, by which nodes are compared."""
-    return told["busy"] + told["waiting"] if told is not None else 0
+    return told["busy"] + told["waiting"] + CORDONED * ("cordoned" in told) if told is not None else 0
 
 
 def read_facts(told: Any) -> dict[str, int] | None:
     """The `facts` that another node tells; None for what are none."""
     names = ("busy", "size", "waiting")
-    sound = isinstance(told, dict) and all(type(told.get(name)) is int for name in names)
-    return {name: told[name] for name in names} if sound else None
+    if not isinstance(told, dict) or not all(type(told.get(name)) is int for name in names):
+        return None
+    return {name: told[name] for name in names} | ({"cordoned": 1} if told.get("cordoned") else {})
 
 
 class Standing:
@@ -81,8 +84,9 @@ class Standing:
 
     @property
     def facts(self) -> dict[str, int]:
-        """Those of this node's pool."""
-        return facts(self._node.work.pool)
+        """Those of this node's pool, and whether it is cordoned."""
+        told = facts(self._node.work.pool)
+        return told | {"cordoned": 1} if self._node.upgrades.cordoned else told
 
     @property
     def load(self) -> int:
@@ -93,13 +97,18 @@ class Standing:
         """Where a job of this node stands."""
         return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
 
-    def changed(self) -> None:
-        """A task or a process has come or ended, begins or ends to wait, or another name is callable."""
-        if not self._due and self._node.peers:
+    def changed(self, *, at_once: bool = False) -> None:
+        """A task or a process has come or ended, begins or ends to wait, or another name is callable.
+
+        `at_once` the others are told that tasks had better go elsewhere, or may come again.
+        """
+        if at_once:
+            self._tell(at_once=True)
+        elif not self._due and self._node.peers:
             self._due = True
             self._node.later(max(SOON, self._told_at + PAUSE - self._node.now), self._tell)
 
-    def _tell(self) -> None:
+    def _tell(self, *, at_once: bool = False) -> None:
         self._due = False
         about = self._about()
         if news := {key: value for key, value in about.items() if self._told.get(key) != value}:
@@ -107,11 +116,13 @@ class Standing:
             for member in self._node.peers.values():
                 if member.link is not None:
                     self._node.write(member.link, _report(news))
-            self.heard()
+            self.heard(at_once=at_once)
 
-    def heard(self) -> None:
-        """Some node is busier than it was, or less: whoever may choose one is told soon."""
-        if not self._passing:
+    def heard(self, *, at_once: bool = False) -> None:
+        """Some node is busier than it was, or less: whoever may choose one is told soon, or `at_once`."""
+        if at_once:
+            self._pass_on()
+        elif not self._passing:
             self._passing = True
             self._node.later(max(SOON, self._passed_at + PAUSE - self._node.now), self._pass_on)
 

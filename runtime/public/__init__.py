@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         put,
         receive,
         register,
+        reload,
         send,
         sh,
         spawn,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         tasks,
         trap_exits,
         unlink,
+        upgrade,
         wait,
         whereis,
     )
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
         RemoteError,
         TaskCancelled,
         TaskTimeout,
+        UpgradeFailed,
         VersionSkew,
         WorkerDied,
     )
@@ -82,11 +85,11 @@ __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
-    "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "connect",
-    "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor", "monitor_nodes",
-    "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "send", "sh", "spawn",
-    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
-    "trap_exits", "unlink", "wait", "whereis",
+    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
+    "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
+    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
+    "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {

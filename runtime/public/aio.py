@@ -26,6 +26,7 @@ from pysh.runtime.aio import (
     put,
     receive,
     register,
+    reload,
     send,
     sh,
     spawn,
@@ -41,6 +42,7 @@ from pysh.runtime.aio import (
     tasks,
     trap_exits,
     unlink,
+    upgrade,
     wait,
     whereis,
 )
@@ -48,6 +50,7 @@ from pysh.runtime.aio import (
 __all__ = [
     "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get",
     "kill", "leave", "link", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push",
-    "put", "receive", "register", "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop",
-    "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "wait", "whereis",
+    "put", "receive", "register", "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node",
+    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade",
+    "wait", "whereis",
 ]  # fmt: skip

@@ -62,6 +62,8 @@ class Client(Wire):
         self.owner: Pid | None = None
         """In a worker, who owns what its job starts, where that is not the job itself."""
         self.view = View()
+        self.codes: Any = None
+        """In a worker, its `Codes`: what the names of the user's modules mean there."""
         self.tasks: dict[int, Tracked] = {}
         self.unseen: dict[int, Any] = {}
         """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""

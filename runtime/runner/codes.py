@@ -24,6 +24,7 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.fetched import Cache
 from pysh.runtime.runner.imported import Bound, Finder, distrust_bytecode
 from pysh.runtime.runner.supplied import supplied
+from pysh.runtime.runner.swapped import Swapped
 from pysh.runtime.runner.waiting import Steps, block
 from pysh.runtime.trees import Tree
 
@@ -50,6 +51,7 @@ class Codes:
         self._loose: dict[str, Mark] = {}  # sources of the user's own that were imported by themselves
         self._marks = Marks(())
         self._since = 0
+        self._swapped = False  # modules of two versions were loaded here
 
     def fits(self, options: Options) -> bool:
         """Whether a call with these options may run here: nothing that it needs is here as something else."""
@@ -70,6 +72,8 @@ class Codes:
     def settle(self) -> bool:
         """Note what a job has imported by itself; False if that may have changed meanwhile, and nobody would see it."""
         self._used = True
+        if self._swapped:
+            return False
         if len(sys.modules) == self._count:
             return True
         self._count = len(sys.modules)
@@ -122,6 +126,18 @@ class Codes:
         self._last = options
         return (yield from supplied(self._client, options.get("names") or ()))
 
+    def swap(self, code: dict[str, str], hub: Pid) -> Steps[Swapped]:
+        """Import what these names mean from these trees from now on; what they meant. Raises as `prepare`."""
+        found = []
+        for name, digest in code.items():
+            found.append((yield from self._found(name, digest, code, hub, _lies_here(name))))
+        swapped = Swapped(code)
+        swapped.take_out()
+        self._swapped = True
+        for tree in found:
+            self._finder.bind(tree)
+        return swapped
+
     def missing(self, error: ModuleNotFoundError) -> Exception:
         """What to raise for an import that failed before the code began."""
         name = error.name or ""
@@ -136,21 +152,27 @@ class Codes:
         if name in sys.modules:
             text = f"another module {name!r} is loaded where this is to run: call yours otherwise"
             raise PyshError(text, executed="no")
-        fetch = partial(self._fetch, hub)
-        with_it = [other for other, version in options["code"].items() if version and other != name]
-        origin = options.get("from", {}).get(name, "")
         here = _lies_here(name)
+        if here is None or here.hash != digest:
+            if options.get("sync") == "off":
+                raise self._differs(name, digest, here, options)
+            if name in options.get("fixed", ()) and Cache().tree(digest) is None:
+                raise self._differs(name, digest, here, options)  # it was not pushed either
+        origin = options.get("from", {}).get(name, "")
+        found = yield from self._found(name, digest, options["code"], hub, here, origin)
+        if name not in trees.bound:  # a mate may have been faster
+            self._finder.bind(found)
+
+    def _found(
+        self, name: str, digest: str, code: dict[str, str], hub: Pid, here: Tree | None, origin: str = ""
+    ) -> Steps[Bound]:  # fmt: skip
+        """The tree of that hash, as it lies `here` or among what was fetched, or as a hub has it."""
+        fetch = partial(self._fetch, hub)
+        with_it = [other for other, version in code.items() if version and other != name]
         if here is not None and here.hash == digest:
-            self._finder.bind(Bound(name, here.root, here.files, fetch, mentions=with_it, origin=origin))
-        elif options.get("sync") == "off":
-            raise self._differs(name, digest, here, options)
-        elif name in options.get("fixed", ()) and Cache().tree(digest) is None:
-            raise self._differs(name, digest, here, options)  # it was not pushed either
-        else:
-            root, files, held, why = yield from self._get_tree(hub, digest)
-            if name not in trees.bound:  # a mate may have been faster
-                found = Bound(name, root, files, fetch, mentions=with_it, held=held, why=why, origin=origin)
-                self._finder.bind(found)
+            return Bound(name, here.root, here.files, fetch, mentions=with_it, origin=origin)
+        root, files, held, why = yield from self._get_tree(hub, digest)
+        return Bound(name, root, files, fetch, mentions=with_it, held=held, why=why, origin=origin)
 
     def _differs(self, name: str, digest: str, here: Tree | None, options: Options) -> PyshError:
         if here is None:

@@ -76,7 +76,7 @@ class Execution:
         self._pid = os.getpid()
         self._begun = False
         self._task: asyncio.Task[Any] | None = None
-        self.codes = Codes(client)
+        self.codes = client.codes = Codes(client)
         os.register_at_fork(after_in_child=self._forked)
 
     def take_signals(self) -> None:
@@ -118,7 +118,7 @@ class Execution:
         try:
             function, args, kwargs = self._found(frame, options)
         except Exception as error:
-            if options.get("actor"):
+            if options.get("role") == "actor":
                 from pysh.runtime import actor
 
                 _explain(error, self._client.name)

@@ -105,6 +105,50 @@ def test_who_is_started_again(strategy: str, ends: str, done: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("strategy", "names", "done"),
+    [
+        (ONE_FOR_ONE, "ca", "stop a, start a, stop c, start c"),
+        (ONE_FOR_ALL, "b", "stop c, stop b, stop a, start a, start b, start c"),
+        (REST_FOR_ONE, "cb", "stop c, stop b, start b, start c"),
+        (ONE_FOR_ALL, "", ""),
+        (ONE_FOR_ONE, "x", ""),
+    ],
+)
+def test_who_is_renewed_as_often_as_is_liked(strategy: str, names: str, done: str) -> None:
+    world = World(*abc(), strategy=strategy)
+    for _ in range(10):
+        world.took()
+        world.do(world.core.renew(names, world.now))
+        assert world.took() == done
+        assert not world.core.busy
+    assert world.alive
+    assert not world.core.restarted
+
+
+def test_one_that_is_renewed_is_killed_if_it_does_not_end_and_counts_no_failure_meanwhile() -> None:
+    world = World(*abc(), stubborn="a")
+    world.took()
+    world.do(world.core.renew("ab", world.now))
+    assert world.took() == "stop a"
+    assert world.core.busy
+    world.end("b")  # by itself, before it is its turn
+    world.wait(6)
+    assert world.took() == "kill a, start a, start b"
+    assert not world.core.restarted
+
+
+def test_one_that_does_not_come_back_is_not_renewed() -> None:
+    world = World(*abc(TEMPORARY))
+    world.end("a")
+    world.took()
+    world.do(world.core.renew("abc", world.now))
+    assert world.took() == ""
+    ended = World(*abc())
+    ended.do(ended.core.shut_down("shutdown", 0.0))
+    assert ended.core.renew("abc", 0.0) == []
+
+
+@pytest.mark.parametrize(
     ("restart", "reason", "comes_back"),
     [
         (PERMANENT, "normal", True),

@@ -23,6 +23,7 @@ from pysh.runtime.errors import (
     RemoteTraceback,
     TaskCancelled,
     TaskTimeout,
+    UpgradeFailed,
     VersionSkew,
     WorkerDied,
     describe,
@@ -44,6 +45,7 @@ EXAMPLES = [
     MailboxFull("<n2.7>", 5.0),
     BlockingCall("connect"),
     CodeSkew("jobs", "12ab", "34cd", "n2@db1", here_path="/home/a", there_path="/home/b"),
+    UpgradeFailed("n2@db1", "shop 12ab", "KeyError: 'x'", {"n2@db1": "rolled back"}, executed="yes"),
     VersionSkew("3.11", "3.13", "n2@db1"),
     RemoteError("SystemExit", "3", "n2@db1", traceback="Traceback ...\nSystemExit: 3\n"),
 ]
@@ -94,6 +96,15 @@ def test_what_a_hub_sends_by_hand_is_rebuilt() -> None:
         "new": 1,
     }
     assert str(rebuild(meta)) == "the worker on n2 died of SIGKILL. The code ran."
+
+
+def test_an_upgrade_that_failed_tells_of_each_node() -> None:
+    error = UpgradeFailed("n2", "shop 12ab", "KeyError: 'x'", {"n2": "rolled back", "n3": "nothing was pushed"})
+    assert str(error) == (
+        "the upgrade to shop 12ab failed on n2: KeyError: 'x'\n  n2: rolled back\n  n3: nothing was pushed"
+    )
+    error.executed = "yes"
+    assert str(error).endswith("\nTasks may have run with the new code.")
 
 
 def test_an_error_of_another_version_keeps_its_name_and_text() -> None:

@@ -1,0 +1,188 @@
+"""The upgrade of a node: whose it is, what its names meant before, and whether tasks are placed elsewhere meanwhile.
+
+One at a time: whoever takes a node has it until he gives it back, ends, or was not heard of for as long as he said.
+Then it is open again, with the code that it has by then.
+"""
+
+from collections.abc import Callable
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from pysh.runtime.protocol.actions import Meta
+from pysh.runtime.protocol.blobs import Pushed
+from pysh.runtime.protocol.frames import Frame, pages
+from pysh.runtime.protocol.jobs import DONE, Job
+from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.pool import fits
+from pysh.runtime.protocol.terms import Ref, shown
+
+if TYPE_CHECKING:
+    from pysh.runtime.protocol.node import Node
+
+LOOK = 0.02
+"""Seconds between two looks at what is left."""
+LONGEST = 7 * 86400.0
+"""Seconds that anything here may last."""
+ABOUT = 200
+"""Characters of what an upgrade is said to be."""
+
+
+class Upgrades:
+    """At most one upgrade of `node`, each known by whoever makes it and a number of his."""
+
+    def __init__(self, node: "Node") -> None:
+        self._node = node
+        self._by: Ref | None = None
+        self._about = ""
+        self._since = self._until = 0.0
+        self._before: dict[str, Pushed | None] = {}
+        self.cordoned = False
+        """Whether tasks that may go elsewhere had better."""
+
+    def take(self, by: Ref, about: str, seconds: float, *, cordon: bool = False) -> Meta | None:
+        """It is `by`'s for `seconds` from now, again if it was; the error where it is another's."""
+        if (refused := self.refuses(by)) is not None:
+            return refused
+        now = self._node.now
+        if self._by != by:
+            self._by, self._about, self._since, self._before = by, about[:ABOUT], now, {}
+        self._until = now + _seconds(seconds)
+        self._node.later(self._until - now, self._expire)
+        self._cordon(cordon)
+        return None
+
+    def refuses(self, by: Ref) -> Meta | None:
+        """The error for whoever wants to change the code of this node while another upgrades it."""
+        if self._by is None or self._by == by:
+            return None
+        who = shown(self._node.members.name(self._by.owner.incarnation), self._by.owner.number)
+        lasts = f"since {self._node.now - self._since:.0f} s, for {self._until - self._node.now:.0f} s more at most"
+        text = f"{self._node.name} is being upgraded to {self._about} by {who}, {lasts}: try again after that"
+        return {"error": "PyshError", "text": text, "executed": "no"}
+
+    def pushed(self, by: Ref, code: Pushed) -> Meta | None:
+        """Its names mean that `code` from now on; the error where another upgrades it. Raises `ValueError`."""
+        if (refused := self.refuses(by)) is not None:
+            return refused
+        before = self._node.work.blobs.pushed(code)
+        if self._by == by:
+            self._before = before | self._before
+        return None
+
+    def back(self, by: Ref) -> None:
+        """The names mean what they meant before the upgrade."""
+        if self._by == by:
+            self._node.work.blobs.restore(self._before)
+            self._before = {}
+
+    def end(self, by: Ref) -> None:
+        """It is nobody's, and open."""
+        if self._by == by:
+            self._by, self._before = None, {}
+            self._cordon(False)
+
+    def ended(self, number: int) -> None:
+        """A process of this node is gone."""
+        if self._by is not None and self._by.owner == (self._node.incarnation, number):
+            self.end(self._by)
+
+    def node_down(self, incarnation: bytes) -> None:
+        """Another node is gone, and all its processes."""
+        if self._by is not None and self._by.owner.incarnation == incarnation:
+            self.end(self._by)
+
+    def _expire(self) -> None:
+        if self._by is not None and self._node.now >= self._until:
+            self.end(self._by)
+
+    def _cordon(self, on: bool) -> None:
+        if self.cordoned is not on:
+            self.cordoned = on
+            self._node.work.standing.changed(at_once=True)
+
+    # what has begun before
+
+    def drained(self, frame: Frame, seconds: float) -> None:
+        """Answer `frame` with how many of the tasks that are here now are left, once none is or in `seconds`."""
+        node, until = self._node, self._node.now + _seconds(seconds)
+        left = [job for job in node.work.jobs if not job.is_process and node.work.pid(job) != frame.source]
+
+        def look() -> None:
+            left[:] = [job for job in left if job.state != DONE]
+            if left and node.now < until:
+                node.later(LOOK, look)
+            else:
+                node.reply(frame, {"ok": len(left)})
+
+        look()
+
+    def users(self, code: Pushed, after: int) -> tuple[list[list[Any]], int]:
+        """The processes that were started with code of these names.
+
+        Of those with a role, who may change it: number, role and what they are called. Of the others, how many have
+        other code than this.
+        """
+        jobs = [job for job in self._node.work.jobs if job.is_process and job.state != DONE and _shares(job, code)]
+        able = sorted((job for job in jobs if _role(job)), key=lambda job: job.number)
+        rows = ([job.number, _role(job), job.options.get("label", "")] for job in able if job.number > after)
+        others = sum(not _role(job) and not fits(job.code, code) for job in jobs)
+        return next(pages(rows)), others
+
+
+def _role(job: Job) -> str:
+    return job.options.get("role") or ""
+
+
+def _shares(job: Job, code: Pushed) -> bool:
+    """Whether any of its code has one of these names."""
+    return any(job.code.get(name) for name in code)
+
+
+def _seconds(value: float) -> float:
+    if not isfinite(value):
+        raise ValueError(f"{value} is no number of seconds")
+    return min(max(0.0, value), LONGEST)
+
+
+# what is asked for by a REQUEST; see `requests`
+
+
+def _by(frame: Frame, asked: Meta) -> Ref:
+    return Ref(frame.source, int(asked.get("token", 0)))
+
+
+def _upgrade(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    by, about, seconds = _by(frame, asked), str(asked["about"]), float(asked["seconds"])
+    return node.upgrades.take(by, about, seconds, cordon=bool(asked.get("cordon"))) or {"ok": None}
+
+
+def _upgraded(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    if asked.get("back"):
+        node.upgrades.back(_by(frame, asked))
+    else:
+        node.upgrades.end(_by(frame, asked))
+    return {"ok": None}
+
+
+def _pushed(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return node.upgrades.pushed(_by(frame, asked), dict(asked["code"])) or {"ok": True}
+
+
+def _drained(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    node.upgrades.drained(frame, float(asked["seconds"]))
+
+
+def _users(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Those after number `after`, as many as an answer has room for, and how many there are besides."""
+    return {"ok": list(node.upgrades.users(dict(asked["code"]), int(asked.get("after", 0))))}
+
+
+def _pause(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """An answer after so many seconds."""
+    node.later(_seconds(float(asked["seconds"])), lambda: node.reply(frame, {"ok": None}))
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
+    "upgrade": _upgrade, "upgraded": _upgraded, "pushed": _pushed, "drained": _drained, "users": _users,
+    "pause": _pause,
+}  # fmt: skip
