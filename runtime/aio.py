@@ -150,7 +150,8 @@ async def sh(
     env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
 ) -> Results:  # fmt: skip
     """Run a command on each node at the same time; cancelling this ends it there."""
-    return await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    ended = await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    return ended.raise_first() if check else ended
 
 
 async def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:

@@ -206,13 +206,14 @@ def sh(
 
     What it prints is shown as it comes, tagged with its node; with `stream=False` it is not, and the `Results`
     show it, equal output on one line. Node to `Completed` (`status stdout stderr took`), or to why there is none;
-    with `check` a status other than 0 is a `CalledProcessError`. It has no input, the folder `cwd` (default: that
-    of the node), and `env` in its environment besides. After `limit` seconds, at Ctrl-C and when its owner stops it
-    is given a Ctrl-C, and killed a second later with all that it started; what it leaves in the background is
-    killed at its end: `spawn` what is to stay.
+    with `check` the first failure is raised once all have ended, a status other than 0 as a `CalledProcessError`.
+    It has no input, the folder `cwd` (default: that of the node), and `env` in its environment besides. After `limit`
+    seconds, at Ctrl-C and when its owner stops it is given a Ctrl-C, and killed a second later with all that it
+    started; what it leaves in the background is killed at its end: `spawn` what is to stay.
     """
     refuse_to_block("sh")
-    return _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    ended = _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    return ended.raise_first() if check else ended
 
 
 def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:

@@ -88,8 +88,9 @@ class Captured:
                     found = True
                     _remember(_large, value)
                     apart = self(value) is not value
-                    warning = LargeCapture(function.__name__, name, sink.size, apart)
-                    warnings.warn(warning, stacklevel=callers_level())
+                    if not (apart and self._lies_here(value)):
+                        warning = LargeCapture(function.__name__, name, sink.size, apart)
+                        warnings.warn(warning, stacklevel=callers_level())
         return found
 
     def settle(self, call: tuple[Any, ...], pickler: byvalue.Pickler) -> bool:
@@ -114,6 +115,11 @@ class Captured:
             _large.pop(id(each.value), None)
             _remember(_inside, each.value)
         return not inside
+
+    def _lies_here(self, value: Any) -> bool:
+        """Whether it was left before: by an earlier call, of which that was said, or by `push`."""
+        reference = self._references[id(value)]
+        return reference is not None and values.find(reference.digest) is not None
 
     def _left(self) -> list[Reference]:
         return [each for each in self._references.values() if each is not None]

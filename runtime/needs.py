@@ -164,6 +164,10 @@ def pushed(name: str, root: str, client: "Client") -> Needs:
     """
     found = _Found(_current_folder())
     found.take(name, root)
+    if not found.trees[name].files:
+        raise FileNotFoundError(
+            f"{root}/{name} has no source of Python below it; nothing was sent; for files: put(path)"
+        )
     needed = [found.trees[each] for each in sorted(found.trees)]
     for tree in needed:
         leave(client, tree)

@@ -1,5 +1,6 @@
 """`push(df=df)`: values taken to nodes under names, for code there that looks up a name which is nowhere else."""
 
+import builtins
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ def _placing(client: Client, given: Mapping[str, Any], *, portable: bool) -> Cal
     for name, value in given.items():
         if not name.isidentifier():
             raise ValueError(f"{name!r} is no name that code could look up; nothing was sent")
+        if hasattr(builtins, name):
+            raise ValueError(f"{name!r} means something of Python's own wherever it is looked up; nothing was sent")
         try:
             payload, uses = dumps_referring(value, portable=portable)
         except NotSendable as error:

@@ -16,7 +16,7 @@ from pysh.runtime.codechange import CHANGE
 from pysh.runtime.errors import NodeDown
 from pysh.runtime.extensions import EXTENSIONS
 from pysh.runtime.needs import Needs
-from pysh.runtime.node import Node, On, resolve
+from pysh.runtime.node import Node, On, select
 from pysh.runtime.place import place
 from pysh.runtime.results import Results
 from pysh.runtime.runner.client import Client
@@ -38,9 +38,9 @@ def push(what: What | None, on: On, values: Mapping[str, Any]) -> Steps[Results]
     client = current()
     if (what is None) == (not values):
         raise TypeError("push() takes a module, or the path of one, or values by name: push(df=df); nothing was sent")
-    infos = resolve(client, on)
+    infos, absent = select(client, on)
     if what is None:
-        return (yield from place(client, infos, values))
+        return (yield from place(client, infos, values)).and_absent(absent)
     name, root = located(what)
     needed = needs.pushed(name, root, client)
     check_sources(needed)
@@ -71,7 +71,7 @@ def push(what: What | None, on: On, values: Mapping[str, Any]) -> Steps[Results]
             results[node] = "; ".join(filter(None, (results[node], str(changes))))
         except NodeDown as error:
             results[node] = error
-    return results
+    return results.and_absent(absent)
 
 
 def check_sources(needed: Needs) -> None:

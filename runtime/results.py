@@ -12,6 +12,13 @@ _NUMBER = re.compile(r"\d+")
 class Results(dict[Node, Any]):
     """Node to value, or to the exception of one that failed; printed with equal values on one line."""
 
+    def __missing__(self, name: object) -> Any:
+        """Of a name that of its node: the whole one, or what stands before the @ where only one is called so."""
+        found = [node for node in self if name in (node.name, node.name.partition("@")[0])]
+        if len(found) != 1:
+            raise KeyError(name)
+        return self[found[0]]
+
     @property
     def ok(self) -> "Results":
         """Those that have a value."""

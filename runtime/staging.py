@@ -36,6 +36,22 @@ class Kept(NamedTuple):
     in_place: bool
 
 
+def _special(path: str) -> str:
+    """What is there, if it is neither file nor folder nor link: others read and write it, and nothing replaces it."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    named = (
+        (stat.S_ISREG, ""),
+        (stat.S_ISDIR, ""),
+        (stat.S_ISLNK, ""),
+        (stat.S_ISFIFO, "a pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    )
+    return next((text for is_it, text in named if is_it(mode)), "a device")
+
+
 def place(to: str, name: str, kind: str) -> str:
     """The path that a file or folder called `name` gets, as `to` says: a folder to put it in, or its own path."""
     to = os.path.expanduser(to)
@@ -87,7 +103,7 @@ class Staging:
         if str(error.strerror).endswith(NOTHING):
             return error
         text = error.strerror or str(error)
-        if error.errno == errno.ENOENT and not self._placing:
+        if error.errno == errno.ENOENT and not self._placing and not os.path.isdir(os.path.dirname(self.final)):
             text = f"there is no folder {os.path.dirname(self.final)}"
         became = "some of it may have taken its place" if self._placing else NOTHING
         return OSError(error.errno, f"{text}; {became}", self.final)
@@ -97,6 +113,8 @@ class Staging:
         if not self._merges:
             if os.path.isdir(self.final):
                 raise IsADirectoryError(errno.EISDIR, f"a folder of that name is there; {NOTHING}", self.final)
+            if special := _special(self.final):
+                raise FileExistsError(errno.EEXIST, f"{special} is there; {NOTHING}", self.final)
             if not self._is_file and os.path.lexists(self.final):
                 raise NotADirectoryError(errno.ENOTDIR, f"a file of that name is there; {NOTHING}", self.final)
             return
@@ -105,6 +123,8 @@ class Staging:
                 is_folder = stat.S_ISDIR(os.lstat(self._final(entry)).st_mode)
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            if special := _special(self._final(entry)):
+                raise FileExistsError(errno.EEXIST, f"{special} is there; {NOTHING}", self._final(entry))
             if is_folder != (entry.kind == FOLDER):
                 text = "a folder is there, where none" if is_folder else "no folder is there, where one"
                 raise OSError(errno.EEXIST, f"{text} is to be; {NOTHING}", self._final(entry))

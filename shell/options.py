@@ -106,7 +106,7 @@ def parser(command: str = "") -> Parser:
     add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
-    add("--timeout", metavar="S", type=float, help="end everything after S seconds (exit code 124)")
+    add("--timeout", metavar="S", type=_positive, help="end everything after S seconds (exit code 124)")
     add("--json", action="store_true", help="print data as JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
@@ -119,6 +119,27 @@ def parser(command: str = "") -> Parser:
 def _node(made: Parser) -> None:
     made.add_argument("--detach", action="store_true", help="in the background, until `pysh stop`")
     made.add_argument("--on", metavar="HOST", default="", help="on another machine, which needs Python and no pysh")
+
+
+MOST_SECONDS = 10**9
+"""Some thirty years."""
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds, 0 or more. Raises as a type of argparse's does."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"it takes a number of seconds, 0 or more, not {text!r}")
+    return seconds
+
+
+def _positive(text: str) -> float:
+    if not (seconds := _seconds(text)):
+        raise argparse.ArgumentTypeError("it takes more than 0 seconds")
+    return seconds
 
 
 def _attach(made: Parser) -> None:
@@ -137,7 +158,7 @@ def _named(made: Parser) -> None:
 
 def _stop(made: Parser) -> None:
     _named(made)
-    made.add_argument("--drain", metavar="S", type=float, help="take no new task, and give the others S seconds")
+    made.add_argument("--drain", metavar="S", type=_seconds, help="take no new task, and give the others S seconds")
 
 
 def _tasks(made: Parser) -> None:

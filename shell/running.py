@@ -21,7 +21,12 @@ def execute(settings: dict[str, Any], script: list[str]) -> int:
     from pysh.shell import script as scripts
 
     if any(settings[key] for key in ("name", "cookie", "cookie_file", "listen", "connect")):
-        _prepare(settings)
+        try:
+            _prepare(settings)
+        except Exception as error:
+            from pysh.shell.cli import explain
+
+            return explain(error)
     with Limits(settings["timeout"]) as limits:
         code = scripts.run(script)
     code = scripts.finish(limits.code or code)

@@ -25,6 +25,15 @@ def test_exceptions_and_long_values_are_printed_too() -> None:
     assert repr(Results()) == "no results"
 
 
+def test_a_name_is_as_good_as_its_node() -> None:
+    many = Results({Node("w@web1"): 1, Node("w@web2"): 2, Node("db@web1"): 3})
+    assert many["w@web1"] == 1  # type: ignore[index]
+    assert many["db"] == 3  # type: ignore[index]
+    for name in ("w", "nix", ""):
+        with pytest.raises(KeyError):
+            many[name]  # type: ignore[index]
+
+
 def test_what_went_well_and_what_failed_are_told_apart() -> None:
     error = ValueError("bad")
     both = results(a=1, b=error)

@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import socket
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -243,3 +245,28 @@ def test_where_a_copy_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ]  # fmt: skip
     for to, kind, final in rows:
         assert place(to, "name", kind) == str(tmp_path / final), (to, kind)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def make_device(path: Path) -> None:
+    os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "called"),
+    [(os.mkfifo, "a pipe"), (make_socket, "a socket"), pytest.param(make_device, "a device", marks=root_only)],
+)
+def test_what_is_neither_file_nor_folder_is_never_replaced(
+    tmp_path: Path, make: Callable[[Path], None], called: str
+) -> None:
+    for final, entries, parts in ((tmp_path / "x", one(1), [part(0, b"a")]), (tmp_path / "y", TREE, PARTS)):
+        place = final if entries is not TREE else final / "a"
+        place.parent.mkdir(exist_ok=True)
+        make(place)
+        with pytest.raises(FileExistsError, match=f"{called} is there; nothing was written"):
+            copy(final, entries, *parts)
+        assert not stat.S_ISREG(place.lstat().st_mode)

@@ -42,6 +42,15 @@ def test_the_help_of_a_command_says_what_it_does_and_shows_what_means_something_
     assert ("--listen" in told) == (command == "node")
 
 
+@pytest.mark.parametrize(
+    "words", [["stop", "--drain", "-5", "n1"], ["stop", "--drain", "x", "n1"], ["ls", "--timeout", "0"]]
+)
+def test_seconds_that_are_none_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser(words[0]).parse_args(words[1:])
+    assert "it takes" in capsys.readouterr().err
+
+
 def test_a_command_takes_the_other_options_all_the_same() -> None:
     assert parser("stop").parse_args(["--rm", "--norc", "n1"]).node == "n1"
     assert "--rm" in parser().format_help()

@@ -45,6 +45,13 @@ def test_standard_input_is_a_script(home: Home) -> None:
     assert home.pysh(stdin="print(call(lambda: 3))").stdout == "3\n"
 
 
+def test_a_node_that_a_script_is_to_connect_and_cannot_is_told_in_a_line(home: Home) -> None:
+    done = home.pysh("--connect", "w77", "-c", "print('ran')")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("pysh: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_usage_errors_are_2(home: Home) -> None:
     for words in (["--nonsense"], ["attach"], ["-c"], ["nofile.pysh"]):
         assert home.pysh(*words).returncode == 2, words

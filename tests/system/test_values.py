@@ -45,7 +45,7 @@ class Model:
     def size(self): return len(df), small
 async def h(): return len(df), small
 told = push(df=df, small='hi', on=[n2, node()])
-print({text.split()[0] for text in told.values()}, len(told.ok))
+print({text.split()[0] for text in told.values()}, len(told.ok), [*map(str, push(x=1, on='n[2-3]@localhost').failed)])
 del df
 print(call(f, on=n2), call(h, on=n2), call(Model.size, Model(), on=n2), actor(Model, on=n2).size().result())
 print(n2.eval('len(df), small'), n2.call(lambda: same == df))
@@ -61,7 +61,7 @@ except NameError as error:
 """
     )
     assert ok(home.script(code)).splitlines() == [
-        "{'df'} 2",
+        "{'df'} 2 ['n3@localhost']",
         "3145728 (3145728, 'hi') (3145728, 'hi') (3145728, 'hi')",
         "(3145728, 'hi') True",
         "(3145728, 'mine')",
