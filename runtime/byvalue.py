@@ -8,6 +8,7 @@
 Only this module imports cloudpickle, and only when the first value needs it.
 """
 
+import builtins
 import copyreg
 import io
 import sys
@@ -31,6 +32,14 @@ _PYTHON = sys.hexversion >> 16
 by_reference = cloudpickle._should_pickle_by_reference
 imported_submodules = cloudpickle._find_imported_submodules
 modules_by_value = cloudpickle.list_registry_pickle_by_value
+set_function = cloudpickle._function_setstate
+
+BUILT_IN = vars(builtins)
+
+
+def behind(function: FunctionType) -> dict[str, Any]:
+    """Where `function` finds the names that its globals have not: as a rule what is built in."""
+    return function.__builtins__  # type: ignore[attr-defined,no-any-return]  # it has it, from Python 3.10 on
 
 
 def named_globals(code: CodeType) -> tuple[str, ...]:
@@ -134,6 +143,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     def _dynamic_function_reduce(self, func: FunctionType) -> Any:
         _, args, state, _, _, settle = super()._dynamic_function_reduce(func)
+        if behind(func) is not BUILT_IN:
+            state[1]["__globals__"].update(_lent(func))
         self.carries_code = True
         self.captured.append((func, state[1]["__globals__"]))
         return function, (*args, sources.of(func)), state, None, None, settle
@@ -148,6 +159,16 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         if self._portable:
             state = undone(cls, state[0])
         return known_class, (make, *args), state, None, None, self._settle
+
+
+def _lent(func: FunctionType) -> dict[str, Any]:
+    """What `func` finds behind its globals and is not built in: it came along once itself, to a shell."""
+    names, found = func.__globals__, behind(func)
+    return {
+        name: found[name]
+        for name in named_globals(func.__code__)
+        if name in found and name not in names and found[name] is not BUILT_IN.get(name)
+    }
 
 
 def _reduce_code(made: CodeType) -> Any:

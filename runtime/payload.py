@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import LargeCapture, NotSendable, VersionSkew
@@ -34,10 +34,10 @@ _SCALARS = frozenset({type(None), bool, int, float, complex})
 _SHORT = 128 * 1024
 
 if TYPE_CHECKING:
-    from pysh.runtime import byvalue, needs, recipes
+    from pysh.runtime import byvalue, lent, needs, recipes
     from pysh.runtime.needs import Uses
 else:
-    byvalue = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: at the first value that needs it
+    byvalue = lent = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: with the first value
 
 
 def preload() -> None:
@@ -50,8 +50,8 @@ def preload() -> None:
 
 
 def _import() -> None:
-    global byvalue, needs, recipes
-    from pysh.runtime import byvalue, needs, recipes
+    global byvalue, lent, needs, recipes
+    from pysh.runtime import byvalue, lent, needs, recipes
 
 
 def dumps(value: Any, *, portable: bool = False) -> Payload:
@@ -64,10 +64,10 @@ def dumps(value: Any, *, portable: bool = False) -> Payload:
     return dumps_referring(value, portable=portable)[0]
 
 
-def dumps_referring(value: Any, *, portable: bool = False) -> "tuple[Payload, Uses]":
-    """The same, and what it refers to."""
+def dumps_referring(value: Any, *, portable: bool = False, bare: bool = False) -> "tuple[Payload, Uses]":
+    """The same, and what it refers to; with `bare` for a shell (see `lent`)."""
     try:
-        dump = _Dump(value, portable=portable)
+        dump = _Dump(value, portable=portable, bare=bare)
         return dump.data(), dump.uses()
     except (NotSendable, VersionSkew):
         raise
@@ -92,13 +92,13 @@ def dumps_call(
 
 
 def dumps_using(
-    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False, bare: bool = False
 ) -> "tuple[Payload, Uses]":  # fmt: skip
-    """The same, and what it refers to."""
+    """The same, and what it refers to; with `bare` for a shell (see `lent`)."""
     try:
-        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
+        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not (portable or bare) else None
         if packed is None:
-            dump = _Dump((fn, args, kwargs), calling=True, portable=portable)
+            dump = _Dump((fn, args, kwargs), calling=True, portable=portable, bare=bare)
             data = dump.data()
             if len(data) > LARGE:
                 _warn_of_large(dump.pickler.captured)
@@ -165,13 +165,6 @@ def loads_error(data: Buffer, node: str) -> Exception:
     return raised.loads(data, node)
 
 
-def named_globals(code: CodeType) -> tuple[str, ...]:
-    """The names of globals that `code` and the functions inside it read or write."""
-    if byvalue is None:
-        _import()
-    return byvalue.named_globals(code)
-
-
 def _is_plain(value: Any) -> bool:
     """Whether plain pickle does for `value`: no function or class in it, and not large."""
     kind = type(value)
@@ -182,14 +175,14 @@ class _Dump:
     """One pickle by value, after `prefix`."""
 
     def __init__(
-        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False
+        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False, bare: bool = False
     ) -> None:  # fmt: skip
         if byvalue is None:
             _import()
         self.sink = byvalue.Sink(limit)
         if prefix:
             self.sink.write(prefix)
-        self.pickler = byvalue.Pickler(self.sink, calling=calling, portable=portable)
+        self.pickler = (lent if bare else byvalue).Pickler(self.sink, calling=calling, portable=portable)
         self.pickler.dump(value)
 
     def data(self) -> Payload:

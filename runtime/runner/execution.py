@@ -303,12 +303,17 @@ def call_of(payload: Buffer, options: Mapping[str, Any]) -> tuple[Callable[..., 
         args, kwargs = loads(view[size:])
         return loads_function(view[:size]), args, kwargs
     args, kwargs = loads(payload)
+    return importable(name), args, kwargs
+
+
+def importable(name: str) -> Any:
+    """The function called `module:path`."""
     module, _, path = name.partition(":")
     __import__(module)  # unlike importlib's own, it leaves the frames of the import out of an error
     found: Any = sys.modules[module]
     for part in path.split("."):
         found = getattr(found, part)
-    return found, args, kwargs
+    return found
 
 
 def _leave_fork(error: BaseException | None) -> NoReturn:

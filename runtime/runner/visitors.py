@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from pysh.runtime.errors import NoFunction, describe
-from pysh.runtime.payload import loads
+from pysh.runtime.lent import Unpickler
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.cells import Namespace, Outcome
@@ -23,10 +23,10 @@ from pysh.runtime.runner.execution import (
     TRACE,
     Answer,
     Withheld,
-    call_of,
     cancelled,
     described,
     dumps_result,
+    importable,
     is_process,
     of_users,
     options_of,
@@ -34,10 +34,9 @@ from pysh.runtime.runner.execution import (
 )
 from pysh.runtime.runner.interrupts import Cancelled, Interrupts
 from pysh.runtime.runner.jobs import leave_child
-from pysh.runtime.runner.lent import Home
 from pysh.runtime.runner.mates import Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
-from pysh.runtime.runner.visit import Nobody, Steps, Visit, codes_of
+from pysh.runtime.runner.visit import Nobody, Steps, Visit
 
 LEAVING = 0.02
 """Seconds between two looks whether what a process sent has left."""
@@ -77,7 +76,9 @@ class Visitors:
         client, owner = self._client, options.get("owner")
         tenant = Tenant(frame.dest, frame.source, frame.ref, Pid(*owner) if owner else frame.source)
         client.moved_in(tenant)
-        visit = self._visits[frame.dest.number] = Visit(tenant, frame.payload, options, self._streams)
+        visit = self._visits[frame.dest.number] = Visit(
+            tenant, frame.payload, options, self._streams, self._namespace.names
+        )  # fmt: skip
         self._arrived.append(visit)
         if not self._due:
             self._due = True
@@ -131,19 +132,16 @@ class Visitors:
         return task
 
     def _called(self, visit: Visit) -> Any:
-        options, names = visit.options, self._namespace.names
+        name = visit.options.get("fn")
         if visit.tenant.cancelled:
             raise Cancelled
-        name, payload = options.get("fn"), visit.payload
+        unpickler = Unpickler(visit.payload, visit.live)
         visit.payload = b""
-        if name is None or ":" in name:
-            function, args, kwargs = call_of(payload, options)
-            self._namespace.provide(codes_of(function))
-            home = Home(names)
-            function, visit.names = home.brought(function), home.names
-        else:
-            args, kwargs = loads(payload)
-            function = self._named(name)
+        function, args, kwargs = unpickler.load() if name is None else (None, *unpickler.load())
+        visit.lent = unpickler.lent
+        self._namespace.provide(unpickler.codes)
+        if name is not None:
+            function = importable(name) if ":" in name else self._named(name)
         visit.began = True
         return function(*args, **kwargs)
 
@@ -162,7 +160,7 @@ class Visitors:
     def _step(self, visit: Visit, function: Callable[..., Any], *args: Any) -> Any:
         """Code of a visitor runs, and prints to its owner, unless it has ended: what it left is the shell's."""
         if visit.ended:
-            return function(*args)
+            return visit.step(function, *args)
         before, self._current = self._current, visit
         try:
             return visit.step(function, *args)

@@ -200,7 +200,7 @@ print(t.cancel(), ended(t), n2.eval("len(df)"))
 
 
 @spaced
-def test_what_a_decorated_function_wraps_has_the_names_of_the_shell_too(home: Home) -> None:
+def test_whatever_function_goes_along_has_the_names_of_the_shell_too(home: Home) -> None:
     code = """
 import functools
 def twice(fn):
@@ -215,8 +215,15 @@ def both():
     def even(n): return not n or odd(n - 1)
     return lambda n: (even(n), len(df))
 print(here(counted).result(20), here(both(), 4).result(20))
+df = [0]
+class Size:
+    def get(self): return len(df)
+@functools.cache
+def cached(): return Size().get(), len(df)
+n2.run("def calls(f): return f()")
+print(here(Size().get).result(20), here(cached).result(20), here("calls", lambda: len(df)).result(20))
 """
-    assert own(home.script(IN_SHELL + code)) == ["6 (True, 3)"]
+    assert own(home.script(IN_SHELL + code)) == ["6 (True, 3)", "3 (3, 3) 3"]
 
 
 @spaced
