@@ -282,7 +282,7 @@ class Work:
             raise FrameError("a failure that says nothing")
         apartment = link.worker if link is not None and link.worker in self.tenancy.apartments else None
         if apartment is not None and not frame.flags & Flag.MORE:
-            self.tenancy.left(apartment, frame.source.number)
+            self.tenancy.left(apartment, frame.source.number, bool(frame.credit))
         job = self.jobs.get(frame.source.number)
         if job is None or job.state == DONE:
             return

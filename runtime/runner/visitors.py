@@ -217,6 +217,7 @@ class Visitors:
         for fd in list(tenant.printed or ()):
             tenant.context.run(self._client.say, fd, "", True)
         self._visits.pop(tenant.pid.number, None)
+        leaves = self._client.leaves(tenant)
         self._client.moved_out(tenant)
         self._client.post(
             Kind.RESULT,
@@ -226,7 +227,10 @@ class Visitors:
             flags=told.flags,
             meta=told.meta,
             payload=told.payload,
+            credit=leaves,
         )
+        if leaves:
+            self._client.settled(tenant)  # perhaps it is by now
 
     # while it runs
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol import actions, tenancy
+from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.flow import PRINTED
-from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, encode, pack, parse
+from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -310,3 +311,65 @@ def test_what_c_code_writes_there_is_shown_as_of_the_eldest(building: Building) 
     building._act()
     assert building.shown == b"by a child\n"
     assert building.node.work.jobs.get(one).output  # type: ignore[union-attr]
+
+
+class Shelly(Building):
+    """The same with a shell, in which things are to run; what it would say is ours to say."""
+
+    def begin(self, *, process: bool = False) -> int:
+        """The number of a task of the program's that is to run in the shell."""
+        self.refs += 1
+        meta = {"label": "f", "where": "shell", "kind": "process" if process else "task"}
+        me = Pid(HERE, self.program)
+        self.hear(1, Frame(Kind.SPAWN, me, Pid(HERE, HUB), self.refs, meta=pack(meta), payload=b"f"))
+        return max(job.number for job in self.node.work.jobs)
+
+    def up(self) -> None:
+        self.node.opened(2, self._hello("evaluator"), self.now, worker=SHELL)
+        self._act()
+
+    def answers(self, number: int) -> list[int]:
+        """What of some frames for that process goes to the shell."""
+        self.said.clear()
+        for kind in (Kind.RESULT, Kind.REPLY, Kind.STAGE, Kind.SEND):
+            self.hear(1, Frame(kind, Pid(HERE, self.program), Pid(HERE, number), 1, payload=b"x"))
+        return kinds(self)
+
+
+@pytest.fixture
+def shelly() -> Shelly:
+    return Shelly()
+
+
+ANSWERED = [Kind.RESULT, Kind.REPLY, Kind.STAGE]
+
+
+def test_what_one_left_in_the_shell_gets_its_answers_until_all_have_come(shelly: Shelly) -> None:
+    one, two = shelly.begin(), shelly.begin()
+    shelly.up()
+    shelly.says(Kind.RESULT, one, credit=1)
+    shelly.says(Kind.RESULT, two)
+    assert (shelly.answers(one), shelly.answers(two)) == (ANSWERED, [])
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, one, credit=1))
+    assert shelly.answers(one) == []
+
+
+def test_code_in_the_shell_that_outlives_its_task_gets_its_answers(shelly: Shelly) -> None:
+    one = shelly.begin()
+    shelly.up()
+    shelly.hear(1, Frame(Kind.CANCEL, Pid(HERE, shelly.program), Pid(HERE, HUB), 1, meta=pack({"grace": 0})))
+    assert not shelly.node.work.lives(one)
+    assert shelly.answers(one) == ANSWERED
+    shelly.says(Kind.RESULT, one, flags=Flag.FAILED, meta=pack({"error": "TaskCancelled"}))
+    assert shelly.answers(one) == []
+
+
+def test_the_death_of_the_shell_ends_what_ran_there_and_what_was_left(shelly: Shelly) -> None:
+    left, begun = shelly.begin(), shelly.begin(process=True)
+    shelly.up()
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, begun))
+    shelly.says(Kind.RESULT, left, credit=1)
+    shelly.node.evaluator_died("SIGKILL")
+    shelly._act()
+    assert not shelly.node.work.lives(begun)
+    assert shelly.answers(left) == []

@@ -248,6 +248,32 @@ print(here(lambda: fact(3)).result(20))
 
 
 @spaced
+def test_what_it_leaves_waiting_is_answered_to_the_shell(home: Home) -> None:
+    code = """
+import asyncio
+def waits(flag, value):
+    while not os.path.exists(flag): time.sleep(0.01)
+    return value
+def starts(flag):
+    global kept
+    kept = task(waits, flag, 42)
+async def leaves(flag):
+    global asked, later
+    async def asks():
+        await asyncio.to_thread(waits, flag, 0)
+        return await aio.call(waits, flag, me())
+    asked = asyncio.create_task(aio.call(waits, flag, b"x" * 10**6))
+    later = asyncio.create_task(asks())
+    await asyncio.sleep(0)
+flag = os.path.abspath("go")
+here(starts, flag).result(20); here(leaves, flag).result(20)
+open("go", "w").close()
+print(n2.eval("kept.result(20)"), n2.eval("len(await asked)"), n2.eval("await later == me()"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["42 1000000 True"]
+
+
+@spaced
 def test_a_process_of_a_shell_is_one_as_any_other(home: Home) -> None:
     code = """
 import asyncio

@@ -1,0 +1,154 @@
+"""What others run in a shell, seen from its hub: how it begins, what is told of it, and how it ends."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from pysh.runtime import payload
+from pysh.runtime.errors import rebuild
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
+from pysh.runtime.protocol.terms import Parts, Pid
+from pysh.runtime.runner import cells
+from pysh.runtime.runner.cells import Namespace
+from pysh.runtime.runner.interrupts import Interrupts
+from pysh.runtime.runner.mates import Mates
+from pysh.runtime.runner.visitors import Visitors
+from tests.runtime.elsewhere import Prompt
+from tests.runtime.hub_end import HERE, ME, WORKER, HubEnd, hub_end
+
+DEADLINE = 10.0
+
+
+class House:
+    """A shell in this process, in the loop of the test; its hub is the test's to play."""
+
+    def __init__(self, hub: HubEnd) -> None:
+        assert isinstance(hub.client, Mates)
+        self.hub = hub
+        self.client = hub.client
+        self.namespace = Namespace()
+        self.interrupts = Interrupts(cells.run.__code__)
+        self.loop = asyncio.get_running_loop()
+        self.busy = False
+        self.left = 0
+        self.visitors = Visitors(
+            self.client, self.namespace, self.interrupts, self.loop, lambda: self.busy, self._left
+        )  # fmt: skip
+        self.client.handlers[Kind.SPAWN] = self.client.handlers[Kind.CANCEL] = self.visitors.heard
+        self.sender = Prompt()
+        self._number = 100
+
+    def _left(self) -> None:
+        self.left += 1
+
+    def begin(self, fn: Any, *args: Any, **options: Any) -> Pid:
+        """Send a call of `fn`, or of what is called so there; the process that it is."""
+        self._number += 1
+        dest = Pid(HERE, self._number)
+        if isinstance(fn, str):
+            data, _ = payload.dumps_referring((args, {}), bare=True)
+            options["fn"] = fn
+        else:
+            data, _ = payload.dumps_using(fn, args, {}, bare=True)
+            options["async"] = bool(getattr(fn, "__code__", None) and fn.__code__.co_flags & 0x80)
+        whole = data.join() if isinstance(data, Parts) else data
+        meta = {"where": "shell", "label": "f", **options}
+        self.hub.send(Kind.SPAWN, source=WORKER, dest=dest, ref=self._number, meta=meta, payload=whole)
+        return dest
+
+    def cancel(self, pid: Pid, *, last: bool = False) -> None:
+        """Have it end."""
+        self.hub.send(Kind.CANCEL, source=Pid(HERE, 0), dest=pid, meta={"last": last})
+
+    async def expect(self, kind: int) -> Frame:
+        """The next frame of that kind."""
+        return await asyncio.to_thread(self.hub.expect, kind)
+
+    async def told(self) -> Any:
+        """The value of the one that ends next, or its error."""
+        frame = await self.expect(Kind.RESULT)
+        if frame.flags & Flag.FAILED:
+            return rebuild(frame.options())
+        return payload.loads_error(frame.payload, "n1@here") if frame.flags else payload.loads(frame.payload)
+
+    async def until(self, happens: Callable[[], object]) -> None:
+        """Let the shell run until something has happened."""
+        until = time.monotonic() + DEADLINE
+        while not happens():
+            assert time.monotonic() < until, "it does not happen"
+            await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """A shell in which nothing runs."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = signal.getsignal(signal.SIGINT)
+    with hub_end("evaluator", make=Mates) as hub:
+        yield House(hub)
+    signal.signal(signal.SIGINT, before)
+
+
+ASKS = """
+import asyncio
+from pysh.runtime.runner.client import Client
+def asks(): return Client.current.ask_later("what")
+"""
+
+
+async def test_a_function_runs_with_the_names_of_the_shell(house: House) -> None:
+    house.namespace.names["df"] = [1, 2, 3]
+    house.begin(house.sender("lambda: len(df)"))
+    assert (await house.expect(Kind.ALIVE)).ref == 101
+    assert await house.told() == 3
+    assert house.left == 1
+
+
+async def test_what_it_waited_for_and_left_comes_to_the_shell(house: House) -> None:
+    house.sender(ASKS + "def leaves():\n    global kept\n    kept = asks()\n")
+    pid = house.begin(house.sender["leaves"])
+    asked = await house.expect(Kind.REQUEST)
+    assert asked.source == pid
+    assert (await house.expect(Kind.RESULT)).credit == 1
+    house.hub.send(Kind.REPLY, source=asked.dest, dest=pid, ref=asked.ref, meta={"ok": "that"})
+    kept = house.namespace.names["kept"]
+    await house.until(lambda: kept.done)
+    assert kept.get() == "that"
+    assert (await house.expect(Kind.ALIVE)).ref == pid.number  # it began
+    last = await house.expect(Kind.ALIVE)
+    assert (last.ref, last.credit, last.dest) == (pid.number, 1, LOCAL)
+
+
+async def test_one_that_leaves_nothing_says_so(house: House) -> None:
+    house.sender(ASKS + "def asks_and_waits():\n    asks().wait(10)\n")
+    loop = asyncio.get_running_loop()
+
+    def answer() -> None:
+        asked = house.hub.expect(Kind.REQUEST)
+        house.hub.send(Kind.REPLY, source=asked.dest, dest=asked.source, ref=asked.ref, meta={"ok": 1})
+
+    answering = loop.run_in_executor(None, answer)
+    house.begin(house.sender["asks_and_waits"])
+    await answering
+    assert (await house.expect(Kind.RESULT)).credit == 0
+
+
+async def test_what_code_that_it_left_asks_for_is_asked_by_the_shell(house: House) -> None:
+    house.sender(
+        ASKS + "async def later():\n    await gate.wait()\n    print('late')\n    await asks()\n"
+        "async def leaves():\n    global task\n    task = asyncio.create_task(later())\n    await asyncio.sleep(0)\n"
+    )
+    house.namespace.names["gate"] = gate = asyncio.Event()
+    house.begin(house.sender["leaves"])
+    assert (await house.expect(Kind.RESULT)).credit == 0
+    gate.set()
+    asked = await house.expect(Kind.REQUEST)
+    assert asked.source == ME
+    house.hub.send(Kind.REPLY, source=asked.dest, dest=ME, ref=asked.ref, meta={"ok": 1})
+    await asyncio.wait_for(house.namespace.names["task"], DEADLINE)
