@@ -13,7 +13,6 @@ SIGINT may find the main thread anywhere. The handler asks in turn:
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from time import perf_counter
@@ -30,7 +29,7 @@ from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.condition import stop_clocks
-from pysh.runtime.runner.interrupts import AGAIN, Cancelled
+from pysh.runtime.runner.interrupts import Cancelled, again, among
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import block
@@ -181,19 +180,17 @@ class Execution:
             # Not cancelled here: the loop may be in the middle of its own lists, or asleep.
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
-        while frame is not None:
-            if frame.f_code in _USERS:
-                raise Cancelled
-            frame = frame.f_back
+        if among(_OURS, frame):
+            again(os.kill, os.getpid(), _SIGINT)
+        elif among(_USERS, frame):
+            raise Cancelled
 
     def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
         """Python drops what is raised in a finalizer or a weak reference's callback: a cancel has to come again."""
         if told.exc_type is not Cancelled or not self._slot.cancelled:
             sys.__unraisablehook__(told)
             return
-        timer = threading.Timer(AGAIN, os.kill, (os.getpid(), _SIGINT))
-        timer.daemon = True
-        timer.start()
+        again(os.kill, os.getpid(), _SIGINT)
 
     def _forked(self) -> None:
         """A child that a job forked is no worker: it has no hub, and its signals are its own."""
@@ -204,7 +201,9 @@ class Execution:
 TRACE = vars(BaseException)["__traceback__"]
 """Asked of the base: the class of an exception is the user's."""
 _SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIG_DFL)
-_USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
+_USERS = (Execution._perform.__code__, Execution._describe.__code__)
+_OURS = (Execution._dropped.__code__, Execution._interrupted.__code__)
+"""What is raised in these is lost."""
 
 
 def cancelled(executed: str) -> Answer:

@@ -28,7 +28,7 @@ class Visit:
         self.streams = streams
         self.started = 0.0
         self.since = 0.0  # when it took the main thread last
-        self.presses = 0
+        self.presses = 0  # of Ctrl-C, since then
         self.began = self.ended = False  # code of it
         self.live = live
         self.lent: dict[str, Any] | None = None  # what came with it, and what is built in
@@ -49,7 +49,7 @@ class Visit:
 
         Until its end it has streams of its own, too, and keeps what becomes of them meanwhile.
         """
-        self.since = perf_counter()
+        self.since, self.presses = perf_counter(), 0
         before = sys.stdin, sys.stdout, sys.stderr
         behind = self.live.get(BEHIND, builtins)
         if self.lent is not None:

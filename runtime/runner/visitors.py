@@ -64,7 +64,7 @@ class Visitors:
         self._due = False  # a turn
         self._current: Visit | None = None  # whose code has the main thread
         self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
-        interrupts.let_in(Visit.step.__code__, self)
+        interrupts.heed_visitors(Visit.step.__code__, self)
         loop.set_task_factory(self._task)
 
     def heard(self, frame: Frame) -> None:

@@ -1,7 +1,6 @@
 """What others run in a shell, seen from its hub: how it begins, what is told of it, and how it ends."""
 
 import asyncio
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime import payload
-from pysh.runtime.errors import rebuild
+from pysh.runtime.errors import TaskCancelled, rebuild
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
 from pysh.runtime.protocol.terms import Parts, Pid
 from pysh.runtime.runner import cells
@@ -33,6 +32,9 @@ class House:
         self.client = hub.client
         self.namespace = Namespace()
         self.interrupts = Interrupts(cells.run.__code__)
+        self.interrupts.shield = self.client
+        self.client.shield()
+        self.interrupts.heed_finalizers()
         self.loop = asyncio.get_running_loop()
         self.busy = False
         self.left = 0
@@ -85,14 +87,12 @@ class House:
 
 
 @pytest.fixture
-async def house(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def house(sigint: None, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A shell in which nothing runs."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    before = signal.getsignal(signal.SIGINT)
     with hub_end("evaluator", make=Mates) as hub:
         yield House(hub)
-    signal.signal(signal.SIGINT, before)
 
 
 ASKS = """
@@ -152,3 +152,29 @@ async def test_what_code_that_it_left_asks_for_is_asked_by_the_shell(house: Hous
     assert asked.source == ME
     house.hub.send(Kind.REPLY, source=asked.dest, dest=ME, ref=asked.ref, meta={"ok": 1})
     await asyncio.wait_for(house.namespace.names["task"], DEADLINE)
+
+
+async def test_presses_count_for_one_step_alone(house: House) -> None:
+    house.sender(
+        "import asyncio, signal\nasync def beats():\n    for n in range(5):\n"
+        "        signal.raise_signal(signal.SIGINT)\n        await asyncio.sleep(0)\n    return n\n"
+    )
+    house.begin(house.sender["beats"])
+    assert await house.told() == 4
+
+
+@pytest.mark.parametrize("code", ["pass", "Slow()", "print(end='')"])
+async def test_a_cancel_at_any_instant_gives_the_shell_its_streams_back(house: House, code: str) -> None:
+    house.sender(f"class Slow:\n    def __del__(self): pass\ndef spins():\n    while True: {code}")
+    before = sys.stdin, sys.stdout, sys.stderr, house.namespace.names["__builtins__"]
+
+    def cancels(pid: Pid, delay: float) -> None:
+        house.hub.expect(Kind.ALIVE)
+        time.sleep(delay)
+        house.cancel(pid)
+
+    for n in range(20):
+        pid = house.begin(house.sender["spins"])
+        await asyncio.to_thread(cancels, pid, n * 0.0001)
+        assert isinstance(await house.told(), TaskCancelled)
+        assert (sys.stdin, sys.stdout, sys.stderr, house.namespace.names["__builtins__"]) == before
