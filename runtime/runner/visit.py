@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 from pysh.runtime.lent import BEHIND
+from pysh.runtime.protocol.frames import cut
 from pysh.runtime.protocol.terms import Buffer
 from pysh.runtime.runner.mates import Tenant
 
@@ -67,7 +68,7 @@ class Visit:
     def stack(self, frame: FrameType | None, ends: frozenset[CodeType]) -> str:
         """Where its code is, innermost call first: at `frame` up to one of `ends`, or in what it awaits."""
         lines = list(_calls(frame, ends)) if frame is not None else list(_awaits(self.coroutine))[::-1]
-        return "".join(lines) or "it is about to end\n"
+        return cut("".join(lines)) or "it is about to end\n"
 
 
 class Steps(Coroutine[Any, Any, Any]):

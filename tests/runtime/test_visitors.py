@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from pysh.runtime import payload
 from pysh.runtime.errors import TaskCancelled, rebuild
-from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind
+from pysh.runtime.protocol.frames import LOCAL, ROOM, Flag, Frame, Kind
 from pysh.runtime.protocol.terms import Parts, Pid
 from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace
@@ -178,3 +179,18 @@ async def test_a_cancel_at_any_instant_gives_the_shell_its_streams_back(house: H
         await asyncio.to_thread(cancels, pid, n * 0.0001)
         assert isinstance(await house.told(), TaskCancelled)
         assert (sys.stdin, sys.stdout, sys.stderr, house.namespace.names["__builtins__"]) == before
+
+
+async def test_the_stack_of_a_deep_recursion_fits_into_an_answer(house: House) -> None:
+    house.sender("import sys\ndef deep(n): return stack() if n == 0 else deep(n - 1)")
+    visitors, main = house.visitors, threading.get_ident()
+    house.namespace.names["stack"] = lambda: visitors.stack(101, main)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    try:
+        house.begin(house.sender["deep"], 4000)
+        text = await house.told()
+    finally:
+        sys.setrecursionlimit(limit)
+    assert text.splitlines()[2].endswith("in deep")
+    assert len(text.encode()) <= ROOM
