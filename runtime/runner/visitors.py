@@ -62,6 +62,7 @@ class Visitors:
         self._arrived: deque[Visit] = deque()
         self._visits: dict[int, Visit] = {}
         self._due = False  # a turn
+        self._turns = False
         self._current: Visit | None = None  # whose code has the main thread
         self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
         interrupts.heed_visitors(Visit.step.__code__, self)
@@ -87,14 +88,17 @@ class Visitors:
     def _turn(self) -> None:
         """Begin one, unless a cell comes first; what else the loop has to do comes before the next."""
         self._due = False
+        self._turns = True  # first: whoever came before this is seen to wait, and who comes after it sees this
         try:
             visit = None if self._waits() else self._arrived.popleft()
         except IndexError:
+            self._turns = False
             return  # it was cancelled
         try:
             if visit is not None:
                 self._begin(visit)
         finally:
+            self._turns = False
             if self._arrived or visit is None:
                 self._due = True
                 self._loop.call_soon(self._turn)
@@ -278,6 +282,11 @@ class Visitors:
         if visit is None:
             return "it has ended\n"
         return visit.stack(sys._current_frames().get(main) if visit is self._current else None, _ENDS)
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of them has the main thread, or is about to."""
+        return self._turns or self._current is not None
 
     def holds(self, least: float = 0.0) -> str:
         """Which of them has the main thread, for whoever has to wait; `""` for none, and before `least` seconds."""

@@ -39,12 +39,18 @@ class House:
         self.loop = asyncio.get_running_loop()
         self.busy = False
         self.left = 0
+        self.seen: list[bool] = []
+        """Whether they said that they are busy, whenever they asked whether a cell comes first."""
         self.visitors = Visitors(
-            self.client, self.namespace, self.interrupts, self.loop, lambda: self.busy, self._left
+            self.client, self.namespace, self.interrupts, self.loop, self._waits, self._left
         )  # fmt: skip
         self.client.handlers[Kind.SPAWN] = self.client.handlers[Kind.CANCEL] = self.visitors.heard
         self.sender = Prompt()
         self._number = 100
+
+    def _waits(self) -> bool:
+        self.seen.append(self.visitors.busy)
+        return self.busy
 
     def _left(self) -> None:
         self.left += 1
@@ -194,3 +200,13 @@ async def test_the_stack_of_a_deep_recursion_fits_into_an_answer(house: House) -
         sys.setrecursionlimit(limit)
     assert text.splitlines()[2].endswith("in deep")
     assert len(text.encode()) <= ROOM
+
+
+async def test_whoever_comes_while_one_begins_sees_that(house: House) -> None:
+    house.sender("def f(): return busy.busy")
+    house.namespace.names["busy"] = house.visitors
+    assert not house.visitors.busy
+    house.begin(house.sender["f"])
+    assert await house.told() is True
+    assert house.seen == [True]
+    await house.until(lambda: not house.visitors.busy)
