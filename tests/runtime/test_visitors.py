@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime import payload
-from pysh.runtime.errors import TaskCancelled, rebuild
+from pysh.runtime import api, payload
+from pysh.runtime.errors import BlockingCall, TaskCancelled, rebuild
 from pysh.runtime.protocol.frames import LOCAL, ROOM, Flag, Frame, Kind
 from pysh.runtime.protocol.terms import Parts, Pid
 from pysh.runtime.runner import cells
@@ -18,8 +18,9 @@ from pysh.runtime.runner.cells import Namespace
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.visitors import Visitors
+from pysh.runtime.task import Task
 from tests.runtime.elsewhere import Prompt
-from tests.runtime.hub_end import HERE, ME, WORKER, HubEnd, hub_end
+from tests.runtime.hub_end import HERE, ME, THERE, WORKER, HubEnd, hub_end, hub_of
 
 DEADLINE = 10.0
 
@@ -210,3 +211,26 @@ async def test_whoever_comes_while_one_begins_sees_that(house: House) -> None:
     assert await house.told() is True
     assert house.seen == [True]
     await house.until(lambda: not house.visitors.busy)
+
+
+async def test_a_shell_does_not_wait_for_what_it_is_to_run_itself(house: House) -> None:
+    def waits(own: Task) -> list[str]:
+        told = []
+        for wait in (own.result, own.exception, lambda: api.wait([own]), lambda: list(api.as_completed([own]))):
+            with pytest.raises(BlockingCall) as caught:
+                wait()
+            told.append(str(caught.value))
+        return told
+
+    mine = Task(house.client, hub_of(HERE), "f", in_shell=True)
+    assert all("would wait for this shell, which is to run f itself; write" in text for text in in_a_def(waits, mine))
+    other = Task(house.client, hub_of(THERE), "f", in_shell=True)
+    other.refuse_to_hold_up("result")
+    await asyncio.to_thread(mine.refuse_to_hold_up, "result")
+
+
+def in_a_def(function: Callable[..., Any], *args: Any) -> Any:
+    """The value of `function(*args)`, called as in the body of a cell."""
+    names = {"function": function, "args": args}
+    exec(compile("told = function(*args)", "<cell>", "exec"), names)
+    return names["told"]
