@@ -140,10 +140,8 @@ class Task:
         client = self._client
         ours = self.in_shell and client.role == "evaluator" and self.dest.incarnation == client.incarnation
         if ours and not self.waiter.done and get_ident() == main_thread().ident:
-            text = (
-                f"{verb}() would wait for this shell, which is to run {self.label} itself; write, in an async def or "
-            )
-            raise BlockingCall(verb, "await t", text=text + "at the prompt: await t", executed=self.executed)
+            text = f"{verb}() would wait for this shell, which is to run {self.label} itself; write, at a prompt or in"
+            raise BlockingCall(verb, "await t", text=f"{text} an async def: await t", executed="")
 
     def _get(self) -> Any:
         error = self.outcome()

@@ -265,7 +265,10 @@ def is_process(options: Mapping[str, Any]) -> bool:
     return options.get("kind") == "process"
 
 
-_LEADING = frozenset((Execution.run.__code__.co_filename, loads_call.__code__.co_filename))
+_OWN = Execution.run.__code__.co_filename
+_LEADING = frozenset(
+    (_OWN, loads_call.__code__.co_filename, *(_OWN.replace("execution", name) for name in ("visit", "visitors")))
+)
 """The files whose frames only lead to the code, or to what keeps it from being found."""
 
 

@@ -205,7 +205,7 @@ class Visitors:
             error = raised
         if visit.tenant.cancelled and (isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"):
             return cancelled(executed)
-        if isinstance(error, NoFunction) and not visit.began:
+        if isinstance(error, NoFunction) and not visit.began and not unseen:
             return Answer(Flag.FAILED, pack(describe(error)))
         error = BaseException.with_traceback(error, of_users(TRACE.__get__(error)))
         if isinstance(error, NameError) and visit.began:

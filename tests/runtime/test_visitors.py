@@ -234,3 +234,25 @@ def in_a_def(function: Callable[..., Any], *args: Any) -> Any:
     names = {"function": function, "args": args}
     exec(compile("told = function(*args)", "<cell>", "exec"), names)
     return names["told"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "NoFunction: no name 'nothing' in the shell of n1@here"),
+        ("df", "TypeError: 'list' object is not callable"),
+        ("fails", 'File "<n1@here:1>", line 1, in fails'),
+    ],
+)
+async def test_a_process_that_cannot_run_tells_its_owner_why(house: House, name: str, said: str) -> None:
+    house.sender("def fails(): return 1 / 0")
+    house.namespace.names.update(df=[], fails=house.sender["fails"])
+    house.begin(name, kind="process")
+    output = ""
+    while "Error: " not in output and "NoFunction: " not in output:
+        output += bytes((await house.expect(Kind.OUTPUT)).payload).decode()
+    assert said in output
+    assert "/pysh/runtime/" not in output
+    result = await house.expect(Kind.RESULT)
+    assert result.flags == Flag.ERROR
+    assert bytes(result.payload).decode() in output
