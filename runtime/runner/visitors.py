@@ -66,6 +66,7 @@ class Visitors:
         self._current: Visit | None = None  # whose code has the main thread
         self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
         interrupts.heed_visitors(Visit.step.__code__, self)
+        self._make: Callable[..., asyncio.Task[Any]] = loop.get_task_factory() or _made  # type: ignore[assignment]
         loop.set_task_factory(self._task)
 
     def heard(self, frame: Frame) -> None:
@@ -128,9 +129,9 @@ class Visitors:
         tenant = here.get()
         visit = self._visits.get(tenant.pid.number) if tenant is not None else None
         if visit is None or not asyncio.iscoroutine(coroutine):
-            return asyncio.Task(coroutine, loop=loop, **options)
+            return self._make(loop, coroutine, **options)
         tasks = visit.tenant.tasks = visit.tenant.tasks or set()
-        task: asyncio.Task[Any] = asyncio.Task(Steps(partial(self._step, visit), coroutine), loop=loop, **options)
+        task = self._make(loop, Steps(partial(self._step, visit), coroutine), **options)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         return task
@@ -300,6 +301,10 @@ class Visitors:
         """Whether an eval of `asker` would wait for what may last: a `def`, or the asker itself."""
         visit = self._current
         return visit is not None and (not visit.options.get("async") or visit.tenant.pid == asker)
+
+
+def _made(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 def _elsewhere(node: str) -> str:

@@ -256,3 +256,16 @@ async def test_a_process_that_cannot_run_tells_its_owner_why(house: House, name:
     result = await house.expect(Kind.RESULT)
     assert result.flags == Flag.ERROR
     assert bytes(result.payload).decode() in output
+
+
+async def test_the_task_factory_that_the_shell_has_stays(house: House) -> None:
+    class Own(asyncio.Task[Any]):
+        pass
+
+    house.loop.set_task_factory(lambda loop, coroutine, **options: Own(coroutine, loop=loop, **options))
+    visitors = Visitors(house.client, house.namespace, house.interrupts, house.loop, lambda: False, list)
+    house.client.handlers[Kind.SPAWN] = visitors.heard
+    house.sender("import asyncio\nasync def kind(): return type(asyncio.create_task(asyncio.sleep(0))).__name__")
+    house.begin(house.sender["kind"])
+    assert await house.told() == "Own"
+    assert type(asyncio.create_task(asyncio.sleep(0))) is Own
