@@ -238,6 +238,7 @@ class Work:
     def _began(self, job: Job) -> None:
         """`job` is now the one its worker runs, as far as the hub can know."""
         if job.worker in self.tenancy.apartments:
+            job.chunks = []  # it moves no more
             return
         job.sent_at = self.node.now
         self._begun.append(job)

@@ -316,13 +316,17 @@ def test_what_c_code_writes_there_is_shown_as_of_the_eldest(building: Building) 
 class Shelly(Building):
     """The same with a shell, in which things are to run; what it would say is ours to say."""
 
-    def begin(self, *, process: bool = False) -> int:
-        """The number of a task of the program's that is to run in the shell."""
+    def begin(self, *, process: bool = False, more: bool = False) -> int:
+        """The number of a task of the program's that is to run in the shell; of its arguments `more` are to come."""
         self.refs += 1
         meta = {"label": "f", "where": "shell", "kind": "process" if process else "task"}
-        me = Pid(HERE, self.program)
-        self.hear(1, Frame(Kind.SPAWN, me, Pid(HERE, HUB), self.refs, meta=pack(meta), payload=b"f"))
+        self.send(self.refs, meta=pack(meta), flags=int(more))
         return max(job.number for job in self.node.work.jobs)
+
+    def send(self, ref: int, **frame: Any) -> None:
+        """Some of the arguments of that task."""
+        me = Pid(HERE, self.program)
+        self.hear(1, Frame(Kind.SPAWN, me, Pid(HERE, HUB), ref, payload=b"f", **frame))
 
     def up(self) -> None:
         self.node.opened(2, self._hello("evaluator"), self.now, worker=SHELL)
@@ -373,3 +377,14 @@ def test_the_death_of_the_shell_ends_what_ran_there_and_what_was_left(shelly: Sh
     shelly._act()
     assert not shelly.node.work.lives(begun)
     assert shelly.answers(left) == []
+
+
+def test_of_arguments_that_came_in_pieces_nothing_is_kept_once_all_were_sent(shelly: Shelly) -> None:
+    one = shelly.begin(more=True)
+    shelly.up()
+    job = shelly.node.work.jobs.get(one)
+    assert job is not None
+    assert job.chunks
+    shelly.send(1)
+    assert [bytes(frame.payload) for frame in shelly.said if frame.kind == Kind.SPAWN] == [b"f", b"f"]
+    assert not job.chunks
