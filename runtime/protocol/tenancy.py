@@ -118,6 +118,7 @@ class Tenancy:
         """The code of a process is gone; that of one in the shell may have left something that `waits`."""
         (self._heard.add if waits else self._heard.discard)(number)
         self.apartments.moved_out(apartment, number)
+        self._work.follow(self.apartments.go_on())
         self._leaving.pop(number, None)
         if apartment in self._suspected and apartment not in self._leaving.values():
             self._suspected.discard(apartment)
@@ -132,6 +133,7 @@ class Tenancy:
         self.apartments.moved_out(job.worker or 0, job.number)
         if job.state == SENT:
             self._tell(job, last=True)
+        self._work.follow(self.apartments.go_on())
         self._work.grants.go_on()
 
     def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
@@ -148,7 +150,7 @@ class Tenancy:
         if dead:
             self._work.requester_lost(dead.__contains__)
         for job in jobs:
-            if job.state == SENT:
+            if job.state == SENT or (job.in_shell and was_up):
                 self._work.died(job, death, "no" if job.in_shell and not job.told else "yes")
             elif was_up or not self._work.stillborn(job, death):
                 job.worker = None
@@ -223,6 +225,7 @@ class Tenancy:
             self._heard.discard(frame.ref)
         elif apartment == SHELL:
             self._work.began_in_shell(frame.ref)
+            self._work.follow(self.apartments.go_on(frame.ref))
         elif frame.ref:
             if frame.ref not in self._leaving:
                 self._spared(apartment)

@@ -220,6 +220,8 @@ class Work:
             if job.complete:
                 job.chunks = []  # it moves no more
                 self.tenancy.apartments.sent(step.worker)
+            elif job.in_shell:  # its sender may be slow
+                self.follow(self.tenancy.apartments.go_on(job.number))
             return
         if not job.complete:
             # It takes no slot while its arguments come: its sender may be slow.

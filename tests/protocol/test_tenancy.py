@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol import actions, tenancy
-from pysh.runtime.protocol.apartments import SHELL
+from pysh.runtime.protocol.apartments import AHEAD, SHELL
 from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
@@ -388,3 +388,39 @@ def test_of_arguments_that_came_in_pieces_nothing_is_kept_once_all_were_sent(she
     shelly.send(1)
     assert [bytes(frame.payload) for frame in shelly.said if frame.kind == Kind.SPAWN] == [b"f", b"f"]
     assert not job.chunks
+
+
+def sent(shelly: Shelly) -> list[int]:
+    return [frame.dest.number for frame in shelly.said if frame.kind == Kind.SPAWN]
+
+
+def test_a_busy_shell_is_sent_a_few_and_then_one_for_each_that_begins(shelly: Shelly) -> None:
+    shelly.up()
+    numbers = [shelly.begin() for _ in range(AHEAD + 2)]
+    assert sent(shelly) == numbers[:AHEAD]
+    last = shelly.node.work.jobs.get(numbers[-1])
+    assert last is not None
+    assert shelly.node.work.standing.of(last) == ("queued", "the shell of n1 is busy")
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, numbers[0]))
+    assert sent(shelly) == numbers[:-1]
+    cancel = Frame(Kind.CANCEL, Pid(HERE, shelly.program), Pid(HERE, HUB), 2, meta=pack({"grace": 1}))
+    shelly.hear(1, cancel)
+    shelly.says(Kind.RESULT, numbers[1], flags=Flag.FAILED, meta=pack({"error": "TaskCancelled", "executed": "no"}))
+    assert sent(shelly) == numbers
+
+
+def test_one_whose_arguments_are_slow_keeps_nobody_from_the_shell(shelly: Shelly) -> None:
+    shelly.up()
+    numbers = [shelly.begin(more=True) for _ in range(AHEAD)]
+    numbers.append(shelly.begin())
+    assert sent(shelly) == numbers
+
+
+def test_what_waits_for_a_shell_that_dies_ends_with_it(shelly: Shelly) -> None:
+    numbers = [shelly.begin() for _ in range(AHEAD + 2)]
+    shelly.up()
+    shelly.node.evaluator_died("SIGKILL")
+    shelly._act()
+    assert not any(map(shelly.node.work.lives, numbers))
+    one = shelly.begin()
+    assert shelly.node.work.lives(one)
