@@ -269,3 +269,21 @@ async def test_the_task_factory_that_the_shell_has_stays(house: House) -> None:
     house.begin(house.sender["kind"])
     assert await house.told() == "Own"
     assert type(asyncio.create_task(asyncio.sleep(0))) is Own
+
+
+async def test_what_code_that_it_left_logs_is_shown_at_the_shell(
+    house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    house.sender(
+        "import asyncio, logging, sys\nasync def later():\n    await gate.wait()\n    log.warning('late')\n"
+        "async def leaves():\n    global log, task\n    log = logging.Logger('its')\n"
+        "    log.addHandler(logging.StreamHandler())\n    log.warning('soon')\n"
+        "    task = asyncio.create_task(later())\n    await asyncio.sleep(0)\n"
+    )
+    house.namespace.names["gate"] = gate = asyncio.Event()
+    house.begin(house.sender["leaves"])
+    assert bytes((await house.expect(Kind.OUTPUT)).payload) == b"soon\n"
+    await house.expect(Kind.RESULT)
+    gate.set()
+    await asyncio.wait_for(house.namespace.names["task"], DEADLINE)
+    assert capfd.readouterr().err == "late\n"
