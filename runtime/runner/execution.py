@@ -149,19 +149,9 @@ class Execution:
     def _failed(self, error: BaseException, took: bytes, unseen: bool) -> Answer:
         """The answer for `error`. `unseen`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
-        if isinstance(error, Withheld):
-            return error.answer(executed)
-        if not self._is_cancel(error):
-            try:
-                return Answer(Flag.ERROR, took, self._describe(error, executed, unseen))
-            except BaseException as worse:
-                if not self._is_cancel(worse):
-                    return untold(error, worse, executed)
-        return cancelled(executed)
-
-    def _is_cancel(self, error: BaseException) -> bool:
-        ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
-        return ended and self._slot.cancelled
+        return failed(
+            error, took, executed, lambda: self._slot.cancelled, lambda: self._describe(error, executed, unseen)
+        )
 
     def _describe(self, error: BaseException, executed: str, unseen: bool) -> bytes:
         """The pickle of an error; where nobody waits, its traceback goes to stderr, and the exit reason is given.
@@ -204,6 +194,26 @@ _SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signa
 _USERS = (Execution._perform.__code__, Execution._describe.__code__)
 _OURS = (Execution._dropped.__code__, Execution._interrupted.__code__)
 """What is raised in these is lost."""
+
+
+def failed(
+    error: BaseException, took: bytes, executed: str, unwanted: Callable[[], bool],
+    describe: Callable[[], bytes],
+) -> Answer:  # fmt: skip
+    """The answer for `error` of what may be `unwanted`; to `describe` it runs code of the user's."""
+    if isinstance(error, Withheld):
+        return error.answer(executed)
+    worse = error
+    if not (_is_cancel(error) and unwanted()):
+        try:
+            return Answer(Flag.ERROR, took, describe())
+        except BaseException as raised:
+            worse = raised
+    return cancelled(executed) if _is_cancel(worse) and unwanted() else untold(error, worse, executed)
+
+
+def _is_cancel(error: BaseException) -> bool:
+    return isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
 
 
 def cancelled(executed: str) -> Answer:

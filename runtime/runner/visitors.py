@@ -22,10 +22,10 @@ from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.execution import (
     TRACE,
     Answer,
-    Withheld,
     cancelled,
     described,
     dumps_result,
+    failed,
     importable,
     is_process,
     of_users,
@@ -67,7 +67,7 @@ class Visitors:
         self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
         interrupts.heed_visitors(Visit.step.__code__, self)
         self._make: Callable[..., asyncio.Task[Any]] = loop.get_task_factory() or _made  # type: ignore[assignment]
-        loop.set_task_factory(self._task)
+        loop.set_task_factory(self._make_task)
 
     def heard(self, frame: Frame) -> None:
         """One came, or is to end."""
@@ -124,7 +124,7 @@ class Visitors:
         if visit.tenant.cancelled:  # meanwhile
             task.cancel()
 
-    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
         """A task of the loop; while a visitor that made it is here, its code is that visitor's."""
         tenant = here.get()
         visit = self._visits.get(tenant.pid.number) if tenant is not None else None
@@ -200,21 +200,15 @@ class Visitors:
         try:
             if error is None:
                 return Answer(0, took, b"" if unseen else dumps_result(value, portable=foreign))
-        except Withheld as withheld:
-            return withheld.answer(executed)
         except BaseException as raised:
             error = raised
-        if visit.tenant.cancelled and (isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"):
-            return cancelled(executed)
         if isinstance(error, NoFunction) and not visit.began and not unseen:
             return Answer(Flag.FAILED, pack(describe(error)))
         error = BaseException.with_traceback(error, of_users(TRACE.__get__(error)))
         if isinstance(error, NameError) and visit.began:
             error.add_note(_elsewhere(self._client.name))
-        try:
-            return Answer(Flag.ERROR, took, described(error, executed, unseen, self._client.name))
-        except BaseException as worse:
-            return untold(error, worse, executed)
+        tell = partial(described, error, executed, unseen, self._client.name)
+        return failed(error, took, executed, lambda: visit.tenant.cancelled, tell)
 
     def _goes(self, visit: Visit, told: Answer) -> None:
         tenant = visit.tenant
@@ -282,7 +276,8 @@ class Visitors:
         visit = self._visits.get(number)
         if visit is None:
             return "it has ended\n"
-        return visit.stack(sys._current_frames().get(main) if visit is self._current else None, _ENDS)
+        current, frame = self._current, sys._current_frames().get(main)
+        return visit.stack(frame if current is visit is self._current else None, _ENDS)
 
     @property
     def busy(self) -> bool:

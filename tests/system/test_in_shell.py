@@ -21,8 +21,10 @@ def ended(t):
     except (TaskCancelled, WorkerDied) as error: return f"{type(error).__name__} {error.executed}"
 def is_(status):
     until = time.monotonic() + 20
-    while not status() and time.monotonic() < until: time.sleep(0.005)
-    return status()
+    while not (told := status()):
+        assert time.monotonic() < until, "it does not happen"
+        time.sleep(0.005)
+    return told
 def busy(flag):
     cell = f"open({flag!r}, 'w').close()\\nwhile os.path.exists({flag!r}): time.sleep(0.01)"
     held = threading.Thread(target=n2.run, args=(cell,), daemon=True)
@@ -388,17 +390,22 @@ for name in ("first", "second"):
     with subprocess.Popen(
         [*PYSH, "spins.pysh"], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as program:
-        assert program.stdout is not None
-        for count, name in enumerate(("first", "second"), 1):  # what was pressed for one is not held against the next
-            assert program.stdout.readline() == f"{name}\n"
-            two.type("kept = 1\r")
-            two.wait(lambda n=count: _shown(two, "kept = 1") == n, "the cell")
-            two.type("\x03")
-            two.wait(lambda n=count: _shown(two, "Ctrl-C again interrupts that") == n, "whom it waits for")
-            assert not select.select([program.stdout], [], [], 0.3)[0]
-            two.type("\x03")
-            assert program.stdout.readline() == "KeyboardInterrupt\n"
-            two.wait(lambda: two.lines[-1].startswith("n2@localhost["), "the prompt")
+        try:
+            assert program.stdout is not None
+            # What was pressed for one is not held against the next.
+            for count, name in enumerate(("first", "second"), 1):
+                assert program.stdout.readline() == f"{name}\n"
+                two.type("kept = 1\r")
+                two.wait(lambda n=count: _shown(two, "kept = 1") == n, "the cell")
+                two.type("\x03")
+                two.wait(lambda n=count: _shown(two, "Ctrl-C again interrupts that") == n, "whom it waits for")
+                assert not select.select([program.stdout], [], [], 0.3)[0]
+                two.type("\x03")
+                assert program.stdout.readline() == "KeyboardInterrupt\n"
+                two.wait(lambda: two.lines[-1].startswith("n2@localhost["), "the prompt")
+            assert program.wait(20) == 0
+        finally:
+            program.kill()
     two.type("len(df)\r")
     two.wait(lambda: "3" in two.lines, "the answer")
 
