@@ -29,7 +29,7 @@ from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.condition import stop_clocks
-from pysh.runtime.runner.interrupts import Cancelled, again, among
+from pysh.runtime.runner.interrupts import PRESS, Cancelled, again, among
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import block
@@ -171,16 +171,16 @@ class Execution:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
         if among(_OURS, frame):
-            again(os.kill, os.getpid(), _SIGINT)
+            again()
         elif among(_USERS, frame):
             raise Cancelled
 
-    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> object:
         """Python drops what is raised in a finalizer or a weak reference's callback: a cancel has to come again."""
-        if told.exc_type is not Cancelled or not self._slot.cancelled:
-            sys.__unraisablehook__(told)
-            return
-        again(os.kill, os.getpid(), _SIGINT)
+        if told.exc_type is Cancelled and self._slot.cancelled:
+            return PRESS.now
+        sys.__unraisablehook__(told)
+        return None
 
     def _forked(self) -> None:
         """A child that a job forked is no worker: it has no hub, and its signals are its own."""

@@ -16,8 +16,7 @@ waiting.
 import os
 import signal
 import sys
-import threading
-from _thread import start_new_thread
+from _thread import interrupt_main, start_new_thread
 from collections.abc import Callable
 from time import sleep
 from types import CodeType, FrameType
@@ -98,18 +97,13 @@ class Interrupts:
         """Let no press be lost that lands in a finalizer or a weak reference's callback, where Python drops it."""
         sys.unraisablehook = self._dropped
 
-    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
-        task = self._task
-        if task is not None and told.exc_type is KeyboardInterrupt:
-            again(self._press_again, task, threading.get_ident())
-        elif told.exc_type is Cancelled and self._visitors is not None and self._visitors.is_unwanted():
-            again(self.turn_out)
-        else:
-            sys.__unraisablehook__(told)
-
-    def _press_again(self, task: "asyncio.Task[Any]", main: int) -> None:
-        if self._task is task:
-            signal.pthread_kill(main, signal.SIGINT)
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> object:
+        turned_out = told.exc_type is Cancelled and self._visitors is not None and self._visitors.is_unwanted()
+        if turned_out or (told.exc_type is KeyboardInterrupt and self._task is not None):
+            self._turning_out = turned_out
+            return PRESS.now
+        sys.__unraisablehook__(told)
+        return None
 
     def begin(self, task: "asyncio.Task[Any]") -> None:
         """A cell runs from now on, as `task`."""
@@ -133,7 +127,7 @@ class Interrupts:
             self.shield.interrupt_pending = True
             return
         if frame is not None and (frame.f_code is self._visits or among(_OURS, frame)):
-            again(os.kill, os.getpid(), signal.SIGINT)
+            again()
             return
         visitors = self._visitors if among((self._visits,), frame) else None
         if self._turning_out:
@@ -166,15 +160,28 @@ _OURS = (Interrupts._dropped.__code__, Interrupts._handle.__code__)
 """What is raised in these is lost."""
 
 
-def again(press: Callable[..., object], *args: Any) -> None:
-    """Repeat a press that Python dropped, or that came where nothing may be torn: from there it would be once more."""
-    # Not as a Timer, whose start waits for its thread: that may press before this returns, and again, and again.
-    start_new_thread(_press_later, (press, args))
+class _Press(int):
+    """A signal that comes when `now` is asked for.
+
+    As that is no call, after which Python would look for signals, a function that returns it is left before that: the
+    code that a finalizer has interrupted gets it, and not the next finalizer, where nearly all the time may be spent.
+    """
+
+    now = property(interrupt_main)
 
 
-def _press_later(press: Callable[..., object], args: tuple[Any, ...]) -> None:
+PRESS = _Press(signal.SIGINT)
+
+
+def again() -> None:
+    """Repeat a press that came where nothing may be torn."""
+    # Not by a Timer, whose start waits for its thread: that may press before this returns, and again, and again.
+    start_new_thread(_press_later, ())
+
+
+def _press_later() -> None:
     sleep(AGAIN)
-    press(*args)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def among(codes: tuple[CodeType | None, ...], frame: FrameType | None) -> bool:

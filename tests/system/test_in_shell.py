@@ -250,6 +250,38 @@ print(here(lambda: fact(3)).result(20))
 
 
 @spaced
+def test_a_cancel_ends_what_is_in_finalizers_nearly_all_the_time(home: Home) -> None:
+    code = """
+class Slow:
+    def __del__(self): time.sleep(0.01)
+def drops(flag):
+    open(flag, "w").close()
+    while True: Slow()
+t = here(drops, os.path.abspath("flag"))
+is_(lambda: os.path.exists("flag"))
+print(t.cancel(grace=60), ended(t), n2.eval("len(df)"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["True TaskCancelled yes 3"]
+
+
+@spaced
+def test_a_shell_does_not_wait_for_itself(home: Home) -> None:
+    code = """
+def waits(): return task(len, "abc", where="shell").result()
+async def awaits(): return await task(len, "abc", where="shell")
+try: here(waits).result(20)
+except BlockingCall as error: print(str(error).partition(";")[0])
+print(here(awaits).result(20), here("df.index", 2).result(20))
+try: n2.eval("task(len, 'abc', where='shell').result()")
+except RemoteError as error: print(error.type)
+print(n2.eval("await task(len, 'abc', where='shell')"))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "result() would wait for this shell, which is to run len itself", "3 1", "BlockingCall", "3",
+    ]  # fmt: skip
+
+
+@spaced
 def test_what_it_leaves_waiting_is_answered_to_the_shell(home: Home) -> None:
     code = """
 import asyncio
