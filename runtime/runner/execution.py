@@ -171,7 +171,7 @@ class Execution:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
         if among(_OURS, frame):
-            again()
+            again(lambda: self._slot.cancelled)
         elif among(_USERS, frame):
             raise Cancelled
 

@@ -122,14 +122,24 @@ class Interrupts:
         """Call code of the user's as part of the cell, so that Ctrl-C raises inside it."""
         return function(*args, **kwargs)
 
+    def _is_delicate(self, frame: FrameType | None) -> bool:
+        """Whether what is raised at `frame` would be lost, or tear a step of others."""
+        if frame is None or frame.f_code is self._visits:
+            return frame is not None
+        return among(_DROPPED, frame) or (among(_HANDLED, frame) and among((self._visits,), frame))
+
+    def _is_meant(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Whether a press that came while `task` was the cell is to be repeated."""
+        return self._turning_out or self._task is task
+
     def _handle(self, _signum: int, frame: FrameType | None) -> None:
         if self.shield is not None and self.shield.shielded:
             self.shield.interrupt_pending = True
             return
-        if frame is not None and (frame.f_code is self._visits or among(_OURS, frame)):
-            again()
-            return
         visitors = self._visitors if among((self._visits,), frame) else None
+        if self._is_delicate(frame):
+            again(self._is_meant, self._task)
+            return
         if self._turning_out:
             self._turning_out = False
             if visitors is not None and visitors.is_unwanted():
@@ -156,8 +166,7 @@ class Interrupts:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
-_OURS = (Interrupts._dropped.__code__, Interrupts._handle.__code__)
-"""What is raised in these is lost."""
+_DROPPED, _HANDLED = (Interrupts._dropped.__code__,), (Interrupts._handle.__code__,)
 
 
 class _Press(int):
@@ -173,15 +182,16 @@ class _Press(int):
 PRESS = _Press(signal.SIGINT)
 
 
-def again() -> None:
-    """Repeat a press that came where nothing may be torn."""
+def again(is_meant: Callable[..., bool], *args: Any) -> None:
+    """Repeat a press that came where nothing may be raised, if `is_meant(*args)` by then."""
     # Not by a Timer, whose start waits for its thread: that may press before this returns, and again, and again.
-    start_new_thread(_press_later, ())
+    start_new_thread(_press_later, (is_meant, args))
 
 
-def _press_later() -> None:
+def _press_later(is_meant: Callable[..., bool], args: tuple[Any, ...]) -> None:
     sleep(AGAIN)
-    os.kill(os.getpid(), signal.SIGINT)
+    if is_meant(*args):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def among(codes: tuple[CodeType | None, ...], frame: FrameType | None) -> bool:
