@@ -100,7 +100,7 @@ class Interrupts:
     def _dropped(self, told: "sys.UnraisableHookArgs") -> object:
         turned_out = told.exc_type is Cancelled and self._visitors is not None and self._visitors.is_unwanted()
         if turned_out or (told.exc_type is KeyboardInterrupt and self._task is not None):
-            self._turning_out = turned_out
+            self._turning_out = self._turning_out or turned_out
             return PRESS.now
         sys.__unraisablehook__(told)
         return None

@@ -25,6 +25,8 @@ from pysh.runtime.runner.waiting import Waiter
 if TYPE_CHECKING:
     import asyncio
 
+LEAVING = 0.02
+"""Seconds between two looks whether what a process sent has left."""
 EVERY = 1.0
 """Seconds after which whoever waits for room hears that something was received, if it was."""
 

@@ -34,12 +34,9 @@ from pysh.runtime.runner.execution import (
 )
 from pysh.runtime.runner.interrupts import Cancelled, Interrupts
 from pysh.runtime.runner.jobs import leave_child
-from pysh.runtime.runner.mates import Mates, Tenant, here
+from pysh.runtime.runner.mates import LEAVING, Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
 from pysh.runtime.runner.visit import Nobody, Steps, Visit
-
-LEAVING = 0.02
-"""Seconds between two looks whether what a process sent has left."""
 
 
 class Visitors:
