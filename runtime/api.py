@@ -424,6 +424,8 @@ def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
     """Wait until all of `ts` have ended, or for `timeout` seconds: `(done, pending)`."""
     check_timeout(timeout)
     waited = verbs.listed(ts)
+    for task in waited:
+        task.refuse_to_hold_up("wait")
     try:
         _run("wait", verbs.all_of(waited), timeout)
     except TimeoutError:
@@ -434,7 +436,10 @@ def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
 def as_completed(ts: Iterable[Task] | Results) -> Iterator[Task]:
     """The tasks `ts` in the order they end."""
     refuse_to_block("as_completed")
-    arrivals = Arrivals(verbs.listed(ts))
+    waited = verbs.listed(ts)
+    for task in waited:
+        task.refuse_to_hold_up("as_completed")
+    arrivals = Arrivals(waited)
     while (ended := block(arrivals.next())) is not None:
         yield ended
 

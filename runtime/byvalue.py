@@ -34,6 +34,14 @@ _PYTHON = sys.hexversion >> 16
 by_reference = cloudpickle._should_pickle_by_reference
 imported_submodules = cloudpickle._find_imported_submodules
 modules_by_value = cloudpickle.list_registry_pickle_by_value
+set_function = cloudpickle._function_setstate
+
+BUILT_IN = vars(builtins)
+
+
+def behind(function: FunctionType) -> dict[str, Any]:
+    """Where `function` finds the names that its globals have not: as a rule what is built in."""
+    return function.__builtins__  # type: ignore[attr-defined,no-any-return]  # it has it, from Python 3.10 on
 
 
 def named_globals(code: CodeType) -> tuple[str, ...]:
@@ -155,6 +163,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     def _dynamic_function_reduce(self, func: FunctionType) -> Any:
         _, args, state, _, _, settle = super()._dynamic_function_reduce(func)
+        if behind(func) is not BUILT_IN:
+            state[1]["__globals__"].update(_lent(func))
         self.carries_code = True
         names = state[1]["__globals__"]
         self.captured.append((func, {**names, **_variables(func)}))
@@ -181,6 +191,16 @@ def _variables(function: FunctionType) -> dict[str, Any]:
         with suppress(ValueError):
             found[name] = cell.cell_contents
     return found
+
+
+def _lent(func: FunctionType) -> dict[str, Any]:
+    """What `func` finds behind its globals and is not built in: it came along once itself, to a shell."""
+    names, found = func.__globals__, behind(func)
+    return {
+        name: found[name]
+        for name in named_globals(func.__code__)
+        if name in found and name not in names and found[name] is not BUILT_IN.get(name)
+    }
 
 
 def _reduce_code(made: CodeType) -> Any:

@@ -1,14 +1,12 @@
 """From a function and its arguments to a SPAWN: what is refused here, and what travels."""
 
-import builtins
-import sys
 from collections.abc import Callable
 from functools import partial
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import VersionSkew
-from pysh.runtime.payload import dumps_referring, dumps_using, dumps_whole, named_globals
+from pysh.runtime.payload import dumps_bare, dumps_referring, dumps_using, dumps_whole
 from pysh.runtime.protocol.frames import pack
 from pysh.runtime.protocol.terms import Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -83,17 +81,17 @@ class Call:
         self._portable: Payload | None = None
         self.spec: tuple[str | None, bool]
         self.needs: Needs | None = None
+        bare = apart.where is not None
         if isinstance(fn, str):
             self.label = fn
-            self._again: partial[tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs))
+            self._again: partial[tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs), bare=bare)
             self.spec = (fn, False)
         elif not callable(fn):
             raise TypeError(f"what runs is a function, or the name of one, not {type(fn).__name__!r}; nothing was sent")
         else:
             _check_options(fn, options)
             self.label = _label(fn)
-            bare = _bare(fn, {}) if apart.where else fn
-            self._again = partial(dumps_whole if apart.where else dumps_using, bare, args, kwargs)
+            self._again = partial(dumps_bare if bare else dumps_using, fn, args, kwargs)
             self.spec = (None, _is_async(fn))
         self._captured: Captured | None = None
         self._missing: tuple[str, ...] = ()
@@ -277,35 +275,6 @@ def _check_options(fn: Callable[..., Any], options: frozenset[str], label: str =
         )
 
 
-def _bare(fn: Any, done: dict[int, Any]) -> Any:
-    """`fn` with no global names but those of modules, functions and classes, if it goes by value.
-
-    The others are to be those of the shell there. So too the functions that it uses or has captured; `done` has those
-    that were seen already, and cells.
-    """
-    if isinstance(fn, partial):
-        return partial(_bare(fn.func, done), *fn.args, **fn.keywords)
-    if type(fn) is not FunctionType or _is_importable(fn):
-        return fn
-    if (known := done.get(id(fn))) is not None:
-        return known
-    names: dict[str, Any] = {"__builtins__": builtins, "__name__": fn.__module__}
-    closure = fn.__closure__ and tuple(done.setdefault(id(cell), CellType()) for cell in fn.__closure__)
-    bare = done[id(fn)] = FunctionType(fn.__code__, names, fn.__name__, fn.__defaults__, closure)
-    bare.__kwdefaults__, bare.__qualname__, bare.__module__ = fn.__kwdefaults__, fn.__qualname__, fn.__module__
-    bare.__dict__.update({name: value for name, value in vars(fn).items() if name != "__wrapped__"})
-    for name in named_globals(fn.__code__):
-        value = fn.__globals__.get(name)
-        if isinstance(value, ModuleType | FunctionType | type):
-            names[name] = _bare(value, done)
-    for cell, own in zip(closure or (), fn.__closure__ or (), strict=True):
-        try:
-            cell.cell_contents = _bare(own.cell_contents, done)
-        except ValueError:
-            pass  # it is empty
-    return bare
-
-
 def _label(fn: Callable[..., Any]) -> str:
     inner = getattr(fn, "func", fn)  # of a functools.partial
     return str(getattr(inner, "__name__", None) or type(inner).__name__)
@@ -315,15 +284,3 @@ def _is_async(fn: Callable[..., Any]) -> bool:
     inner: Any = getattr(fn, "func", fn)
     code = getattr(inner, "__code__", None)
     return code is not None and bool(code.co_flags & _COROUTINE)
-
-
-def _is_importable(fn: Callable[..., Any]) -> bool:
-    """Whether `fn` can be found by its name where the same modules are."""
-    inner: Any = getattr(fn, "func", fn)
-    module = getattr(inner, "__module__", None)
-    if module is None or module == "__main__":
-        return module is None
-    found: Any = sys.modules.get(module)
-    for part in getattr(inner, "__qualname__", "").split("."):
-        found = getattr(found, part, None)
-    return found is not None and (found is inner or found == inner)

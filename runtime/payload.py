@@ -16,7 +16,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from functools import lru_cache
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import LargeCapture, NotSendable, VersionSkew
@@ -33,11 +33,11 @@ _SCALARS = frozenset({type(None), bool, int, float, complex})
 _SHORT = 128 * 1024
 
 if TYPE_CHECKING:
-    from pysh.runtime import byvalue, captured, needs, recipes
+    from pysh.runtime import byvalue, captured, lent, needs, recipes
     from pysh.runtime.captured import Captured
     from pysh.runtime.needs import Uses
 else:
-    byvalue = captured = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's: with the first value
+    byvalue = captured = lent = needs = recipes = None  # 10 ms of imports, most of them cloudpickle's
 
 
 def preload() -> None:
@@ -50,8 +50,8 @@ def preload() -> None:
 
 
 def _import() -> None:
-    global byvalue, captured, needs, recipes
-    from pysh.runtime import byvalue, captured, needs, recipes
+    global byvalue, captured, lent, needs, recipes
+    from pysh.runtime import byvalue, captured, lent, needs, recipes
 
 
 def dumps(value: Any, *, portable: bool = False) -> Payload:
@@ -64,10 +64,10 @@ def dumps(value: Any, *, portable: bool = False) -> Payload:
     return dumps_referring(value, portable=portable)[0]
 
 
-def dumps_referring(value: Any, *, portable: bool = False) -> "tuple[Payload, Uses]":
-    """The same, and what it refers to."""
+def dumps_referring(value: Any, *, portable: bool = False, bare: bool = False) -> "tuple[Payload, Uses]":
+    """The same, and what it refers to; with `bare` for a shell (see `lent`)."""
     try:
-        dump = _Dump(value, portable=portable)
+        dump = _Dump(value, portable=portable, bare=bare)
         return dump.data(), dump.uses()
     except (NotSendable, VersionSkew):
         raise
@@ -97,6 +97,13 @@ def dumps_whole(
     return _dumps(fn, args, kwargs, _dumps_whole, None, portable=portable)
 
 
+def dumps_bare(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, portable: bool = False
+) -> "tuple[Payload, Uses]":  # fmt: skip
+    """A call for a shell, whose names are to mean what they mean there (see `lent`), and what it refers to."""
+    return _dumps(fn, args, kwargs, _dumps_bare, None, portable=portable)
+
+
 def dumps_using(
     fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *,
     portable: bool = False, apart: "Captured | None" = None,
@@ -115,7 +122,8 @@ def _dumps(
 ) -> "tuple[Payload, Uses]":  # fmt: skip
     """By its recipe where it has one, else by `dump`."""
     try:
-        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not portable else None
+        whole = portable or dump is _dumps_bare
+        packed = _by_recipe(fn, args, kwargs) if type(fn) is FunctionType and not whole else None
         return packed or dump((fn, args, kwargs), apart, portable=portable)
     except (NotSendable, LargeCapture, VersionSkew):
         raise
@@ -204,13 +212,6 @@ def loads_error(data: Buffer, node: str) -> Exception:
     return raised.loads(data, node)
 
 
-def named_globals(code: CodeType) -> tuple[str, ...]:
-    """The names of globals that `code` and the functions inside it read or write."""
-    if byvalue is None:
-        _import()
-    return byvalue.named_globals(code)
-
-
 def _is_plain(value: Any) -> bool:
     """Whether plain pickle does for `value`: no function or class in it, and not large."""
     kind = type(value)
@@ -221,7 +222,7 @@ class _Dump:
     """One pickle by value, after `prefix`."""
 
     def __init__(
-        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False,
+        self, value: Any, prefix: bytes = b"", *, calling: bool = False, portable: bool = False, bare: bool = False,
         apart: "Captured | None" = None,
     ) -> None:  # fmt: skip
         if byvalue is None:
@@ -229,7 +230,7 @@ class _Dump:
         self.sink = byvalue.Sink(limit)
         if prefix:
             self.sink.write(prefix)
-        self.pickler = byvalue.Pickler(self.sink, calling=calling, portable=portable, instead=apart)
+        self.pickler = (lent if bare else byvalue).Pickler(self.sink, calling=calling, portable=portable, instead=apart)
         self.pickler.dump(value)
 
     def data(self) -> Payload:
@@ -279,6 +280,11 @@ def _by_recipe(fn: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 def _dumps_whole(call: tuple[Any, ...], _: None, *, portable: bool) -> "tuple[Payload, Uses]":
     dump = _Dump(call, calling=True, portable=portable)
+    return dump.data(), dump.uses()
+
+
+def _dumps_bare(call: tuple[Any, ...], _: None, *, portable: bool) -> "tuple[Payload, Uses]":
+    dump = _Dump(call, calling=True, portable=portable, bare=True)
     return dump.data(), dump.uses()
 
 

@@ -131,6 +131,8 @@ _known: dict[int, _Known] = {}
 def pack(function: FunctionType) -> tuple[bytes, Values, Uses] | None:
     """The recipe of `function`, its values of now, and what it refers to; None if it has to go by cloudpickle."""
     code = function.__code__
+    if byvalue.behind(function) is not byvalue.BUILT_IN:
+        return None
     known = _known.get(id(code))
     if known is None or known.code is not code:
         if len(_known) >= KEPT:
@@ -216,7 +218,9 @@ def _plan(root: FunctionType) -> _Plan:
 
 def _is_beside(value: Any, root: FunctionType) -> bool:
     """Whether `value` is a function of the same namespace that goes along by value."""
-    return type(value) is FunctionType and value.__globals__ is root.__globals__ and not byvalue.by_reference(value)
+    if type(value) is not FunctionType or value.__globals__ is not root.__globals__ or byvalue.by_reference(value):
+        return False
+    return byvalue.behind(value) is byvalue.behind(root)
 
 
 def _reference(value: Any) -> tuple[str, str, Any]:

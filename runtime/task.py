@@ -3,12 +3,12 @@
 import re
 import sys
 from collections.abc import Callable, Generator
-from threading import Lock
+from threading import Lock, get_ident, main_thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
-from pysh.runtime.errors import NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
+from pysh.runtime.errors import BlockingCall, NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
@@ -33,15 +33,18 @@ class Task:
 
     __slots__ = (
         "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_submitted",
-        "_value", "dest", "detached", "label", "ref", "source", "waiter",
+        "_value", "dest", "detached", "in_shell", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
-    def __init__(self, client: Client, dest: Pid, label: str, detached: bool = False) -> None:
+    def __init__(
+        self, client: Client, dest: Pid, label: str, detached: bool = False, in_shell: bool = False
+    ) -> None:  # fmt: skip
         self.dest = dest
         self.source = client.pid
         self.ref = client.next_ref()
         self.label = label
         self.detached = detached
+        self.in_shell = in_shell
         self._client = client
         self.waiter = Waiter(client)
         self._submitted = False
@@ -128,8 +131,17 @@ class Task:
         check_timeout(timeout)
         if not self.waiter.done:
             refuse_to_block(verb, "await t")
+            self.refuse_to_hold_up(verb)
             if not self.waiter.wait(timeout):
                 raise TaskTimeout(task=self, seconds=timeout, executed=self.executed)
+
+    def refuse_to_hold_up(self, verb: str) -> None:
+        """Raise `BlockingCall` where a wait for this would keep the very shell that is to run it."""
+        client = self._client
+        ours = self.in_shell and client.role == "evaluator" and self.dest.incarnation == client.incarnation
+        if ours and not self.waiter.done and get_ident() == main_thread().ident:
+            text = f"{verb}() would wait for this shell, which is to run {self.label} itself; write, at a prompt or in"
+            raise BlockingCall(verb, "await t", text=f"{text} an async def: await t", executed="")
 
     def _get(self) -> Any:
         error = self.outcome()

@@ -287,7 +287,7 @@ def prepare(
         call.carry()
         _bring(client, info, call)
     payload = call.payload_for(info)
-    task = Task(client, info.hub, call.label, detach)
+    task = Task(client, info.hub, call.label, detach, call.apart.where is not None)
     return task, call.meta(owner_of(client), "", limit, detach), payload
 
 
@@ -322,7 +322,7 @@ def task_all_of(call: Call, on: On, limit: float | None = None, detach: bool = F
             payload = call.payload_for(info)
             if detach:
                 _bring(client, info, call)
-            task = Task(client, info.hub, call.label, detach)
+            task = Task(client, info.hub, call.label, detach, call.apart.where is not None)
             task.submit(meta, payload)
             results[Node(info.name)] = task
         except Exception as error:

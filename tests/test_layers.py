@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FILES = [path for folder in ("transports", "runtime", "shell") for path in sorted((ROOT / folder).rglob("*.py"))]
 PURE = {"asyncio", "socket", "time", "random", "threading", "pickle", "subprocess", "os"}
 RUNS_ON_NODES = {"prelude", "script", "running", "codes"}
-PICKLING = {f"runtime/{name}.py" for name in ("byvalue", "payload", "raised", "recipes", "unsendable")}
+PICKLING = {f"runtime/{name}.py" for name in ("byvalue", "lent", "payload", "raised", "recipes", "unsendable")}
 FROM_THE_SHELL = {"runtime/public/__init__.py", "runtime/public/__main__.py"}
 
 

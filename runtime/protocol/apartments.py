@@ -12,6 +12,8 @@ from pysh.runtime.protocol.pool import NONE, Code, Fork, Retire, Run, Step, fits
 
 SHELL = -1
 """What the shell is called where workers and apartments are called by their numbers from 1."""
+AHEAD = 16
+"""So many are sent to the shell that have not begun there; the others wait in the hub."""
 
 
 class Apartment:
@@ -36,6 +38,7 @@ class Apartments:
         self._numbers = numbers
         self._apartments: dict[int, Apartment] = {}
         self._shell = Apartment()
+        self._ahead: set[int] = set()  # what was sent to the shell and has not begun there
 
     def __contains__(self, number: object) -> bool:
         return number == SHELL or number in self._apartments
@@ -94,10 +97,18 @@ class Apartments:
     def enter_shell(self, job: int) -> list[Step]:
         """What is to run in the shell arrived: the steps to take now."""
         self._shell.tenants += 1
-        if self._shell.ready:
-            return [Run(SHELL, job)]
         self._shell.waiting.append(job)
-        return [Fork(SHELL)]
+        return self.go_on() if self._shell.ready else [Fork(SHELL)]
+
+    def go_on(self, begun: int = 0) -> list[Step]:
+        """What is to be sent to the shell now, where `begun` keeps others waiting no more."""
+        self._ahead.discard(begun)
+        steps: list[Step] = []
+        while self._shell.ready and self._shell.waiting and len(self._ahead) < AHEAD:
+            job = self._shell.waiting.pop(0)
+            self._ahead.add(job)
+            steps.append(Run(SHELL, job))
+        return steps
 
     def _retire_empty(self) -> list[Step]:
         """Those that nobody fits into and nobody lives in are of no use any more."""
@@ -110,7 +121,10 @@ class Apartments:
 
     def ready(self, number: int) -> list[Step]:
         """A forked apartment has opened its connection, or the shell has."""
-        apartment = self._shell if number == SHELL else self._apartments[number]
+        if number == SHELL:
+            self._shell.ready = True
+            return self.go_on()
+        apartment = self._apartments[number]
         apartment.ready = True
         waiting, apartment.waiting = apartment.waiting, []
         return [Run(number, job) for job in waiting]
@@ -119,6 +133,7 @@ class Apartments:
         """A process there has ended, or is not to move in any more."""
         if (apartment := self._get(number)) is not None:
             apartment.tenants -= 1
+            self._ahead.discard(job)
             if job in apartment.waiting:
                 apartment.waiting.remove(job)
 
@@ -131,5 +146,6 @@ class Apartments:
         """An apartment is gone, with all who lived there."""
         if number == SHELL:
             self._shell = Apartment()
+            self._ahead.clear()
         else:
             del self._apartments[number]

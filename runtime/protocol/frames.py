@@ -101,6 +101,11 @@ LOCAL = Pid(NOWHERE, HUB)
 """Source or destination of a frame that stays between two neighbours."""
 
 
+def cut(text: str) -> str:
+    """As much of `text` as one answer has room for."""
+    return text.encode()[:ROOM].decode("utf-8", "ignore")
+
+
 def pack(value: Any) -> bytes:
     """`value` (None, bool, int, float, str, bytes, list, dict) as msgpack."""
     return msgpack.packb(value)  # type: ignore[no-any-return]  # no types

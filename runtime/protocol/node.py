@@ -331,7 +331,7 @@ class Node:
 
     def to_process(self, number: int, frame: Frame, name: str = "") -> None:
         """Hand a frame to a process of this node; `name` is what the sender of a message calls it."""
-        local = self.processes.get(number)
+        local = self.processes.get(number) or self.work.tenancy.heir(number, frame.kind)
         if local is not None or self.work.hold(number, frame):
             if local is not None:
                 self.write(local, frame)

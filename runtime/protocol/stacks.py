@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Dump
-from pysh.runtime.protocol.frames import ROOM, Frame, pack
+from pysh.runtime.protocol.frames import Frame, cut, pack
 from pysh.runtime.protocol.jobs import DONE, SENT, Job
 
 if TYPE_CHECKING:
@@ -36,6 +36,6 @@ class Stacks:
 
     def dumped(self, number: int, text: str) -> None:
         """What `Dump` asked for is here."""
-        told = {"ok": {"text": text.encode()[:ROOM].decode("utf-8", "ignore")}}
+        told = {"ok": {"text": cut(text)}}
         for asked in self._asked.pop(number, []):
             self._node.reply(asked, told)

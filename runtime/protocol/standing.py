@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack, pages
 from pysh.runtime.protocol.jobs import DONE, QUEUED, Job
 from pysh.runtime.protocol.pool import Pool
@@ -25,8 +26,8 @@ class Stand(NamedTuple):
     why: str = ""
 
 
-def stand(job: Job, pool: Pool, node: str) -> Stand:
-    """Where `job` stands at `node`, as far as its hub knows."""
+def stand(job: Job, pool: Pool, node: str, shell: bool = True) -> Stand:
+    """Where `job` stands at `node`, whose `shell` is up, as far as its hub knows."""
     if job.state == DONE:
         return Stand("done")
     if not job.complete:
@@ -35,7 +36,7 @@ def stand(job: Job, pool: Pool, node: str) -> Stand:
         before = pool.waiting.index(job.number)
         return Stand("queued", f"{before} before it, {_busy(pool)} busy on {node}")
     if job.in_shell:
-        why = f"the shell of {node} {'starts' if job.state == QUEUED else 'is busy'}"
+        why = f"the shell of {node} {'is busy' if shell else 'starts'}"
         return Stand("running") if job.told else Stand("queued", why)
     if job.state == QUEUED:
         return Stand("sent", f"a worker for it starts on {node}")
@@ -95,7 +96,8 @@ class Standing:
 
     def of(self, job: Job) -> Stand:
         """Where a job of this node stands."""
-        return stand(job, self._node.work.pool, self._node.name.partition("@")[0])
+        work = self._node.work
+        return stand(job, work.pool, self._node.name.partition("@")[0], SHELL in work.workers)
 
     def changed(self, *, at_once: bool = False) -> None:
         """A task or a process has come or ended, begins or ends to wait, or another name is callable.

@@ -14,6 +14,7 @@ from pysh.runtime.protocol.apartments import SHELL, Apartments
 from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.jobs import DONE, SENT, Job
+from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.pool import Step
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOVING, SPEAKING = 0.5, 0.3
 """Seconds after its end in which the code of a process has to be gone; and in which its apartment, asked by a
 signal, may say that it is the code of a mate that keeps it waiting."""
+ANSWERS = frozenset((Kind.RESULT, Kind.REPLY, Kind.STAGE, Kind.ANSWER, Kind.CREDIT))
+"""What comes for what a process has asked for."""
 ASKED_EVERY = 1.0
 """Seconds between two questions to an apartment, whether its loop still runs."""
 SLOW, HANGS = 5.0, 30.0
@@ -40,6 +43,7 @@ class Tenancy:
         self._asked: dict[int, float] = {}  # apartments that have not answered, and since when
         self._told: set[int] = set()  # those of them of which that was said
         self._watching = False
+        self._heard: set[int] = set()  # dead processes of the shell whose code may wait there for an answer
 
     @property
     def _node(self) -> "Node":
@@ -81,6 +85,8 @@ class Tenancy:
         if job.state == DONE or job.worker is None:
             return
         self._tell(job, last=True)
+        if job.in_shell and job.state == SENT:
+            self._heard.add(job.number)
         self._work.cancelled(job, "maybe" if job.in_shell and not job.told else "yes")
         self._work.finish(job)
         if not job.in_shell:
@@ -108,24 +114,33 @@ class Tenancy:
             if where == apartment:
                 self._node.later(MOVING, partial(self._suspect, number))
 
-    def left(self, apartment: int, number: int) -> None:
-        """The code of a process is gone."""
+    def left(self, apartment: int, number: int, waits: bool) -> None:
+        """The code of a process is gone; that of one in the shell may have left something that `waits`."""
+        (self._heard.add if waits else self._heard.discard)(number)
         self.apartments.moved_out(apartment, number)
+        self._work.follow(self.apartments.go_on())
         self._leaving.pop(number, None)
         if apartment in self._suspected and apartment not in self._leaving.values():
             self._suspected.discard(apartment)
             self.apartments.condemn(apartment, False)
+
+    def heir(self, number: int, kind: int) -> Link | None:
+        """Where answers go to a process that is gone: what it left in the shell may wait for them there."""
+        return self._work.workers.get(SHELL) if number in self._heard and kind in ANSWERS else None
 
     def withdrawn(self, job: Job) -> None:
         """`job` never began, and will not: it still waited, or not all of its arguments came."""
         self.apartments.moved_out(job.worker or 0, job.number)
         if job.state == SENT:
             self._tell(job, last=True)
+        self._work.follow(self.apartments.go_on())
         self._work.grants.go_on()
 
     def exited(self, apartment: int, death: dict[str, Any], *, was_up: bool) -> None:
         """An apartment is gone. Who waited for it finds another one; all others are dead."""
         self.apartments.exited(apartment)
+        if apartment == SHELL:
+            self._heard.clear()
         self._asked.pop(apartment, None)
         self._told.discard(apartment)
         self._suspected.discard(apartment)
@@ -135,7 +150,7 @@ class Tenancy:
         if dead:
             self._work.requester_lost(dead.__contains__)
         for job in jobs:
-            if job.state == SENT:
+            if job.state == SENT or (job.in_shell and was_up):
                 self._work.died(job, death, "no" if job.in_shell and not job.told else "yes")
             elif was_up or not self._work.stillborn(job, death):
                 job.worker = None
@@ -204,10 +219,13 @@ class Tenancy:
     def answered(self, apartment: int, frame: Frame) -> None:
         """Its loop runs, and has begun some processes; or a signal found it in the code of one, which holds it.
 
-        The shell tells of each that it has begun.
+        The shell tells of each that it has begun; or that nothing is waited for any more there that one left.
         """
-        if apartment == SHELL:
+        if apartment == SHELL and frame.credit:
+            self._heard.discard(frame.ref)
+        elif apartment == SHELL:
             self._work.began_in_shell(frame.ref)
+            self._work.follow(self.apartments.go_on(frame.ref))
         elif frame.ref:
             if frame.ref not in self._leaving:
                 self._spared(apartment)

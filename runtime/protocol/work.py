@@ -222,6 +222,8 @@ class Work:
             if job.complete:
                 job.chunks = []  # it moves no more
                 self.tenancy.apartments.sent(step.worker)
+            elif job.in_shell:  # its sender may be slow
+                self.follow(self.tenancy.apartments.go_on(job.number))
             return
         if not job.complete:
             # It takes no slot while its arguments come: its sender may be slow.
@@ -240,6 +242,7 @@ class Work:
     def _began(self, job: Job) -> None:
         """`job` is now the one its worker runs, as far as the hub can know."""
         if job.worker in self.tenancy.apartments:
+            job.chunks = []  # it moves no more
             return
         job.sent_at = self.node.now
         self._begun.append(job)
@@ -284,7 +287,7 @@ class Work:
             raise FrameError("a failure that says nothing")
         apartment = link.worker if link is not None and link.worker in self.tenancy.apartments else None
         if apartment is not None and not frame.flags & Flag.MORE:
-            self.tenancy.left(apartment, frame.source.number)
+            self.tenancy.left(apartment, frame.source.number, bool(frame.credit))
         job = self.jobs.get(frame.source.number)
         if job is None or job.state == DONE:
             return

@@ -23,14 +23,12 @@ from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
-from pysh.runtime.runner.mates import Mates, Tenant, here
+from pysh.runtime.runner.mates import LEAVING, Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
 from pysh.runtime.runner.waiting import drive
 
 AGAIN, TRIES = 0.04, 10
 """Seconds after which a process that has to be gone is cancelled again, and how often."""
-LEAVING = 0.02
-"""Seconds between two looks whether what a process sent has left."""
 TOLD = 256
 """The hub is told of so many processes that have begun at once."""
 SELDOM = 300

@@ -69,7 +69,7 @@ class Client(Wire):
         """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""
         self.numbers = Numbers(self)
         self._refs = count(1)
-        self._asked: dict[int, tuple[Pid, Waiter]] = {}
+        self._asked: dict[int, tuple[Pid, Waiter, Pid]] = {}  # whom, and who asked
         self._mailboxes: dict[int, Mailbox] = {}
         self._gone: dict[Pid, None] = {}  # of which that was told here
         self._watchers: dict[int, Watcher] = {}
@@ -172,10 +172,10 @@ class Client(Wire):
         It comes from whoever runs here, or from the runner itself where it is `for_all` who do.
         """
         waiter, ref = Waiter(self), self.next_ref()
-        dest = dest or self.hub
-        self._asked[ref] = dest, waiter
+        dest, source = dest or self.hub, self._pid if for_all else self.pid
+        self._asked[ref] = dest, waiter, source
         try:
-            self.post(Kind.REQUEST, dest, ref=ref, meta={"verb": verb, **args}, source=self._pid if for_all else None)
+            self.post(Kind.REQUEST, dest, ref=ref, meta={"verb": verb, **args}, source=source)
         except BaseException:
             self._asked.pop(ref, None)
             raise
@@ -356,7 +356,7 @@ class Client(Wire):
         for ref, task in list(self.tasks.items()):
             if gone(task.dest.incarnation) and self.forget(ref) is not None:
                 task.lost(reason)
-        for ref, (dest, waiter) in list(self._asked.items()):
+        for ref, (dest, waiter, _) in list(self._asked.items()):
             if gone(dest.incarnation) and self._asked.pop(ref, None) is not None:
                 waiter.set(error=NodeDown(self.view.name_of(dest.incarnation), reason, executed="maybe"))
 

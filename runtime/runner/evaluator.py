@@ -167,7 +167,7 @@ class Evaluator:
             self._refuse(frame, f"{self._name} has been busy for {self._visitors.holds()}")
         else:
             self.deliver(frame)
-            if self._visitors is not None and self._visitors.holds():
+            if self._visitors is not None and self._visitors.busy:
                 self._watch(frame)
 
     def _watch(self, frame: Frame) -> None:
@@ -257,7 +257,11 @@ class Evaluator:
     def _next(self) -> None:
         """Begin what waits, if nothing runs."""
         if self._running is None and self._waiting and self._loop is not None:
-            job = self._running = self._job(self._waiting.popleft())
+            try:
+                frame = self._waiting.popleft()
+            except IndexError:
+                return  # it was refused meanwhile
+            job = self._running = self._job(frame)
             self._terminal.remember()
             running = cells.run(partial(self._compiled, job), self._namespace.names)
             self._task = self._loop.create_task(running, context=self._context)

@@ -13,7 +13,6 @@ SIGINT may find the main thread anywhere. The handler asks in turn:
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from time import perf_counter
@@ -30,7 +29,7 @@ from pysh.runtime.protocol.terms import Buffer, Payload
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.codes import Codes
 from pysh.runtime.runner.condition import stop_clocks
-from pysh.runtime.runner.interrupts import AGAIN, Cancelled
+from pysh.runtime.runner.interrupts import PRESS, Cancelled, again, among
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
 from pysh.runtime.runner.waiting import block
@@ -161,19 +160,9 @@ class Execution:
     def _failed(self, error: BaseException, took: bytes, unseen: bool) -> Answer:
         """The answer for `error`. `unseen`: nobody waits for it, so the owner's terminal has to show it."""
         executed = "yes" if self._begun else "no"
-        if isinstance(error, Withheld):
-            return error.answer(executed)
-        if not self._is_cancel(error):
-            try:
-                return Answer(Flag.ERROR, took, self._describe(error, executed, unseen))
-            except BaseException as worse:
-                if not self._is_cancel(worse):
-                    return untold(error, worse, executed)
-        return cancelled(executed)
-
-    def _is_cancel(self, error: BaseException) -> bool:
-        ended = isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
-        return ended and self._slot.cancelled
+        return failed(
+            error, took, executed, lambda: self._slot.cancelled, lambda: self._describe(error, executed, unseen)
+        )
 
     def _describe(self, error: BaseException, executed: str, unseen: bool) -> bytes:
         """The pickle of an error; where nobody waits, its traceback goes to stderr, and the exit reason is given.
@@ -192,19 +181,17 @@ class Execution:
             # Not cancelled here: the loop may be in the middle of its own lists, or asleep.
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
             return
-        while frame is not None:
-            if frame.f_code in _USERS:
-                raise Cancelled
-            frame = frame.f_back
+        if among(_OURS, frame):
+            again(lambda: self._slot.cancelled)
+        elif among(_USERS, frame):
+            raise Cancelled
 
-    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> object:
         """Python drops what is raised in a finalizer or a weak reference's callback: a cancel has to come again."""
-        if told.exc_type is not Cancelled or not self._slot.cancelled:
-            sys.__unraisablehook__(told)
-            return
-        timer = threading.Timer(AGAIN, os.kill, (os.getpid(), _SIGINT))
-        timer.daemon = True
-        timer.start()
+        if told.exc_type is Cancelled and self._slot.cancelled:
+            return PRESS.now
+        sys.__unraisablehook__(told)
+        return None
 
     def _forked(self) -> None:
         """A child that a job forked is no worker: it has no hub, and its signals are its own."""
@@ -215,7 +202,29 @@ class Execution:
 TRACE = vars(BaseException)["__traceback__"]
 """Asked of the base: the class of an exception is the user's."""
 _SIGINT, _SIGTERM, _DEFAULT = int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIG_DFL)
-_USERS = frozenset((Execution._perform.__code__, Execution._describe.__code__))
+_USERS = (Execution._perform.__code__, Execution._describe.__code__)
+_OURS = (Execution._dropped.__code__, Execution._interrupted.__code__)
+"""What is raised in these is lost."""
+
+
+def failed(
+    error: BaseException, took: bytes, executed: str, unwanted: Callable[[], bool],
+    describe: Callable[[], bytes],
+) -> Answer:  # fmt: skip
+    """The answer for `error` of what may be `unwanted`; to `describe` it runs code of the user's."""
+    if isinstance(error, Withheld):
+        return error.answer(executed)
+    worse = error
+    if not (_is_cancel(error) and unwanted()):
+        try:
+            return Answer(Flag.ERROR, took, describe())
+        except BaseException as raised:
+            worse = raised
+    return cancelled(executed) if _is_cancel(worse) and unwanted() else untold(error, worse, executed)
+
+
+def _is_cancel(error: BaseException) -> bool:
+    return isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"
 
 
 def cancelled(executed: str) -> Answer:
@@ -277,7 +286,10 @@ def is_process(options: Mapping[str, Any]) -> bool:
     return options.get("kind") == "process"
 
 
-_LEADING = frozenset((Execution.run.__code__.co_filename, loads_call.__code__.co_filename))
+_OWN = Execution.run.__code__.co_filename
+_LEADING = frozenset(
+    (_OWN, loads_call.__code__.co_filename, *(_OWN.replace("execution", name) for name in ("visit", "visitors")))
+)
 """The files whose frames only lead to the code, or to what keeps it from being found."""
 
 
@@ -316,12 +328,17 @@ def call_of(
         args, kwargs = loads(view[size:])
         return loads_function(view[:size]), args, kwargs
     args, kwargs = loads(payload)
+    return importable(name), args, kwargs
+
+
+def importable(name: str) -> Any:
+    """The function called `module:path`."""
     module, _, path = name.partition(":")
     __import__(module)  # unlike importlib's own, it leaves the frames of the import out of an error
     found: Any = sys.modules[module]
     for part in path.split("."):
         found = getattr(found, part)
-    return found, args, kwargs
+    return found
 
 
 def _leave_fork(error: BaseException | None) -> NoReturn:

@@ -16,8 +16,9 @@ waiting.
 import os
 import signal
 import sys
-import threading
+from _thread import interrupt_main, start_new_thread
 from collections.abc import Callable
+from time import sleep
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -33,7 +34,7 @@ class Cancelled(KeyboardInterrupt):
 
 
 AGAIN = 0.005
-"""Seconds after which a press is repeated that Python dropped."""
+"""Seconds after which a press is repeated that came at a bad moment."""
 
 
 class Shield(Protocol):
@@ -45,14 +46,14 @@ class Shield(Protocol):
     def shielded(self) -> bool: ...
 
 
-class Visitors(Protocol):
+class Others(Protocol):
     """What others run in this shell."""
 
     def is_unwanted(self) -> bool: ...
 
     def pressed(self) -> int: ...
 
-    def holds(self) -> str: ...
+    def holds(self, least: float = 0.0) -> str: ...
 
 
 class Interrupts:
@@ -65,7 +66,7 @@ class Interrupts:
     def __init__(self, entry: CodeType) -> None:
         self._own = (entry, Interrupts.within.__code__)
         self._visits: CodeType | None = None
-        self._visitors: Visitors | None = None
+        self._visitors: Others | None = None
         self._turning_out = False
         self.shield: Shield | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -77,13 +78,14 @@ class Interrupts:
         """Take SIGINT, also from code of the user's that took it meanwhile."""
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
+            self._turning_out = False
 
     def expect(self) -> None:
         """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""
         self._early = False
 
-    def let_in(self, step: CodeType, visitors: Visitors) -> None:
-        """Code that others run here has `step` on the stack, and is one of `visitors`."""
+    def heed_visitors(self, step: CodeType, visitors: Others) -> None:
+        """Code that others run here has `step` on the stack, itself not to be torn, and is one of `visitors`."""
         self._visits, self._visitors = step, visitors
 
     def turn_out(self) -> None:
@@ -95,25 +97,19 @@ class Interrupts:
         """Let no press be lost that lands in a finalizer or a weak reference's callback, where Python drops it."""
         sys.unraisablehook = self._dropped
 
-    def _dropped(self, told: "sys.UnraisableHookArgs") -> None:
-        task = self._task
-        if task is None or told.exc_type is not KeyboardInterrupt:
-            sys.__unraisablehook__(told)
-            return
-        # Not from here, where it would be dropped once more.
-        timer = threading.Timer(AGAIN, self._press_again, (task, threading.get_ident()))
-        timer.daemon = True
-        timer.start()
-
-    def _press_again(self, task: "asyncio.Task[Any]", main: int) -> None:
-        if self._task is task:
-            signal.pthread_kill(main, signal.SIGINT)
+    def _dropped(self, told: "sys.UnraisableHookArgs") -> object:
+        turned_out = told.exc_type is Cancelled and self._visitors is not None and self._visitors.is_unwanted()
+        if turned_out or (told.exc_type is KeyboardInterrupt and self._task is not None):
+            self._turning_out = self._turning_out or turned_out
+            return PRESS.now
+        sys.__unraisablehook__(told)
+        return None
 
     def begin(self, task: "asyncio.Task[Any]") -> None:
         """A cell runs from now on, as `task`."""
         self.install()
         self._task, self.pressed = task, 0
-        early, self._early, self._turning_out = self._early, False, False
+        early, self._early = self._early, False
         if early:
             self.pressed = 1
             task.cancel()
@@ -126,11 +122,24 @@ class Interrupts:
         """Call code of the user's as part of the cell, so that Ctrl-C raises inside it."""
         return function(*args, **kwargs)
 
+    def _is_delicate(self, frame: FrameType | None) -> bool:
+        """Whether what is raised at `frame` would be lost, or tear a step of others."""
+        if frame is None or frame.f_code is self._visits:
+            return frame is not None
+        return among(_DROPPED, frame) or (among(_HANDLED, frame) and among((self._visits,), frame))
+
+    def _is_meant(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Whether a press that came while `task` was the cell is to be repeated."""
+        return self._turning_out or self._task is task
+
     def _handle(self, _signum: int, frame: FrameType | None) -> None:
         if self.shield is not None and self.shield.shielded:
             self.shield.interrupt_pending = True
             return
-        visitors = self._visitors if _among((self._visits,), frame) else None
+        visitors = self._visitors if among((self._visits,), frame) else None
+        if self._is_delicate(frame):
+            again(self._is_meant, self._task)
+            return
         if self._turning_out:
             self._turning_out = False
             if visitors is not None and visitors.is_unwanted():
@@ -146,7 +155,7 @@ class Interrupts:
             os.write(2, f"busy for {visitors.holds()}; Ctrl-C again interrupts that\n".encode())
         if self._task is None:
             return
-        if _among(self._own, frame):
+        if among(self._own, frame):
             raise KeyboardInterrupt
         waiter = getattr(self._task, "_fut_waiter", None)
         if waiter is None or waiter.done():
@@ -157,7 +166,35 @@ class Interrupts:
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
-def _among(codes: tuple[CodeType | None, ...], frame: FrameType | None) -> bool:
+_DROPPED, _HANDLED = (Interrupts._dropped.__code__,), (Interrupts._handle.__code__,)
+
+
+class _Press(int):
+    """A signal that comes when `now` is asked for.
+
+    As that is no call, after which Python would look for signals, a function that returns it is left before that: the
+    code that a finalizer has interrupted gets it, and not the next finalizer, where nearly all the time may be spent.
+    """
+
+    now = property(interrupt_main)
+
+
+PRESS = _Press(signal.SIGINT)
+
+
+def again(is_meant: Callable[..., bool], *args: Any) -> None:
+    """Repeat a press that came where nothing may be raised, if `is_meant(*args)` by then."""
+    # Not by a Timer, whose start waits for its thread: that may press before this returns, and again, and again.
+    start_new_thread(_press_later, (is_meant, args))
+
+
+def _press_later(is_meant: Callable[..., bool], args: tuple[Any, ...]) -> None:
+    sleep(AGAIN)
+    if is_meant(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def among(codes: tuple[CodeType | None, ...], frame: FrameType | None) -> bool:
     """Whether `frame`, or one that led to it, runs one of `codes`."""
     while frame is not None:
         if frame.f_code in codes:

@@ -25,6 +25,8 @@ from pysh.runtime.runner.waiting import Waiter
 if TYPE_CHECKING:
     import asyncio
 
+LEAVING = 0.02
+"""Seconds between two looks whether what a process sent has left."""
 EVERY = 1.0
 """Seconds after which whoever waits for room hears that something was received, if it was."""
 
@@ -39,7 +41,8 @@ class Tenant:
     """One process, or a task of a shell."""
 
     __slots__ = (
-        "by_hub", "cancelled", "context", "last", "owner", "parent", "pid", "printed", "ref", "refs", "task", "tasks",
+        "by_hub", "cancelled", "context", "last", "left", "owner", "parent", "pid", "printed", "ref", "refs", "task",
+        "tasks",
     )  # fmt: skip
 
     def __init__(self, pid: Pid, parent: Pid, ref: int, owner: Pid | None) -> None:
@@ -49,6 +52,7 @@ class Tenant:
         self.owner = owner
         self.cancelled = False
         self.last = False  # it is dead, and its code is to go
+        self.left = False  # it has ended: what its code still does, and still waits for, is the shell's
         self.context = Context()
         self.context.run(here.set, self)
         self.printed: dict[int, str] | None = None  # by descriptor, what of a line is not finished
@@ -69,6 +73,12 @@ here: ContextVar[Tenant | None] = ContextVar("here", default=None)
 """The process whose code runs; None for what is the apartment's own, or the shell's."""
 
 
+def lives() -> Tenant | None:
+    """The same; None also for code that one left in the shell."""
+    tenant = here.get()
+    return None if tenant is None or tenant.left else tenant
+
+
 class Mates(Client):
     """The connection of all who live here."""
 
@@ -87,12 +97,12 @@ class Mates(Client):
 
     @property
     def pid(self) -> Pid:
-        tenant = here.get()
+        tenant = lives()
         return tenant.pid if tenant is not None else self._pid
 
     @property
     def owner(self) -> Pid | None:
-        tenant = here.get()
+        tenant = lives()
         return tenant.owner if tenant is not None else None
 
     @owner.setter
@@ -101,7 +111,7 @@ class Mates(Client):
 
     def track(self, ref: int, task: Tracked) -> None:
         """Tell `task` what comes for `ref`, as long as whoever started it lives."""
-        if (tenant := here.get()) is not None:
+        if (tenant := lives()) is not None:
             tenant.refs = tenant.refs or set()
             tenant.refs.add(ref)
             self._whose[ref] = tenant
@@ -109,9 +119,37 @@ class Mates(Client):
 
     def forget(self, ref: int) -> Tracked | None:
         """The task of `ref`, which is told nothing more."""
+        task = super().forget(ref)
+        self._came(ref)
+        return task
+
+    def _on_reply(self, frame: Frame) -> None:
+        super()._on_reply(frame)
+        self._came(frame.ref)
+
+    def _came(self, ref: int) -> None:
+        """Nothing more is waited for as `ref`."""
         if (tenant := self._whose.pop(ref, None)) is not None and tenant.refs:
             tenant.refs.discard(ref)
-        return super().forget(ref)
+            if tenant.left:
+                self.settled(tenant)
+
+    def leaves(self, tenant: Tenant) -> bool:
+        """One of a shell has ended, and what its code waits for comes to the shell: whether there is anything."""
+        tenant.left = True
+        tenant.refs = tenant.refs or set()
+        for ref, (_, _, source) in list(self._asked.items()):
+            if source == tenant.pid:
+                self._whose[ref] = tenant
+                tenant.refs.add(ref)
+        for ref in [ref for ref in tenant.refs if ref not in self._asked and ref not in self.tasks]:
+            self._came(ref)  # meanwhile
+        return bool(tenant.refs)
+
+    def settled(self, tenant: Tenant) -> None:
+        """Let the hub know once all has come that one left the shell to wait for."""
+        if not tenant.refs:
+            self.post(Kind.ALIVE, LOCAL, ref=tenant.pid.number, credit=1)
 
     def _received(self, data: bytes | None) -> None:
         # Also where somebody reads in passing, who had to see to what he sent: what comes is no doing of his.
@@ -160,7 +198,7 @@ class Mates(Client):
         del self.tenants[number]
         self._mailboxes.pop(number, None)
         self._watchers.pop(number, None)
-        for ref in list(tenant.refs or ()):
+        for ref in list(tenant.refs or ()) if not tenant.left else ():
             self.forget(ref)
         for sender in list(self.senders.pop(number, ())):
             if sender.by_hub is not None:
@@ -198,7 +236,7 @@ class Mates(Client):
 
     def say(self, fd: int, text: str, whole: bool) -> None:
         """Send what a process prints to its owner, by lines unless `whole`; what is nobody's goes to `fd` itself."""
-        tenant = here.get()
+        tenant = lives()
         if tenant is None:
             os.write(fd, text.encode("utf-8", "backslashreplace"))
             return
@@ -215,7 +253,7 @@ class Mates(Client):
 
     def post(self, kind: int, dest: Pid, **frame: Any) -> None:
         """Send a frame, which a message to a mate needs none of."""
-        tenant = here.get()
+        tenant = lives()
         if tenant is None or dest.incarnation != self.incarnation or kind not in (Kind.SEND, Kind.EXIT):
             super().post(kind, dest, **frame)
         elif kind == Kind.SEND and self._is_near(tenant, dest, frame["payload"]):
@@ -247,7 +285,7 @@ class Mates(Client):
 
     def hands_over(self, pid: Pid, payload: Payload) -> bool:
         """Whether a message went straight into the mailbox of a mate that has room for it."""
-        if pid.number not in self.tenants or (tenant := here.get()) is None or pid.incarnation != self.incarnation:
+        if pid.number not in self.tenants or (tenant := lives()) is None or pid.incarnation != self.incarnation:
             return False
         mailbox = self._box(pid.number)
         if mailbox.full or not self._is_near(tenant, pid, payload):
@@ -257,7 +295,7 @@ class Mates(Client):
 
     @property
     def mailbox(self) -> Mailbox:
-        tenant = here.get()
+        tenant = lives()
         return self._box(tenant.pid.number if tenant is not None else self._pid.number)
 
     def _box(self, number: int) -> Mailbox:

@@ -1,32 +1,38 @@
 """One task or process on its way through a shell, and what surrounds its code there."""
 
+import builtins
 import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
-from functools import partial
 from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
+from pysh.runtime.lent import BEHIND
+from pysh.runtime.protocol.frames import cut
 from pysh.runtime.protocol.terms import Buffer
-from pysh.runtime.runner.lent import Names
 from pysh.runtime.runner.mates import Tenant
 
 
 class Visit:
-    """What is known of it. `streams` are its stdin, stdout and stderr, which it may replace for itself."""
+    """What is known of it. `streams` are its stdin, stdout and stderr, which it may replace for itself.
+
+    Its global names are those of the shell, `live`.
+    """
 
     def __init__(
-        self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any], streams: tuple[Any, Any, Any]
-    ) -> None:
+        self, tenant: Tenant, payload: Buffer, options: Mapping[str, Any], streams: tuple[Any, Any, Any],
+        live: dict[str, Any],
+    ) -> None:  # fmt: skip
         self.tenant = tenant
         self.payload = payload
         self.options = options
         self.streams = streams
         self.started = 0.0
         self.since = 0.0  # when it took the main thread last
-        self.presses = 0
+        self.presses = 0  # of Ctrl-C, since then
         self.began = self.ended = False  # code of it
-        self.names: list[Names] = []  # that its functions have
+        self.live = live
+        self.lent: dict[str, Any] | None = None  # what came with it, and what is built in
         self.coroutine: Any = None
 
     @property
@@ -40,22 +46,29 @@ class Visit:
         return "yes" if self.began else "no"
 
     def step(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call `function` with the streams of this visit, which keeps what becomes of them meanwhile."""
-        self.since = perf_counter()
+        """Call `function` with what came with this visit behind the names of the shell.
+
+        Until its end it has streams of its own, too, and keeps what becomes of them meanwhile.
+        """
+        self.since, self.presses = perf_counter(), 0
         before = sys.stdin, sys.stdout, sys.stderr
-        sys.stdin, sys.stdout, sys.stderr = self.streams
+        behind = self.live.get(BEHIND, builtins)
+        if self.lent is not None:
+            self.live[BEHIND] = self.lent
+        if not self.ended:
+            sys.stdin, sys.stdout, sys.stderr = self.streams
         try:
             return function(*args)
         finally:
-            for names in self.names:
-                names.settle()
-            self.streams = sys.stdin, sys.stdout, sys.stderr
-            sys.stdin, sys.stdout, sys.stderr = before
+            self.live[BEHIND] = behind
+            if not self.ended:
+                self.streams = sys.stdin, sys.stdout, sys.stderr
+                sys.stdin, sys.stdout, sys.stderr = before
 
     def stack(self, frame: FrameType | None, ends: frozenset[CodeType]) -> str:
         """Where its code is, innermost call first: at `frame` up to one of `ends`, or in what it awaits."""
         lines = list(_calls(frame, ends)) if frame is not None else list(_awaits(self.coroutine))[::-1]
-        return "".join(lines) or "it is about to end\n"
+        return cut("".join(lines)) or "it is about to end\n"
 
 
 class Steps(Coroutine[Any, Any, Any]):
@@ -88,13 +101,6 @@ class Nobody:
         raise EOFError("a task has no terminal, in a shell neither: ask before you start it and pass the answer")
 
     readline = read  # which input() calls
-
-
-def codes_of(function: Any) -> list[CodeType]:
-    """The code that looks up the global names of `function`."""
-    inner = function.func if isinstance(function, partial) else function
-    code = getattr(inner, "__code__", None)
-    return [code] if isinstance(code, CodeType) else []
 
 
 def _calls(frame: FrameType | None, ends: frozenset[CodeType]) -> Iterator[str]:

@@ -15,18 +15,18 @@ from time import perf_counter
 from typing import Any
 
 from pysh.runtime.errors import NoFunction, describe
-from pysh.runtime.payload import loads
+from pysh.runtime.lent import Unpickler
 from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.execution import (
     TRACE,
     Answer,
-    Withheld,
-    call_of,
     cancelled,
     described,
     dumps_result,
+    failed,
+    importable,
     is_process,
     of_users,
     options_of,
@@ -34,13 +34,9 @@ from pysh.runtime.runner.execution import (
 )
 from pysh.runtime.runner.interrupts import Cancelled, Interrupts
 from pysh.runtime.runner.jobs import leave_child
-from pysh.runtime.runner.lent import Home
-from pysh.runtime.runner.mates import Mates, Tenant, here
+from pysh.runtime.runner.mates import LEAVING, Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
-from pysh.runtime.runner.visit import Nobody, Steps, Visit, codes_of
-
-LEAVING = 0.02
-"""Seconds between two looks whether what a process sent has left."""
+from pysh.runtime.runner.visit import Nobody, Steps, Visit
 
 
 class Visitors:
@@ -63,10 +59,12 @@ class Visitors:
         self._arrived: deque[Visit] = deque()
         self._visits: dict[int, Visit] = {}
         self._due = False  # a turn
+        self._turns = False
         self._current: Visit | None = None  # whose code has the main thread
         self._streams = Nobody(), Printer(1, client.say), Printer(2, client.say)
-        interrupts.let_in(Visit.step.__code__, self)
-        loop.set_task_factory(self._task)
+        interrupts.heed_visitors(Visit.step.__code__, self)
+        self._make: Callable[..., asyncio.Task[Any]] = loop.get_task_factory() or _made  # type: ignore[assignment]
+        loop.set_task_factory(self._make_task)
 
     def heard(self, frame: Frame) -> None:
         """One came, or is to end."""
@@ -77,7 +75,9 @@ class Visitors:
         client, owner = self._client, options.get("owner")
         tenant = Tenant(frame.dest, frame.source, frame.ref, Pid(*owner) if owner else frame.source)
         client.moved_in(tenant)
-        visit = self._visits[frame.dest.number] = Visit(tenant, frame.payload, options, self._streams)
+        visit = self._visits[frame.dest.number] = Visit(
+            tenant, frame.payload, options, self._streams, self._namespace.names
+        )  # fmt: skip
         self._arrived.append(visit)
         if not self._due:
             self._due = True
@@ -86,14 +86,17 @@ class Visitors:
     def _turn(self) -> None:
         """Begin one, unless a cell comes first; what else the loop has to do comes before the next."""
         self._due = False
+        self._turns = True  # first: whoever came before this is seen to wait, and who comes after it sees this
         try:
             visit = None if self._waits() else self._arrived.popleft()
         except IndexError:
+            self._turns = False
             return  # it was cancelled
         try:
             if visit is not None:
                 self._begin(visit)
         finally:
+            self._turns = False
             if self._arrived or visit is None:
                 self._due = True
                 self._loop.call_soon(self._turn)
@@ -118,32 +121,29 @@ class Visitors:
         if visit.tenant.cancelled:  # meanwhile
             task.cancel()
 
-    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    def _make_task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
         """A task of the loop; while a visitor that made it is here, its code is that visitor's."""
         tenant = here.get()
         visit = self._visits.get(tenant.pid.number) if tenant is not None else None
         if visit is None or not asyncio.iscoroutine(coroutine):
-            return asyncio.Task(coroutine, loop=loop, **options)
+            return self._make(loop, coroutine, **options)
         tasks = visit.tenant.tasks = visit.tenant.tasks or set()
-        task: asyncio.Task[Any] = asyncio.Task(Steps(partial(self._step, visit), coroutine), loop=loop, **options)
+        task = self._make(loop, Steps(partial(self._step, visit), coroutine), **options)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         return task
 
     def _called(self, visit: Visit) -> Any:
-        options, names = visit.options, self._namespace.names
+        name = visit.options.get("fn")
         if visit.tenant.cancelled:
             raise Cancelled
-        name, payload = options.get("fn"), visit.payload
+        unpickler = Unpickler(visit.payload, visit.live)
         visit.payload = b""
-        if name is None or ":" in name:
-            function, args, kwargs = call_of(payload, options)
-            self._namespace.provide(codes_of(function))
-            home = Home(names)
-            function, visit.names = home.brought(function), home.names
-        else:
-            args, kwargs = loads(payload)
-            function = self._named(name)
+        function, args, kwargs = unpickler.load() if name is None else (None, *unpickler.load())
+        visit.lent = unpickler.lent
+        self._namespace.provide(unpickler.codes)
+        if name is not None:
+            function = importable(name) if ":" in name else self._named(name)
         visit.began = True
         return function(*args, **kwargs)
 
@@ -162,7 +162,7 @@ class Visitors:
     def _step(self, visit: Visit, function: Callable[..., Any], *args: Any) -> Any:
         """Code of a visitor runs, and prints to its owner, unless it has ended: what it left is the shell's."""
         if visit.ended:
-            return function(*args)
+            return visit.step(function, *args)
         before, self._current = self._current, visit
         try:
             return visit.step(function, *args)
@@ -197,21 +197,15 @@ class Visitors:
         try:
             if error is None:
                 return Answer(0, took, b"" if unseen else dumps_result(value, portable=foreign))
-        except Withheld as withheld:
-            return withheld.answer(executed)
         except BaseException as raised:
             error = raised
-        if visit.tenant.cancelled and (isinstance(error, Cancelled) or type(error).__name__ == "CancelledError"):
-            return cancelled(executed)
-        if isinstance(error, NoFunction) and not visit.began:
+        if isinstance(error, NoFunction) and not visit.began and not unseen:
             return Answer(Flag.FAILED, pack(describe(error)))
         error = BaseException.with_traceback(error, of_users(TRACE.__get__(error)))
         if isinstance(error, NameError) and visit.began:
             error.add_note(_elsewhere(self._client.name))
-        try:
-            return Answer(Flag.ERROR, took, described(error, executed, unseen, self._client.name))
-        except BaseException as worse:
-            return untold(error, worse, executed)
+        tell = partial(described, error, executed, unseen, self._client.name)
+        return failed(error, took, executed, lambda: visit.tenant.cancelled, tell)
 
     def _goes(self, visit: Visit, told: Answer) -> None:
         tenant = visit.tenant
@@ -219,6 +213,7 @@ class Visitors:
         for fd in list(tenant.printed or ()):
             tenant.context.run(self._client.say, fd, "", True)
         self._visits.pop(tenant.pid.number, None)
+        leaves = self._client.leaves(tenant)
         self._client.moved_out(tenant)
         self._client.post(
             Kind.RESULT,
@@ -228,7 +223,10 @@ class Visitors:
             flags=told.flags,
             meta=told.meta,
             payload=told.payload,
+            credit=leaves,
         )
+        if leaves:
+            self._client.settled(tenant)  # perhaps it is by now
 
     # while it runs
 
@@ -275,7 +273,13 @@ class Visitors:
         visit = self._visits.get(number)
         if visit is None:
             return "it has ended\n"
-        return visit.stack(sys._current_frames().get(main) if visit is self._current else None, _ENDS)
+        current, frame = self._current, sys._current_frames().get(main)
+        return visit.stack(frame if current is visit is self._current else None, _ENDS)
+
+    @property
+    def busy(self) -> bool:
+        """Whether one of them has the main thread, or is about to."""
+        return self._turns or self._current is not None
 
     def holds(self, least: float = 0.0) -> str:
         """Which of them has the main thread, for whoever has to wait; `""` for none, and before `least` seconds."""
@@ -289,6 +293,10 @@ class Visitors:
         """Whether an eval of `asker` would wait for what may last: a `def`, or the asker itself."""
         visit = self._current
         return visit is not None and (not visit.options.get("async") or visit.tenant.pid == asker)
+
+
+def _made(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 def _elsewhere(node: str) -> str:

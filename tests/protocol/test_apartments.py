@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from pysh.runtime.protocol.apartments import SHELL, Apartments
+from pysh.runtime.protocol.apartments import AHEAD, SHELL, Apartments
 from pysh.runtime.protocol.pool import Fork, Retire, Run
 
 
@@ -90,6 +90,20 @@ def test_the_shell_takes_in_those_alone_that_ask_for_it() -> None:
     apartments.sent(SHELL)
     assert apartments.enter_shell(13) == [Run(SHELL, 13)]
     assert apartments.behind == 1  # whoever waits in the shell holds nobody up elsewhere
+
+
+def test_what_waits_for_a_busy_shell_waits_in_the_hub_but_for_a_few() -> None:
+    apartments = Apartments(1, count(1))
+    apartments.ready(SHELL)
+    jobs = range(10, 10 + AHEAD + 3)
+    assert [step for job in jobs for step in apartments.enter_shell(job)] == [Run(SHELL, job) for job in jobs[:AHEAD]]
+    assert apartments.go_on() == []
+    assert apartments.go_on(10) == [Run(SHELL, jobs[AHEAD])]  # it has begun
+    apartments.moved_out(SHELL, jobs[AHEAD + 1])  # cancelled while it waited
+    apartments.moved_out(SHELL, 11)
+    assert apartments.go_on() == [Run(SHELL, jobs[AHEAD + 2])]
+    apartments.exited(SHELL)
+    assert apartments.go_on() == []
 
 
 def test_a_shell_that_died_starts_again_for_who_comes_next() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol import actions, tenancy
+from pysh.runtime.protocol.apartments import AHEAD, SHELL
 from pysh.runtime.protocol.flow import PRINTED
-from pysh.runtime.protocol.frames import Decoder, Flag, Frame, Kind, encode, pack, parse
+from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -310,3 +311,116 @@ def test_what_c_code_writes_there_is_shown_as_of_the_eldest(building: Building) 
     building._act()
     assert building.shown == b"by a child\n"
     assert building.node.work.jobs.get(one).output  # type: ignore[union-attr]
+
+
+class Shelly(Building):
+    """The same with a shell, in which things are to run; what it would say is ours to say."""
+
+    def begin(self, *, process: bool = False, more: bool = False) -> int:
+        """The number of a task of the program's that is to run in the shell; of its arguments `more` are to come."""
+        self.refs += 1
+        meta = {"label": "f", "where": "shell", "kind": "process" if process else "task"}
+        self.send(self.refs, meta=pack(meta), flags=int(more))
+        return max(job.number for job in self.node.work.jobs)
+
+    def send(self, ref: int, **frame: Any) -> None:
+        """Some of the arguments of that task."""
+        me = Pid(HERE, self.program)
+        self.hear(1, Frame(Kind.SPAWN, me, Pid(HERE, HUB), ref, payload=b"f", **frame))
+
+    def up(self) -> None:
+        self.node.opened(2, self._hello("evaluator"), self.now, worker=SHELL)
+        self._act()
+
+    def answers(self, number: int) -> list[int]:
+        """What of some frames for that process goes to the shell."""
+        self.said.clear()
+        for kind in (Kind.RESULT, Kind.REPLY, Kind.STAGE, Kind.SEND):
+            self.hear(1, Frame(kind, Pid(HERE, self.program), Pid(HERE, number), 1, payload=b"x"))
+        return kinds(self)
+
+
+@pytest.fixture
+def shelly() -> Shelly:
+    return Shelly()
+
+
+ANSWERED = [Kind.RESULT, Kind.REPLY, Kind.STAGE]
+
+
+def test_what_one_left_in_the_shell_gets_its_answers_until_all_have_come(shelly: Shelly) -> None:
+    one, two = shelly.begin(), shelly.begin()
+    shelly.up()
+    shelly.says(Kind.RESULT, one, credit=1)
+    shelly.says(Kind.RESULT, two)
+    assert (shelly.answers(one), shelly.answers(two)) == (ANSWERED, [])
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, one, credit=1))
+    assert shelly.answers(one) == []
+
+
+def test_code_in_the_shell_that_outlives_its_task_gets_its_answers(shelly: Shelly) -> None:
+    one = shelly.begin()
+    shelly.up()
+    shelly.hear(1, Frame(Kind.CANCEL, Pid(HERE, shelly.program), Pid(HERE, HUB), 1, meta=pack({"grace": 0})))
+    assert not shelly.node.work.lives(one)
+    assert shelly.answers(one) == ANSWERED
+    shelly.says(Kind.RESULT, one, flags=Flag.FAILED, meta=pack({"error": "TaskCancelled"}))
+    assert shelly.answers(one) == []
+
+
+def test_the_death_of_the_shell_ends_what_ran_there_and_what_was_left(shelly: Shelly) -> None:
+    left, begun = shelly.begin(), shelly.begin(process=True)
+    shelly.up()
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, begun))
+    shelly.says(Kind.RESULT, left, credit=1)
+    shelly.node.evaluator_died("SIGKILL")
+    shelly._act()
+    assert not shelly.node.work.lives(begun)
+    assert shelly.answers(left) == []
+
+
+def test_of_arguments_that_came_in_pieces_nothing_is_kept_once_all_were_sent(shelly: Shelly) -> None:
+    one = shelly.begin(more=True)
+    shelly.up()
+    job = shelly.node.work.jobs.get(one)
+    assert job is not None
+    assert job.chunks
+    shelly.send(1)
+    assert [bytes(frame.payload) for frame in shelly.said if frame.kind == Kind.SPAWN] == [b"f", b"f"]
+    assert not job.chunks
+
+
+def sent(shelly: Shelly) -> list[int]:
+    return [frame.dest.number for frame in shelly.said if frame.kind == Kind.SPAWN]
+
+
+def test_a_busy_shell_is_sent_a_few_and_then_one_for_each_that_begins(shelly: Shelly) -> None:
+    shelly.up()
+    numbers = [shelly.begin() for _ in range(AHEAD + 2)]
+    assert sent(shelly) == numbers[:AHEAD]
+    last = shelly.node.work.jobs.get(numbers[-1])
+    assert last is not None
+    assert shelly.node.work.standing.of(last) == ("queued", "the shell of n1 is busy")
+    shelly.hear(2, Frame(Kind.ALIVE, LOCAL, LOCAL, numbers[0]))
+    assert sent(shelly) == numbers[:-1]
+    cancel = Frame(Kind.CANCEL, Pid(HERE, shelly.program), Pid(HERE, HUB), 2, meta=pack({"grace": 1}))
+    shelly.hear(1, cancel)
+    shelly.says(Kind.RESULT, numbers[1], flags=Flag.FAILED, meta=pack({"error": "TaskCancelled", "executed": "no"}))
+    assert sent(shelly) == numbers
+
+
+def test_one_whose_arguments_are_slow_keeps_nobody_from_the_shell(shelly: Shelly) -> None:
+    shelly.up()
+    numbers = [shelly.begin(more=True) for _ in range(AHEAD)]
+    numbers.append(shelly.begin())
+    assert sent(shelly) == numbers
+
+
+def test_what_waits_for_a_shell_that_dies_ends_with_it(shelly: Shelly) -> None:
+    numbers = [shelly.begin() for _ in range(AHEAD + 2)]
+    shelly.up()
+    shelly.node.evaluator_died("SIGKILL")
+    shelly._act()
+    assert not any(map(shelly.node.work.lives, numbers))
+    one = shelly.begin()
+    assert shelly.node.work.lives(one)

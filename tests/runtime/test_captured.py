@@ -150,6 +150,15 @@ def test_it_is_said_before_the_first_call_and_not_again(shell: Prompt) -> None:
         payload.dumps_using(shell["f"], (), {})
 
 
+def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
+    shell("df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\ndef f(): return helper(), small")
+    with pytest.warns(LargeCapture, match=r"helper drags 'df' along, 2\.0 MiB") as caught:
+        payload.dumps_using(shell["f"], (), {})
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings(action="error"):
+        payload.dumps_call(shell("lambda data: len(data)"), (shell["df"],), {})
+
+
 def test_a_value_that_shrank_goes_along(shell: Prompt) -> None:
     shell("df = [0] * 600000\ndef f(): return len(df)")
     sent(shell)

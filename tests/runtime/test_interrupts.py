@@ -1,13 +1,17 @@
 import asyncio
+import os
 import random
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 
 from pysh.runtime.protocol.frames import Kind
-from pysh.runtime.runner.interrupts import Interrupts
+from pysh.runtime.runner.interrupts import Cancelled, Interrupts
 from tests.runtime.scripted_hub import Shell
 
 
@@ -174,13 +178,11 @@ async def run_shielded(interrupts: Interrupts, section: Section) -> None:
 
 
 @pytest.fixture
-def interrupts() -> Iterator[Interrupts]:
-    """A handler whose cells are `asyncio.Task`s of a test's; it is taken away at the end."""
-    before = signal.getsignal(signal.SIGINT)
+def interrupts(sigint: None) -> Iterator[Interrupts]:
+    """A handler whose cells are `asyncio.Task`s of a test's."""
     interrupts = Interrupts(run_shielded.__code__)
     yield interrupts
     interrupts.end()
-    signal.signal(signal.SIGINT, before)
 
 
 async def test_a_press_before_its_first_step_ends_a_cell(interrupts: Interrupts) -> None:
@@ -224,3 +226,119 @@ async def test_a_press_after_a_cell_arrived_and_before_it_begins_ends_it(interru
     interrupts.begin(task := asyncio.create_task(asyncio.sleep(99)))
     await asyncio.wait([task])
     assert (task.cancelled(), interrupts.pressed) == (True, 1)
+
+
+class Others:
+    """What others run in a shell: one thing, which is unwanted or not."""
+
+    unwanted = False
+    presses = 0
+
+    def is_unwanted(self) -> bool:
+        return self.unwanted
+
+    def pressed(self) -> int:
+        self.presses += 1
+        return self.presses
+
+    def holds(self, least: float = 0.0) -> str:
+        return f"{least} s with it"
+
+
+def step(function: Callable[..., Any], *, first: Callable[[], object] = int) -> Any:
+    """Make a step of theirs, after `first`."""
+    first()
+    return function()
+
+
+@pytest.fixture
+def others(interrupts: Interrupts, monkeypatch: pytest.MonkeyPatch) -> Others:
+    """Something that others run, whose steps `step` makes."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    interrupts.heed_finalizers()
+    others = Others()
+    interrupts.heed_visitors(step.__code__, others)
+    interrupts.install()
+    return others
+
+
+def runs_on() -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        pass
+    raise AssertionError("it was not interrupted")
+
+
+def test_what_is_unwanted_is_turned_out_wherever_it_is(interrupts: Interrupts, others: Others) -> None:
+    others.unwanted = True
+    with pytest.raises(Cancelled):
+        step(lambda: (interrupts.turn_out(), runs_on()))
+
+
+def test_what_is_wanted_or_over_is_not_turned_out(interrupts: Interrupts, others: Others) -> None:
+    assert step(lambda: (interrupts.turn_out(), 1)[1]) == 1
+    others.unwanted = True
+    interrupts.turn_out()
+    assert step(lambda: 2) == 2
+
+
+async def test_a_turning_out_that_comes_late_is_no_press_for_a_cell(interrupts: Interrupts, others: Others) -> None:
+    assert others.presses == 0
+    interrupts._turning_out = True  # by `turn_out`, whose signal is on its way
+    interrupts.begin(task := asyncio.create_task(asyncio.sleep(0)))
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.wait([task])
+    assert (task.cancelled(), interrupts.pressed) == (False, 0)
+
+
+def test_a_step_itself_is_not_torn_and_the_code_in_it_is_turned_out_after(
+    interrupts: Interrupts, others: Others
+) -> None:
+    others.unwanted = True
+    entered: list[bool] = []
+
+    def code() -> None:
+        entered.append(True)
+        runs_on()
+
+    interrupts._turning_out = True  # by `turn_out`, whose signal lands in the step
+    with pytest.raises(Cancelled):
+        step(code, first=partial(os.kill, os.getpid(), signal.SIGINT))
+    assert entered == [True]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+def test_a_cancel_that_python_drops_in_a_finalizer_comes_again(
+    interrupts: Interrupts, others: Others, seconds: float
+) -> None:
+    others.unwanted = True
+
+    class Slow:
+        def __del__(self) -> None:
+            time.sleep(seconds)
+
+    def code() -> None:
+        interrupts.turn_out()
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            Slow()
+        raise AssertionError("it was not interrupted")
+
+    class Late(Slow):
+        def __del__(self) -> None:
+            interrupts.turn_out()
+
+    for _ in range(20):
+        with pytest.raises(Cancelled):
+            step(lambda: (Late(), code()))
+
+
+def test_the_second_press_interrupts_what_others_run(interrupts: Interrupts, others: Others) -> None:
+    def code() -> None:
+        signal.raise_signal(signal.SIGINT)
+        assert others.presses == 1
+        runs_on() if others.presses > 1 else signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match="twice"):
+        step(code)
+    assert others.presses == 2

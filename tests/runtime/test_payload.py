@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime import payload
-from pysh.runtime.errors import LargeCapture, NotSendable
+from pysh.runtime.errors import NotSendable
 from pysh.runtime.protocol.terms import Parts
 from tests.runtime.elsewhere import Elsewhere, Prompt
 
@@ -200,21 +199,6 @@ def test_the_limit_can_be_set_for_a_process() -> None:
     environment = os.environ | {"PYSH_MAX_VALUE": "12345"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.stdout == "12345\n"
-
-
-def test_a_large_global_is_warned_about_where_it_is_sent(shell: Prompt) -> None:
-    shell("df = bytearray(2 * 2**20)\nsmall = [1]\ndef helper(): return len(df)\ndef f(): return helper(), small")
-    with pytest.warns(LargeCapture, match=r"helper drags 'df' along, 2\.0 MiB") as caught:
-        payload.dumps_using(shell["f"], (), {})
-    assert [warning.filename for warning in caught] == [__file__]
-    with warnings.catch_warnings(action="error"):
-        payload.dumps_call(shell("lambda data: len(data)"), (shell["df"],), {})
-
-
-def test_a_large_string_among_the_globals_is_warned_about_too(shell: Prompt) -> None:
-    shell("text = 'x' * 2**21\ndef f(): return len(text)")
-    with pytest.warns(LargeCapture, match="'text'"):
-        payload.dumps_using(shell["f"], (), {})
 
 
 def test_pickling_is_not_imported_before_it_is_needed() -> None:

@@ -21,8 +21,10 @@ def ended(t):
     except (TaskCancelled, WorkerDied) as error: return f"{type(error).__name__} {error.executed}"
 def is_(status):
     until = time.monotonic() + 20
-    while not status() and time.monotonic() < until: time.sleep(0.005)
-    return status()
+    while not (told := status()):
+        assert time.monotonic() < until, "it does not happen"
+        time.sleep(0.005)
+    return told
 def busy(flag):
     cell = f"open({flag!r}, 'w').close()\\nwhile os.path.exists({flag!r}): time.sleep(0.01)"
     held = threading.Thread(target=n2.run, args=(cell,), daemon=True)
@@ -200,7 +202,7 @@ print(t.cancel(), ended(t), n2.eval("len(df)"))
 
 
 @spaced
-def test_what_a_decorated_function_wraps_has_the_names_of_the_shell_too(home: Home) -> None:
+def test_whatever_function_goes_along_has_the_names_of_the_shell_too(home: Home) -> None:
     code = """
 import functools
 def twice(fn):
@@ -215,8 +217,15 @@ def both():
     def even(n): return not n or odd(n - 1)
     return lambda n: (even(n), len(df))
 print(here(counted).result(20), here(both(), 4).result(20))
+df = [0]
+class Size:
+    def get(self): return len(df)
+@functools.cache
+def cached(): return Size().get(), len(df)
+n2.run("def calls(f): return f()")
+print(here(Size().get).result(20), here(cached).result(20), here("calls", lambda: len(df)).result(20))
 """
-    assert own(home.script(IN_SHELL + code)) == ["6 (True, 3)"]
+    assert own(home.script(IN_SHELL + code)) == ["6 (True, 3)", "3 (3, 3) 3"]
 
 
 @spaced
@@ -238,6 +247,64 @@ print(here(lambda: fact(3)).result(20))
     assert own(home.script(IN_SHELL + code)) == [
         "([1, 2, 6], 2, 1, True, None) (1, 6)", "[False, False, False]", "-3",
     ]  # fmt: skip
+
+
+@spaced
+def test_a_cancel_ends_what_is_in_finalizers_nearly_all_the_time(home: Home) -> None:
+    code = """
+class Slow:
+    def __del__(self): time.sleep(0.01)
+def drops(flag):
+    open(flag, "w").close()
+    while True: Slow()
+t = here(drops, os.path.abspath("flag"))
+is_(lambda: os.path.exists("flag"))
+print(t.cancel(grace=60), ended(t), n2.eval("len(df)"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["True TaskCancelled yes 3"]
+
+
+@spaced
+def test_a_shell_does_not_wait_for_itself(home: Home) -> None:
+    code = """
+def waits(): return task(len, "abc", where="shell").result()
+async def awaits(): return await task(len, "abc", where="shell")
+try: here(waits).result(20)
+except BlockingCall as error: print(str(error).partition(";")[0])
+print(here(awaits).result(20), here("df.index", 2).result(20))
+try: n2.eval("task(len, 'abc', where='shell').result()")
+except RemoteError as error: print(error.type)
+print(n2.eval("await task(len, 'abc', where='shell')"))
+"""
+    assert own(home.script(IN_SHELL + code)) == [
+        "result() would wait for this shell, which is to run len itself", "3 1", "BlockingCall", "3",
+    ]  # fmt: skip
+
+
+@spaced
+def test_what_it_leaves_waiting_is_answered_to_the_shell(home: Home) -> None:
+    code = """
+import asyncio
+def waits(flag, value):
+    while not os.path.exists(flag): time.sleep(0.01)
+    return value
+def starts(flag):
+    global kept
+    kept = task(waits, flag, 42)
+async def leaves(flag):
+    global asked, later
+    async def asks():
+        await asyncio.to_thread(waits, flag, 0)
+        return await aio.call(waits, flag, me())
+    asked = asyncio.create_task(aio.call(waits, flag, b"x" * 10**6))
+    later = asyncio.create_task(asks())
+    await asyncio.sleep(0)
+flag = os.path.abspath("go")
+here(starts, flag).result(20); here(leaves, flag).result(20)
+open("go", "w").close()
+print(n2.eval("kept.result(20)"), n2.eval("len(await asked)"), n2.eval("await later == me()"))
+"""
+    assert own(home.script(IN_SHELL + code)) == ["42 1000000 True"]
 
 
 @spaced
@@ -355,17 +422,22 @@ for name in ("first", "second"):
     with subprocess.Popen(
         [*PYSH, "spins.pysh"], env=home.environ, cwd=home.folder, stdout=subprocess.PIPE, text=True, bufsize=1
     ) as program:
-        assert program.stdout is not None
-        for count, name in enumerate(("first", "second"), 1):  # what was pressed for one is not held against the next
-            assert program.stdout.readline() == f"{name}\n"
-            two.type("kept = 1\r")
-            two.wait(lambda n=count: _shown(two, "kept = 1") == n, "the cell")
-            two.type("\x03")
-            two.wait(lambda n=count: _shown(two, "Ctrl-C again interrupts that") == n, "whom it waits for")
-            assert not select.select([program.stdout], [], [], 0.3)[0]
-            two.type("\x03")
-            assert program.stdout.readline() == "KeyboardInterrupt\n"
-            two.wait(lambda: two.lines[-1].startswith("n2@localhost["), "the prompt")
+        try:
+            assert program.stdout is not None
+            # What was pressed for one is not held against the next.
+            for count, name in enumerate(("first", "second"), 1):
+                assert program.stdout.readline() == f"{name}\n"
+                two.type("kept = 1\r")
+                two.wait(lambda n=count: _shown(two, "kept = 1") == n, "the cell")
+                two.type("\x03")
+                two.wait(lambda n=count: _shown(two, "Ctrl-C again interrupts that") == n, "whom it waits for")
+                assert not select.select([program.stdout], [], [], 0.3)[0]
+                two.type("\x03")
+                assert program.stdout.readline() == "KeyboardInterrupt\n"
+                two.wait(lambda: two.lines[-1].startswith("n2@localhost["), "the prompt")
+            assert program.wait(20) == 0
+        finally:
+            program.kill()
     two.type("len(df)\r")
     two.wait(lambda: "3" in two.lines, "the answer")
 
