@@ -7,10 +7,10 @@ from codecs import getincrementaldecoder
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from pysh.runtime import config
-from pysh.runtime.errors import STAGES, ConnectError, PyshError
+from pysh.runtime.errors import STAGES, ConnectError, NodeDown, PyshError
 from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
@@ -22,6 +22,8 @@ from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
 """How long the end of a program waits until what it sent is on its way."""
+ANSWER_SECONDS = 10.0
+"""How long its node may take to say that some of it is, or that nothing gets on."""
 FAR_SECONDS = 2.0
 """How long it waits for the last of what the other nodes count for it."""
 LONGEST = 64 * 1024
@@ -130,22 +132,28 @@ def _started(name: str, cookie: Cookie, listen: str | None) -> "Printer":
     return printer
 
 
-def finish() -> tuple[list[Task], list[str]]:
-    """End the node at the end of a script: the tasks that failed unseen, and what it cancelled, as it was before."""
+def finish() -> tuple[list[Task], list[str], list[str]]:
+    """End the node at the end of a script.
+
+    The tasks that failed unseen, those that it cancelled, as they were before, and what may not have arrived.
+    """
     client = Client.current
     if client is None or client.role != "program" or client.lost:
-        return [], []
+        return [], [], []
     failed: list[Task] = list(client.unseen.values())
     unfinished = [str(task) for task in list(client.tasks.values()) if isinstance(task, Task) and not task.detached]
-    _leave(_printers[client])
-    return failed, unfinished
+    return failed, unfinished, _leave(_printers[client])
 
 
-def _leave(printer: "Printer") -> None:
-    client = printer.client
+def _leave(printer: "Printer") -> list[str]:
+    """End the node once all that was sent has arrived, or no more of it does; what may not have, which is told."""
+    client, unsent = printer.client, list[str]()
     if not client.lost:
-        if printer.noticed:
+        with suppress(NodeDown, TimeoutError):  # a node that is gone, or stuck, was told of, or will be
+            unsent = _sent(client)
             _settle(client)
+        for text in unsent:
+            printer.say(text)
         client.flush(LAST_SECONDS)
         client.close()
         wait(LAST_SECONDS)
@@ -153,6 +161,15 @@ def _leave(printer: "Printer") -> None:
     _printers.pop(client, None)
     if Client.current is client:
         Client.current = None
+    return unsent
+
+
+def _sent(client: Client) -> list[str]:
+    """Wait as long as what was sent still gets to the other nodes; what may not have, in words."""
+    told: dict[str, Any] = {"sending": True}
+    while told["sending"]:
+        told = client.ask("sent", timeout=ANSWER_SECONDS)
+    return [str(text) for text in told["unsent"]]
 
 
 def _settle(client: Client) -> None:
@@ -170,8 +187,6 @@ class Printer:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.noticed = False
-        """Whether the node had something to say, of which it may be counting more."""
         self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
@@ -190,9 +205,12 @@ class Printer:
 
     def notice(self, frame: Frame) -> None:
         """Print what the node has to say, on stderr."""
-        self.noticed = True
+        self.say(frame.options().get("text", ""))
+
+    def say(self, text: object) -> None:
+        """Print one line of the node's, on stderr."""
         with suppress(OSError, ValueError):
-            print(f"pysh: {_plain(frame.options().get('text', ''))}", file=sys.stderr)
+            print(f"pysh: {_plain(text)}", file=sys.stderr)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""

@@ -17,6 +17,7 @@ from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
+from pysh.runtime.protocol.delivery import Delivery
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.ending import STOP_GRACE
 from pysh.runtime.protocol.frames import (
@@ -108,6 +109,7 @@ class Node:
         self.attachment = Attachment(self, starter)
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
+        self.delivery = Delivery(self)
         self.mailboxes = Mailboxes(self)
         self.calls = Calls(self)
         self.unfinished = Unfinished(self)
@@ -282,6 +284,8 @@ class Node:
             self.members.resumed(link, Resume(frame.options()))
         elif frame.kind == Kind.ABOUT:
             self.members.told(link, frame.options())
+        elif frame.kind == Kind.SENT:
+            self.delivery.said(link, frame.options())
         elif frame.kind == Kind.BYE:
             reason = str(frame.options().get("reason", "closed"))
             if link.role == "node":
