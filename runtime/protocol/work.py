@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol import deaths
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.blobs import Blobs
@@ -462,6 +463,7 @@ class Work:
             self.node.processes.pop(number, None)
             if job.state == SENT and running in (number, UNKNOWN):
                 self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]  # a default binds it
+                deaths.tell(self, [job], death)
                 self.died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:
                 self.cancelled(job, "no")
