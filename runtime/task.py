@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
 from pysh.runtime.errors import NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
-from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
+from pysh.runtime.protocol.frames import Flag, Frame, FrameError, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, running_loop
@@ -32,8 +32,8 @@ class Task:
     """
 
     __slots__ = (
-        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_submitted",
-        "_value", "dest", "detached", "label", "ref", "source", "waiter",
+        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_ran",
+        "_submitted", "_value", "dest", "detached", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
     def __init__(self, client: Client, dest: Pid, label: str, detached: bool = False) -> None:
@@ -52,6 +52,7 @@ class Task:
         """Those of the RESULT, once there is one."""
         self._meta = b""
         self._payload: Buffer = b""
+        self._ran = ""  # whether the code had begun that raised, once the error was read
         self._lock = Lock()
         self._value: Any = PENDING
         self._error: BaseException | None = None
@@ -162,6 +163,7 @@ class Task:
             if flags & Flag.FAILED:
                 error = rebuild(self._facts())
             elif flags & Flag.ERROR:
+                self._ran = _ran(payload)
                 from pysh.runtime.payload import loads_error
 
                 error = loads_error(payload, self._client.view.name_of(self.dest.incarnation))
@@ -338,6 +340,9 @@ class Task:
     def executed(self) -> str:
         """Whether its code ran: `no`, `maybe` or `yes`."""
         if self._flags is not None:
+            payload = self._payload
+            if self._flags & Flag.ERROR:
+                return self._ran or _ran(payload)  # which is there as long as that is not
             return str(self._facts().get("executed", "maybe")) if self._flags & Flag.FAILED else "yes"
         return "maybe" if self._begun is None else "yes"
 
@@ -353,6 +358,14 @@ class Task:
         which = f"{self._number} {self.label}" if self._number else self.label
         shown = f"<{type(self).__name__} {which} on {self._where()} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+
+def _ran(payload: Buffer) -> str:
+    """Whether the code had begun, as an error's bytes say: what it was called with may have raised that."""
+    try:
+        return str(unpack(payload)["executed"])
+    except (FrameError, KeyError, TypeError):
+        return "maybe"
 
 
 def _how_to_install(error: NoModule) -> str:

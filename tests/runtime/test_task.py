@@ -16,7 +16,7 @@ from pysh.runtime.errors import (
     TaskTimeout,
     WorkerDied,
 )
-from pysh.runtime.payload import dumps
+from pysh.runtime.payload import dumps, dumps_error
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -326,3 +326,14 @@ def test_its_output_is_asked_of_its_node(hub: HubEnd) -> None:
     hub.serve(output=output)
     assert task.output == "printed"
     assert asked == [{"ref": task.ref, "owner": [HERE, ME.number]}]
+
+
+@pytest.mark.parametrize("executed", ["no", "yes"])
+def test_an_error_says_whether_the_code_had_begun_before_and_after_it_is_read(hub: HubEnd, executed: str) -> None:
+    task, spawn = started(hub)
+    payload = dumps_error(ValueError("bad"), executed)
+    hub.send(Kind.RESULT, dest=spawn.source, ref=spawn.ref, flags=Flag.ERROR, meta=0.1, payload=payload)
+    task.waiter.wait(DEADLINE)
+    assert task.executed == executed
+    assert isinstance(task.exception(), ValueError)
+    assert (task.executed, task.started) == (executed, executed == "yes")
