@@ -59,7 +59,7 @@ NOT_YET = frozenset(("sync",))
 """Options that `task` and `spawn` are to have and do not have yet: none of them reaches the function as a keyword."""
 
 SHELL = "shell"
-LEAST_MEMORY = 1 << 20
+LEAST_MEMORY, MOST_MEMORY = 1 << 20, 1 << 62
 MOST_CPU = 10**9
 """Seconds, some thirty years."""
 
@@ -161,10 +161,14 @@ def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | Non
         raise TypeError('where="shell" runs in the shell itself, without isolate=, memory= or cpu=; nothing was sent')
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
-    if memory is not None and not LEAST_MEMORY <= memory < 2**62:
+    if memory is not None and memory < LEAST_MEMORY:
         raise ValueError(f"memory= takes {LEAST_MEMORY:,} bytes or more, not {memory:,}; nothing was sent")
+    if memory is not None and memory >= MOST_MEMORY:
+        raise ValueError(f"memory= takes fewer than {MOST_MEMORY:,} bytes, not {memory:,}; nothing was sent")
     if cpu is not None:
         check_seconds("cpu", cpu)
+        if not cpu:
+            raise ValueError(f"cpu= takes more than 0 seconds, not {cpu!r}; nothing was sent")
         if not cpu < MOST_CPU:
             raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
     return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu, None, sync)

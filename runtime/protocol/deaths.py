@@ -46,3 +46,11 @@ def _how(death: Mapping[str, Any]) -> str:
         return f"the worker died of {Signals(number).name}"
     except ValueError:
         return f"the worker died of signal {number}"
+
+
+def explained(job: Job, node: str, death: dict[str, Any]) -> dict[str, Any]:
+    """The same, with the limit that `job` had where its worker died of that."""
+    cpu = job.options.get("cpu")
+    if cpu is None or death.get("signal") != Signals.SIGXCPU:
+        return death
+    return {**death, "text": f"the worker on {node} died of SIGXCPU: cpu={cpu:g} were the seconds allowed to it"}

@@ -463,6 +463,7 @@ class Work:
             self.node.processes.pop(number, None)
             if job.state == SENT and running in (number, UNKNOWN):
                 self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]  # a default binds it
+                death = deaths.explained(job, self.node.name, death)
                 deaths.tell(self, [job], death)
                 self.died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:

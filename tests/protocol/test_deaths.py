@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from pysh.runtime.protocol.deaths import NAMED, tell
+from pysh.runtime.protocol.deaths import NAMED, explained, tell
 from pysh.runtime.protocol.jobs import Job
 from pysh.runtime.protocol.terms import Pid, Ref
 from pysh.runtime.protocol.work import Work
@@ -69,3 +69,11 @@ def test_it_begins_a_line_of_its_own_and_is_kept_with_the_output() -> None:
     one.keep_output(b"no end")
     assert told({"signal": 9}, one) == [(7, "\n<n1.7> work: the worker died of SIGKILL\n")]
     assert b"".join(one.output or ()).endswith(b"SIGKILL\n")
+
+
+def test_who_dies_of_his_limit_is_told_which_it_was() -> None:
+    one = Job(7, Ref(SHELL, 7), SHELL, {"cpu": 0.5}, b"", 0.0)
+    text = "the worker on n1@here died of SIGXCPU: cpu=0.5 were the seconds allowed to it"
+    assert explained(one, "n1@here", {"signal": 24}) == {"signal": 24, "text": text}
+    assert explained(one, "n1@here", {"signal": 9}) == {"signal": 9}
+    assert explained(job(7), "n1@here", {"signal": 24}) == {"signal": 24}

@@ -49,7 +49,7 @@ REFUSED = {
     "receive(timeout='soon')": "TypeError: timeout= takes a number of seconds, 0 or more, or None",
     "receive(timeout=float('nan'))": "ValueError: timeout= takes a number of seconds",
     "spawn(idle, memory=1)": "ValueError: memory= takes 1,048,576 bytes or more, not 1; nothing was sent",
-    "spawn(idle, memory=2**70)": "ValueError: memory= takes 1,048,576 bytes or more, not 1,180,591,620,",
+    "spawn(idle, memory=2**70)": "ValueError: memory= takes fewer than 4,611,686,018,427,387,904 bytes, not 1,180,",
     "task(idle, memory='many')": "TypeError: memory= takes a number of bytes, not 'many'; nothing was sent",
     "spawn(idle, cpu=float('nan'))": "ValueError: cpu= takes a number of seconds, 0 or more, not nan",
     "task(idle, limit=-1)": "ValueError: limit= takes a number of seconds, 0 or more, not -1",
