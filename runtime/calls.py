@@ -2,7 +2,7 @@
 
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -199,17 +199,19 @@ def refuse_not_yet(kwargs: Kwargs) -> None:
         )
 
 
-def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: frozenset[str]) -> None:
-    """Raise `TypeError` if one of `kwargs` is among `options`, which `task` has and the verb has not, nor `fn`."""
+def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: Mapping[str, str], label: str = "") -> None:
+    """Raise `TypeError` if one of `kwargs` is among `options`, which another verb has and this one has not, nor `fn`.
+
+    They are told with what to write instead, where `FN` stands for the function.
+    """
     name = next((name for name in kwargs if name in options), None)
     function = fn.__func__ if isinstance(fn, MethodType) else fn
     if name is None or not isinstance(function, FunctionType):
         return
     code = function.__code__
     if not code.co_flags & _KEYWORDS and name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        raise TypeError(
-            f"{name}= is an option of task(): task({_label(function)}, ..., {name}=...).result(); nothing was sent"
-        )
+        instead = options[name].replace("FN", label or _label(function))
+        raise TypeError(f"{name}= is an option of {instead}; nothing was sent")
 
 
 def check_timeout(timeout: float | None) -> None:

@@ -27,7 +27,12 @@ from pysh.runtime.task import Task
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where"))
-NOT_OF_CALL = TASK_OPTIONS - CALL_OPTIONS
+NOT_OF_CALL = {name: f"task(): task(FN, ..., {name}=...).result()" for name in TASK_OPTIONS - CALL_OPTIONS}
+NOT_OF_SPAWN = {
+    **{name: f"task(): task(FN, ..., {name}=...)" for name in TASK_OPTIONS - SPAWN_OPTIONS},
+    "timeout": "call(): call(FN, ..., timeout=...)",
+}
+"""What goes to no function for which it is not meant, each with what to write."""
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
@@ -344,6 +349,7 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there, or is certain to be."""
     refuse_not_yet(kwargs)
+    refuse_unmeant(fn, kwargs, NOT_OF_SPAWN)
     return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS, apart), on, ties))
 
 
@@ -362,6 +368,7 @@ def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
 def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Results]:
     """A process on each node, pickled once."""
     refuse_not_yet(kwargs)
+    refuse_unmeant(fn, kwargs, NOT_OF_SPAWN)
     client = current()
     infos, absent = select(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS, apart)

@@ -436,3 +436,30 @@ def test_importing_pysh_imports_next_to_nothing() -> None:
     source = "import sys; before = {*sys.modules}; import pysh; print(sorted({*sys.modules} - before))"
     told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30)
     assert told.stdout == "['pysh']\n", told.stderr
+
+
+class Account:
+    def __init__(self, amount: int = 0) -> None:
+        self.amount = amount
+
+
+@pytest.mark.parametrize(
+    ("start", "option", "told"),
+    [
+        (api.spawn, "limit", r"limit= is an option of task\(\): task\(plain, \.\.\., limit=\.\.\.\)"),
+        (api.spawn_all, "detach", r"detach= is an option of task\(\)"),
+        (api.spawn, "timeout", r"timeout= is an option of call\(\): call\(plain, "),
+        (api.actor, "name", r"name= is an option of spawn\(\): an actor m is named by register\(name, m\); nothing"),
+        (api.actor, "memory", r"memory= is an option of spawn\(\) and task\(\), which actors have not; nothing was"),
+        (api.actor, "limit", r"limit= is an option of task\(\): task\(Account, "),
+    ],
+)
+def test_an_option_of_another_verb_is_no_argument_of_what_is_started(
+    hub: HubEnd, start: Any, option: str, told: str
+) -> None:
+    def plain() -> None: ...
+
+    with pytest.raises(TypeError, match=told):
+        start(Account if start is api.actor else plain, on="n2", **{option: 1})
+    hub.ping()
+    assert [frame.kind for frame in hub.frames] == []
