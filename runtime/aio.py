@@ -240,7 +240,7 @@ async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Wa
 
 async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
     """The tasks `ts` in the order they end."""
-    arrivals = Arrivals(verbs.listed(ts))
+    arrivals = Arrivals(verbs.listed(ts, "as_completed"))
     while (ended := await drive(arrivals.next())) is not None:
         yield ended
 

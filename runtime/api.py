@@ -379,7 +379,7 @@ def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
 def as_completed(ts: Iterable[Task] | Results) -> Iterator[Task]:
     """The tasks `ts` in the order they end."""
     refuse_to_block("as_completed")
-    arrivals = Arrivals(verbs.listed(ts))
+    arrivals = Arrivals(verbs.listed(ts, "as_completed"))
     while (ended := block(arrivals.next())) is not None:
         yield ended
 

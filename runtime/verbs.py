@@ -404,11 +404,20 @@ def doctor(on: On) -> Steps[Rows]:
     return matrix(gathered(started, None))
 
 
-def listed(ts: Iterable[Any]) -> list[Task]:
-    """The tasks among `ts`, which may be `Results` of `task_all`, or rows of `tasks`."""
-    each = ts.values() if isinstance(ts, Mapping) and not isinstance(ts, Listed) else ts
-    tasks = (one.task if isinstance(one, Listed) else one for one in each)
-    return [task for task in tasks if isinstance(task, Task)]
+def listed(ts: Iterable[Any], verb: str = "wait") -> list[Task]:
+    """The tasks `ts`, which may be rows of `tasks`, or `Results` of `task_all`: of these those that were sent.
+
+    Raises `TypeError` for what is none, and `PyshError` for the row of a process.
+    """
+    if isinstance(ts, Mapping) and not isinstance(ts, Listed):
+        return [task for task in ts.values() if isinstance(task, Task)]
+    if isinstance(ts, Task | Listed | str) or not isinstance(ts, Iterable):
+        raise TypeError(f"{verb}() takes tasks, in a list or the like, not {ts!r}")
+    each = [one.task if isinstance(one, Listed) else one for one in ts]
+    for one in each:
+        if not isinstance(one, Task):
+            raise TypeError(f"{verb}() takes tasks, not {one!r}")
+    return each
 
 
 def all_of(tasks: list[Task]) -> Steps[None]:

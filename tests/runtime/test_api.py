@@ -12,12 +12,21 @@ import pytest
 
 import pysh
 from pysh.runtime import aio, api
-from pysh.runtime.errors import BlockingCall, ConnectError, MailboxFull, NodeDown, TaskTimeout, VersionSkew
+from pysh.runtime.errors import (
+    BlockingCall,
+    ConnectError,
+    MailboxFull,
+    NodeDown,
+    PyshError,
+    TaskTimeout,
+    VersionSkew,
+)
+from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import LOCAL, Kind
 from pysh.runtime.protocol.terms import Pid
-from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, THERE, HubEnd, hub_end
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, THERE, WORKER, HubEnd, hub_end, hub_of
 
 
 @pytest.fixture
@@ -463,3 +472,22 @@ def test_an_option_of_another_verb_is_no_argument_of_what_is_started(
         start(Account if start is api.actor else plain, on="n2", **{option: 1})
     hub.ping()
     assert [frame.kind for frame in hub.frames] == []
+
+
+def test_what_is_no_task_is_not_waited_for(hub: HubEnd) -> None:
+    process = Process(WORKER, "n2@there")
+    for wait, verb in ((api.wait, "wait"), (lambda ts: list(api.as_completed(ts)), "as_completed")):
+        with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, not 5$"):
+            wait([api.task(len, "", on="n2"), 5])
+        with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, not <n2\.30>$"):
+            wait([process])
+        for one in (api.task(len, "", on="n2"), 5, "text"):
+            with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, in a list or the like, not "):
+                wait(one)  # type: ignore[arg-type]
+
+
+def test_the_row_of_a_process_has_no_result(hub: HubEnd) -> None:
+    row = Listed({"node": "n2@there", "number": 45, "kind": "process", "label": "f"}, hub.client, hub_of(THERE))
+    for wait in (row.result, row.exception, lambda: api.wait([row])):  # type: ignore[list-item]
+        with pytest.raises(PyshError, match=r"^<n2\.45> is a process, which has no result: .* monitor\("):
+            wait()
