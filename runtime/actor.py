@@ -66,6 +66,9 @@ class Reply(Task):
         """Nothing: the actor goes on."""
         return False
 
+    def _goes_on(self) -> str:
+        return f"goes on: {self!r}; stop() or kill() ends its actor, with all its calls"
+
     @property
     def output(self) -> str:
         """Nothing: what an actor prints goes to the terminal of its owner."""

@@ -108,7 +108,8 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
-            return await made
+            await made.waiter
+        return made.result()
     except asyncio.CancelledError:
         made.give_up()
         raise

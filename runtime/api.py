@@ -155,7 +155,8 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
     made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
     try:
         made.submit(meta, payload)
-        return made.result(timeout)
+        made.end(timeout)
+        return made.result()
     except KeyboardInterrupt as interrupt:
         _give_up([made], interrupt)
         raise
@@ -196,7 +197,7 @@ def _give_up(tasks: list[Task], interrupt: KeyboardInterrupt) -> None:
     given_up = [task for task in tasks if task.give_up()]
     more = f", {len(given_up) - NAMED} more" if len(given_up) > NAMED else ""
     if given_up:
-        interrupt.add_note(f"cancelled: {', '.join(map(repr, given_up[:NAMED]))}{more}")
+        interrupt.add_note(f"cancelled: {', '.join(f'<{task.called}>' for task in given_up[:NAMED])}{more}")
 
 
 def sh(

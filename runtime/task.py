@@ -129,8 +129,16 @@ class Task:
         check_timeout(timeout)
         if not self.waiter.done:
             refuse_to_block(verb, "await t")
-            if not self.waiter.wait(timeout):
-                raise TaskTimeout(task=self, seconds=timeout, executed=self.executed)
+            try:
+                self.end(timeout)
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(self._goes_on())
+                raise
+
+    def end(self, timeout: float | None) -> None:
+        """Wait until it has ended, for one who sees to it where that is interrupted; `TaskTimeout` as for `result`."""
+        if not self.waiter.wait(timeout):
+            raise TaskTimeout(task=self, seconds=timeout, executed=self.executed)
 
     def _get(self) -> Any:
         error = self.outcome()
@@ -142,8 +150,19 @@ class Task:
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.waiter.done:
-            yield from self.waiter.__await__()
+            try:
+                yield from self.waiter.__await__()
+            except GeneratorExit:
+                raise
+            except BaseException as ended:  # a `CancelledError`; of a Ctrl-C its note is shown
+                ended.add_note(self._goes_on())
+                raise
         return self._get()
+
+    def _goes_on(self) -> str:
+        """What is said where a wait for it was interrupted."""
+        where = self._where()
+        return f'goes on: {self!r}; wait again or cancel() it, by its handle or as its row of tasks(on="{where}")'
 
     def outcome(self) -> BaseException | None:
         """The error if there is one; reads the result the first time."""
@@ -355,9 +374,14 @@ class Task:
 
     def __repr__(self) -> str:
         took = self.took
-        which = f"{self._number} {self.label}" if self._number else self.label
-        shown = f"<{type(self).__name__} {which} on {self._where()} {self._state()}"
+        shown = f"<{self.called} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+    @property
+    def called(self) -> str:
+        """How it is called where its state says nothing: `Task 12 compute on w1`."""
+        which = f"{self._number} {self.label}" if self._number else self.label
+        return f"{type(self).__name__} {which} on {self._where()}"
 
 
 def _ran(payload: Buffer) -> str:

@@ -402,7 +402,7 @@ with hub_end() as hub:
         api.call(len, "")
     except KeyboardInterrupt as interrupt:
         assert hub.expect(Kind.CANCEL).ref == spawns[1].ref
-        assert interrupt.__notes__ == ["cancelled: <Task len on n1 sent>"], interrupt.__notes__
+        assert interrupt.__notes__ == ["cancelled: <Task len on n1>"], interrupt.__notes__
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         task.result()
