@@ -92,7 +92,7 @@ def stop_node(n: str | Node, drain: float | None = None) -> None:
 
 
 def disconnect(n: str | Node) -> None:
-    """End the connection to node `n`. Raises `NodeDown` if there is none."""
+    """End the connection to node `n`. Raises `ConnectError` if there is none."""
     _run("disconnect", verbs.disconnect(n))
 
 

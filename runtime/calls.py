@@ -83,6 +83,8 @@ class Call:
         self.spec: tuple[str | None, bool]
         self.needs: Needs | None = None
         if isinstance(fn, str):
+            if not all(fn.split(":", 1)):
+                raise ValueError(f'{fn!r} names no function, as "module:function" or "function" do; nothing was sent')
             self.label = fn
             self._again: Callable[..., tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs))
             self.spec = (fn, False)

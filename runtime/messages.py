@@ -200,6 +200,8 @@ def monitor(process: Process | Actor) -> Steps[int]:
 
 def demonitor(ref: int) -> Steps[None]:
     """Undo `monitor`; a `Down` that came and was not received is dropped."""
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        raise TypeError(f"a monitor is meant by its ref, which monitor() returns, not {ref!r}; nothing was done")
     client = current()
     yield client.ask_later("demonitor", ref=ref)
     client.mailbox.drop(lambda record: isinstance(record, Down) and record.ref == ref)

@@ -170,6 +170,7 @@ def stop_node(node: str | Node, drain: float | None) -> Steps[None]:
 
 def disconnect(node: str | Node) -> Steps[None]:
     """End the connection to one node."""
+    hub_of(current(), node)  # which raises where it is not connected
     yield current().ask_later("disconnect", name=str(node))
 
 
