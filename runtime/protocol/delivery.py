@@ -38,9 +38,13 @@ class Delivery:
     def __init__(self, node: "Node") -> None:
         self._node = node
         self._waits: list[_Wait] = []
+        self.ending: set[int] = set()
+        """The processes that are about to end: an exit signal is no news to them."""
 
     def wait(self, runner: Link | None, then: Then) -> None:
         """Call `then` once all has arrived that `runner` and the others here sent, or in `PATIENCE` seconds."""
+        if runner is not None:
+            self.ending.add(runner.process)
         wait = _Wait(self._node, runner, then)
         self._waits = [*(other for other in self._waits if not other.over), wait]
         wait.look()

@@ -373,7 +373,7 @@ class Node:
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
         if (link := self.processes.get(number)) is not None and link.process == number:
-            if by is not None:
+            if by is not None and number not in self.delivery.ending:
                 self.tell(number, f"exit signal from <{self.members.label(by.incarnation)}.{by.number}>: {reason}")
         else:
             self.work.ending.exit(number, reason, patient=reason != KILLED)

@@ -7,6 +7,7 @@ import pytest
 from pysh.runtime.protocol.delivery import MOST, PATIENCE, SILENCE
 from pysh.runtime.protocol.frames import LOCAL, Decoder, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.terms import Pid
 from tests.protocol.pair import member, pair
 from tests.sim.cluster import Cluster, Machine, Program
 
@@ -119,3 +120,14 @@ def test_few_receivers_are_told_by_themselves(cluster: Cluster) -> None:
     assert not sending
     assert words[0] == "5 requests to run something on b may not have arrived: the sender ended first"
     assert (len(words), words[-1]) == (MOST + 1, "4 more to others may not have arrived")
+
+
+def test_who_ends_is_told_of_no_exit_signal_any_more(cluster: Cluster) -> None:
+    node, by = cluster["a"].core, Pid(cluster["b"].incarnation, 5)
+    ends, stays = runner(cluster["a"]), runner(cluster["a"])
+    told: list[int] = []
+    node.tell = lambda number, _: told.append(number)  # type: ignore[method-assign]
+    waiting(cluster["a"], ends)
+    for link in (ends, stays):
+        node.end_process(link.process, "shutdown", by)
+    assert told == [stays.process]
