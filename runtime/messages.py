@@ -83,7 +83,11 @@ def while_received(steps: Iterable[Waiter], dest: Dest) -> None:
     """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
     for room in steps:
         if not may_block():
-            raise in_vain(dest, 0)
+            instead = "" if isinstance(dest, Actor) else "; write: await pysh.aio.send(...)"
+            text = (
+                f"the mailbox of {dest} is full; the message was not sent, as nothing may wait in an async def{instead}"
+            )
+            raise MailboxFull(str(dest), text=text)
         if not room.wait(ROOM_SECONDS):
             block(until_heard(dest))
             if not room.done:

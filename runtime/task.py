@@ -401,10 +401,15 @@ def _how_to_install(error: NoModule) -> str:
         return ""
 
 
+_CORE = re.compile(r'^  File "<core>/pysh/.*\n', re.MULTILINE)
 _LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)
 """What led to code of the user's in a worker, in a dump of faulthandler's."""
 
 
 def shown_stack(text: str) -> str:
-    """A stack as its worker wrote it down, without what led to the code."""
-    return _LEADING.sub("", text)
+    """A stack as its worker wrote it down, without what led to the code, nor where it waits in a verb."""
+    from pysh.runtime.node import Shown
+
+    text = _LEADING.sub("", text)
+    users = _CORE.sub("", text)
+    return Shown(users if 'File "' in users else text)

@@ -245,7 +245,7 @@ def processes(on: On) -> Steps[Rows]:
         {**row, "process": Process(Pid(info.incarnation, row["number"]), info.name), "memory": row["memory"] / 1e6}
         for info, row in rows
     )
-    return Rows(PROCESS_COLUMNS, made)
+    return Rows(PROCESS_COLUMNS, made, empty=f"no processes on {_on(resolve(current(), on))}")
 
 
 def _listed(verb: str, on: On) -> Steps[list[tuple[NodeInfo, dict[str, Any]]]]:
@@ -273,7 +273,11 @@ def process_info(process: Process) -> Steps[dict[str, Any]]:
 
 def _no_tasks(infos: list[NodeInfo], known: int) -> str:
     others = "" if len(infos) >= known else "; a task is listed where it runs: tasks(on=all_nodes)"
-    return f"no tasks on {', '.join(fold(info.name for info in infos))}{others}"
+    return f"no tasks on {_on(infos)}{others}"
+
+
+def _on(infos: list[NodeInfo]) -> str:
+    return ", ".join(fold(info.name for info in infos))
 
 
 # running code

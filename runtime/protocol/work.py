@@ -305,9 +305,12 @@ class Work:
 
     def cancelled(self, job: Job, executed: str) -> None:
         job.flags, job.result = Flag.FAILED, [b""]
-        job.result_meta = pack(
-            {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self.node.name}
-        )
+        told = {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self.node.name}
+        if job.reason == "limit":
+            told["text"] = (
+                f"task {job.number} on {self.node.name} was cancelled: limit={job.options['limit']:g} s are over"
+            )
+        job.result_meta = pack(told)
 
     def _fail(self, job: Job, meta: dict[str, Any]) -> None:
         """The infrastructure answers for `job`."""

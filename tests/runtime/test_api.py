@@ -491,3 +491,19 @@ def test_the_row_of_a_process_has_no_result(hub: HubEnd) -> None:
     for wait in (row.result, row.exception, lambda: api.wait([row])):  # type: ignore[list-item]
         with pytest.raises(PyshError, match=r"^<n2\.45> is a process, which has no result: .* monitor\("):
             wait()
+
+
+def test_no_processes_are_told_with_the_nodes_that_were_asked(hub: HubEnd) -> None:
+    hub.serve(processes=lambda _: [])
+    assert repr(api.processes(on="n2")) == "no processes on n2@there"
+
+
+def test_where_nothing_may_wait_a_full_mailbox_is_told_with_what_waits(hub: HubEnd) -> None:
+    hub.send(Kind.FULL, meta={"full": True, "to": ""})
+    hub.ping()
+
+    async def sends() -> None:
+        api.send(Process(WORKER, "n2@there"), "hello")
+
+    with pytest.raises(MailboxFull, match=r"nothing may wait in an async def; write: await pysh\.aio\.send\("):
+        asyncio.run(sends())
