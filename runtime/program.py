@@ -21,7 +21,7 @@ from pysh.runtime.runner.guest import wake_on_signals
 from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
-"""How long the end of a program waits until what it sent is on its way."""
+"""How long the end of a program waits for its node to end, too."""
 ANSWER_SECONDS = 10.0
 """How long its node may take to say that some of it is, or that nothing gets on."""
 FAR_SECONDS = 2.0
@@ -148,19 +148,24 @@ def finish() -> tuple[list[Task], list[str], list[str]]:
 def _leave(printer: "Printer") -> list[str]:
     """End the node once all that was sent has arrived, or no more of it does; what may not have, which is told."""
     client, unsent = printer.client, list[str]()
-    if not client.lost:
-        with suppress(NodeDown, TimeoutError):  # a node that is gone, or stuck, was told of, or will be
-            unsent = _sent(client)
-            _settle(client)
+    try:
+        if not client.lost:
+            with suppress(NodeDown, TimeoutError):  # a node that is gone, or stuck, was told of, or will be
+                unsent = _sent(client)
+                _settle(client)
+    except KeyboardInterrupt:
+        unsent = ["interrupted: what was sent last may not have arrived"]
+        raise
+    finally:
         for text in unsent:
             printer.say(text)
-        client.flush(LAST_SECONDS)
-        client.close()
-        wait(LAST_SECONDS)
-    printer.finish()
-    _printers.pop(client, None)
-    if Client.current is client:
-        Client.current = None
+        if not client.lost:
+            client.close()
+            wait(LAST_SECONDS)
+        printer.finish()
+        _printers.pop(client, None)
+        if Client.current is client:
+            Client.current = None
     return unsent
 
 

@@ -1,3 +1,4 @@
+import _thread
 import os
 import subprocess
 import sys
@@ -150,3 +151,15 @@ def test_the_end_waits_while_something_gets_on_and_tells_what_may_not_have_arriv
     assert program.finish() == ([], [], [text])
     assert capsys.readouterr().err == f"pysh: {text}\n"
     assert not answers
+
+
+def test_ctrl_c_ends_the_wait_for_the_last_messages_and_that_is_told(
+    hub: HubEnd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(program._printers, hub.client, Printer(hub.client))
+    presses = [_thread.interrupt_main]  # once
+    hub.serve(sent=lambda _: {"unsent": [], "sending": True, "pressed": presses and presses.pop()()})
+    with pytest.raises(KeyboardInterrupt):
+        program.finish()
+    assert capsys.readouterr().err == "pysh: interrupted: what was sent last may not have arrived\n"
+    assert hub.client.lost
