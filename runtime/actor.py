@@ -8,7 +8,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime import codechange
-from pysh.runtime.calls import NO_TIES, Apart, Args, Call, Kwargs, making
+from pysh.runtime.calls import NO_TIES, Apart, Args, Call, Kwargs, making, refuse_unmeant
 from pysh.runtime.codechange import Change, Code, Fate
 from pysh.runtime.errors import NotSendable, PyshError, VersionSkew, describe
 from pysh.runtime.messages import exit_signal, taken, until_room, while_received
@@ -24,12 +24,19 @@ from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.waiting import Steps, block
 from pysh.runtime.started import current
 from pysh.runtime.task import Task
-from pysh.runtime.verbs import spawn_call
+from pysh.runtime.verbs import NOT_OF_SPAWN, spawn_call
 
 if TYPE_CHECKING:
     import asyncio
 
 ACTOR_OPTIONS = frozenset(("on", "sync"))
+NOT_OF_ACTOR = {
+    **NOT_OF_SPAWN,
+    "name": "spawn(): an actor m is named by register(name, m)", "link": "spawn(): link(m) does that for an actor m",
+    "monitor": "spawn(): monitor(m) does that for an actor m",
+    "isolate": "spawn(): an actor has a worker to itself anyway",
+    **dict.fromkeys(("memory", "cpu", "where"), "spawn() and task(), which actors have not"),
+}  # fmt: skip
 MAKE = ""
 """The method of the first call, which is answered once the object is made."""
 
@@ -61,6 +68,9 @@ class Reply(Task):
         """Nothing: the actor goes on."""
         return False
 
+    def _goes_on(self) -> str:
+        return f"goes on: {self!r}; stop() or kill() ends its actor, with all its calls"
+
     @property
     def output(self) -> str:
         """Nothing: what an actor prints goes to the terminal of its owner."""
@@ -80,6 +90,8 @@ def ask(actor: Actor, method: str, args: Args, kwargs: Kwargs) -> Reply:
 
 def start(cls: Callable[..., Any], args: Args, kwargs: Kwargs, on: On, apart: Apart) -> Steps[Actor]:
     """An actor, once its object is made."""
+    if isinstance(cls, type):
+        refuse_unmeant(getattr(cls, "__init__"), kwargs, NOT_OF_ACTOR, cls.__name__)  # noqa: B009 (mypy)
     return (yield from started(making(serve, cls, args, kwargs, ACTOR_OPTIONS, apart), on))
 
 

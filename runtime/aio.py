@@ -109,7 +109,8 @@ async def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = Non
     limit = asyncio.timeout(timeout)
     try:
         async with limit:
-            return await made
+            await made.waiter
+        return made.result()
     except asyncio.CancelledError:
         made.give_up()
         raise
@@ -263,7 +264,7 @@ async def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Wa
 
 async def as_completed(ts: Iterable[Task] | Results) -> AsyncIterator[Task]:
     """The tasks `ts` in the order they end."""
-    arrivals = Arrivals(verbs.listed(ts))
+    arrivals = Arrivals(verbs.listed(ts, "as_completed"))
     while (ended := await drive(arrivals.next())) is not None:
         yield ended
 

@@ -93,7 +93,7 @@ def stop_node(n: str | Node, drain: float | None = None) -> None:
 
 
 def disconnect(n: str | Node) -> None:
-    """End the connection to node `n`. Raises `NodeDown` if there is none."""
+    """End the connection to node `n`. Raises `ConnectError` if there is none."""
     _run("disconnect", verbs.disconnect(n))
 
 
@@ -155,7 +155,8 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
     made, meta, payload = verbs.prepare(fn, args, kwargs, CALL_OPTIONS, on)
     try:
         made.submit(meta, payload)
-        return made.result(timeout)
+        made.end(timeout)
+        return made.result()
     except KeyboardInterrupt as interrupt:
         _give_up([made], interrupt)
         raise
@@ -195,7 +196,7 @@ def _give_up(tasks: list[Task], interrupt: KeyboardInterrupt) -> None:
     given_up = [task for task in tasks if task.give_up()]
     more = f", {len(given_up) - NAMED} more" if len(given_up) > NAMED else ""
     if given_up:
-        interrupt.add_note(f"cancelled: {', '.join(map(repr, given_up[:NAMED]))}{more}")
+        interrupt.add_note(f"cancelled: {', '.join(f'<{task.called}>' for task in given_up[:NAMED])}{more}")
 
 
 def sh(
@@ -436,7 +437,7 @@ def wait(ts: Iterable[Task] | Results, timeout: float | None = None) -> Waited:
 def as_completed(ts: Iterable[Task] | Results) -> Iterator[Task]:
     """The tasks `ts` in the order they end."""
     refuse_to_block("as_completed")
-    waited = verbs.listed(ts)
+    waited = verbs.listed(ts, "as_completed")
     for task in waited:
         task.refuse_to_hold_up("as_completed")
     arrivals = Arrivals(waited)

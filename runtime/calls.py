@@ -1,6 +1,6 @@
 """From a function and its arguments to a SPAWN: what is refused here, and what travels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,7 +55,7 @@ class Apart(NamedTuple):
 SHARED = Apart()
 
 SHELL, ACTOR = "shell", "actor"
-LEAST_MEMORY = 1 << 20
+LEAST_MEMORY, MOST_MEMORY = 1 << 20, 1 << 62
 MOST_CPU = 10**9
 """Seconds, some thirty years."""
 
@@ -83,6 +83,8 @@ class Call:
         self.needs: Needs | None = None
         bare = apart.where is not None
         if isinstance(fn, str):
+            if not all(fn.split(":", 1)):
+                raise ValueError(f'{fn!r} names no function, as "module:function" or "function" do; nothing was sent')
             self.label = fn
             self._again: partial[tuple[Payload, Uses]] = partial(dumps_referring, (args, kwargs), bare=bare)
             self.spec = (fn, False)
@@ -176,10 +178,14 @@ def apart(isolate: bool, memory: int | None, cpu: float | None, where: str | Non
         raise TypeError('where="shell" runs in the shell itself, without isolate=, memory= or cpu=; nothing was sent')
     if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool)):
         raise TypeError(f"memory= takes a number of bytes, not {memory!r}; nothing was sent")
-    if memory is not None and not LEAST_MEMORY <= memory < 2**62:
+    if memory is not None and memory < LEAST_MEMORY:
         raise ValueError(f"memory= takes {LEAST_MEMORY:,} bytes or more, not {memory:,}; nothing was sent")
+    if memory is not None and memory >= MOST_MEMORY:
+        raise ValueError(f"memory= takes fewer than {MOST_MEMORY:,} bytes, not {memory:,}; nothing was sent")
     if cpu is not None:
         check_seconds("cpu", cpu)
+        if not cpu:
+            raise ValueError(f"cpu= takes more than 0 seconds, not {cpu!r}; nothing was sent")
         if not cpu < MOST_CPU:
             raise ValueError(f"cpu= takes fewer than {MOST_CPU:,} seconds, not {cpu!r}; nothing was sent")
     return Apart(bool(isolate) or memory is not None or cpu is not None, memory, cpu, None, sync)
@@ -205,17 +211,19 @@ def _checked_where(where: str | None, sync: str) -> Apart:
     return SHARED if where is None and sync == "auto" else Apart(where=where, sync=sync)
 
 
-def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: frozenset[str]) -> None:
-    """Raise `TypeError` if one of `kwargs` is among `options`, which `task` has and the verb has not, nor `fn`."""
+def refuse_unmeant(fn: Fn, kwargs: Kwargs, options: Mapping[str, str], label: str = "") -> None:
+    """Raise `TypeError` if one of `kwargs` is among `options`, which another verb has and this one has not, nor `fn`.
+
+    They are told with what to write instead, where `FN` stands for the function.
+    """
     name = next((name for name in kwargs if name in options), None)
     function = fn.__func__ if isinstance(fn, MethodType) else fn
     if name is None or not isinstance(function, FunctionType):
         return
     code = function.__code__
     if not code.co_flags & _KEYWORDS and name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        raise TypeError(
-            f"{name}= is an option of task(): task({_label(function)}, ..., {name}=...).result(); nothing was sent"
-        )
+        instead = options[name].replace("FN", label or _label(function))
+        raise TypeError(f"{name}= is an option of {instead}; nothing was sent")
 
 
 def check_timeout(timeout: float | None) -> None:

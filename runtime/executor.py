@@ -34,6 +34,8 @@ class Executor(concurrent.futures.Executor):
     def __init__(self, on: On = all_nodes, max_workers: int | None = None, sync: str = "auto") -> None:
         client = current()
         nodes = len(resolve(client, on))  # which raises where one is not connected
+        if not isinstance(max_workers, int | None):
+            raise TypeError(f"max_workers= takes a number of tasks, or None, not {max_workers!r}; nothing was sent")
         if max_workers is not None and max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         self._apart = synced(sync)

@@ -4,7 +4,8 @@ from collections.abc import Generator
 from typing import Any
 
 from pysh.runtime.calls import check_seconds
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.errors import PyshError
+from pysh.runtime.protocol.terms import Pid, shown
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter, refuse_to_block
 from pysh.runtime.task import Task, shown_stack
@@ -51,7 +52,10 @@ class Listed(dict[str, Any]):
 
     @property
     def task(self) -> Task:
-        """The task, whose result is on its way here from now on."""
+        """The task, whose result is on its way here from now on. Raises `PyshError` for a process: it has none."""
+        if self.get("kind") == "process":
+            pid = shown(str(self["node"]), int(self["number"]))
+            raise PyshError(f"{pid} is a process, which has no result: its end is told by monitor(pid('{pid}'))")
         if self._task is None:
             task = Fetched(self._client, self._hub, str(self["label"]), int(self["number"]))
             task.fetch()

@@ -83,7 +83,11 @@ def while_received(steps: Iterable[Waiter], dest: Dest) -> None:
     """Run `steps`, which wait for room alone, here. Raises `MailboxFull`; in a loop, which must not wait, at once."""
     for room in steps:
         if not may_block():
-            raise in_vain(dest, 0)
+            instead = "" if isinstance(dest, Actor) else "; write: await pysh.aio.send(...)"
+            text = (
+                f"the mailbox of {dest} is full; the message was not sent, as nothing may wait in an async def{instead}"
+            )
+            raise MailboxFull(str(dest), text=text)
         if not room.wait(ROOM_SECONDS):
             block(until_heard(dest))
             if not room.done:
@@ -200,6 +204,8 @@ def monitor(process: Process | Actor) -> Steps[int]:
 
 def demonitor(ref: int) -> Steps[None]:
     """Undo `monitor`; a `Down` that came and was not received is dropped."""
+    if not isinstance(ref, int) or isinstance(ref, bool):
+        raise TypeError(f"a monitor is meant by its ref, which monitor() returns, not {ref!r}; nothing was done")
     client = current()
     yield client.ask_later("demonitor", ref=ref)
     client.mailbox.drop(lambda record: isinstance(record, Down) and record.ref == ref)

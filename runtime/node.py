@@ -241,7 +241,7 @@ def select(client: Client, on: On) -> Selected:
         return _match(client, [text for one in listed for text in _texts(client, one)])
     found = {info.incarnation: info for one in listed for info in select(client, one).infos}
     if not found:
-        raise ValueError("on= names no node")
+        raise ValueError("on= names no node; nothing was sent")
     return Selected(list(found.values()), {})
 
 

@@ -7,10 +7,10 @@ from codecs import getincrementaldecoder
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from pysh.runtime import config
-from pysh.runtime.errors import STAGES, ConnectError, PyshError
+from pysh.runtime.errors import STAGES, ConnectError, NodeDown, PyshError
 from pysh.runtime.launch import HubFailed, start_hub, status, wait
 from pysh.runtime.node import Node
 from pysh.runtime.protocol.frames import Frame, Kind, pack
@@ -21,7 +21,9 @@ from pysh.runtime.runner.guest import wake_on_signals
 from pysh.runtime.task import Task
 
 LAST_SECONDS = 5.0
-"""How long the end of a program waits until what it sent is on its way."""
+"""How long the end of a program waits for its node to end, too."""
+ANSWER_SECONDS = 10.0
+"""How long its node may take to say that some of it is, or that nothing gets on."""
 FAR_SECONDS = 2.0
 """How long it waits for the last of what the other nodes count for it."""
 LONGEST = 64 * 1024
@@ -130,29 +132,49 @@ def _started(name: str, cookie: Cookie, listen: str | None) -> "Printer":
     return printer
 
 
-def finish() -> tuple[list[Task], list[str]]:
-    """End the node at the end of a script: the tasks that failed unseen, and what it cancelled, as it was before."""
+def finish() -> tuple[list[Task], list[str], list[str]]:
+    """End the node at the end of a script.
+
+    The tasks that failed unseen, those that it cancelled, as they were before, and what may not have arrived.
+    """
     client = Client.current
     if client is None or client.role != "program" or client.lost:
-        return [], []
+        return [], [], []
     failed: list[Task] = list(client.unseen.values())
     unfinished = [str(task) for task in list(client.tasks.values()) if isinstance(task, Task) and not task.detached]
-    _leave(_printers[client])
-    return failed, unfinished
+    return failed, unfinished, _leave(_printers[client])
 
 
-def _leave(printer: "Printer") -> None:
-    client = printer.client
-    if not client.lost:
-        if printer.noticed:
-            _settle(client)
-        client.flush(LAST_SECONDS)
-        client.close()
-        wait(LAST_SECONDS)
-    printer.finish()
-    _printers.pop(client, None)
-    if Client.current is client:
-        Client.current = None
+def _leave(printer: "Printer") -> list[str]:
+    """End the node once all that was sent has arrived, or no more of it does; what may not have, which is told."""
+    client, unsent = printer.client, list[str]()
+    try:
+        if not client.lost:
+            with suppress(NodeDown, TimeoutError):  # a node that is gone, or stuck, was told of, or will be
+                unsent = _sent(client)
+                _settle(client)
+    except KeyboardInterrupt:
+        unsent = ["interrupted: what was sent last may not have arrived"]
+        raise
+    finally:
+        for text in unsent:
+            printer.say(text)
+        if not client.lost:
+            client.close()
+            wait(LAST_SECONDS)
+        printer.finish()
+        _printers.pop(client, None)
+        if Client.current is client:
+            Client.current = None
+    return unsent
+
+
+def _sent(client: Client) -> list[str]:
+    """Wait as long as what was sent still gets to the other nodes; what may not have, in words."""
+    told: dict[str, Any] = {"sending": True}
+    while told["sending"]:
+        told = client.ask("sent", timeout=ANSWER_SECONDS)
+    return [str(text) for text in told["unsent"]]
 
 
 def _settle(client: Client) -> None:
@@ -170,8 +192,6 @@ class Printer:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.noticed = False
-        """Whether the node had something to say, of which it may be counting more."""
         self._streams: dict[Pid, _Stream] = {}
 
     def show(self, frame: Frame) -> None:
@@ -190,9 +210,12 @@ class Printer:
 
     def notice(self, frame: Frame) -> None:
         """Print what the node has to say, on stderr."""
-        self.noticed = True
+        self.say(frame.options().get("text", ""))
+
+    def say(self, text: object) -> None:
+        """Print one line of the node's, on stderr."""
         with suppress(OSError, ValueError):
-            print(f"pysh: {_plain(frame.options().get('text', ''))}", file=sys.stderr)
+            print(f"pysh: {_plain(text)}", file=sys.stderr)
 
     def finish(self) -> None:
         """Print the lines that nobody ended."""

@@ -79,6 +79,8 @@ def start(
     children: Iterable[Child | Callable[..., Any]], strategy: str, intensity: tuple[int, float], on: On, apart: Apart
 ) -> Steps[Actor]:  # fmt: skip
     """A supervisor, once all its children were started."""
+    if not isinstance(children, Iterable):
+        raise TypeError(f"supervise() takes children in a list or the like, not {children!r}; nothing was started")
     specs = [_spec(child) for child in children]
     Restarts([spec.rule for spec in specs], strategy, intensity)  # what makes no sense is told here
     for spec in specs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
 from pysh.runtime.errors import BlockingCall, NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
-from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, unpack
+from pysh.runtime.protocol.frames import Flag, Frame, FrameError, Kind, pack, unpack
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, running_loop
@@ -32,8 +32,8 @@ class Task:
     """
 
     __slots__ = (
-        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_submitted",
-        "_value", "dest", "detached", "in_shell", "label", "ref", "source", "waiter",
+        "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_ran",
+        "_submitted", "_value", "dest", "detached", "in_shell", "label", "ref", "source", "waiter",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Task:
         """Those of the RESULT, once there is one."""
         self._meta = b""
         self._payload: Buffer = b""
+        self._ran = ""  # whether the code had begun that raised, once the error was read
         self._lock = Lock()
         self._value: Any = PENDING
         self._error: BaseException | None = None
@@ -132,8 +133,16 @@ class Task:
         if not self.waiter.done:
             refuse_to_block(verb, "await t")
             self.refuse_to_hold_up(verb)
-            if not self.waiter.wait(timeout):
-                raise TaskTimeout(task=self, seconds=timeout, executed=self.executed)
+            try:
+                self.end(timeout)
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(self._goes_on())
+                raise
+
+    def end(self, timeout: float | None) -> None:
+        """Wait until it has ended, for one who sees to it where that is interrupted; `TaskTimeout` as for `result`."""
+        if not self.waiter.wait(timeout):
+            raise TaskTimeout(task=self, seconds=timeout, executed=self.executed)
 
     def refuse_to_hold_up(self, verb: str) -> None:
         """Raise `BlockingCall` where a wait for this would keep the very shell that is to run it."""
@@ -153,8 +162,19 @@ class Task:
 
     def __await__(self) -> Generator[Any, None, Any]:
         if not self.waiter.done:
-            yield from self.waiter.__await__()
+            try:
+                yield from self.waiter.__await__()
+            except GeneratorExit:
+                raise
+            except BaseException as ended:  # a `CancelledError`; of a Ctrl-C its note is shown
+                ended.add_note(self._goes_on())
+                raise
         return self._get()
+
+    def _goes_on(self) -> str:
+        """What is said where a wait for it was interrupted."""
+        where = self._where()
+        return f'goes on: {self!r}; wait again or cancel() it, by its handle or as its row of tasks(on="{where}")'
 
     def outcome(self) -> BaseException | None:
         """The error if there is one; reads the result the first time."""
@@ -174,6 +194,7 @@ class Task:
             if flags & Flag.FAILED:
                 error = rebuild(self._facts())
             elif flags & Flag.ERROR:
+                self._ran = _ran(payload)
                 from pysh.runtime.payload import loads_error
 
                 error = loads_error(payload, self._client.view.name_of(self.dest.incarnation))
@@ -354,6 +375,9 @@ class Task:
     def executed(self) -> str:
         """Whether its code ran: `no`, `maybe` or `yes`."""
         if self._flags is not None:
+            payload = self._payload
+            if self._flags & Flag.ERROR:
+                return self._ran or _ran(payload)  # which is there as long as that is not
             return str(self._facts().get("executed", "maybe")) if self._flags & Flag.FAILED else "yes"
         return "maybe" if self._begun is None else "yes"
 
@@ -366,9 +390,22 @@ class Task:
 
     def __repr__(self) -> str:
         took = self.took
-        which = f"{self._number} {self.label}" if self._number else self.label
-        shown = f"<{type(self).__name__} {which} on {self._where()} {self._state()}"
+        shown = f"<{self.called} {self._state()}"
         return f"{shown}>" if took is None else f"{shown} {took:.1f}s>"
+
+    @property
+    def called(self) -> str:
+        """How it is called where its state says nothing: `Task 12 compute on w1`."""
+        which = f"{self._number} {self.label}" if self._number else self.label
+        return f"{type(self).__name__} {which} on {self._where()}"
+
+
+def _ran(payload: Buffer) -> str:
+    """Whether the code had begun, as an error's bytes say: what it was called with may have raised that."""
+    try:
+        return str(unpack(payload)["executed"])
+    except (FrameError, KeyError, TypeError):
+        return "maybe"
 
 
 def _how_to_install(error: NoModule) -> str:
@@ -380,10 +417,15 @@ def _how_to_install(error: NoModule) -> str:
         return ""
 
 
+_CORE = re.compile(r'^  File "<core>/pysh/.*\n', re.MULTILINE)
 _LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)
 """What led to code of the user's in a worker, in a dump of faulthandler's."""
 
 
 def shown_stack(text: str) -> str:
-    """A stack as its worker wrote it down, without what led to the code."""
-    return _LEADING.sub("", text)
+    """A stack as its worker wrote it down, without what led to the code, nor where it waits in a verb."""
+    from pysh.runtime.node import Shown
+
+    text = _LEADING.sub("", text)
+    users = _CORE.sub("", text)
+    return Shown(users if 'File "' in users else text)

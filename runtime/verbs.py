@@ -27,7 +27,12 @@ from pysh.runtime.task import Task
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where", "sync"))
-NOT_OF_CALL = TASK_OPTIONS - CALL_OPTIONS
+NOT_OF_CALL = {name: f"task(): task(FN, ..., {name}=...).result()" for name in TASK_OPTIONS - CALL_OPTIONS}
+NOT_OF_SPAWN = {
+    **{name: f"task(): task(FN, ..., {name}=...)" for name in TASK_OPTIONS - SPAWN_OPTIONS},
+    "timeout": "call(): call(FN, ..., timeout=...)",
+}
+"""What goes to no function for which it is not meant, each with what to write."""
 Via = str | Iterable[str] | None
 """Hops on the way to a machine: one, or several in their order."""
 TASK_COLUMNS = ("node", "number", "label", "kind", "status", "owner", "age")
@@ -165,6 +170,7 @@ def stop_node(node: str | Node, drain: float | None) -> Steps[None]:
 
 def disconnect(node: str | Node) -> Steps[None]:
     """End the connection to one node."""
+    hub_of(current(), node)  # which raises where it is not connected
     yield current().ask_later("disconnect", name=str(node))
 
 
@@ -239,7 +245,7 @@ def processes(on: On) -> Steps[Rows]:
         {**row, "process": Process(Pid(info.incarnation, row["number"]), info.name), "memory": row["memory"] / 1e6}
         for info, row in rows
     )
-    return Rows(PROCESS_COLUMNS, made)
+    return Rows(PROCESS_COLUMNS, made, empty=f"no processes on {_on(resolve(current(), on))}")
 
 
 def _listed(verb: str, on: On) -> Steps[list[tuple[NodeInfo, dict[str, Any]]]]:
@@ -267,7 +273,11 @@ def process_info(process: Process) -> Steps[dict[str, Any]]:
 
 def _no_tasks(infos: list[NodeInfo], known: int) -> str:
     others = "" if len(infos) >= known else "; a task is listed where it runs: tasks(on=all_nodes)"
-    return f"no tasks on {', '.join(fold(info.name for info in infos))}{others}"
+    return f"no tasks on {_on(infos)}{others}"
+
+
+def _on(infos: list[NodeInfo]) -> str:
+    return ", ".join(fold(info.name for info in infos))
 
 
 # running code
@@ -346,6 +356,7 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:
     """A process on one node, once it is accepted there, or is certain to be."""
+    refuse_unmeant(fn, kwargs, NOT_OF_SPAWN)
     return (yield from spawn_call(Call(fn, args, kwargs, SPAWN_OPTIONS, apart), on, ties))
 
 
@@ -363,6 +374,7 @@ def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
 
 def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Results]:
     """A process on each node, pickled once."""
+    refuse_unmeant(fn, kwargs, NOT_OF_SPAWN)
     client = current()
     infos, absent = select(client, on)
     call = Call(fn, args, kwargs, SPAWN_OPTIONS, apart)
@@ -398,11 +410,20 @@ def doctor(on: On) -> Steps[Rows]:
     return matrix(gathered(started, None))
 
 
-def listed(ts: Iterable[Any]) -> list[Task]:
-    """The tasks among `ts`, which may be `Results` of `task_all`, or rows of `tasks`."""
-    each = ts.values() if isinstance(ts, Mapping) and not isinstance(ts, Listed) else ts
-    tasks = (one.task if isinstance(one, Listed) else one for one in each)
-    return [task for task in tasks if isinstance(task, Task)]
+def listed(ts: Iterable[Any], verb: str = "wait") -> list[Task]:
+    """The tasks `ts`, which may be rows of `tasks`, or `Results` of `task_all`: of these those that were sent.
+
+    Raises `TypeError` for what is none, and `PyshError` for the row of a process.
+    """
+    if isinstance(ts, Mapping) and not isinstance(ts, Listed):
+        return [task for task in ts.values() if isinstance(task, Task)]
+    if isinstance(ts, Task | Listed | str) or not isinstance(ts, Iterable):
+        raise TypeError(f"{verb}() takes tasks, in a list or the like, not {ts!r}")
+    each = [one.task if isinstance(one, Listed) else one for one in ts]
+    for one in each:
+        if not isinstance(one, Task):
+            raise TypeError(f"{verb}() takes tasks, not {one!r}")
+    return each
 
 
 def all_of(tasks: list[Task]) -> Steps[None]:

@@ -193,7 +193,7 @@ class Output:
         if now >= self._batch_at or everything:
             lines = self._some(inf if everything else CALM if calm else BATCH)
             if self._dropped and not self._lines and (now >= self._told_at or everything):
-                lines.append(Tagged("", f"… {self._dropped:,} lines not shown"))
+                lines.append(Tagged("", f"… {self._dropped:,} line{'s' * (self._dropped > 1)} not shown"))
                 self._dropped, self._told_at = 0, now + TOLD if self._told_at else 0.0
             if lines:
                 self._batch_at = now + (REPAINT if self._lines else GATHER)

@@ -19,6 +19,7 @@ from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
+from pysh.shell.leaving import leave
 from pysh.shell.output import Batch, Output, clean
 from pysh.shell.theme import Theme
 
@@ -90,10 +91,10 @@ class Plain:
         self._print(self._text(told.get("missed", b"")))
         with signals.waited_for() as self._signals:
             code = self._serve()
-        told = self._console.ask("leave")
+        told = leave(self._console, lambda text: print(text, file=sys.stderr))
         if told.get("reasons"):
             print(f"{self.name} stays: {', '.join(told['reasons'])}", file=sys.stderr)
-        return code
+        return code or int(told["code"])
 
     def _serve(self) -> int:
         while True:

@@ -43,13 +43,14 @@ def run(argv: list[str]) -> int:
 def finish(code: int) -> int:
     """End the node, if one was started, and tell of the tasks that the script forgot.
 
-    The exit code: `code`, or 1 instead of 0 after a task failed that nobody looked at; 130 after Ctrl-C.
+    The exit code: `code`, or 1 instead of 0 after a task failed that nobody looked at, or where something that
+    was sent may not have arrived; 130 after Ctrl-C.
     """
     program = sys.modules.get("pysh.runtime.program")
     if program is None:
         return code
     try:
-        failed, cancelled = program.finish()
+        failed, cancelled, unsent = program.finish()
     except KeyboardInterrupt:
         return INTERRUPTED
     for task in failed:
@@ -58,7 +59,7 @@ def finish(code: int) -> int:
     if cancelled:
         print(f"pysh: cancelled, being unfinished: {_listed(cancelled)}", file=sys.stderr)
         print("      (wait for a task before the end, or start it with detach=True)", file=sys.stderr)
-    return code or (FAILED if failed else 0)
+    return code or (FAILED if failed or unsent else 0)
 
 
 def _read(argv: list[str]) -> tuple[bytes, str]:

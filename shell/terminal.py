@@ -128,8 +128,8 @@ class Session:
                     left = self._run(console, source)
             except EOFError:
                 left = OK
-            if left is not None and may_leave(console, self._say, lambda: self._key(console)):
-                return left
+            if left is not None and (code := may_leave(console, self._say, lambda: self._key(console))) is not None:
+                return left or code
 
     def _catch_up(self, console: Console, told: Mapping[str, Any]) -> None:
         """Show what was printed before we came, and stay with the cell that runs."""

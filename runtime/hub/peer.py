@@ -64,6 +64,11 @@ class Peer(asyncio.Protocol):
             if self.transport.get_write_buffer_size() > UNREAD and self._is_terminal():
                 self.transport.abort()
 
+    @property
+    def is_node(self) -> bool:
+        """Whether its other end is another node."""
+        return self.connection.peer is not None and self.connection.peer.role == "node"
+
     def _is_terminal(self) -> bool:
         return self.connection.peer is not None and self.connection.peer.role == "terminal"
 

@@ -334,13 +334,17 @@ class Server:
             self.claim.release()
             self.runners.end()
             for peer in list(self.peers.values()):
-                if peer.transport is not None:
-                    peer.transport.close()
+                peer.close()
             # Whatever of it hangs: the process ends, and what it started with it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_SECONDS):
-                    await asyncio.gather(self.spool.close(), self._close_all())
+                    await asyncio.gather(self.spool.close(), self._close_all(), self._sent())
             await asyncio.sleep(0)
+
+    async def _sent(self) -> None:
+        """Wait until what was written for the other nodes has left."""
+        while any(peer.is_node for peer in self.peers.values()):
+            await asyncio.sleep(0.005)
 
     async def _close_all(self) -> None:
         """Let go of what works for this node."""

@@ -72,10 +72,10 @@ class Console:
         name = self._node.name
         self.evaluator = None
         text = f"the shell of {name} died ({death}): its names are gone; functions it published stay callable"
-        self.notice(text, "error")
         if self.busy:
-            done = {"cell": self.cell, "kind": "error", "text": f"the evaluator died: {death}", "took": 0.0}
-            self._tell(Kind.DONE, meta=done)
+            self._tell(Kind.DONE, meta={"cell": self.cell, "kind": "error", "text": text, "took": 0.0})
+        else:
+            self.notice(text, "error")
         self.busy = 0
         self._waiting.clear()
         asked, self._asked = self._asked, {}

@@ -44,6 +44,11 @@ class Outflow:
         """Whether every byte was yielded."""
         return self._started and not self._left
 
+    @property
+    def left(self) -> int:
+        """How many bytes were not yielded yet."""
+        return self._left
+
     def grant(self, credit: int) -> None:
         """Allow `credit` more bytes."""
         self._credit += credit

@@ -32,7 +32,7 @@ HOPS = 16
 class Kind:
     """What a frame is. Below 16: between two neighbours, in no session, never forwarded."""
 
-    PING, PONG, ACK, BYE, WELCOME, NODES, RESUME, ABOUT, LOADS = range(1, 10)
+    PING, PONG, ACK, BYE, WELCOME, NODES, RESUME, ABOUT, LOADS, SENT = range(1, 11)
     SPAWN, STAGE, RESULT, FETCHED, CANCEL, SEND, OUTPUT, CREDIT, REQUEST, REPLY = range(16, 26)
     CENSUS, ALIVE, BLOCKED, UNBLOCKED, RETURNED, PUBLISH = range(30, 36)
     LINK, UNLINK, UNLINKED, EXIT, MONITOR, MONITORED, DEMONITOR, DOWN, LOST, FULL, CALL, ANSWER = range(36, 48)

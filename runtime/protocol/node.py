@@ -17,6 +17,7 @@ from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
 from pysh.runtime.protocol.console import Console
+from pysh.runtime.protocol.delivery import Delivery
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.ending import STOP_GRACE
 from pysh.runtime.protocol.frames import (
@@ -110,6 +111,7 @@ class Node:
         self.attachment = Attachment(self, starter)
         self.relations = Relations(self)
         self.undelivered = Undelivered(self)
+        self.delivery = Delivery(self)
         self.mailboxes = Mailboxes(self)
         self.calls = Calls(self)
         self.unfinished = Unfinished(self)
@@ -284,6 +286,8 @@ class Node:
             self.members.resumed(link, Resume(frame.options()))
         elif frame.kind == Kind.ABOUT:
             self.members.told(link, frame.options())
+        elif frame.kind == Kind.SENT:
+            self.delivery.said(link, frame.options())
         elif frame.kind == Kind.BYE:
             reason = str(frame.options().get("reason", "closed"))
             if link.role == "node":
@@ -372,7 +376,7 @@ class Node:
     def end_process(self, number: int, reason: str, by: Pid | None = None) -> None:
         """An exit signal ends a process, `by` whose end if it came of a link; a shell or a program says so."""
         if (link := self.processes.get(number)) is not None and link.process == number:
-            if by is not None:
+            if by is not None and number not in self.delivery.ending:
                 self.tell(number, f"exit signal from <{self.members.label(by.incarnation)}.{by.number}>: {reason}")
         else:
             self.work.ending.exit(number, reason, patient=reason != KILLED)

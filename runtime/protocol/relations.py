@@ -115,9 +115,9 @@ class Relations:
         return self._names.get(name, 0)
 
     def name_of(self, number: int) -> str:
-        """What a process here is called; empty if it has no name."""
+        """What a process here is called, `db, log` if it has several names; empty if it has none."""
         ties = self._ties.get(number)
-        return next(iter(sorted(ties.names)), "") if ties is not None else ""
+        return ", ".join(sorted(ties.names)) if ties is not None else ""
 
     def described(self, number: int) -> Meta:
         """Who hears of the end of a process here, and of whose ends it hears, as plain data."""

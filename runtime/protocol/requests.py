@@ -180,14 +180,21 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": told}
 
 
-def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
+    """While the shell's last messages are `sending` the terminal asks again, and the node stops then."""
     reasons = node.reasons_to_stay()
     if node.console.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
-    if asked.get("stop") or not (node.persistent or reasons):
-        node.later(0, lambda: node.stop("its last terminal left"))
-        return {"ok": {"stop": True, "reasons": []}}
-    return {"ok": {"stop": False, "persistent": node.persistent, "reasons": reasons}}
+    if not asked.get("stop") and (node.persistent or reasons):
+        return {"ok": {"stop": False, "persistent": node.persistent, "reasons": reasons}}
+
+    def sent(unsent: list[str], sending: bool) -> None:
+        if not sending:
+            node.later(0, lambda: node.stop("its last terminal left"))
+        node.reply(frame, {"ok": {"stop": True, "reasons": [], "unsent": unsent, "sending": sending}})
+
+    node.delivery.wait(node.processes.get(node.console.evaluator or 0), sent)
+    return None
 
 
 def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
@@ -202,6 +209,11 @@ def _stop(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | 
 def _cancel(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Cancel every unfinished task of the asker that is not detached (a script ended)."""
     return {"ok": node.work.ending.cancel_of(lambda owner: owner == frame.source, float(asked.get("grace", 0.5)))}
+
+
+def _sent(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """The asker is about to end: it is answered once the other nodes have what it sent, or no more gets there now."""
+    node.delivery.wait(link, lambda unsent, sending: node.reply(frame, {"ok": {"unsent": unsent, "sending": sending}}))
 
 
 def _settle(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -229,7 +241,8 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
-    "stop": _stop, "cancel": _cancel, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task, "stack": _stack,
-    "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval, "complete": _eval,
-    **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS, **upgrades.VERBS,
+    "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
+    "stack": _stack, "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
+    "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
+    **upgrades.VERBS,
 }  # fmt: skip

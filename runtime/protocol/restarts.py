@@ -65,8 +65,8 @@ class Restarts:
     ) -> None:  # fmt: skip
         self._rules = {rule.name: rule for rule in rules}
         self._strategy = strategy
+        self._check(rules, intensity)
         self._most, self._seconds = intensity
-        self._check(rules)
         self._plan: deque[Action] = deque(Start(name) for name in self._rules)
         self._step: Action | None = None  # whose child has to start or to end before the next
         self._deadline = inf
@@ -77,18 +77,21 @@ class Restarts:
         self.restarted: Counter[str] = Counter()
         """How often each child ended and was started again."""
 
-    def _check(self, rules: Sequence[Rule]) -> None:
+    def _check(self, rules: Sequence[Rule], intensity: object) -> None:
         if self._strategy not in STRATEGIES:
             raise ValueError(f"strategy={self._strategy!r} is none of {', '.join(STRATEGIES)}; nothing was started")
-        if self._most < 0 or not self._seconds > 0:
-            raise ValueError(f"intensity={(self._most, self._seconds)} is no (restarts, seconds); nothing was started")
+        match intensity:
+            case (int() as most, int() | float() as seconds) if most >= 0 and seconds > 0:
+                pass
+            case _:
+                raise ValueError(f"intensity={intensity!r} is no (restarts, seconds); nothing was started")
         for name, count in Counter(rule.name for rule in rules).items():
             if count > 1:
                 raise ValueError(f"{count} children are called {name!r}; nothing was started")
         for name, restart, shutdown in rules:
             if restart not in RESTARTS:
                 raise ValueError(f"{name}: restart={restart!r} is none of {', '.join(RESTARTS)}; nothing was started")
-            if shutdown is not None and not shutdown >= 0:
+            if shutdown is not None and not (isinstance(shutdown, int | float) and shutdown >= 0):
                 raise ValueError(f"{name}: shutdown={shutdown!r} is no number of seconds; nothing was started")
 
     def begin(self, now: float) -> list[Action]:

@@ -106,6 +106,10 @@ class Session:
         self._received = seq
         return "new"
 
+    def lacks(self, mark: int) -> int:
+        """How many of the frames up to number `mark` the peer may not have."""
+        return max(0, len(self._unacked) - (self._sent - mark))
+
     def acked(self, ack: int, now: float) -> None:
         """Let go of the frames up to `ack`: the peer has them. Raises `FrameError` for one never sent."""
         if ack > self._sent:

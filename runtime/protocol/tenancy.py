@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol import deaths
 from pysh.runtime.protocol.actions import Signal
 from pysh.runtime.protocol.apartments import SHELL, Apartments
 from pysh.runtime.protocol.flow import PRINTED
@@ -149,6 +150,7 @@ class Tenancy:
         dead = {self._work.pid(job) for job in jobs if job.state == SENT}
         if dead:
             self._work.requester_lost(dead.__contains__)
+        deaths.tell(self._work, [job for job in jobs if job.state == SENT], death)
         for job in jobs:
             if job.state == SENT or (job.in_shell and was_up):
                 self._work.died(job, death, "no" if job.in_shell and not job.told else "yes")

@@ -78,17 +78,18 @@ class Undelivered:
 
     def _tell(self, lost: Lost, count: int, *, more: bool = False) -> None:
         if lost.whom.incarnation == self._node.incarnation:
-            self._node.tell(lost.whom.number, in_words(self._called(lost), _why(lost), count, more=more))
+            self._node.tell(lost.whom.number, in_words(self.called(lost.dest, lost.to), _why(lost), count, more=more))
         else:
             told: dict[str, Any] = {"to": lost.to, "why": lost.why, "count": count}
             meta = {key: value for key, value in told.items() if value not in ("", 1)}
             self._node.post(lost.whom, Kind.LOST, meta=meta, source=lost.dest)
 
-    def _called(self, lost: Lost) -> str:
-        if lost.dest == LOCAL:
+    def called(self, dest: Pid, to: str) -> str:
+        """Who was meant by a message to `dest`, or to the name `to` there."""
+        if dest == LOCAL:
             return "others"
-        label = self._node.members.label(lost.dest.incarnation)
-        return f"{lost.to!r} on {label}" if lost.to else f"<{label}.{lost.dest.number}>"
+        label = self._node.members.label(dest.incarnation)
+        return f"{to!r} on {label}" if to else f"<{label}.{dest.number}>"
 
 
 def _counted(told: Mapping[str, Any]) -> int:

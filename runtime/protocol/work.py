@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime.protocol import deaths
 from pysh.runtime.protocol.actions import Close, ForkWorker, Pause, Prepare, Signal
 from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.blobs import Blobs
@@ -309,9 +310,12 @@ class Work:
 
     def cancelled(self, job: Job, executed: str) -> None:
         job.flags, job.result = Flag.FAILED, [b""]
-        job.result_meta = pack(
-            {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self.node.name}
-        )
+        told = {"error": "TaskCancelled", "reason": job.reason, "executed": executed, "node": self.node.name}
+        if job.reason == "limit":
+            told["text"] = (
+                f"task {job.number} on {self.node.name} was cancelled: limit={job.options['limit']:g} s are over"
+            )
+        job.result_meta = pack(told)
 
     def _fail(self, job: Job, meta: dict[str, Any]) -> None:
         """The infrastructure answers for `job`."""
@@ -467,6 +471,8 @@ class Work:
             self.node.processes.pop(number, None)
             if job.state == SENT and running in (number, UNKNOWN):
                 self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]  # a default binds it
+                death = deaths.explained(job, self.node.name, death)
+                deaths.tell(self, [job], death)
                 self.died(job, death, "yes" if running == number else "maybe")
             elif job.cancel is not None:
                 self.cancelled(job, "no")

@@ -22,7 +22,15 @@ from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.runner.codes import Codes
-from pysh.runtime.runner.execution import TRACE, call_of, cancelled, last_words, of_users, options_of
+from pysh.runtime.runner.execution import (
+    TRACE,
+    call_of,
+    cancelled,
+    last_words,
+    of_users,
+    options_of,
+    raise_unbuilt,
+)  # fmt: skip
 from pysh.runtime.runner.mates import LEAVING, Mates, Tenant, here
 from pysh.runtime.runner.printer import Printer
 from pysh.runtime.runner.waiting import drive
@@ -125,6 +133,8 @@ class Apartment:
             function, args, kwargs = call_of(payload, options, supplied)
         except ModuleNotFoundError as error:
             raise self._codes.missing(error) from error
+        except Exception as error:
+            raise_unbuilt(error, options, self._client.name)
         made = function(*args, **kwargs)
         if not asyncio.iscoroutine(made):
             raise TypeError(f"{function!r} is no async function: it returned {made!r}")

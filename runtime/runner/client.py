@@ -7,7 +7,7 @@ from socket import socket
 from typing import Any, ClassVar, Protocol
 
 from pysh.runtime.errors import NodeDown, rebuild
-from pysh.runtime.protocol.frames import Flag, Frame, Kind, pack, parse
+from pysh.runtime.protocol.frames import LOCAL, Flag, Frame, Kind, pack, parse
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.protocol.relations import NO_CONNECTION
 from pysh.runtime.protocol.terms import HUB, Payload, Pid
@@ -84,6 +84,7 @@ class Client(Wire):
             Kind.FULL: self._on_full, Kind.CREDIT: self._on_credit, Kind.NODES: self._on_nodes,
             Kind.LOADS: lambda frame: self.view.loads.changed(dict(frame.options())),
             Kind.PING: lambda frame: self._outbox.put(frame._replace(kind=Kind.PONG)),
+            Kind.SENT: lambda _: self._outbox.put(Frame(Kind.SENT, LOCAL, LOCAL, meta=pack(self._outbox.unsent()))),
             Kind.BYE: lambda _: self._lose("its hub stopped"),
         }  # fmt: skip
         self._reading.received = self._welcomed

@@ -4,6 +4,7 @@ The terminal may be far away and never holds the value, so a list of ten million
 on the wire and there what its first thousand cost.
 """
 
+import re
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,8 @@ FIELD = 200
 """How many characters one field of a table may take."""
 
 _ERRORS = "pysh.runtime.errors."
+_CORE = re.compile(r'^  File "<core>/pysh/.*\n(?:    .*\n)*', re.MULTILINE)
+"""A frame of ours in a traceback from elsewhere."""
 _BRACKETS: dict[type[Any], tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -159,15 +162,43 @@ def _trim(told: traceback.TracebackException) -> None:
             continue
         if not _is_mistake(this):
             this.stack[:] = [frame for frame in this.stack if not is_ours(frame.filename)]
+        if (cause := this.__cause__) is not None and _is_remote(cause):
+            this.__cause__ = _once(this, cause)
         todo += [this.__cause__, this.__context__, *(this.exceptions or ())]
+
+
+def _is_remote(told: traceback.TracebackException) -> bool:
+    return told.exc_type is not None and told.exc_type.__name__ == "RemoteTraceback"
+
+
+def _once(told: traceback.TracebackException, cause: traceback.TracebackException) -> Any:
+    """The traceback from a node that is the `cause` of an error, without our frames, and without what that says itself.
+
+    None where nothing else is left of it: then a note says which node it was.
+    """
+    kind = told.exc_type
+    assert kind is not None
+    head, _, text = str(cause).partition("\n")
+    if not issubclass(kind, _MISTAKES):
+        text = _CORE.sub("", text)
+    if f"{kind.__module__}." == _ERRORS:
+        before, said, _ = text.rpartition(f"{_ERRORS}{kind.__name__}: ")
+        text = before if said else text
+    if 'File "' in text:
+        error = cause.exc_type(head.removeprefix("on ").removesuffix(":"), text) if cause.exc_type else None
+        return traceback.TracebackException.from_exception(error) if error is not None else cause
+    told.__suppress_context__ = True
+    if f"{kind.__module__}." != _ERRORS:
+        told.__notes__ = [*(told.__notes__ or ()), f"(raised {head.removesuffix(':')})"]
+    return None
 
 
 def _is_mistake(told: traceback.TracebackException) -> bool:
     kind, cause = told.exc_type, told.__cause__
     if not told.stack or kind is None or not issubclass(kind, _MISTAKES) or f"{kind.__module__}." == _ERRORS:
         return False
-    remote = cause is not None and cause.exc_type is not None and cause.exc_type.__name__ == "RemoteTraceback"
-    return is_ours(told.stack[-1].filename) and not remote
+    last = told.stack[-1]  # an attribute that is refused is refused on purpose
+    return is_ours(last.filename) and last.name != "__getattr__" and not (cause is not None and _is_remote(cause))
 
 
 def is_ours(filename: str) -> bool:

@@ -20,7 +20,7 @@ from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from pysh.runtime import system
-from pysh.runtime.errors import NotSendable, describe
+from pysh.runtime.errors import NotSendable, PyshError, describe
 from pysh.runtime.payload import NOTHING, dumps, dumps_error, format_traceback, loads, loads_call, loads_function
 from pysh.runtime.protocol.frames import Flag, Frame, pack, unpack
 from pysh.runtime.protocol.jobs import NORMAL
@@ -143,6 +143,8 @@ class Execution:
                 raise
             trace = of_users(TRACE.__get__(error))
             raise told from (BaseException.with_traceback(error, trace) if trace else None)
+        except Exception as error:
+            raise_unbuilt(error, options, self._client.name)
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The value of a coroutine, run by a loop of its own."""
@@ -339,6 +341,27 @@ def importable(name: str) -> Any:
     for part in path.split("."):
         found = getattr(found, part)
     return found
+
+
+def raise_unbuilt(error: Exception, options: Mapping[str, Any], node: str) -> NoReturn:
+    """Raise what `call_of` raised where it says enough, as what a module does that is imported for it.
+
+    Raises `NotSendable` for what came of an argument, which would be taken for an error of the function.
+    """
+    by_text = "fn" in options and "function" not in options
+    trace = of_users(TRACE.__get__(error))
+    if by_text or isinstance(error, PyshError | MemoryError) or _imports(trace):
+        raise error
+    what = f"what {options.get('label') or 'it'} was to be called with cannot be rebuilt on {node}"
+    cause = BaseException.with_traceback(error, trace)
+    raise NotSendable("arguments", text=f"{what}: {type(error).__name__}: {error}", executed="no") from cause
+
+
+def _imports(trace: TracebackType | None) -> bool:
+    """Whether something was imported when that was raised."""
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+        trace = trace.tb_next
+    return trace is not None
 
 
 def _leave_fork(error: BaseException | None) -> NoReturn:

@@ -108,7 +108,10 @@ def outcome_of(task: "asyncio.Task[Outcome]", *, interrupted: bool) -> Outcome:
         outcome = task.result()
     error = outcome.error
     if interrupted and error is not None and type(error).__name__ == "CancelledError":
-        return Outcome(error=KeyboardInterrupt().with_traceback(error.__traceback__))
+        interrupt = KeyboardInterrupt().with_traceback(error.__traceback__)
+        for note in getattr(error, "__notes__", ()):
+            interrupt.add_note(note)
+        return Outcome(error=interrupt)
     return outcome
 
 

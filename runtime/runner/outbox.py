@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from socket import socket
 from threading import RLock
+from typing import Any
 
 from pysh.runtime.protocol.flow import Outflow
 from pysh.runtime.protocol.frames import CHUNK, Class, Flag, Frame, Kind, encode
@@ -29,6 +30,8 @@ ROOM = 64 * 1024 * 1024
 QUEUE = 2 * 1024 * 1024
 """The same of frames that go in one piece, since what was sent before it is known that its receiver is full counts."""
 
+UNSENT = 256
+"""Of streams to so many processes the hub is told."""
 TO_THE_HUB = frozenset((Kind.RESULT, Kind.PUBLISH))
 """What our own hub takes whole: the socket itself slows its sender, and nobody grants credit for it."""
 
@@ -170,6 +173,17 @@ class Outbox:
     def any(self, which: Callable[[Stream], bool]) -> bool:
         """Whether part of a stream of that kind was not handed on yet."""
         return any(which(stream) for line in list(self._lines.values()) for stream in line)
+
+    def unsent(self) -> list[list[Any]]:
+        """What goes to other processes and was not handed on yet: kind, incarnation, number, how many, and bytes."""
+        rows: dict[tuple[int, Pid], list[Any]] = {}
+        for stream in [stream for line in list(self._lines.values()) for stream in line]:
+            kind = stream.line[0]
+            if kind not in (Kind.SEND, Kind.SPAWN):
+                continue
+            row = rows.setdefault((kind, stream.dest), [kind, *stream.dest, 0, 0])
+            row[3:] = row[3] + 1, row[4] + stream.flow.left
+        return list(rows.values())[:UNSENT]
 
     def is_open(self, stream: Stream) -> bool:
         """Whether part of `stream` was not handed on yet."""

@@ -179,7 +179,12 @@ PROGRAMS = (
         args=("InterruptsThere",),
     ),
     ended("is sent what ends its worker", length, dies(status=15), args=(Reduced(os._exit, 15),)),
-    ended("is sent what cannot be read", length, raises("ValueError"), args=(Reduced(int, "x"),)),
+    ended(
+        "is sent what cannot be read",
+        length,
+        raises("NotSendable", path="arguments", executed="no"),
+        args=(Reduced(int, "x"),),
+    ),
     ended("is sent what exits", length, raises("RemoteError", type="SystemExit"), args=(Reduced(sys.exit, 16),)),
     killed("is sent what is never read", length, args=(Reduced(_spin),), executed="no"),
 )

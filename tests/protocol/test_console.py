@@ -91,6 +91,16 @@ def test_an_evaluator_that_dies_keeps_nothing_back(hub: Hub) -> None:
     assert hub.said()[-1] == (TERMINAL, Kind.INPUT, b"", LAST_REF)
 
 
+@pytest.mark.parametrize(("busy", "kind"), [(True, Kind.DONE), (False, Kind.NOTICE)])
+def test_the_death_of_a_shell_is_told_once(busy: bool, kind: int) -> None:
+    hub = Hub()
+    if busy:
+        hub.hears(TERMINAL, Kind.CELL, b"work()", CELL_REF)
+    hub.said()
+    hub.console.evaluator_died("signal 9")
+    assert [kind for process, kind, *_ in hub.said() if process == TERMINAL and kind != Kind.INPUT] == [kind]
+
+
 def test_a_terminal_that_attaches_is_told_whether_the_cell_takes_keys() -> None:
     hub = Hub()
     other = cast(Any, SimpleNamespace(process=3))

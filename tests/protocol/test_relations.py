@@ -12,6 +12,7 @@ from pysh.runtime.protocol.jobs import NORMAL
 from pysh.runtime.protocol.node import Node
 from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import Pid, Ref
+from tests.sim.cluster import Cluster
 
 NODES = tuple(bytes([number]) * 16 for number in (1, 2))
 PIDS = [Pid(node, number) for node in NODES for number in (1, 2)]
@@ -293,3 +294,10 @@ def test_a_name_is_free_again_when_its_process_has_ended() -> None:
     host.end_process(1, NORMAL)
     assert relations.whereis("db") == 0
     assert relations.named(2, "db") is None
+
+
+def test_a_process_is_listed_under_all_its_names() -> None:
+    relations = Cluster("a")["a"].core.relations
+    for name in ("log", "db"):
+        assert relations.named(7, name) is None
+    assert (relations.name_of(7), relations.name_of(8)) == ("db, log", "")

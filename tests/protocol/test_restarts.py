@@ -262,7 +262,9 @@ def test_what_ends_while_others_are_stopped_has_its_turn_after_them() -> None:
         (abc(), {"intensity": (3, 0)}, "intensity=(3, 0) is no (restarts, seconds)"),
         ([Rule("a"), Rule("a")], {}, "2 children are called 'a'"),
         (abc("always"), {}, "a: restart='always' is none of permanent, transient, temporary"),
+        (abc(), {"intensity": 5}, "intensity=5 is no (restarts, seconds)"),
         (abc(shutdown=-1), {}, "a: shutdown=-1 is no number of seconds"),
+        ([Rule("a", shutdown="kill")], {}, "a: shutdown='kill' is no number of seconds"),  # type: ignore[arg-type]
     ],
 )
 def test_what_makes_no_sense_is_said(rules: list[Rule], options: dict[str, str], text: str) -> None:

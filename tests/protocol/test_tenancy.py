@@ -313,6 +313,15 @@ def test_what_c_code_writes_there_is_shown_as_of_the_eldest(building: Building) 
     assert building.node.work.jobs.get(one).output  # type: ignore[union-attr]
 
 
+def test_who_dies_with_an_apartment_is_told_to_the_owner_in_one_line(building: Building) -> None:
+    one, two, killed = building.spawn(), building.spawn(), building.spawn()
+    building.up()
+    building.ask(Kind.EXIT, killed, reason="killed", type="exit")
+    building.says(Kind.OUTPUT, one, payload=b"a line without an end")
+    building.dies()
+    assert building.shown == f"a line without an end\n<n1.{one}>, <n1.{two}>: the worker died of SIGKILL\n".encode()
+
+
 class Shelly(Building):
     """The same with a shell, in which things are to run; what it would say is ours to say."""
 

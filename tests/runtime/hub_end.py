@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from pysh.runtime.payload import dumps, dumps_error, loads, loads_call
@@ -178,9 +178,10 @@ class HubEnd:
         self._server.start()
 
     def _serve(self, verbs: dict[str, Callable[[dict[str, Any]], Any]]) -> None:
-        while data := self.sock.recv(1 << 18):
-            for raw in self._decoder.feed(data):
-                self._answer(parse(raw), verbs)
+        with suppress(ConnectionError):  # a client may go before it has read an answer
+            while data := self.sock.recv(1 << 18):
+                for raw in self._decoder.feed(data):
+                    self._answer(parse(raw), verbs)
 
     def _answer(self, frame: Frame, verbs: dict[str, Callable[[dict[str, Any]], Any]]) -> None:
         if frame.kind == Kind.SPAWN:

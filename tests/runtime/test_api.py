@@ -12,12 +12,21 @@ import pytest
 
 import pysh
 from pysh.runtime import aio, api
-from pysh.runtime.errors import BlockingCall, ConnectError, MailboxFull, NodeDown, TaskTimeout, VersionSkew
+from pysh.runtime.errors import (
+    BlockingCall,
+    ConnectError,
+    MailboxFull,
+    NodeDown,
+    PyshError,
+    TaskTimeout,
+    VersionSkew,
+)
+from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import LOCAL, Kind
 from pysh.runtime.protocol.terms import Pid
-from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, THERE, HubEnd, hub_end
+from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, N2, THERE, WORKER, HubEnd, hub_end, hub_of
 
 
 @pytest.fixture
@@ -389,7 +398,7 @@ with hub_end() as hub:
         api.call(len, "")
     except KeyboardInterrupt as interrupt:
         assert hub.expect(Kind.CANCEL).ref == spawns[1].ref
-        assert interrupt.__notes__ == ["cancelled: <Task len on n1 sent>"], interrupt.__notes__
+        assert interrupt.__notes__ == ["cancelled: <Task len on n1>"], interrupt.__notes__
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         task.result()
@@ -432,3 +441,65 @@ def test_importing_pysh_imports_next_to_nothing() -> None:
     source = "import sys; before = {*sys.modules}; import pysh; print(sorted({*sys.modules} - before))"
     told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=30)
     assert told.stdout == "['pysh']\n", told.stderr
+
+
+class Account:
+    def __init__(self, amount: int = 0) -> None:
+        self.amount = amount
+
+
+@pytest.mark.parametrize(
+    ("start", "option", "told"),
+    [
+        (api.spawn, "limit", r"limit= is an option of task\(\): task\(plain, \.\.\., limit=\.\.\.\)"),
+        (api.spawn_all, "detach", r"detach= is an option of task\(\)"),
+        (api.spawn, "timeout", r"timeout= is an option of call\(\): call\(plain, "),
+        (api.actor, "name", r"name= is an option of spawn\(\): an actor m is named by register\(name, m\); nothing"),
+        (api.actor, "memory", r"memory= is an option of spawn\(\) and task\(\), which actors have not; nothing was"),
+        (api.actor, "limit", r"limit= is an option of task\(\): task\(Account, "),
+    ],
+)
+def test_an_option_of_another_verb_is_no_argument_of_what_is_started(
+    hub: HubEnd, start: Any, option: str, told: str
+) -> None:
+    def plain() -> None: ...
+
+    with pytest.raises(TypeError, match=told):
+        start(Account if start is api.actor else plain, on="n2", **{option: 1})
+    hub.ping()
+    assert [frame.kind for frame in hub.frames] == []
+
+
+def test_what_is_no_task_is_not_waited_for(hub: HubEnd) -> None:
+    process = Process(WORKER, "n2@there")
+    for wait, verb in ((api.wait, "wait"), (lambda ts: list(api.as_completed(ts)), "as_completed")):
+        with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, not 5$"):
+            wait([api.task(len, "", on="n2"), 5])
+        with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, not <n2\.30>$"):
+            wait([process])
+        for one in (api.task(len, "", on="n2"), 5, "text"):
+            with pytest.raises(TypeError, match=rf"^{verb}\(\) takes tasks, in a list or the like, not "):
+                wait(one)  # type: ignore[arg-type]
+
+
+def test_the_row_of_a_process_has_no_result(hub: HubEnd) -> None:
+    row = Listed({"node": "n2@there", "number": 45, "kind": "process", "label": "f"}, hub.client, hub_of(THERE))
+    for wait in (row.result, row.exception, lambda: api.wait([row])):  # type: ignore[list-item]
+        with pytest.raises(PyshError, match=r"^<n2\.45> is a process, which has no result: .* monitor\("):
+            wait()
+
+
+def test_no_processes_are_told_with_the_nodes_that_were_asked(hub: HubEnd) -> None:
+    hub.serve(processes=lambda _: [])
+    assert repr(api.processes(on="n2")) == "no processes on n2@there"
+
+
+def test_where_nothing_may_wait_a_full_mailbox_is_told_with_what_waits(hub: HubEnd) -> None:
+    hub.send(Kind.FULL, meta={"full": True, "to": ""})
+    hub.ping()
+
+    async def sends() -> None:
+        api.send(Process(WORKER, "n2@there"), "hello")
+
+    with pytest.raises(MailboxFull, match=r"nothing may wait in an async def; write: await pysh\.aio\.send\("):
+        asyncio.run(sends())

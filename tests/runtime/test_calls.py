@@ -152,7 +152,7 @@ def test_names_go_to_any_python(fn: Any) -> None:
 
 
 def test_an_option_of_task_is_not_taken_for_an_argument_of_a_function_that_has_none_such() -> None:
-    options = frozenset(("isolate", "limit"))
+    options = {name: f"task(): task(FN, ..., {name}=...)" for name in ("isolate", "limit")}
 
     def plain(n: int) -> int:
         return n

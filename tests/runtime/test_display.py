@@ -159,6 +159,41 @@ def test_an_error_that_came_from_a_node_shows_the_frames_there() -> None:
     assert failure(error).startswith(f"on n2@there:\n{frames}\nThe above exception was the direct cause")
 
 
+USERS = '  File "<n1@here:4>", line 1, in f\n    receive()\n'
+CORE = '  File "<core>/pysh/runtime/api.py", line 1, in receive\n    refuse()\n    ^^^^^^\n'
+BEGIN = "Traceback (most recent call last):\n"
+
+
+def test_an_error_of_ours_that_came_from_a_node_is_told_once() -> None:
+    error = NoProcess(text="it ended", executed="yes")
+    told = "pysh.runtime.errors.NoProcess: it ended. Nothing ran.\n"
+    error.__cause__ = RemoteTraceback("n2@there", BEGIN + USERS + CORE + told)
+    assert failure(error) == (
+        f"on n2@there:\n{BEGIN}{USERS}\nThe above exception was the direct cause of the following exception:\n\n"
+        "NoProcess: it ended. The code ran.\n"
+    )
+    for frames in (BEGIN + CORE, ""):
+        error.__cause__ = RemoteTraceback("n2@there", frames + told)
+        assert failure(error) == "NoProcess: it ended. The code ran.\n"
+
+
+def test_an_error_without_frames_of_the_users_there_is_told_once_with_its_node() -> None:
+    error = TypeError("f() takes no argument")
+    error.__cause__ = RemoteTraceback("n2@there", f"{BEGIN}{CORE}TypeError: f() takes no argument\n")
+    assert failure(error) == "TypeError: f() takes no argument\n(raised on n2@there)\n"
+
+
+def test_a_mistake_of_ours_on_another_node_keeps_its_frames() -> None:
+    error = KeyError("x")
+    error.__cause__ = RemoteTraceback("n2@there", f"{BEGIN}{CORE}KeyError: 'x'\n")
+    assert "<core>/pysh/runtime/api.py" in failure(error)
+
+
+def test_an_attribute_that_is_refused_is_no_mistake() -> None:
+    source = "class A:\n  def __getattr__(self, name): raise AttributeError(name)\ndef f(): A().x"
+    assert OURS not in failure(caught(run_as(OURS, source)))
+
+
 def test_an_error_of_ours_has_the_name_that_people_import() -> None:
     assert failure(NoProcess()).startswith("NoProcess: ")
 

@@ -247,3 +247,24 @@ def test_a_job_that_waits_for_another_can_be_cancelled(worker: Worker) -> None:
     worker.cancel(job)
     assert worker.failure(job) == YES
     assert worker.call(abs, -1) == 1
+
+
+class Bad:
+    """Pickles as a call that raises where it is unpickled."""
+
+    def __init__(self, *call: Any) -> None:
+        self.call = call
+
+    def __reduce__(self) -> Any:
+        return self.call[0], self.call[1:]
+
+
+def test_an_argument_that_cannot_be_rebuilt_is_told_apart_from_what_the_function_raises(worker: Worker) -> None:
+    error = worker.error(worker.begin(len, Bad(int, "x"), label="len"))
+    assert isinstance(error, NotSendable)
+    assert str(error) == (
+        f"what len was to be called with cannot be rebuilt on {NAME}: "
+        "ValueError: invalid literal for int() with base 10: 'x'. Nothing ran."
+    )
+    assert "execution.py" not in str(error.__cause__)
+    assert isinstance(worker.error(worker.begin(int, "x")), ValueError)

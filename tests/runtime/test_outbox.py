@@ -225,3 +225,15 @@ def test_no_interrupt_tears_a_frame_loses_one_or_leaves_the_lock_taken() -> None
     assert list(dict.fromkeys(numbers)) == list(range(1, 30001))
     assert len(numbers) <= 30000 + caught
     assert caught > 100
+
+
+def test_what_was_not_handed_on_yet_is_counted_by_its_receiver(wire: Wire) -> None:
+    assert wire.outbox.unsent() == []
+    for _ in range(3):
+        wire.outbox.put(message(bytes(3 * WINDOW)))
+    wire.outbox.put(message(bytes(2 * CHUNK), OTHER))
+    wire.outbox.put(Frame(Kind.RESULT, ME, hub_of(WORKER.incarnation), 4, payload=bytes(3 * CHUNK)))
+    assert wire.outbox.unsent() == [
+        [Kind.SEND, *WORKER, 3, 9 * WINDOW],
+        [Kind.SEND, *OTHER, 1, 2 * CHUNK],
+    ]

@@ -1,3 +1,4 @@
+import _thread
 import os
 import subprocess
 import sys
@@ -6,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pysh.runtime import program
 from pysh.runtime.program import LONGEST, Printer, _full_name
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import BadName
@@ -137,3 +139,27 @@ def test_a_line_without_an_end_goes_on_in_the_next_and_a_bar_is_not_kept(
         hub.send(Kind.OUTPUT, ref=4, meta={"label": "n2"}, payload=data)
         hub.expect(Kind.CREDIT)
     assert capsys.readouterr().out == f"n2 | {'x' * 2 * half}\nn2 | y\nn2 | 100%\n"
+
+
+def test_the_end_waits_while_something_gets_on_and_tells_what_may_not_have_arrived(
+    hub: HubEnd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "62 messages to <n2.3> may not have arrived: the sender ended first"
+    answers = [{"unsent": [text], "sending": sending} for sending in (True, True, False)]
+    monkeypatch.setitem(program._printers, hub.client, Printer(hub.client))
+    hub.serve(sent=lambda _: answers.pop(0), settle=lambda _: True)
+    assert program.finish() == ([], [], [text])
+    assert capsys.readouterr().err == f"pysh: {text}\n"
+    assert not answers
+
+
+def test_ctrl_c_ends_the_wait_for_the_last_messages_and_that_is_told(
+    hub: HubEnd, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(program._printers, hub.client, Printer(hub.client))
+    presses = [_thread.interrupt_main]  # once
+    hub.serve(sent=lambda _: {"unsent": [], "sending": True, "pressed": presses and presses.pop()()})
+    with pytest.raises(KeyboardInterrupt):
+        program.finish()
+    assert capsys.readouterr().err == "pysh: interrupted: what was sent last may not have arrived\n"
+    assert hub.client.lost

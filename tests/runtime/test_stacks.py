@@ -85,3 +85,10 @@ Current thread 0x0000000000000002 (most recent call first):
   File "<n1@here:3>", line 8 in outer
 """
     )
+
+
+def test_where_code_waits_in_a_verb_is_not_shown_and_a_prompt_prints_it_as_it_is() -> None:
+    head, users = "Current thread 0x1 (most recent call first):\n", '  File "<n1@here:3>", line 2 in waits\n'
+    ours = '  File "<core>/pysh/runtime/api.py", line 414 in receive\n'
+    assert repr(shown_stack(head + ours + users)) == head + users
+    assert shown_stack(head + ours) == head + ours

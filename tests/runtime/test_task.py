@@ -1,7 +1,9 @@
+import _thread
 import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,10 +18,12 @@ from pysh.runtime.errors import (
     TaskTimeout,
     WorkerDied,
 )
-from pysh.runtime.payload import dumps
+from pysh.runtime.payload import dumps, dumps_error
 from pysh.runtime.protocol.flow import WINDOW
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
+from pysh.runtime.runner.cells import Outcome
+from pysh.runtime.runner.jobs import outcome_of
 from pysh.runtime.task import Task
 from tests.runtime.hub_end import DEADLINE, HERE, ME, N1, THERE, WORKER, HubEnd, dumped, hub_end, hub_of
 
@@ -326,3 +330,63 @@ def test_its_output_is_asked_of_its_node(hub: HubEnd) -> None:
     hub.serve(output=output)
     assert task.output == "printed"
     assert asked == [{"ref": task.ref, "owner": [HERE, ME.number]}]
+
+
+@pytest.mark.parametrize("executed", ["no", "yes"])
+def test_an_error_says_whether_the_code_had_begun_before_and_after_it_is_read(hub: HubEnd, executed: str) -> None:
+    task, spawn = started(hub)
+    payload = dumps_error(ValueError("bad"), executed)
+    hub.send(Kind.RESULT, dest=spawn.source, ref=spawn.ref, flags=Flag.ERROR, meta=0.1, payload=payload)
+    task.waiter.wait(DEADLINE)
+    assert task.executed == executed
+    assert isinstance(task.exception(), ValueError)
+    assert (task.executed, task.started) == (executed, executed == "yes")
+
+
+def test_a_wait_that_is_interrupted_says_what_goes_on(hub: HubEnd) -> None:
+    task, _ = started(hub)
+    told = 'goes on: <Task len on n2 sent>; wait again or cancel() it, by its handle or as its row of tasks(on="n2")'
+
+    async def cancelled() -> Outcome:
+        async def cell() -> Outcome:
+            return await task  # type: ignore[no-any-return]
+
+        waiting = asyncio.create_task(cell())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        with pytest.raises(asyncio.CancelledError) as caught:
+            waiting.result()
+        assert caught.value.__notes__ == [told]
+
+        async def ended() -> Outcome:
+            return Outcome(error=caught.value)
+
+        cell_task = asyncio.create_task(ended())
+        await cell_task
+        return outcome_of(cell_task, interrupted=True)
+
+    error = asyncio.run(cancelled()).error
+    assert isinstance(error, KeyboardInterrupt)
+    assert error.__notes__ == [told]
+    with interrupted(), pytest.raises(KeyboardInterrupt) as caught:
+        task.result(DEADLINE)
+    assert caught.value.__notes__ == [told]
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """Ctrl-C soon, and again until it was heard."""
+    heard = threading.Event()
+
+    def press() -> None:
+        while not heard.wait(0.05):
+            _thread.interrupt_main()
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        yield
+    finally:
+        heard.set()
+        presser.join()

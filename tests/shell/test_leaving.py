@@ -16,6 +16,7 @@ class Asked:
     def __init__(self, **answer: Any) -> None:
         self.answer = {"stop": False, "reasons": [], **answer}
         self.stopped = False
+        self.asked = 0
 
     def again(self) -> str:
         return "pysh attach n1"
@@ -23,24 +24,32 @@ class Asked:
     def ask(self, verb: str, *, stop: bool = False) -> dict[str, Any]:
         assert verb == "leave"
         self.stopped = self.stopped or stop
-        return self.answer
+        self.asked += 1
+        return {**self.answer, "sending": self.asked < self.answer.get("sends", 1)}
 
 
 @pytest.mark.parametrize(
-    ("answer", "key", "leaves", "stopped", "said"),
+    ("answer", "key", "code", "stopped", "said"),
     [
-        ({"stop": True}, b"", True, False, 0),
-        ({}, b"", True, False, 1),
-        ({"persistent": True, "reasons": ["a task"]}, b"", True, False, 1),
-        ({"reasons": ["a task"]}, b"s", True, True, 2),
-        ({"reasons": ["a task"]}, b"l", True, False, 3),
-        ({"reasons": ["a task"]}, b"\x03", False, False, 2),
-        ({"reasons": ["a task"]}, b"\r", False, False, 2),
+        ({"stop": True}, b"", 0, False, 0),
+        ({"stop": True, "unsent": ["a message to <n2.3> may not have arrived"]}, b"", 1, False, 1),
+        ({}, b"", 0, False, 1),
+        ({"persistent": True, "reasons": ["a task"]}, b"", 0, False, 1),
+        ({"reasons": ["a task"]}, b"s", 0, True, 2),
+        ({"reasons": ["a task"]}, b"l", 0, False, 3),
+        ({"reasons": ["a task"]}, b"\x03", None, False, 2),
+        ({"reasons": ["a task"]}, b"\r", None, False, 2),
     ],
 )
 def test_leaving_asks_only_where_something_would_be_lost(
-    answer: dict[str, Any], key: bytes, leaves: bool, stopped: bool, said: int
+    answer: dict[str, Any], key: bytes, code: int | None, stopped: bool, said: int
 ) -> None:
     console, lines = Asked(**answer), list[str]()
-    assert may_leave(cast(Console, console), lines.append, lambda: key) is leaves
+    assert may_leave(cast(Console, console), lines.append, lambda: key) == code
     assert (console.stopped, len(lines)) == (stopped, said)
+
+
+def test_leaving_is_asked_for_again_while_the_last_messages_are_sent() -> None:
+    console = Asked(stop=True, sends=3)
+    assert may_leave(cast(Console, console), lambda _: None, lambda: b"") == 0
+    assert console.asked == 3

@@ -157,6 +157,13 @@ def test_a_bar_gets_its_credit_at_once() -> None:
     assert out.take(0).credit == {1: 4}
 
 
+def test_one_line_is_told_as_one() -> None:
+    out = Output()
+    for _ in range(KEEP // 1024 + 2):
+        out.feed(1, "n2", b"x" * 1023 + b"\n", 0)
+    assert out.take(0, everything=True).lines[-1] == Tagged("", "… 1 line not shown")
+
+
 def test_who_does_not_keep_to_the_credit_is_dropped_and_counted() -> None:
     out = Output()
     line = b"x" * 1023 + b"\n"

@@ -187,18 +187,22 @@ class Task:
 
 
 def test_a_failed_task_that_nobody_looked_at_is_shown_and_fails_the_script(script: Runner) -> None:
-    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([Task('t1', ValueError('lost'))], [])")
+    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([Task('t1', ValueError('lost'))], [], [])")
     assert code == 1
     assert err == "pysh: <Task t1> failed, and nobody looked at it:\nValueError: lost\n"
 
 
 def test_unfinished_tasks_are_named(script: Runner) -> None:
-    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([], [f'<Task {n}>' for n in range(12)])")
+    code, _, err = script("-c", PROGRAM + "program.finish = lambda: ([], [f'<Task {n}>' for n in range(12)], [])")
     assert code == 0
     assert err.startswith("pysh: cancelled, being unfinished: <Task 0>, <Task 1>, ")
     assert "2 more" in err
 
 
+def test_a_script_fails_whose_last_messages_may_not_have_arrived(script: Runner) -> None:
+    assert script("-c", PROGRAM + "program.finish = lambda: ([], [], ['62 messages'])")[0] == 1
+
+
 def test_the_tasks_of_a_script_that_exits_are_ended_as_well(script: Runner) -> None:
-    exiting = PROGRAM + "program.finish = lambda: (print('finished'), ([], []))[1]\nraise SystemExit(3)"
+    exiting = PROGRAM + "program.finish = lambda: (print('finished'), ([], [], []))[1]\nraise SystemExit(3)"
     assert script("-c", exiting) == (3, "finished\n", "")

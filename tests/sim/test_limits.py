@@ -4,6 +4,7 @@ from math import nan
 
 import pytest
 
+from pysh.runtime.protocol.frames import unpack
 from tests.sim.cluster import Cluster, Machine, Program
 
 
@@ -37,6 +38,16 @@ def test_each_is_cancelled_when_its_own_limit_is_over(cluster: Cluster) -> None:
     assert interrupts(there) == [numbers[1], numbers[2], numbers[0]]
     cluster.run(500)
     assert jobs(there)[endless] not in interrupts(there)
+
+
+def test_it_is_told_which_task_it_was_and_what_its_limit_was(cluster: Cluster) -> None:
+    program, there = cluster["a"].program(), cluster["b"]
+    ref = program.task(there, b"600000", limit=0.5)
+    cluster.run(2)
+    [job] = there.core.work.jobs
+    assert job.reason == "limit" and job.key.number == ref
+    there.core.work.cancelled(job, "yes")
+    assert unpack(job.result_meta)["text"] == f"task {job.number} on b@sim was cancelled: limit=0.5 s are over"
 
 
 def test_one_that_ended_leaves_no_timer_behind(cluster: Cluster) -> None:

@@ -198,7 +198,9 @@ def test_a_python_whose_shell_dies_at_its_start_says_so_and_is_tried_again(home:
     terminal = screens.open("--name", "n1@localhost", "--rm")
     terminal.wait_for_end("n1@localhost[1]>")
     terminal.type("x = 42\r")
-    terminal.wait_for("the evaluator died: exit status 3", "n1@localhost[1]>")
+    told = "the shell of n1@localhost died (exit status 3): its names are gone; "
+    terminal.wait(lambda: any(line.startswith(told) for line in terminal.lines), told)
+    terminal.wait_for_end("n1@localhost[1]>")
     home.node("n2@localhost")
     done = home.pysh("rpc", "n2", "-c", "1")
     assert done.returncode == 1

@@ -24,7 +24,10 @@ REFUSED = {
     'send(("w", "nowhere"), 1)': "ConnectError: [find] nowhere is not connected",
     'pid("nowhere.17")': "ConnectError: [find] nowhere is not connected",
     "spawn(idle, on=3)": "TypeError: on= takes a node, its name, several of those or all_nodes, not 3",
-    "Executor(on=[])": "ValueError: on= names no node",
+    "Executor(on=[])": "ValueError: on= names no node; nothing was sent",
+    'disconnect("nowhere")': "ConnectError: [find] nowhere is not connected; known here: ",
+    'Executor(n2, max_workers="x")': "TypeError: max_workers= takes a number of tasks, or None, not 'x'; nothing was",
+    'task(":x", on=n2)': 'ValueError: \':x\' names no function, as "module:function" or "function" do; nothing was',
     # a pid that is none, or was never one
     "pid(3)": "TypeError: a pid is text, as one is printed: <n2.17>, not 3",
     'pid("nonsense")': "ValueError: 'nonsense' is no pid: one is printed as <n2.17>",
@@ -49,7 +52,7 @@ REFUSED = {
     "receive(timeout='soon')": "TypeError: timeout= takes a number of seconds, 0 or more, or None",
     "receive(timeout=float('nan'))": "ValueError: timeout= takes a number of seconds",
     "spawn(idle, memory=1)": "ValueError: memory= takes 1,048,576 bytes or more, not 1; nothing was sent",
-    "spawn(idle, memory=2**70)": "ValueError: memory= takes 1,048,576 bytes or more, not 1,180,591,620,",
+    "spawn(idle, memory=2**70)": "ValueError: memory= takes fewer than 4,611,686,018,427,387,904 bytes, not 1,180,",
     "task(idle, memory='many')": "TypeError: memory= takes a number of bytes, not 'many'; nothing was sent",
     "spawn(idle, cpu=float('nan'))": "ValueError: cpu= takes a number of seconds, 0 or more, not nan",
     "task(idle, limit=-1)": "ValueError: limit= takes a number of seconds, 0 or more, not -1",
@@ -61,6 +64,10 @@ REFUSED = {
     "supervise([idle, idle])": "ValueError: 2 children are called 'idle'; nothing was started",
     "supervise([idle], intensity=(-1, 5))": "ValueError: intensity=(-1, 5) is no (restarts, seconds); nothing was",
     "supervise([Child('a', idle, restart='often')])": "nothing was started",
+    "supervise(5)": "TypeError: supervise() takes children in a list or the like, not 5; nothing was started",
+    "supervise([idle], intensity=5)": "ValueError: intensity=5 is no (restarts, seconds); nothing was started",
+    "supervise([Child('a', idle, shutdown='kill')])": "a: shutdown='kill' is no number of seconds; nothing was started",
+    'demonitor("x")': "TypeError: a monitor is meant by its ref, which monitor() returns, not 'x'; nothing was done",
     # messages that cannot travel
     "send(me(), __import__('threading').Lock())": "NotSendable: cannot send value (_thread.lock)",
 }

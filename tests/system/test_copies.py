@@ -194,9 +194,10 @@ def test_what_is_cut_goes_on_from_what_has_arrived(pair: Pair, big: Path) -> Non
     until(lambda: has_begun(part), "some of it")
     worker.kill()
     out, err = script.communicate(timeout=30)
-    lines = out.splitlines()
-    assert lines[0].startswith("n2: ") and "runner_killed" in lines[0], out + err
-    sent, digest = lines[1].split()
+    died, failed, again = out.splitlines()
+    assert died.startswith("n2 | ") and died.endswith("the worker died of SIGKILL")
+    assert failed.startswith("n2: ") and "runner_killed" in failed, out + err
+    sent, digest = again.split()
     assert int(sent) <= BIG - (1 << 20) and digest == sha(big) == sha(pair.here / "n2/big")
     assert not pair.parts()
 

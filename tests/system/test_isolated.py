@@ -87,7 +87,8 @@ print(receive(Down, timeout=20).reason, call(int, on=n2))
         ("memory=True", "TypeError: memory= takes a number of bytes, not True; nothing was sent"),
         ("cpu=-1", "ValueError: cpu= takes a number of seconds, 0 or more, not -1; nothing was sent"),
         ("cpu=float('inf')", "ValueError: cpu= takes fewer than 1,000,000,000 seconds, not inf; nothing was sent"),
-        ("memory=2**70", f"ValueError: memory= takes 1,048,576 bytes or more, not {2**70:,}; nothing was sent"),
+        ("memory=2**70", f"ValueError: memory= takes fewer than {2**62:,} bytes, not {2**70:,}; nothing was sent"),
+        ("cpu=0", "ValueError: cpu= takes more than 0 seconds, not 0; nothing was sent"),
     ],
 )
 def test_limits_that_are_none_are_refused(home: Home, option: str, told: str) -> None:
