@@ -41,7 +41,8 @@ BUILT_IN = vars(builtins)
 
 def behind(function: FunctionType) -> dict[str, Any]:
     """Where `function` finds the names that its globals have not: as a rule what is built in."""
-    return function.__builtins__  # type: ignore[attr-defined,no-any-return]  # it has it, from Python 3.10 on
+    found: dict[str, Any] = getattr(function, "__builtins__")  # noqa: B009 (mypy)
+    return found
 
 
 def named_globals(code: CodeType) -> tuple[str, ...]:

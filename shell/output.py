@@ -172,6 +172,12 @@ class Output:
         if (source := self._sources.pop(key, None)) is not None and source.visible:
             self._put(Tagged(source.label, source.visible))
 
+    def end_of(self, incarnation: bytes) -> None:
+        """A node is down: so is what runs there, and its last lines are finished."""
+        for key in [*self._sources]:
+            if isinstance(key, tuple) and key[0].incarnation == incarnation:
+                self.end(key)
+
     def due(self) -> float | None:
         """When to call `take` next; None until something arrives."""
         times = [self._batch_at] if self._lines or self._credit else []

@@ -315,6 +315,7 @@ class Session:
         elif frame.kind == Kind.SCREEN:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:
+            self._output.end_of(frame.options().get("gone", b""))
             self._notices.append(self._display.notice(frame.options()))
 
     def _show(self, batch: Batch, where: "Screen | Editor") -> None:

@@ -168,9 +168,10 @@ class Console:
         self._node.actions.append(Attended(False))
         return True
 
-    def notice(self, text: str, level: str = "info") -> None:
-        """Tell whoever sits at this node, and which nodes are suspect by now."""
-        self._tell(Kind.NOTICE, meta={"text": text, "level": level, "suspects": self._node.members.suspects()})
+    def notice(self, text: str, level: str = "info", gone: bytes = b"") -> None:
+        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down."""
+        meta = {"text": text, "level": level, "suspects": self._node.members.suspects()}
+        self._tell(Kind.NOTICE, meta=meta | ({"gone": gone} if gone else {}))
 
     def _tell(self, kind: int, **fields: Any) -> None:
         if self.terminal is not None:

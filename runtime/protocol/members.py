@@ -343,7 +343,7 @@ class Members(Roster):
         if undelivered:
             told.append(f"{undelivered} message{'s' * (undelivered > 1)} may not have reached {member.name}")
         if told:
-            node.console.notice("; ".join(told), "warn")
+            node.console.notice("; ".join(told), "warn", gone=member.incarnation)
 
     def _give_back(self, member: Member, reason: str) -> int:
         """Answer for what was never put on a connection; how many messages nobody acknowledged."""

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pysh.runtime.protocol.terms import Pid
 from pysh.shell import output
 from pysh.shell.output import (
     BATCH,
@@ -75,6 +76,16 @@ def test_a_silent_line_is_taken_for_finished() -> None:
     assert lines(out, STALE) == ["n2 | Loading"]
     assert lines(out, STALE_BAR) == ["n3 | 50%"]
     assert out.due() is None
+
+
+def test_the_end_of_a_node_finishes_the_lines_of_all_that_ran_there() -> None:
+    out = Output()
+    here, there = b"h" * 16, b"t" * 16
+    for number, incarnation in ((1, there), (2, there), (3, here)):
+        out.feed((Pid(incarnation, number), 1), f"n{number}", b"94%", 0)
+    out.feed("own", "", b"95%", 0)
+    out.end_of(there)
+    assert lines(out, GATHER) == ["n1 | 94%", "n2 | 94%"]
 
 
 def test_the_end_of_a_process_finishes_its_line() -> None:
