@@ -1,4 +1,5 @@
-"""Groups of hosts, from `~/.config/pysh/config.toml`. It is read when one is asked for, and not before.
+"""Groups of hosts, from `~/.config/pysh/config.toml`, else by a `Tag` of the ssh configuration. These are read when one
+is asked for, and not before.
 
 [groups]
 gpu = "web[1-4], db1"
@@ -11,6 +12,7 @@ import os
 import re
 from typing import Any
 
+from pysh.runtime import tagged
 from pysh.runtime.config import config_dir
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.hostsets import Group
@@ -29,7 +31,7 @@ def config_file() -> str:
 def group(name: str) -> Group:
     """What the group `name` says. Raises `ConfigError`, with file and line where there is one to blame."""
     path = config_file()
-    text = _read(path, name)
+    text = _read(path)
     groups = _parsed(path, text).get("groups", {})
     if not isinstance(groups, dict):
         evidence = f"{path}:{_line(text, 'groups')}: groups is no table"
@@ -38,7 +40,7 @@ def group(name: str) -> Group:
         )
     if name not in groups:
         there = ", ".join([*groups][:MOST_NAMED]) or "none"
-        raise ConfigError(f"there is no group {printable(name)}", f"{path} has {there}", _hint(name))
+        return _tagged(name, f"{path} has {there}" if text else f"there is no {path}")
     said = groups[name]
     said = [said] if isinstance(said, str) else said
     where = f"{path}:{_line(text, name)}"
@@ -47,7 +49,17 @@ def group(name: str) -> Group:
     return Group(tuple(said), where)
 
 
-def _read(path: str, name: str) -> str:
+def _tagged(name: str, evidence: str) -> Group:
+    """What is no group of ours may be a tag of ssh's."""
+    hosts, where = tagged.tagged(name)
+    if not hosts:
+        evidence += f"; no Host of {tagged.config_file()} has it as its Tag"
+        raise ConfigError(f"there is no group {printable(name)}", evidence, _hint(name))
+    return Group(tuple(hosts), where)
+
+
+def _read(path: str) -> str:
+    """Its text; empty if there is none."""
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST + 1)
@@ -55,7 +67,7 @@ def _read(path: str, name: str) -> str:
             raise ConfigError("the configuration is larger than 1 MiB", path)
         return data.decode()
     except FileNotFoundError:
-        raise ConfigError(f"there is no group {printable(name)}", f"there is no {path}", _hint(name)) from None
+        return ""
     except OSError as error:
         raise ConfigError("the configuration cannot be read", f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -82,4 +94,4 @@ def _line(text: str, key: str) -> int:
 
 
 def _hint(name: str) -> str:
-    return f'write there, below [groups]: {name} = "web[1-4], db1"'
+    return f'write in {config_file()}, below [groups]: {name} = "web[1-4], db1"'

@@ -40,9 +40,9 @@ def test_a_group_is_a_set_or_a_list_of_them(config: Path) -> None:
 
 
 REFUSED = [
-    ("number", "the group number is neither text nor a list of texts ({}:7); write there, below [groups]: "),
+    ("number", "the group number is neither text nor a list of texts ({}:7); write in {}, below [groups]: "),
     ("mixed", "neither text nor a list of texts ({}:8); "),
-    ("nobody", "there is no group 'nobody' ({} has gpu, my hosts, empty, number, mixed, bad, circle); "),
+    ("nobody", "there is no group 'nobody' ({} has gpu, my hosts, empty, number, mixed, bad, circle; no Host of "),
 ]
 
 
@@ -50,7 +50,7 @@ REFUSED = [
 def test_a_group_that_cannot_be_used_is_told_with_file_and_line(config: Path, name: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         group(name)
-    assert said.format(config) in str(caught.value)
+    assert said.format(config, config) in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "said"), [("bad", "{}:9: @bad: '3-1' is no range"), ("circle", "{}:10: @circle: ")])
@@ -75,13 +75,50 @@ def test_a_configuration_that_cannot_be_read_is_told_when_a_group_is_asked_for(
     config.write_bytes(data)
     with pytest.raises(ConfigError) as caught:
         group("gpu")
-    assert said.format(config) in str(caught.value)
+    assert said.format(config, config) in str(caught.value)
 
 
 def test_without_a_configuration_there_is_no_group_and_it_is_told_how_to_make_one(home: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         group("gpu")
     assert str(caught.value) == (
-        f"there is no group 'gpu' (there is no {home}/.config/pysh/config.toml); "
-        'write there, below [groups]: gpu = "web[1-4], db1"'
+        f"there is no group 'gpu' (there is no {home}/.config/pysh/config.toml; no Host of {home}/.ssh/config "
+        f'has it as its Tag); write in {home}/.config/pysh/config.toml, below [groups]: gpu = "web[1-4], db1"'
     )
+
+
+SSH = """\
+Include extra/*.conf nothing
+Tag nobody
+Host web1 web? !web9 "web2"
+    # Tag db
+    tag=gpu
+    Tag db
+Host db1
+    Tag "db"  # the first that is said
+Match host db2
+    Tag db
+Host web1 db3
+  TAG   db
+"""
+
+
+def test_a_group_may_be_a_tag_of_the_ssh_configuration(home: Path) -> None:
+    ssh = home / ".ssh"
+    (ssh / "extra").mkdir(parents=True)
+    (ssh / "config").write_text(SSH)
+    (ssh / "extra/one.conf").write_text("Host far1\nTag gpu\nInclude ~/.ssh/config\n")  # in a circle
+    assert group("gpu").said == ("far1", "web1", "web2")
+    assert group("gpu").where == f"{ssh}/extra/one.conf:2"
+    assert group("db").said == ("db1", "web1", "db3")
+    assert expand("@gpu & !web2", group) == ["far1", "web1"]
+    for name in ("nobody", "web1"):
+        with pytest.raises(ConfigError, match="there is no group"):
+            group(name)
+
+
+def test_a_group_of_ours_comes_before_a_tag(config: Path, home: Path) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/config").write_text("Host a\nTag gpu\nHost b\nTag other\n")
+    assert group("gpu").said == ("web[1-2], db1",)
+    assert group("other").said == ("b",)

@@ -51,7 +51,7 @@ def test_a_set_names_hosts_to_start_on_and_nodes_to_run_on(net: Network) -> None
         f"BadGroup {config}:3: @bad: '2-1' is no range of at most 1000 numbers, the smaller one first",
         told.splitlines()[7],
     ]
-    assert told.splitlines()[7].startswith(f"ConfigError there is no group 'nobody' ({config} has fleet, bad); ")
+    assert told.splitlines()[7].startswith(f"ConfigError there is no group 'nobody' ({config} has fleet, bad; ")
     assert told.splitlines()[8] == "['w@web1', 'w@web2']"
     assert told.splitlines()[9].startswith("w: <Node w@web1 up ")
     assert net.home.pysh("stop", "w@@fleet").returncode == 0
