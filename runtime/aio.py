@@ -133,17 +133,17 @@ async def task_all(
 async def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = None, **kwargs: Any) -> Results:
     """Like `call`, once on each node, all at the same time; cancelling this cancels those."""
     check_timeout(timeout)
-    return await _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+    return await _all_ended("call_all", verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
 
 
-async def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
+async def _all_ended(verb: str, tasks: Results, timeout: float | None = None) -> Results:
     try:
         await wait(tasks, timeout)
     except asyncio.CancelledError:
         for each in verbs.listed(tasks):
             each.give_up()
         raise
-    return verbs.gathered(tasks, timeout)
+    return verbs.attended(verb, verbs.gathered(tasks, timeout))
 
 
 async def sh(
@@ -151,23 +151,23 @@ async def sh(
     env: Mapping[str, str] | None = None, check: bool = False, stream: bool = True,
 ) -> Results:  # fmt: skip
     """Run a command on each node at the same time; cancelling this ends it there."""
-    ended = await _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    ended = await _all_ended("sh", verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
     return ended.raise_first() if check else ended
 
 
 async def put(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
     """Copy a file or folder of this node to each of the nodes; cancelling this ends it."""
-    return await _copied(api.copying().put(path, on, to))
+    return await _copied("put", api.copying().put(path, on, to))
 
 
 async def get(path: str | os.PathLike[str], on: On = None, to: str | os.PathLike[str] | None = None) -> Results:
     """Copy a file or folder of each of the nodes to this one; cancelling this ends it."""
-    return await _copied(api.copying().get(path, on, to))
+    return await _copied("get", api.copying().get(path, on, to))
 
 
-async def _copied(steps: Steps[Results]) -> Results:
+async def _copied(verb: str, steps: Steps[Results]) -> Results:
     try:
-        return await drive(steps)
+        return verbs.attended(verb, await drive(steps))
     except BaseException:
         steps.close()
         raise

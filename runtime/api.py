@@ -31,7 +31,7 @@ NAMED = 10
 
 def _run(verb: str, steps: Steps[T], timeout: float | None = None) -> T:
     refuse_to_block(verb)
-    return block(steps, timeout)
+    return verbs.attended(verb, block(steps, timeout))
 
 
 def node() -> Node:
@@ -178,14 +178,14 @@ def call_all(fn: Fn, /, *args: Any, on: On = all_nodes, timeout: float | None = 
     """
     refuse_to_block("call_all")
     check_timeout(timeout)
-    return _all_ended(verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
+    return _all_ended("call_all", verbs.task_all(fn, args, kwargs, CALL_OPTIONS, on), timeout)
 
 
-def _all_ended(tasks: Results, timeout: float | None = None) -> Results:
+def _all_ended(verb: str, tasks: Results, timeout: float | None = None) -> Results:
     """What becomes of each task within `timeout` seconds; Ctrl-C cancels them."""
     try:
         wait(tasks, timeout)
-        return verbs.gathered(tasks, timeout)
+        return verbs.attended(verb, verbs.gathered(tasks, timeout))
     except KeyboardInterrupt as interrupt:
         _give_up(verbs.listed(tasks), interrupt)
         raise
@@ -213,7 +213,7 @@ def sh(
     started; what it leaves in the background is killed at its end: `spawn` what is to stay.
     """
     refuse_to_block("sh")
-    ended = _all_ended(verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
+    ended = _all_ended("sh", verbs.task_all_of(calling(cmd, cwd, env, check, stream), on, limit))
     return ended.raise_first() if check else ended
 
 

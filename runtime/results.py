@@ -1,8 +1,8 @@
 """What verbs return that act on many nodes: values by node, and tables."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pysh.runtime.node import Node, milliseconds
 
@@ -11,6 +11,40 @@ _NUMBER = re.compile(r"\d+")
 
 class Results(dict[Node, Any]):
     """Node to value, or to the exception of one that failed; printed with equal values on one line."""
+
+    _seen: Callable[[], object] | None = None
+
+    def watch(self, seen: Callable[[], object]) -> None:
+        """Have `seen` called when somebody looks at what they are."""
+        self._seen = seen
+
+    def _look(self) -> None:
+        if (seen := self._seen) is not None:
+            self._seen = None
+            seen()
+
+    def __getitem__(self, node: Any) -> Any:
+        self._look()
+        return super().__getitem__(node)
+
+    def __iter__(self) -> Iterator[Node]:
+        self._look()
+        return super().__iter__()
+
+    def get(self, node: Any, default: Any = None) -> Any:
+        self._look()
+        return super().get(node, default)
+
+    def values(self) -> Any:
+        self._look()
+        return super().values()
+
+    def items(self) -> Any:
+        self._look()
+        return super().items()
+
+    def __reduce__(self) -> Any:
+        return Results, (dict(self.items()),)
 
     def __missing__(self, name: object) -> Any:
         """Of a name that of its node: the whole one, or what stands before the @ where only one is called so."""
@@ -49,6 +83,21 @@ class Results(dict[Node, Any]):
         for label, value in zip(names, self.values(), strict=True):
             same.setdefault(_shown(value), []).append(label)
         return "\n".join(_line(", ".join(fold(alike)), text) for text, alike in same.items())
+
+
+class Unattended(NamedTuple):
+    """Results with failures, which a script has asked for and not looked at."""
+
+    verb: str
+    results: Results
+
+    def __str__(self) -> str:
+        failed, all_of_them = len(self.results.failed), len(self.results)
+        return f"{self.verb} on {failed} of {all_of_them} node{'s' * (all_of_them > 1)}"
+
+    def exception(self) -> BaseException:
+        """The first of the failures."""
+        return next(iter(self.results.failed.values()))  # type: ignore[no-any-return]  # of any kind
 
 
 def labels(names: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_unmeant
 from pysh.runtime.config import default_node_host, generated_name
@@ -15,7 +15,7 @@ from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import node_host
 from pysh.runtime.protocol.hostsets import expand, is_set
 from pysh.runtime.protocol.terms import HUB, BadName, Payload, Pid, check_node, split_name
-from pysh.runtime.results import Nodes, Results, Rows, fold
+from pysh.runtime.results import Nodes, Results, Rows, Unattended, fold
 from pysh.runtime.runner import asking
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
@@ -23,6 +23,8 @@ from pysh.runtime.runner.waiting import Steps, Waiter, may_block
 from pysh.runtime.started import current
 from pysh.runtime.survey import matrix
 from pysh.runtime.task import Task
+
+T = TypeVar("T")
 
 TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "where", "sync"))
 CALL_OPTIONS = frozenset(("on", "timeout"))
@@ -352,6 +354,14 @@ def gathered(tasks: Results, timeout: float | None) -> Results:
             error = task.outcome()
             results[node] = task.value if error is None else error
     return results
+
+
+def attended(verb: str, told: T) -> T:
+    """`told`; where those are `Results` with failures, a script that looks at none of them is told at its end."""
+    client = Client.current
+    if isinstance(told, Results) and client is not None and client.role == "program" and told.failed:
+        client.unattended(id(told), Unattended(verb, told), told)
+    return told
 
 
 def spawn(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apart = SHARED) -> Steps[Process]:

@@ -326,6 +326,12 @@ class Client(Wire):
         if self.role == "program" and len(self.unseen) < UNSEEN:
             self.unseen[task.ref] = task
 
+    def unattended(self, key: int, what: Any, results: Any) -> None:
+        """Note that there are failures in `results`, until somebody looks at them."""
+        if self.role == "program" and len(self.unseen) < UNSEEN:
+            self.unseen[-key] = what
+            results.watch(lambda: self.unseen.pop(-key, None))
+
     def _on_nodes(self, frame: Frame) -> None:
         if (told := self._learnt(frame)) is None:
             return

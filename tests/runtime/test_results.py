@@ -1,3 +1,5 @@
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,6 +25,27 @@ def test_names_that_are_the_same_before_the_at_are_told_apart_behind_it() -> Non
 def test_exceptions_and_long_values_are_printed_too() -> None:
     assert repr(results(a=ValueError("bad"), b="two\nlines")) == "a: ValueError: bad\nb:\ntwo\nlines"
     assert repr(Results()) == "no results"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda r: r["a"], lambda r: r.get("a"), list, repr, lambda r: r.failed, lambda r: r.raise_first(),
+        lambda r: r.ok, lambda r: [*r.items()], lambda r: [*r.values()],
+    ],
+)  # fmt: skip
+def test_who_looks_at_results_is_noticed_once(look: Callable[[Results], object]) -> None:
+    seen: list[int] = []
+    many = results(a=1, b=2)
+    many.watch(lambda: seen.append(1))
+    assert len(many) == 2
+    assert many
+    assert not seen
+    look(many)
+    assert seen == [1]
+    look(many)
+    assert seen == [1]
+    assert pickle.loads(pickle.dumps(many)) == many
 
 
 def test_a_name_is_as_good_as_its_node() -> None:

@@ -141,3 +141,12 @@ t = pysh.task(lambda: print("begun") or time.sleep(300), on=n2)
             assert goes_on == "KeyboardInterrupt"  # which asyncio made anew
         assert running.wait(10) == -signal.SIGINT
     until(lambda: len(home.nodes()) == 1, "the end of the program's node", 2)
+
+
+def test_failures_that_a_script_does_not_look_at_are_told_at_its_end(home: Home) -> None:
+    done = home.script("call_all(lambda: 1 / 0)\nprint('went on')\n")
+    assert (done.returncode, done.stdout) == (1, "went on\n")
+    assert "call_all on 1 of 1 node failed, and nobody looked at it:" in done.stderr
+    assert "ZeroDivisionError" in done.stderr
+    done = home.script("r = call_all(lambda: 1 / 0)\nprint(len(r.failed))\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
