@@ -74,6 +74,7 @@ class Execution:
         self._slot = slot
         self._pid = os.getpid()
         self._begun = False
+        self._started = 0.0
         self._task: asyncio.Task[Any] | None = None
         self.codes = client.codes = Codes(client)
         os.register_at_fork(after_in_child=self._forked)
@@ -88,7 +89,7 @@ class Execution:
     def run(self, frame: Frame, options: Mapping[str, Any]) -> Answer:
         """Run the job of a SPAWN frame with these options, whose number stands in the slot already."""
         self._begun = False
-        started = perf_counter()
+        started = self._started = perf_counter()
         error: BaseException | None = None
         payload: Payload = b""
         bounded = "memory" in options or "cpu" in options
@@ -99,8 +100,7 @@ class Execution:
         except BaseException as raised:
             error = BaseException.with_traceback(raised, of_users(TRACE.__get__(raised)))
         seconds = perf_counter() - started
-        if seconds >= LOOKED_AFTER:
-            stop_clocks()
+        self._settle()
         if bounded:
             system.unbound()  # to say how it went takes memory too
             if isinstance(error, MemoryError) and (memory := options.get("memory")) is not None:
@@ -127,10 +127,16 @@ class Execution:
         value = function(*args, **kwargs)
         if isinstance(value, CoroutineType):
             value = self._drive(value)
+        self._settle()
         portable = self._client.view.is_foreign(frame.source.incarnation)
         payload = b"" if is_process(options) else dumps_result(value, portable=portable)
         flush()
         return payload
+
+    def _settle(self) -> None:
+        """Let no clock that the job has wound up end what is ours to do, unless it was too short to wind one up."""
+        if perf_counter() - self._started >= LOOKED_AFTER:
+            stop_clocks()
 
     def _found(self, frame: Frame, options: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """What to call, once all that it needs is here."""
