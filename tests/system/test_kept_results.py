@@ -178,7 +178,8 @@ except TaskCancelled as end:
     done = home.script(code)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(
-        r'Current thread .*\n(?:  File ".*pathlib.py", .*\n)*  File "<n1@localhost:eval 1>", line \d+ in wait\nwaiting for 7\nTrue\nyes\n',
+        r'Current thread .*\n(?:  File ".*pathlib.py", .*\n)*'
+        r'  File "<n1@localhost:eval 1>", line \d+ in wait\nwaiting for 7\nTrue\nyes\n',
         done.stdout,
     ), done.stdout
     ended = home.pysh("rpc", "n1", "-c", "t.result()")
