@@ -152,7 +152,7 @@ class Visitors:
         first, *path = name.split(".")
         names = self._namespace.names
         if first not in names:
-            text = f"no name {first!r} in the shell of {self._client.name}; see what is there: .run('dir()')"
+            text = f"no name {first!r} in the shell of {self._client.name}; see what is there: .eval('dir()')"
             raise NoFunction(name, self._client.name, text=text)
         found = names[first]
         for part in path:

@@ -79,7 +79,7 @@ print(why(here("df")))
 """
     assert own(home.script(IN_SHELL + code)) == [
         "NameError: name 'mine' is not defined | where=\"shell\" looks global names up in the shell of n2@localh | yes",
-        "NoFunction: no name 'nothing' in the shell of n2@localhost; see what is there: .run('dir()'). Nothing ran."
+        "NoFunction: no name 'nothing' in the shell of n2@localhost; see what is there: .eval('dir()'). Nothing ran."
         " |  | no",
         "TypeError: 'list' object is not callable |  | yes",
     ]
