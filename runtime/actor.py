@@ -115,7 +115,7 @@ def started(call: Call, on: On) -> Steps[Actor]:
 def serve(cls: Callable[..., Any], args: Args, kwargs: Kwargs) -> NoReturn:
     """Make the object and answer its calls, until the process ends. A failure to make it is told by its answer."""
     desk = Desk(current())
-    desk.make(desk.next(), partial(cls, *args, **kwargs))
+    desk.make(desk.first(), partial(cls, *args, **kwargs))
     try:
         while True:
             desk.answer(desk.next())
@@ -126,7 +126,7 @@ def serve(cls: Callable[..., Any], args: Args, kwargs: Kwargs) -> NoReturn:
 def refuse(error: Exception) -> NoReturn:
     """Answer the first call with why there is no object, in place of `serve`, which cannot begin."""
     desk = Desk(current())
-    desk.make(desk.next(), partial(_raise, error), lambda _: "no")
+    desk.make(desk.first(), partial(_raise, error), lambda _: "no")
     raise error  # never: it has ended
 
 
@@ -144,6 +144,12 @@ class Desk:
         self._object = Change(client, self._called)
         self.change: Callable[[str, Code, Pid], Fate] = self._changed
         """Goes over to other code, or back, as somebody asks."""
+
+    def first(self) -> Frame:
+        """The call that the object is made for, before any other that may have come."""
+        queue = self._client.mailbox.calls
+        call: Frame = block(taken(self._client, queue, lambda call: call.options()["method"] == MAKE))
+        return call
 
     def next(self) -> Frame:
         """The next call, waited for."""

@@ -230,7 +230,11 @@ async def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: 
     try:
         return await drive(rolling.roll())
     except BaseException as error:
-        failed = await drive(rolling.back(error))
+        try:
+            failed = await drive(rolling.back(error))
+        except BaseException as again:  # a second cancel
+            rolling.let_go(again)
+            raise
         if failed is None:
             raise
         raise failed from error

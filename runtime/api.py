@@ -381,7 +381,11 @@ def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | N
     try:
         return block(rolling.roll())
     except BaseException as error:
-        failed = block(rolling.back(error))
+        try:
+            failed = block(rolling.back(error))
+        except BaseException as again:  # a second Ctrl-C
+            rolling.let_go(again)
+            raise
         if failed is None:
             raise
         raise failed from error

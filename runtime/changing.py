@@ -69,6 +69,7 @@ def change(client: Client, info: NodeInfo, step: str, code: Code) -> Steps[Asked
         actor = Actor(Process(Pid(info.incarnation, number), info.name), label)
         try:
             reply = replies[f"{actor.process!r} {label}"] = ask(actor, METHOD, (step, dict(code)), {})
+            reply.detached = True  # nobody cancels it: it changes after its present call
             reply.waiter.add_callback(lambda _, reply=reply: reply.overlook())  # type: ignore[misc]  # a default binds it
         except Exception as error:
             replies[f"{actor.process!r} {label}"] = error

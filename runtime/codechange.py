@@ -13,6 +13,7 @@ from pysh.runtime import trees
 from pysh.runtime.errors import PyshError
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.interrupts import Cancelled
 from pysh.runtime.runner.swapped import Swapped
 from pysh.runtime.runner.waiting import block
 
@@ -64,8 +65,10 @@ class Change:
             return made, Fate(KEPT, told(error))
         try:
             changed = self._made_of(found_again(cls), old, made)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             swapped.put_back()
+            if isinstance(error, KeyboardInterrupt | Cancelled):
+                raise
             return made, Fate(KEPT, told(error))
         self._before = (swapped, made) if remember else None
         return changed, Fate(CHANGED)
@@ -75,7 +78,9 @@ class Change:
         swapped.put_back()
         try:
             return self._made_of(type(before), old, made), Fate(CHANGED)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | Cancelled):
+                raise
             return before, Fate(CHANGED, f"as it was before: {told(error)}")
 
     def _made_of(self, cls: Any, old: str, made: Any) -> Any:

@@ -25,8 +25,9 @@ def reload(what: ModuleType | str) -> ModuleType:
     order, circular = _in_order(_stale(module))
     before = {each: dict(vars(each)) for each in order}
     try:
-        for each in order:
-            compile(_source(each), each.__file__ or "", "exec", dont_inherit=True)
+        named = {
+            each: compile(_source(each), each.__file__ or "", "exec", dont_inherit=True).co_names for each in order
+        }
         for each in order * (2 if circular else 1):  # what one had taken from another in a circle was of the old one
             load_again(each)
     except BaseException as error:
@@ -34,7 +35,7 @@ def reload(what: ModuleType | str) -> ModuleType:
             _put_back(vars(each), names)
         error.add_note(f"{module.__name__} is as it was before: nothing was reloaded")
         raise
-    _rebind(vars(sys.modules["__main__"]), dict(_replaced(before)))
+    _rebind(vars(sys.modules["__main__"]), dict(_replaced(before, named)))
     return module
 
 
@@ -118,17 +119,28 @@ def _put_back(names: Names, before: Names) -> None:
         del names[name]
 
 
-def _replaced(before: dict[ModuleType, Names]) -> Iterator[tuple[int, Any]]:
-    """By its id, each function and class that was defined anew, as it is now. Those that no source has any more go."""
+def _replaced(
+    before: dict[ModuleType, Names], named: dict[ModuleType, tuple[str, ...]]
+) -> Iterator[tuple[int, Any]]:  # fmt: skip
+    """By its id, each function and class that was defined anew, as it is now.
+
+    Those go that the source does not even name any more.
+    """
     for module, names in before.items():
         now = vars(module)
         for name, old in names.items():
-            if not isinstance(old, FunctionType | type) or old.__module__ != module.__name__:
+            if not _is_defined(old) or getattr(old, "__module__", None) != module.__name__:
                 continue
-            if now.get(name) is old:
+            if now.get(name) is not old:
+                if name in now:
+                    yield id(old), now[name]
+            elif name not in named[module]:
                 del now[name]
-            elif name in now:
-                yield id(old), now[name]
+
+
+def _is_defined(value: Any) -> bool:
+    """Whether it is a function or class, or a function in a wrapper of `functools`."""
+    return isinstance(value, FunctionType | type) or (callable(value) and hasattr(value, "__wrapped__"))
 
 
 def _rebind(names: Names, replaced: dict[int, Any]) -> None:

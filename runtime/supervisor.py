@@ -100,7 +100,7 @@ def _spec(child: "Child | Callable[..., Any]") -> Child:
 def serve(cls: "type[Supervisor]", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """The process of a supervisor: until it is told to end, its parent ends, or it gives up."""
     desk = Desk(current())
-    made = desk.make(desk.next(), partial(cls, *args, **kwargs), _ran)
+    made = desk.make(desk.first(), partial(cls, *args, **kwargs), _ran)
     desk.change = made._change
     while (call := made._next()) is not None:
         desk.answer(call)

@@ -59,6 +59,8 @@ class Rolling:
         self._now: NodeInfo | None = None
         self._task: Task | None = None
         self._results = Results()
+        self._table: dict[str, str] = {}
+        self._final = False
 
     def roll(self) -> Steps[Results]:
         """Upgrade the nodes in their order."""
@@ -72,7 +74,7 @@ class Rolling:
             text = self._results[Node(info.name)] = yield from self._upgrade(info)
             yield self._take(info)
             _show(info, text)
-        self._now, self._begun = None, []  # it is final
+        self._now, self._begun, self._final = None, [], True
         for info in self._infos:
             with suppress(PyshError):  # it is down
                 yield from change(self._client, info, KEEP, self._code)
@@ -132,27 +134,40 @@ class Rolling:
         """All nodes as they were before, because of this `error`; what to raise in its place, if anything."""
         if self._task is not None:
             self._task.give_up()
-        table: dict[str, str] = {}
         for info in reversed(self._begun):
             try:
-                table[info.name] = yield from self._undo(info)
-            except PyshError as why:
-                table[info.name] = f"not rolled back: {told(why)}"
-            _show(info, table[info.name])
+                self._table[info.name] = yield from self._undo(info)
+            except Exception as why:
+                self._table[info.name] = f"not rolled back: {told(why)}"
+            _show(info, self._table[info.name])
         yield from self._release()
+        if self._final:
+            error.add_note(f"the upgrade to {self.about} was done on all nodes")
         if self._now is None:
             return None  # nothing was begun, or all was done
-        for info in self._infos:
-            table.setdefault(info.name, "nothing was pushed")
-        executed = "yes" if self._begun else "no"
-        failed = UpgradeFailed(self._now.name, self.about, told(error), table, executed=executed)
+        failed = self._failed(self._now, error)
         if isinstance(error, Exception):
             return failed
         error.add_note(str(failed))
         return None
 
+    def _failed(self, at: NodeInfo, error: BaseException) -> UpgradeFailed:
+        for info in self._infos:
+            self._table.setdefault(info.name, "not rolled back" if info in self._begun else "nothing was pushed")
+        executed = "yes" if self._begun else "no"
+        return UpgradeFailed(at.name, self.about, told(error), self._table, executed=executed)
+
+    def let_go(self, error: BaseException) -> None:
+        """Hold no node any more, and have `error`, which ended the way back, say how far that was."""
+        for info in self._taken:
+            with suppress(PyshError):
+                self._client.ask_later("upgraded", dest=info.hub, token=self._token)
+        if self._now is not None:
+            error.add_note(str(self._failed(self._now, error)))
+
     def _undo(self, info: NodeInfo) -> Steps[str]:
         client = self._client
+        yield self._take(info)  # which it may not be any more, after a long time or an outage
         yield client.ask_later("upgraded", dest=info.hub, token=self._token, back=True)
         asked = yield from change(client, info, BACK, self._code)
         yield from answered(client, [asked], self._patience)

@@ -91,7 +91,10 @@ class Blobs:
         Raises `ValueError`.
         """
         texts = [*code, *code.values()]
-        if not all(isinstance(text, str) and len(text) <= 2 * HASH for text in texts) or len(self._pushed) > NAMES:
+        if (
+            not all(isinstance(text, str) and len(text) <= 2 * HASH for text in texts)
+            or len(self._pushed | code) > NAMES
+        ):
             raise ValueError(f"at most {NAMES} modules of names of at most {2 * HASH} characters")
         before = {name: self._pushed.get(name) for name in code}
         self._pushed.update(dict.fromkeys(code, code))

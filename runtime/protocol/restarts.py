@@ -112,6 +112,8 @@ class Restarts:
             wanted, self._step, self._deadline = isinstance(self._step, Start), None, inf
         else:
             wanted = Start(name) not in self._plan  # else it will be started again as it is
+            if not wanted and self._strategy == ONE_FOR_ONE and not self._comes_back(name, reason):
+                self._plan = deque(step for step in self._plan if step != Start(name))  # it was done, before its turn
         if wanted and not self._ending:
             if not self._up:
                 return self._end(f"{name!r} did not start: {reason}", now)
@@ -130,7 +132,7 @@ class Restarts:
         """Start those of the children that run anew, as they are then: that is no failure of theirs.
 
         Each after the one before it; with another strategy than `one_for_one` with those that go with the first of
-        them. A temporary child goes on.
+        them. A temporary child goes on, unless it goes with these: then it ends.
         """
         able = [name for name in self._rules if name in names and name in self._alive and self._lasts(name)]
         if able and not self._ending:

@@ -36,6 +36,8 @@ class Upgrades:
         self._about = ""
         self._since = self._until = 0.0
         self._before: dict[str, Pushed | None] = {}
+        self._lost: tuple[Ref, dict[str, Pushed | None]] | None = None
+        """Whose it was until he was not heard of any more, and what the names meant before: he may come again."""
         self.cordoned = False
         """Whether tasks that may go elsewhere had better."""
 
@@ -45,7 +47,9 @@ class Upgrades:
             return refused
         now = self._node.now
         if self._by != by:
-            self._by, self._about, self._since, self._before = by, about[:ABOUT], now, {}
+            before = self._lost[1] if self._lost is not None and self._lost[0] == by else {}
+            self._by, self._about, self._since, self._before = by, about[:ABOUT], now, before
+            self._lost = None
         self._until = now + _seconds(seconds)
         self._node.later(self._until - now, self._expire)
         self._cordon(cordon)
@@ -64,20 +68,25 @@ class Upgrades:
         """Its names mean that `code` from now on; the error where another upgrades it. Raises `ValueError`."""
         if (refused := self.refuses(by)) is not None:
             return refused
+        self._lost = None  # it would go back to what is not the last any more
         before = self._node.work.blobs.pushed(code)
         if self._by == by:
             self._before = before | self._before
         return None
 
-    def back(self, by: Ref) -> None:
-        """The names mean what they meant before the upgrade."""
-        if self._by == by:
-            self._node.work.blobs.restore(self._before)
-            self._before = {}
+    def back(self, by: Ref) -> Meta | None:
+        """The names mean what they meant before the upgrade; the error where it is not `by`'s any more."""
+        if self._by != by:
+            text = f"{self._node.name} is not held by this upgrade any more"
+            return {"error": "PyshError", "text": text, "executed": "no"}
+        self._node.work.blobs.restore(self._before)
+        self._before = {}
+        return None
 
-    def end(self, by: Ref) -> None:
-        """It is nobody's, and open."""
+    def end(self, by: Ref, *, final: bool = False) -> None:
+        """It is nobody's, and open; `final` if `by` has said so and does not come again."""
         if self._by == by:
+            self._lost = None if final else (by, self._before)
             self._by, self._before = None, {}
             self._cordon(False)
 
@@ -158,9 +167,8 @@ def _upgrade(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
 
 def _upgraded(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     if asked.get("back"):
-        node.upgrades.back(_by(frame, asked))
-    else:
-        node.upgrades.end(_by(frame, asked))
+        return node.upgrades.back(_by(frame, asked)) or {"ok": None}
+    node.upgrades.end(_by(frame, asked), final=True)
     return {"ok": None}
 
 

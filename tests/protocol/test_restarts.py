@@ -137,6 +137,16 @@ def test_one_that_is_renewed_is_killed_if_it_does_not_end_and_counts_no_failure_
     assert not world.core.restarted
 
 
+def test_one_that_was_done_before_its_turn_is_not_started_anew() -> None:
+    world = World(*abc(TRANSIENT), stubborn="a")
+    world.took()
+    world.do(world.core.renew("ab", world.now))
+    assert world.took() == "stop a"
+    world.end("b", "normal")
+    world.wait(6)
+    assert world.took() == "kill a, start a"
+
+
 def test_one_that_does_not_come_back_is_not_renewed() -> None:
     world = World(*abc(TEMPORARY))
     world.end("a")

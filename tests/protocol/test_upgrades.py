@@ -106,11 +106,40 @@ def test_what_names_meant_before_comes_back(cluster: Cluster, node: Machine) -> 
     assert meant(node) == [OLD, {}]
 
 
-def test_once_it_is_over_nothing_comes_back(cluster: Cluster, node: Machine) -> None:
+def test_once_it_is_over_nothing_comes_back_and_that_is_said(cluster: Cluster, node: Machine) -> None:
     taken(node, by(cluster))
     node.core.upgrades.pushed(by(cluster), NEW)
-    node.core.upgrades.end(by(cluster))
-    node.core.upgrades.back(by(cluster))
+    node.core.upgrades.end(by(cluster), final=True)
+    told = node.core.upgrades.back(by(cluster))
+    assert told is not None
+    assert "is not held by this upgrade any more" in told["text"]
+    taken(node, by(cluster))  # that he comes again changes nothing
+    assert node.core.upgrades.back(by(cluster)) is None
+    assert meant(node) == [NEW, NEW]
+
+
+def test_who_lost_it_without_his_doing_may_come_again_and_go_back(cluster: Cluster, node: Machine) -> None:
+    upgrades = node.core.upgrades
+    upgrades.pushed(by(cluster, token=0), OLD)
+    for lost in (lambda: upgrades.node_down(by(cluster).owner.incarnation), lambda: cluster.run(1000)):
+        taken(node, by(cluster))
+        upgrades.pushed(by(cluster), NEW)
+        lost()
+        assert upgrades.back(by(cluster)) is not None
+        taken(node, by(cluster))
+        assert upgrades.back(by(cluster)) is None
+        assert meant(node) == [OLD, {}]
+        upgrades.end(by(cluster), final=True)
+
+
+def test_who_lost_it_does_not_undo_what_others_pushed_since(cluster: Cluster, node: Machine) -> None:
+    upgrades = node.core.upgrades
+    taken(node, by(cluster))
+    upgrades.pushed(by(cluster), OLD)
+    upgrades.end(by(cluster))
+    upgrades.pushed(by(cluster, token=0), NEW)
+    taken(node, by(cluster))
+    upgrades.back(by(cluster))
     assert meant(node) == [NEW, NEW]
 
 

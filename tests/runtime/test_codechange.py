@@ -1,6 +1,7 @@
 """From the object of an actor to one of a newer class: its state, and the version that it is told."""
 
 import sys
+from asyncio import CancelledError
 from types import ModuleType
 from typing import Any
 
@@ -203,6 +204,7 @@ def test_what_is_final_does_not_go_back(first: str, then: str, monkeypatch: pyte
         ({"code_change": lambda version, state: sys.exit("no")}, "SystemExit: no"),
         ({"code_change": lambda version, state: state.clear()}, "TypeError: code_change() returned None"),
         ({"code_change": lambda: {}}, "TypeError: "),
+        ({"code_change": lambda version, state: (_ for _ in ()).throw(CancelledError("old"))}, "CancelledError: old"),
     ],
 )
 def test_whatever_goes_wrong_leaves_it_as_it_was(names: Any, why: str, monkeypatch: pytest.MonkeyPatch) -> None:

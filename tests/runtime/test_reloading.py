@@ -86,6 +86,19 @@ def test_what_the_shell_took_out_of_it_is_the_new_one(project: Project) -> None:
     assert (main["price"](), main["cost"](), main["mine"], main["number"]) == (2, 2, len, 5)
 
 
+def test_what_its_source_keeps_of_the_time_before_stays_and_what_is_wrapped_is_the_new_one(project: Project) -> None:
+    source = (
+        "import functools\nif 'Kept' not in globals():\n    class Kept: pass\n@functools.cache\ndef f(): return {}\n"
+    )
+    project.write(rl_kept=source.format(1))
+    kept = project.load("rl_kept")
+    before, project.main.f = kept.Kept, kept.f  # type: ignore[attr-defined]
+    project.write(rl_kept=source.format(2))
+    reloading.reload(kept)
+    assert kept.Kept is before
+    assert project.main.f() == kept.f() == 2
+
+
 def test_what_its_source_does_not_define_any_more_is_gone(project: Project) -> None:
     project.write(rl_shop="class Old: pass\ndef gone(): pass\nkept = 1\n")
     shop = project.load("rl_shop")
