@@ -92,7 +92,12 @@ class Change:
 
 
 def swap(client: Client, code: Code, source: Pid) -> Swapped:
-    """Have the names in `code` mean these trees from now on in this process, and what they meant."""
+    """Have the names in `code` mean these trees from now on in this process, and what they meant.
+
+    Raises `CannotChange` where they mean something else by now on this node: whoever pushed that asks as well.
+    """
+    if not client.ask("meant", code=dict(code)):
+        raise CannotChange("something else was pushed meanwhile")
     swapped: Swapped = block(client.codes.swap(dict(code), Pid(source.incarnation, HUB)))
     return swapped
 

@@ -100,6 +100,10 @@ class Blobs:
         self._pushed.update(dict.fromkeys(code, code))
         return before
 
+    def meant(self, code: Pushed) -> bool:
+        """Whether all its names mean that code here."""
+        return all(self._pushed.get(name) == code for name in code)
+
     def restore(self, before: dict[str, Pushed | None]) -> None:
         """The names mean again what `pushed` said that they meant."""
         for name, code in before.items():

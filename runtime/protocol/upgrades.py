@@ -176,6 +176,10 @@ def _pushed(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return node.upgrades.pushed(_by(frame, asked), dict(asked["code"])) or {"ok": True}
 
 
+def _meant(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return {"ok": node.work.blobs.meant(dict(asked["code"]))}
+
+
 def _drained(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     node.upgrades.drained(frame, float(asked["seconds"]))
 
@@ -191,6 +195,6 @@ def _pause(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
-    "upgrade": _upgrade, "upgraded": _upgraded, "pushed": _pushed, "drained": _drained, "users": _users,
-    "pause": _pause,
+    "upgrade": _upgrade, "upgraded": _upgraded, "pushed": _pushed, "meant": _meant, "drained": _drained,
+    "users": _users, "pause": _pause,
 }  # fmt: skip

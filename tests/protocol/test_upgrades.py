@@ -132,6 +132,15 @@ def test_who_lost_it_without_his_doing_may_come_again_and_go_back(cluster: Clust
         upgrades.end(by(cluster), final=True)
 
 
+def test_what_was_pushed_before_something_else_is_not_meant_any_more(node: Machine) -> None:
+    blobs = node.core.work.blobs
+    blobs.pushed(NEW)
+    assert blobs.meant(NEW)
+    blobs.pushed(OLD)
+    assert not blobs.meant(NEW)
+    assert blobs.meant(OLD)
+
+
 def test_who_lost_it_does_not_undo_what_others_pushed_since(cluster: Cluster, node: Machine) -> None:
     upgrades = node.core.upgrades
     taken(node, by(cluster))

@@ -145,6 +145,11 @@ class Codes:
 class Client:
     def __init__(self, codes: Codes) -> None:
         self.codes = codes
+        self.meant = True
+
+    def ask(self, verb: str, **asked: Any) -> bool:
+        assert (verb, list(asked)) == ("meant", ["code"])
+        return self.meant
 
 
 def called(function: Any, *args: Any) -> Any:
@@ -155,8 +160,9 @@ def newer(**names: Any) -> Any:
     return type("Plain", (), {"__module__": __name__, "__qualname__": "Plain", **names})
 
 
-def change_to(new: Any, monkeypatch: pytest.MonkeyPatch) -> Change:
+def change_to(new: Any, monkeypatch: pytest.MonkeyPatch, *, meant: bool = True) -> Change:
     client: Any = Client(Codes(new, monkeypatch))
+    client.meant = meant
     return Change(client, called)
 
 
@@ -215,6 +221,13 @@ def test_whatever_goes_wrong_leaves_it_as_it_was(names: Any, why: str, monkeypat
     assert fate.why.startswith(why)
     assert Plain is old
     assert change.run(made, BACK, {}, SOURCE) == (made, Fate(CURRENT))
+
+
+def test_what_is_overtaken_by_another_push_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, before = Plain, Plain(5)
+    made, fate = change_to(newer(), monkeypatch, meant=False).run(before, CHANGE, CODE, SOURCE)
+    assert (made, fate) == (before, Fate(KEPT, "something else was pushed meanwhile"))
+    assert Plain is old
 
 
 def test_one_whose_class_was_not_pushed_keeps_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
