@@ -142,7 +142,9 @@ def loads_call(
     What is `supplied` is among these, unless the function brings it.
     """
     if data[0] != _TAG:
-        return _loads_supplied(data, supplied) if supplied else pickle.loads(data)  # type: ignore[no-any-return]
+        call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+        call = _loads_supplied(data, supplied) if supplied else pickle.loads(data)
+        return call
     _, size = _HEAD.unpack_from(data)
     view = memoryview(data)
     end = _HEAD.size + size

@@ -29,7 +29,7 @@ from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
-from pysh.runtime.runner.supplied import Shell
+from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Evaluator:
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
-        self._supplied = Shell(self._namespace.names, config.get("placed", {}))
+        self._supply = Supply(self._namespace.names, config.get("placed", {}))
         prelude = self._prelude
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, self._reply)
         self._former: bool = config.get("former", False)
@@ -158,7 +158,7 @@ class Evaluator:
         elif verb == "complete":
             self._completer.request(frame)
         elif verb == "placed":
-            self._supplied.placed.update(frame.options()["values"])
+            self._supply.placed.update(frame.options()["values"])
         elif verb != "eval":
             self._refuse(frame, f"an evaluator has no verb {verb!r}")
         elif running is not None:
@@ -272,7 +272,7 @@ class Evaluator:
         """Add what the code looks up and the shell has not: preloaded names, and those of what was pushed here."""
         codes = list(codes)
         self._prelude.provide(names, codes)
-        self._supplied.supply(codes)
+        self._supply.supply(codes)
 
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True

@@ -39,8 +39,8 @@ def values_of(digests: Mapping[str, str], node: str) -> dict[str, Any]:
     return found
 
 
-class Shell:
-    """The names of a shell, some of which may be of what was pushed here: `placed` has the hashes of that."""
+class Supply:
+    """For the names of a shell, some of which may be of what was pushed here: `placed` has the hashes of that."""
 
     def __init__(self, names: dict[str, Any], placed: dict[str, str]) -> None:
         self._names = names
