@@ -22,21 +22,28 @@ class Changes(NamedTuple):
     changed: tuple[str, ...] = ()
     kept: tuple[tuple[str, str], ...] = ()
     """Those that keep their code, and why."""
-    others: int = 0
-    """Processes that cannot be asked: they end on the code that they began with."""
+    ended: tuple[str, ...] = ()
+    """Those that are no more."""
+    old: int = 0
+    """Processes of other code that cannot be asked: they end on what they began with."""
+    new: int = 0
+    """The same of this code."""
 
     def __str__(self) -> str:
-        parts = [f"changed {', '.join(fold(self.changed))}"] if self.changed else []
-        parts += [f"{who} keeps its old code: {why}" for who, why in self.kept]
-        if self.others:
-            parts.append(f"{self.others} process{'es' if self.others > 1 else ''} of the old code")
-        return "; ".join(parts)
+        return self._told("changed", "keeps its old code", self.old, "old")
 
     @property
     def back(self) -> str:
         """The same where they went back."""
-        parts = [f"changed back {', '.join(fold(self.changed))}"] if self.changed else []
-        return "; ".join([*parts, *(f"{who} keeps its code: {why}" for who, why in self.kept)])
+        return self._told("changed back", "keeps the new code", self.new, "new")
+
+    def _told(self, changed: str, keeps: str, others: int, code: str) -> str:
+        parts = [f"{changed} {', '.join(fold(self.changed))}"] if self.changed else []
+        parts += [f"{who} {keeps}: {why}" for who, why in self.kept]
+        parts += [f"{who} has ended" for who in self.ended]
+        if others:
+            parts.append(f"{others} process{'es' if others > 1 else ''} of the {code} code")
+        return "; ".join(parts)
 
 
 class Asked(NamedTuple):
@@ -46,34 +53,43 @@ class Asked(NamedTuple):
     code: dict[str, str]
     replies: dict[str, Reply | Exception]
 
-    def outcome(self, client: Client) -> Steps[Changes]:
-        """What has become of them by now."""
-        _, others = yield client.ask_later("users", dest=self.info.hub, code=self.code)
-        fates = {who: _fate(reply) for who, reply in self.replies.items()}
+    def outcome(self, client: Client, before: "Asked | None" = None) -> Steps[Changes]:
+        """What has become of them by now, and of those that were asked to take the step before."""
+        there, old, new = yield from _users(client, self.info, self.code)
+        fates = {who: _fate(reply) for who, reply in self.replies.items() if who in there}
         changed = tuple(_noted(who, fate.why) for who, fate in fates.items() if fate.what == CHANGED)
         kept = tuple((who, fate.why) for who, fate in fates.items() if fate.what not in (CHANGED, CURRENT))
-        return Changes(changed, kept, others)
+        asked = [*(before.replies if before is not None else ()), *self.replies]
+        ended = tuple(dict.fromkeys(who for who in asked if who not in there))
+        return Changes(changed, kept, ended, old, new)
 
 
 def change(client: Client, info: NodeInfo, step: str, code: Code) -> Steps[Asked]:
     """Ask each actor of a node that runs code of these names to take a step, between two calls of its."""
-    rows: list[Any] = []
-    while True:
-        after = rows[-1][0] if rows else 0
-        page, _ = yield client.ask_later("users", dest=info.hub, code=dict(code), after=after)
-        if not page:
-            break
-        rows += page
     replies: dict[str, Reply | Exception] = {}
-    for number, _, label in rows:
-        actor = Actor(Process(Pid(info.incarnation, number), info.name), label)
+    users, _, _ = yield from _users(client, info, code)
+    for who, actor in users.items():
         try:
-            reply = replies[f"{actor.process!r} {label}"] = ask(actor, METHOD, (step, dict(code)), {})
+            reply = replies[who] = ask(actor, METHOD, (step, dict(code)), {})
             reply.detached = True  # nobody cancels it: it changes after its present call
             reply.waiter.add_callback(lambda _, reply=reply: reply.overlook())  # type: ignore[misc]  # a default binds it
         except Exception as error:
-            replies[f"{actor.process!r} {label}"] = error
+            replies[who] = error
     return Asked(info, dict(code), replies)
+
+
+def _users(client: Client, info: NodeInfo, code: Code) -> Steps[tuple[dict[str, Actor], int, int]]:
+    """The actors of a node that run code of these names, by what they are called; and how many processes that cannot
+    be asked run other code of them, and how many this."""
+    rows: list[Any] = []
+    while True:
+        after = rows[-1][0] if rows else 0
+        page, old, new = yield client.ask_later("users", dest=info.hub, code=dict(code), after=after)
+        if not page:
+            break
+        rows += page
+    processes = [(Process(Pid(info.incarnation, number), info.name), label) for number, _, label in rows]
+    return {f"{process!r} {label}": Actor(process, label) for process, label in processes}, old, new
 
 
 def answered(client: Client, asked: Iterable[Asked], seconds: float = PATIENCE) -> Steps[None]:

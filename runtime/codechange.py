@@ -52,7 +52,7 @@ class Change:
             return self._back(made, *before)
         if step in (CHANGE, TRY) and not is_current(code):
             return self._change(made, code, source, remember=step == TRY)
-        return made, Fate(CURRENT)
+        return made, unchanged(step, code)
 
     def _change(self, made: Any, code: Code, source: Pid, *, remember: bool) -> tuple[Any, Fate]:
         cls = type(made)
@@ -100,6 +100,11 @@ def swap(client: Client, code: Code, source: Pid) -> Swapped:
         raise CannotChange("something else was pushed meanwhile")
     swapped: Swapped = block(client.codes.swap(dict(code), Pid(source.incarnation, HUB)))
     return swapped
+
+
+def unchanged(step: str, code: Code) -> Fate:
+    """The answer of one that has nothing to change, or to go back to."""
+    return Fate(KEPT, "it began with that") if step == BACK and is_current(code) else Fate(CURRENT)
 
 
 def is_current(code: Code) -> bool:

@@ -2,16 +2,16 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from pysh.runtime import actor, codechange, messages
 from pysh.runtime.actor import MAKE, Desk, ask, started
 from pysh.runtime.calls import SHARED, Apart, Call, Ties, making
-from pysh.runtime.codechange import BACK, CHANGE, CHANGED, CURRENT, KEPT, TRY, Code, Fate
+from pysh.runtime.codechange import BACK, CHANGE, CHANGED, KEPT, TRY, Code, Fate
 from pysh.runtime.errors import PyshError
 from pysh.runtime.messages import check_registered
 from pysh.runtime.node import On
@@ -101,7 +101,7 @@ def serve(cls: "type[Supervisor]", args: tuple[Any, ...], kwargs: dict[str, Any]
     """The process of a supervisor: until it is told to end, its parent ends, or it gives up."""
     desk = Desk(current())
     made = desk.make(desk.first(), partial(cls, *args, **kwargs), _ran)
-    desk.change = made._change
+    desk.change, made._answer = made._change, desk.answer
     while (call := made._next()) is not None:
         desk.answer(call)
 
@@ -111,8 +111,20 @@ def _ran(error: Exception) -> str:
     return (isinstance(error, PyshError) and error.executed) or "yes"
 
 
+class Trial(NamedTuple):
+    """Code that may turn out to be no good: how it was before, and which children were started since."""
+
+    swapped: Swapped
+    specs: dict[str, Child]
+    code: Code
+    since: set[str]
+
+
 class Supervisor:
     """The children of one supervisor, and what may be asked of it: made once all were started."""
+
+    _answer: Callable[[Frame], None]
+    """Runs a call and answers it."""
 
     def __init__(
         self, specs: Sequence[Child], strategy: str, intensity: tuple[int, float], parent: Process, apart: Apart
@@ -125,12 +137,17 @@ class Supervisor:
         self._children: dict[Process, str] = {}
         self._failure: Exception | None = None
         self._ran = False  # whether any child was started
-        self._before: tuple[Swapped, dict[str, Child], Code] | None = None  # what to go back to
+        self._trial: Trial | None = None
+        self._later: deque[Frame] = deque()  # calls that wait until it is as it should be
         self._reason: str | None = None
         block(messages.trap_exits(True))
         self._do(self._core.begin(monotonic()))
         while self._failure is not None and self._reason is None:
-            self._heed(self._received())
+            message = self._received()
+            if isinstance(message, Frame):
+                self._later.append(message)
+            else:
+                self._heed(message)
         if self._reason is not None:
             failure = self._failure or PyshError(self._reason)
             if isinstance(failure, PyshError) and self._ran:
@@ -155,13 +172,13 @@ class Supervisor:
 
     def _change(self, step: str, code: Code, source: Pid) -> Fate:
         """Start the functions among the children anew with other code, or with that before; what is told of it."""
-        before, self._before = self._before, None
-        if step == BACK and before is not None:
-            swapped, specs, code = before
-            swapped.put_back()
-            return self._renewed(specs, code)
+        trial, self._trial = self._trial, None
+        if step == BACK and trial is not None:
+            trial.swapped.put_back()
+            # An actor that was started meanwhile has nothing to go back to.
+            return self._renewed(trial.specs, trial.code, trial.since)
         if step not in (CHANGE, TRY) or codechange.is_current(code):
-            return Fate(CURRENT)
+            return codechange.unchanged(step, code)
         packed = dumps(self._specs)
         try:
             swapped = codechange.swap(self._client, code, source)
@@ -173,15 +190,21 @@ class Supervisor:
         except (Exception, SystemExit) as error:
             swapped.put_back()
             return Fate(KEPT, codechange.told(error))
-        self._before = (swapped, self._specs, code) if step == TRY else None
+        self._trial = Trial(swapped, self._specs, code, set()) if step == TRY else None
         return self._renewed(specs, code)
 
-    def _renewed(self, specs: dict[str, Child], code: Code) -> Fate:
+    def _renewed(self, specs: dict[str, Child], code: Code, since: Collection[str] = ()) -> Fate:
         self._specs = specs
-        of_it = [name for name, spec in specs.items() if not spec.is_actor and spec.uses(code)]
+        of_it = [name for name, spec in specs.items() if (not spec.is_actor or name in since) and spec.uses(code)]
         self._do(self._core.renew(of_it, monotonic()))
         while self._core.busy and self._reason is None:
-            self._heed(self._received(calls=False))
+            message = self._received()
+            if not isinstance(message, Frame):
+                self._heed(message)
+            elif message.options()["method"] == codechange.METHOD:
+                self._later.append(message)
+            else:
+                self._answer(message)
         return Fate(CHANGED)
 
     # what happens
@@ -189,7 +212,7 @@ class Supervisor:
     def _next(self) -> Frame | None:
         """The next call, once what came before it was seen to; None once the supervisor has ended normally."""
         while self._reason is None:
-            message = self._received()
+            message = self._later.popleft() if self._later else self._received()
             if isinstance(message, Frame):
                 return message
             self._heed(message)
@@ -197,9 +220,9 @@ class Supervisor:
             sys.exit(self._reason)
         return None
 
-    def _received(self, *, calls: bool = True) -> Any:
+    def _received(self) -> Any:
         """The next message or call, `MISSING` at the deadline."""
-        boxes = [self._client.mailbox, self._client.mailbox.calls][: 2 if calls else 1]
+        boxes = [self._client.mailbox, self._client.mailbox.calls]
         while True:
             waiter = Waiter(self._client)
             for box in boxes:
@@ -260,6 +283,8 @@ class Supervisor:
             what = (error.text or error.what()) if isinstance(error, PyshError) else error
             return self._core.ended(spec.name, f"{type(error).__name__}: {what}".rstrip(": "), monotonic())
         self._ran = True
+        if self._trial is not None:
+            self._trial.since.add(spec.name)
         return self._core.started(spec.name, monotonic())
 
     def _spawned(self, spec: Child) -> Process | Actor:

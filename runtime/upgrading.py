@@ -15,7 +15,7 @@ from math import isfinite
 
 from pysh.runtime import needs
 from pysh.runtime.calls import Apart, Call, Fn, called, check_seconds, owner_of
-from pysh.runtime.changing import PATIENCE, answered, change
+from pysh.runtime.changing import PATIENCE, Asked, answered, change
 from pysh.runtime.codechange import BACK, KEEP, TRY, told
 from pysh.runtime.errors import PyshError, UpgradeFailed
 from pysh.runtime.needs import NOTHING, Needs
@@ -56,6 +56,7 @@ class Rolling:
         self._token = client.next_ref()
         self._taken: list[NodeInfo] = []
         self._begun: list[NodeInfo] = []  # whose names may mean the new code
+        self._tried: dict[bytes, Asked] = {}
         self._now: NodeInfo | None = None
         self._task: Task | None = None
         self._results = Results()
@@ -88,7 +89,7 @@ class Rolling:
         where = yield from self._done(bring(client, info, self._needed, tried=self._name))
         self._begun.append(info)
         yield client.ask_later("pushed", dest=hub, code=self._code, token=self._token)
-        asked = yield from change(client, info, TRY, self._code)
+        asked = self._tried[info.incarnation] = yield from change(client, info, TRY, self._code)
         yield from answered(client, [asked], self._patience)
         changes = yield from asked.outcome(client)
         if self._check is not None:
@@ -171,7 +172,7 @@ class Rolling:
         yield client.ask_later("upgraded", dest=info.hub, token=self._token, back=True)
         asked = yield from change(client, info, BACK, self._code)
         yield from answered(client, [asked], self._patience)
-        changes = yield from asked.outcome(client)
+        changes = yield from asked.outcome(client, self._tried.get(info.incarnation))
         return "; ".join(filter(None, ("rolled back", changes.back)))
 
 

@@ -125,17 +125,17 @@ class Upgrades:
 
         look()
 
-    def users(self, code: Pushed, after: int) -> tuple[list[list[Any]], int]:
+    def users(self, code: Pushed, after: int) -> tuple[list[list[Any]], int, int]:
         """The processes that were started with code of these names.
 
         Of those with a role, who may change it: number, role and what they are called. Of the others, how many have
-        other code than this.
+        other code than this, and how many have this.
         """
         jobs = [job for job in self._node.work.jobs if job.is_process and job.state != DONE and _shares(job, code)]
         able = sorted((job for job in jobs if _role(job)), key=lambda job: job.number)
         rows = ([job.number, _role(job), job.options.get("label", "")] for job in able if job.number > after)
-        others = sum(not _role(job) and not fits(job.code, code) for job in jobs)
-        return next(pages(rows)), others
+        others = [fits(job.code, code) for job in jobs if not _role(job)]
+        return next(pages(rows)), others.count(False), others.count(True)
 
 
 def _role(job: Job) -> str:

@@ -211,8 +211,8 @@ def test_who_may_change_code_is_listed_and_the_others_are_counted(cluster: Clust
             Job(number, Ref(by(cluster).owner, number), by(cluster).owner, options, pack(options), 0.0)
         )
     rows = [[100, "actor", "Shelf"], [103, "actor", "Shelf"], [106, "supervisor", "s"]]
-    assert upgrades.users(NEW, 0) == (rows, 1)
-    assert upgrades.users(NEW, 100) == (rows[1:], 1)
+    assert upgrades.users(NEW, 0) == (rows, 1, 1)
+    assert upgrades.users(NEW, 100) == (rows[1:], 1, 1)
 
 
 def test_one_upgrade_says_no_more_of_itself_than_there_is_room_for(cluster: Cluster, node: Machine) -> None:

@@ -59,6 +59,16 @@ def waited(steps: Any) -> Waiter | None:
     return waiter
 
 
+def outcome(steps: Any, rows: list[Any], old: int, new: int) -> Changes:
+    """What `steps` come to where a node tells of these processes, all on one page."""
+    next(steps)
+    steps.send([rows, old, new])
+    with pytest.raises(StopIteration) as end:
+        steps.send([[], old, new])
+    told: Changes = end.value.value
+    return told
+
+
 def test_the_wait_ends_with_the_last_answer_or_when_it_is_time(client: Any) -> None:
     first, second = reply(client), reply(client, Fate(CHANGED))
     asked = [Asked(INFO, {}, {"a": first, "b": second, "c": MailboxFull("c")})]
@@ -80,15 +90,15 @@ def test_each_is_told_of_and_what_cannot_be_asked_is_counted(client: Any) -> Non
         "<n2.3> B": reply(client, Fate(KEPT, "no reason")), "<n2.4> C": reply(client, Fate(CURRENT)),
         "<n2.5> D": reply(client), "<n2.6> E": reply(client, NoProcess("<n2.6>")), "<n2.7> F": MailboxFull("<n2.7>", 5),
     }  # fmt: skip
-    steps = Asked(INFO, {"shop": "1" * 64}, replies).outcome(client)
-    next(steps)
-    with pytest.raises(StopIteration) as end:
-        steps.send([[], 2])
-    told: Changes = end.value.value
+    rows = [[number, "actor", label] for number, label in enumerate("AABCD", 1)] + [[7, "actor", "F"]]
+    before = Asked(INFO, {}, {"<n2.9> G": reply(client, Fate(CHANGED))})
+    told = outcome(Asked(INFO, {"shop": "1" * 64}, replies).outcome(client, before), rows, 2, 1)
     assert told.changed == ("<n2.1> A", "<n2.2> A (as before)")
-    assert [who for who, _ in told.kept] == ["<n2.3> B", "<n2.5> D", "<n2.6> E", "<n2.7> F"]
+    assert [who for who, _ in told.kept] == ["<n2.3> B", "<n2.5> D", "<n2.7> F"]
+    assert told.ended == ("<n2.9> G", "<n2.6> E")
     assert "changes after its present call" in told.kept[1][1]
     assert str(told).startswith("changed <n2.1> A, <n2.2> A (as before); <n2.3> B keeps its old code: no reason; ")
-    assert str(told).endswith("; 2 processes of the old code")
+    assert str(told).endswith("; <n2.9> G has ended; <n2.6> E has ended; 2 processes of the old code")
     assert str(Changes()) == Changes().back == ""
-    assert Changes(("a",), (("b", "so"),)).back == "changed back a; b keeps its code: so"
+    assert Changes(("a",), (("b", "so"),)).back == "changed back a; b keeps the new code: so"
+    assert Changes(old=3, new=1).back == "1 process of the new code"

@@ -177,16 +177,16 @@ def test_an_object_goes_over_and_back_with_what_happened_meanwhile(monkeypatch: 
     made, fate = change.run(old(5), TRY, CODE, SOURCE)
     assert (type(made), made.x, fate) == (new, [5], Fate(CHANGED))
     made.x.append(6)
-    made, fate = change.run(made, BACK, {}, SOURCE)
+    made, fate = change.run(made, BACK, CODE, SOURCE)
     assert (type(made), made.x, fate) == (old, ("2", [5, 6]), Fate(CHANGED))
-    assert change.run(made, BACK, {}, SOURCE) == (made, Fate(CURRENT))
+    assert change.run(made, BACK, CODE, SOURCE) == (made, Fate(CURRENT))
 
 
 def test_back_to_a_class_without_code_change_it_is_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Plain(5)
     change = change_to(newer(code_change=lambda version, state: {"x": 6}), monkeypatch)
     made, _ = change.run(before, TRY, CODE, SOURCE)
-    made, fate = change.run(made, BACK, {}, SOURCE)
+    made, fate = change.run(made, BACK, CODE, SOURCE)
     assert (made, made.x, fate.what) == (before, 5, CHANGED)
     assert "as it was before" in fate.why
 
@@ -197,9 +197,10 @@ def test_what_is_final_does_not_go_back(first: str, then: str, monkeypatch: pyte
     made, fate = change.run(Plain(5), first, CODE, SOURCE)
     assert fate == Fate(CHANGED)
     if then:
-        monkeypatch.setattr(codechange, "is_current", lambda code: True)
-        assert change.run(made, then, CODE, SOURCE) == (made, Fate(CURRENT))
-    assert change.run(made, BACK, {}, SOURCE) == (made, Fate(CURRENT))
+        with monkeypatch.context() as patched:
+            patched.setattr(codechange, "is_current", lambda code: True)
+            assert change.run(made, then, CODE, SOURCE) == (made, Fate(CURRENT))
+    assert change.run(made, BACK, CODE, SOURCE) == (made, Fate(CURRENT))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ def test_whatever_goes_wrong_leaves_it_as_it_was(names: Any, why: str, monkeypat
     assert (made, made.x, fate.what) == (before, 5, KEPT)
     assert fate.why.startswith(why)
     assert Plain is old
-    assert change.run(made, BACK, {}, SOURCE) == (made, Fate(CURRENT))
+    assert change.run(made, BACK, CODE, SOURCE) == (made, Fate(CURRENT))
 
 
 def test_what_is_overtaken_by_another_push_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,3 +234,11 @@ def test_what_is_overtaken_by_another_push_changes_nothing(monkeypatch: pytest.M
 def test_one_whose_class_was_not_pushed_keeps_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     _, fate = change_to(newer(), monkeypatch).run(Plain(), CHANGE, {"other": "1" * 64}, SOURCE)
     assert fate == Fate(KEPT, f"its class is of {__name__}, which was not pushed")
+
+
+def test_one_that_began_with_the_code_has_nothing_to_go_back_to_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = change_to(newer(), monkeypatch)
+    made = Plain()
+    monkeypatch.setattr(codechange, "is_current", lambda code: True)
+    assert change.run(made, TRY, CODE, SOURCE) == (made, Fate(CURRENT))
+    assert change.run(made, BACK, CODE, SOURCE) == (made, Fate(KEPT, "it began with that"))

@@ -333,6 +333,55 @@ while any('cordoned' in row[3] for row in pysh.nodes().__pysh_table__()[1]):
     )
 
 
+def test_what_the_new_code_ended_or_began_is_told_where_nodes_go_back(project: Project) -> None:
+    project.node("n2")
+    head = "from pysh import receive\nclass Till:\n    def version(self): return VERSION\n"
+    head += "    def code_change(old_version, state): return state\n"
+    old = head.replace("VERSION", "1") + "def poll(): receive()\n"
+    project.write("work.py", old)
+    news = head.replace("VERSION", "2") + "def poll(): pass\n"
+    code = (
+        CONNECT
+        + WRITE
+        + f"NEWS = {news!r}"
+        + """
+import re, work
+push(work, on=n2)
+lasting = supervise([Child('till', work.Till)], on=n2)
+ending = supervise([Child('poll', work.poll)], intensity=(0, 5), on=n2)
+unlink(ending)
+single = actor(work.Till, on=n2)
+register('ending', ending)
+write('work.py', NEWS)
+def check():
+    import work
+    kill(whereis('till'))
+    def again():
+        try:
+            return lasting.child('till').result().version().result()
+        except (AttributeError, NoProcess):  # it is not back yet
+            return None
+    while again() != 2:
+        time.sleep(0.01)
+    register('late', actor(work.Till))
+    while whereis('ending') is not None:
+        time.sleep(0.01)
+    return False
+try:
+    upgrade(work, on=n2, drain=0, check=check)
+except UpgradeFailed as error:
+    print(error.why)
+    print(re.sub('<n2[.0-9]+>', '<p>', error.table['n2@localhost']))
+print(lasting.child('till').result().version().result(), single.version().result())
+"""
+    )
+    assert ok(project.script(code)) == (
+        "PyshError: check check returned False\n"
+        "rolled back; changed back <p> Supervisor, <p> Till; <p> Till keeps the new code: it began with that; "
+        "<p> Till has ended; <p> Supervisor has ended; <p> Till has ended\n1 1\n"
+    )
+
+
 def test_two_upgrades_at_once_and_a_node_that_goes_down_in_the_middle(project: Project) -> None:
     for name in ("n2", "n3"):
         project.node(name)
