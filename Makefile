@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(shell git ls-files '*.py' pyproject.toml)
 
 SOAK ?= 10
-.PHONY: run test soak lint bench clean
+.PHONY: run test soak lint bench recording clean
 
 .venv/installed: pyproject.toml $(filter runtime/% shell/% transports/%,$(SOURCES))
 	@test -n "$(PYTHON)" || { echo "pysh needs Python 3.11 or newer: install it, or run: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -35,6 +35,9 @@ lint: .venv/tested
 bench: .venv/tested
 	$(BIN)/python -m pip install -q --disable-pip-version-check '.[bench]'
 	$(BIN)/python -m benchmarks
+
+recording: .venv/tested
+	$(BIN)/python -m docs.record
 
 clean:
 	rm -rf .venv build *.egg-info
