@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-from pysh.runtime.needs import folder_of_own
+from pysh.runtime.modules import folder_of_own
 
 
 def command(module: str, python: str) -> str:

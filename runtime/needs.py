@@ -9,22 +9,22 @@
 The answer to 2 is kept. What each call pays is a look whether a file was changed.
 """
 
-# ruff: noqa: PTH100, PTH109, PTH112, PTH113, PTH116, PTH119, PTH120
+# ruff: noqa: PTH100, PTH109, PTH112, PTH116, PTH120
 
 import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from importlib.machinery import PathFinder
 from opcode import opmap
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from pysh.runtime import trees
 from pysh.runtime.errors import NotSendable
-from pysh.runtime.extensions import EXTENSIONS, built, fitting, is_extension
+from pysh.runtime.extensions import built, is_extension
 from pysh.runtime.marks import Marks, mark
+from pysh.runtime.modules import OURS, is_here, is_installed, module_file, root_of
 from pysh.runtime.protocol.frames import ROOM, Kind
 from pysh.runtime.trees import Tree
 
@@ -41,9 +41,6 @@ PIECE = ROOM - 1024
 """Bytes of a compressed source that go in one frame."""
 
 _IMPORT, _EXTENDED = opmap["IMPORT_NAME"], opmap["EXTENDED_ARG"]
-_STDLIB = os.path.dirname(os.__file__) + "/"
-_INSTALLED = ("/site-packages/", "/dist-packages/")
-_OURS = frozenset(("pysh", "__main__", "__mp_main__"))
 
 
 class Uses:
@@ -175,11 +172,6 @@ def pushed(name: str, root: str, client: "Client") -> Needs:
     return Needs(tuple(hashes), tuple(places), tuple(sorted(found.extensions(name)))[:MOST])
 
 
-def folder_of_own(top: str) -> str | None:
-    """The folder of a top-level module of the user's own; None for any other."""
-    return None if top in _OURS or top in sys.stdlib_module_names else _root(top, mentioned=False)
-
-
 def _plan(uses: Uses) -> _Plan:
     folder, functions = _current_folder(), tuple(uses.functions)
     named = set(uses.modules)
@@ -191,7 +183,7 @@ def _plan(uses: Uses) -> _Plan:
 
             when_it_runs = imports.of_function(function, bytecode)
             named |= when_it_runs.mentioned
-            demanded |= {name for name in when_it_runs.demanded if name.partition(".")[0] not in _OURS}
+            demanded |= {name for name in when_it_runs.demanded if name.partition(".")[0] not in OURS}
             demanded |= {name for name in when_it_runs.conditional if is_here(name.partition(".")[0])}
             members |= when_it_runs.members
     found = _Found(folder)
@@ -250,10 +242,10 @@ class _Found:
 
     def add(self, top: str, *, mentioned: bool = False) -> None:
         """Look where the top-level module is from."""
-        if top in self._looked or top in _OURS or top in sys.stdlib_module_names:
+        if top in self._looked or top in OURS or top in sys.stdlib_module_names:
             return
         self._looked.add(top)
-        root = trees.bound[top].root if top in trees.bound else _root(top, mentioned)
+        root = trees.bound[top].root if top in trees.bound else root_of(top, mentioned=mentioned)
         if root is None:
             if not is_here(top):
                 self.absent.add(top)
@@ -293,7 +285,7 @@ class _Found:
 
         package = name if is_package else name.rpartition(".")[0]
         found = imports.of_module(tree.files[path], tree.read(path), package)
-        yield from (other for other in found.demanded if other.partition(".")[0] not in _OURS)
+        yield from (other for other in found.demanded if other.partition(".")[0] not in OURS)
         # `from package import name` imports a module of that name, if there is one.
         yield from filter(self.has, (*found.conditional, *found.members))
 
@@ -310,16 +302,6 @@ class _Found:
         return {name for name in names if (tree := self.trees.get(name.partition(".")[0])) and built(tree.files, name)}
 
 
-def module_file(files: dict[str, str], name: str) -> tuple[str, bool]:
-    """The file of a module among those of a tree, and whether it is a package; none where there is no such module."""
-    inside = name.replace(".", "/")
-    if f"{inside}/__init__.py" in files:
-        return f"{inside}/__init__.py", True
-    if f"{inside}.py" in files:
-        return f"{inside}.py", False
-    return fitting(files, name), False
-
-
 def _modules(tree: Tree) -> Iterator[str]:
     """The full names of its sources."""
     for path in tree.files:
@@ -330,77 +312,6 @@ def _modules(tree: Tree) -> Iterator[str]:
 def _with_parents(name: str) -> Iterator[str]:
     parts = name.split(".")
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
-
-
-def _root(top: str, mentioned: bool) -> str | None:
-    """The folder that a module of the user's own lies in; None for any other, and for one that is not to be found."""
-    module = sys.modules.get(top)
-    place = _place_of(module) if module is not None else _place_of_spec(top, mentioned)
-    if place is None or is_installed(place) or os.path.basename(place).partition(".")[0] != top:
-        return None  # or loaded in a way that no import there would find
-    return os.path.dirname(os.path.abspath(place))
-
-
-def own_file(module: ModuleType) -> str | None:
-    """The source, or C extension, of a loaded module that is the user's own, neither Python's nor installed."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str) or not file.endswith((".py", *EXTENSIONS)) or is_installed(file):
-        return None
-    return file
-
-
-def is_installed(place: str) -> bool:
-    """Whether what lies there is Python's own, or was installed."""
-    return place.startswith(_STDLIB) or any(part in place for part in _INSTALLED)
-
-
-def folder_of(top: str) -> str | None:
-    """The folder with the sources that an import of a top-level module finds here, whoever put them there."""
-    place = _place_of_spec(top, mentioned=False)
-    if place is None or os.path.basename(place).partition(".")[0] != top:
-        return None
-    return os.path.dirname(os.path.abspath(place))
-
-
-def _place_of(module: ModuleType) -> str | None:
-    """The file of a loaded module, or the folder of a package."""
-    file = getattr(module, "__file__", None)
-    if isinstance(file, str):
-        return _place(file)
-    try:
-        return next((place for place in map(str, module.__path__) if not is_installed(place)), None)
-    except (AttributeError, TypeError):
-        return None
-
-
-def _place_of_spec(top: str, mentioned: bool) -> str | None:
-    """The same of a module that is not loaded."""
-    try:
-        spec = PathFinder.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None:
-        return None
-    if spec.origin is not None and spec.has_location:
-        return _place(spec.origin)
-    # A folder that is only called like a word behind an `import` in some text is not taken for a package.
-    return None if mentioned else next(iter(spec.submodule_search_locations or ()), None)
-
-
-def _place(file: str) -> str | None:
-    if not file.endswith((".py", *EXTENSIONS)) or not os.path.isfile(file):
-        return None  # in a zip, or compiled only
-    return os.path.dirname(file) if file.endswith("/__init__.py") else file
-
-
-def is_here(top: str) -> bool:
-    """Whether an import of that top-level module finds one in this process."""
-    if top in sys.modules or top in sys.builtin_module_names:
-        return True
-    try:
-        return PathFinder.find_spec(top) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _goes_along(tree: Tree, folder: str) -> bool:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pysh.runtime import needs, trees
+from pysh.runtime import modules, needs, trees
 from pysh.runtime.calls import Apart, Call, owner_of
 from pysh.runtime.changing import Asked, answered, change
 from pysh.runtime.codechange import CHANGE
@@ -113,7 +113,7 @@ def located(what: What, verb: str = "push") -> tuple[str, str]:
     """The name of a top-level module, and the folder that it lies in. Raises `TypeError` and `FileNotFoundError`."""
     if isinstance(what, ModuleType):
         top = what.__name__.partition(".")[0]
-        root = needs.folder_of_own(top)
+        root = modules.folder_of_own(top)
         if root is None:
             raise TypeError(
                 f"{top} is Python's own, installed, or in no file: there is nothing to {verb}; nothing was sent"

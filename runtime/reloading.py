@@ -9,7 +9,7 @@ from importlib import reload as load_again
 from types import FunctionType, ModuleType
 from typing import Any
 
-from pysh.runtime import needs, trees
+from pysh.runtime import modules, trees
 from pysh.runtime.errors import PyshError
 from pysh.runtime.runner.imported import distrust_bytecode
 
@@ -70,7 +70,7 @@ def _stale(module: ModuleType) -> dict[str, set[str]]:
 def _is_own(name: str, module: object) -> bool:
     return (
         isinstance(module, ModuleType) and name == module.__name__ and name not in _SHELL
-        and name.partition(".")[0] not in trees.bound and needs.own_file(module) is not None
+        and name.partition(".")[0] not in trees.bound and modules.own_file(module) is not None
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from pysh.runtime import extensions, needs, trees, values
+from pysh.runtime import extensions, modules, trees, values
 from pysh.runtime.errors import CodeSkew, NoModule, NotSendable, PyshError
 from pysh.runtime.marks import COARSE, Mark, Marks, mark
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -79,7 +79,7 @@ class Codes:
         self._count = len(sys.modules)
         try:
             for name, module in list(sys.modules.items()):
-                file = None if name.partition(".")[0] in _SETTLED else needs.own_file(module)
+                file = None if name.partition(".")[0] in _SETTLED else modules.own_file(module)
                 if file is None or file in self._loose or name.partition(".")[0] in trees.bound:
                     continue
                 found = os.stat(file)  # noqa: PTH116
@@ -253,10 +253,10 @@ class Codes:
     def _demand(self, name: str) -> None:
         tree = trees.bound.get(name.partition(".")[0])
         if isinstance(tree, Bound):
-            file, _ = needs.module_file(tree.files, name)
+            file, _ = modules.module_file(tree.files, name)
             if not tree.has(name) or (extensions.is_extension(file) and tree.extension(name) is None):
                 raise self._lacks(name)
-        elif not needs.is_here(name):
+        elif not modules.is_here(name):
             raise self._lacks(name)
 
 
@@ -271,7 +271,7 @@ def _unpacked(packed: bytearray, digest: str) -> bytes | None:
 
 def _lies_here(name: str) -> Tree | None:
     """The tree that an import of `name` would find here by itself."""
-    root = needs.folder_of(name)
+    root = modules.folder_of(name)
     try:
         return None if root is None else trees.tree(name, root)
     except (OSError, NotSendable):

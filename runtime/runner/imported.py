@@ -15,7 +15,7 @@ from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 
 from pysh.runtime import extensions, trees
-from pysh.runtime.needs import folder_of, is_installed, module_file
+from pysh.runtime.modules import folder_of, is_installed, module_file
 from pysh.runtime.trees import Tree
 
 Fetch = Callable[[str], bytes]
