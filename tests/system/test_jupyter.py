@@ -11,10 +11,13 @@ from tests.system.notebook import Notebook, opened
 CONNECT = "import pysh\npysh.start(name='book@localhost')\nn2 = pysh.connect('n2@localhost')"
 WAITING = """
 import pathlib, time
-def waiting(flag):
-    print('begun')
+def until(flag):
     while not pathlib.Path(flag).exists():
         time.sleep(0.01)
+def waiting(go, flag):
+    until(go)
+    print('begun')
+    until(flag)
     return 'ended'
 """
 
@@ -112,8 +115,9 @@ def test_the_stop_button_ends_the_wait_and_not_the_task(
     notebook: Notebook, tmp_path: Path, before: str, wait: str, error: str
 ) -> None:
     notebook.value(WAITING)
-    flag = tmp_path / "flag"
-    cell = notebook.interrupted(f"{before}\nt = pysh.task(waiting, {str(flag)!r}, on=n2)\n{wait}", "begun")
+    flag, go = tmp_path / "flag", str(tmp_path / "go")
+    start = f"t = pysh.task(waiting, {go!r}, {str(flag)!r}, on=n2)\npathlib.Path({go!r}).touch()"
+    cell = notebook.interrupted(f"{before}\n{start}\n{wait}", "begun")
     assert cell.error == error, cell.traceback
     assert notebook.value("t.status") == "'running'"
     flag.touch()
@@ -122,7 +126,7 @@ def test_the_stop_button_ends_the_wait_and_not_the_task(
 
 def test_the_stop_button_cancels_a_call(notebook: Notebook, tmp_path: Path) -> None:
     notebook.value(WAITING)
-    cell = notebook.interrupted(f"pysh.call(waiting, {str(tmp_path / 'never')!r}, on=n2)", "begun")
+    cell = notebook.interrupted(f"pysh.call(waiting, {str(tmp_path)!r}, {str(tmp_path / 'never')!r}, on=n2)", "begun")
     assert cell.error == "KeyboardInterrupt"
     until(lambda: notebook.value("len(pysh.tasks(on=n2))") == "0", "the end of the call")
 
