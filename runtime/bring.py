@@ -1,7 +1,7 @@
 """Large values brought to a node, once, for whatever runs there and refers to them by hash."""
 
 from pysh.runtime import values
-from pysh.runtime.calls import Apart, Call, called, owner_of
+from pysh.runtime.calls import Apart, Call, called
 from pysh.runtime.copying import converse, receive_tree, send_tree
 from pysh.runtime.errors import NotSendable
 from pysh.runtime.node import Node
@@ -10,8 +10,8 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.task import Task
 
-_under_way: dict[str, Task] = {}
-"""What this process has brought at the moment: others in it wait for the same."""
+_under_way: dict[tuple[str, bytes], Task] = {}
+"""What this process has brought at the moment, and from which node: others in it wait for the same."""
 
 
 def bring(client: Client, digest: str, path: str, size: int, source: Pid) -> Steps[None]:
@@ -20,13 +20,15 @@ def bring(client: Client, digest: str, path: str, size: int, source: Pid) -> Ste
     It comes into a worker of its own, which waits for whoever brings the same. Raises `NodeDown`, or `NotSendable`
     where it is not there any more, or cannot be kept here.
     """
-    task = _under_way.get(digest)
+    key = digest, source.incarnation
+    task = _under_way.get(key)
     if task is None or task.done():
         node = Node(client.view.name_of(source.incarnation))
         fixed = Call(brought, (digest, path, size, node), {}, frozenset(), Apart(isolate=True))
         call = called(fixed, f"bring {digest[:12]}")
-        task = _under_way[digest] = Task(client, Pid(client.incarnation, HUB), call.label)
-        task.submit(call.meta(owner_of(client), ""), call.payload)
+        task = _under_way[key] = Task(client, Pid(client.incarnation, HUB), call.label)
+        # Not of the owner of what runs here: others here may wait for it when he has ended.
+        task.submit(call.meta(client.pid, ""), call.payload)
     try:
         if not task.done():
             yield task.waiter
@@ -34,7 +36,7 @@ def bring(client: Client, digest: str, path: str, size: int, source: Pid) -> Ste
             raise error
     finally:
         if task.done():
-            _under_way.pop(digest, None)
+            _under_way.pop(key, None)
 
 
 def brought(digest: str, path: str, size: int, node: Node) -> None:

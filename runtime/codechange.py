@@ -108,8 +108,8 @@ def unchanged(step: str, code: Code) -> Fate:
 
 
 def is_current(code: Code) -> bool:
-    """Whether the names mean these trees already in this process."""
-    return all(name in trees.bound and trees.bound[name].hash == digest for name, digest in code.items())
+    """Whether those of the names that mean anything in this process mean these trees already."""
+    return all(trees.bound[name].hash == digest for name, digest in code.items() if name in trees.bound)
 
 
 def found_again(cls: type) -> type:

@@ -17,7 +17,7 @@ from pysh.runtime import needs
 from pysh.runtime.calls import Apart, Call, Fn, called, check_seconds, owner_of
 from pysh.runtime.changing import PATIENCE, Asked, answered, change
 from pysh.runtime.codechange import BACK, KEEP, TRY, told
-from pysh.runtime.errors import PyshError, UpgradeFailed
+from pysh.runtime.errors import NodeDown, PyshError, UpgradeFailed
 from pysh.runtime.needs import NOTHING, Needs
 from pysh.runtime.node import Node, On, select
 from pysh.runtime.push import IMPORTING, What, bring, check_sources, located
@@ -56,6 +56,7 @@ class Rolling:
         self._token = client.next_ref()
         self._taken: list[NodeInfo] = []
         self._begun: list[NodeInfo] = []  # whose names may mean the new code
+        self._news: dict[bytes, dict[str, str]] = {}  # the names of each that mean something else since
         self._tried: dict[bytes, Asked] = {}
         self._now: NodeInfo | None = None
         self._task: Task | None = None
@@ -71,10 +72,13 @@ class Rolling:
         for info in self._infos:
             self._now = info
             self._renew()
-            yield self._take(info, cordon=True)
+            yield from self._hold(info, cordon=True)
             text = self._results[Node(info.name)] = yield from self._upgrade(info)
-            yield self._take(info)
+            yield from self._hold(info)
             _show(info, text)
+        for info in self._infos:
+            with suppress(NodeDown):
+                yield from self._hold(info)
         self._now, self._begun, self._final = None, [], True
         for info in self._infos:
             with suppress(PyshError):  # it is down
@@ -88,7 +92,9 @@ class Rolling:
         left = yield client.ask_later("drained", dest=hub, seconds=self._drain)
         where = yield from self._done(bring(client, info, self._needed, tried=self._name))
         self._begun.append(info)
-        yield client.ask_later("pushed", dest=hub, code=self._code, token=self._token)
+        before = yield client.ask_later("pushed", dest=hub, code=self._code, token=self._token)
+        news = {name: digest for name, digest in self._code.items() if before.get(name) != digest}
+        self._news[info.incarnation] = news
         asked = self._tried[info.incarnation] = yield from change(client, info, TRY, self._code)
         yield from answered(client, [asked], self._patience)
         changes = yield from asked.outcome(client)
@@ -109,16 +115,22 @@ class Rolling:
             raise error
         return task.value
 
-    def _take(self, info: NodeInfo, *, cordon: bool = False) -> Waiter:
+    def _take(self, info: NodeInfo, *, again: bool = False, cordon: bool = False) -> Waiter:
         return self._client.ask_later(
-            "upgrade", dest=info.hub, token=self._token, about=self.about, seconds=self._seconds, cordon=cordon
-        )
+            "upgrade", dest=info.hub, token=self._token, about=self.about, seconds=self._seconds, cordon=cordon,
+            again=again,
+        )  # fmt: skip
+
+    def _hold(self, info: NodeInfo, *, cordon: bool = False) -> Steps[None]:
+        """Go on having a node. Raises `PyshError` where others changed its code since."""
+        if others := (yield self._take(info, again=True, cordon=cordon)):
+            raise PyshError(f"others pushed {', '.join(others)} on {info.name} since, while it was let go")
 
     def _renew(self) -> None:
         """Let all know that we are still there."""
         for info in self._taken:
             with suppress(PyshError):  # of one that is down we shall hear when it is its turn
-                self._take(info)
+                self._take(info, again=True)
 
     def _release(self) -> Steps[None]:
         asked = []
@@ -168,12 +180,16 @@ class Rolling:
 
     def _undo(self, info: NodeInfo) -> Steps[str]:
         client = self._client
-        yield self._take(info)  # which it may not be any more, after a long time or an outage
-        yield client.ask_later("upgraded", dest=info.hub, token=self._token, back=True)
-        asked = yield from change(client, info, BACK, self._code)
+        yield self._take(info, again=True)  # which it may not be any more, after a long time or an outage
+        names = "rolled back"
+        try:
+            yield client.ask_later("upgraded", dest=info.hub, token=self._token, back=True)
+        except PyshError as error:
+            names = f"not rolled back as a whole: {told(error)}"
+        asked = yield from change(client, info, BACK, self._news.get(info.incarnation, self._code))
         yield from answered(client, [asked], self._patience)
         changes = yield from asked.outcome(client, self._tried.get(info.incarnation))
-        return "; ".join(filter(None, ("rolled back", changes.back)))
+        return "; ".join(filter(None, (names, changes.back)))
 
 
 def checking(check: Fn, needed: Needs) -> Call:

@@ -102,7 +102,11 @@ class Blobs:
 
     def meant(self, code: Pushed) -> bool:
         """Whether all its names mean that code here."""
-        return all(self._pushed.get(name) == code for name in code)
+        return self.hashes(code) == code
+
+    def hashes(self, names: Iterable[str]) -> Pushed:
+        """What those of these names mean here that mean anything."""
+        return {name: self._pushed[name][name] for name in names if name in self._pushed}
 
     def restore(self, before: dict[str, Pushed | None]) -> None:
         """The names mean again what `pushed` said that they meant."""

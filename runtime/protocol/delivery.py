@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 PATIENCE = 5.0
-"""Seconds for what does not get on; a terminal waits longer for an answer."""
-SILENCE = 1.0
-"""Seconds for a runner that does not say what it holds."""
+"""Seconds for what does not get on, and for a runner to say what it holds; a terminal waits longer for an answer."""
 LOOK = 0.01
 """Seconds between two looks."""
 COUNTED = frozenset((Kind.SEND, Kind.CALL, Kind.EXIT, Kind.SPAWN))
@@ -27,6 +25,8 @@ COUNTED = frozenset((Kind.SEND, Kind.CALL, Kind.EXIT, Kind.SPAWN))
 SENDER = "the sender ended first"
 MOST = 10
 """To how many processes, until they are counted as one."""
+
+_ROLES = {"evaluator": "shell"}
 
 Then = Callable[[list[str], bool], object]
 """Called with what may not have arrived, in words, and whether some of it did meanwhile."""
@@ -80,13 +80,18 @@ class _Wait:
         """See how far it is, now and again."""
         if self.over:
             return
-        if self.runner is not None and self.runner.number in self._node.links:
-            self._node.write(self.runner, Frame(Kind.SENT, LOCAL, LOCAL))
-            if self._held is None and self._waited < SILENCE:
+        if (runner := self._asked) is not None:
+            self._node.write(runner, Frame(Kind.SENT, LOCAL, LOCAL))
+            if self._held is None and self._waited < PATIENCE:
                 self._node.later(LOOK, self.look)
                 return
         self._see()
         self._node.later(LOOK, self.look)
+
+    @property
+    def _asked(self) -> Link | None:
+        """The runner that may hold something, if it lives."""
+        return self.runner if self.runner is not None and self.runner.number in self._node.links else None
 
     @property
     def _waited(self) -> float:
@@ -120,8 +125,11 @@ class _Wait:
                 if kind_of(raw) in COUNTED and not flags_of(raw) & Flag.MORE:
                     left[_meant(raw)] += 1
         told = [self._line(*meant, count) for meant, count in left.most_common(MOST)]
-        others = left.total() - sum(count for _, count in left.most_common(MOST))
-        return [*told, f"{others:,} more to others may not have arrived"] if others else told
+        if others := left.total() - sum(count for _, count in left.most_common(MOST)):
+            told.append(f"{others:,} more to others may not have arrived")
+        if self._held is None and (runner := self._asked) is not None:
+            told.append(f"the {_ROLES.get(runner.role, 'program')} is stuck, and what it has not sent yet is lost")
+        return told
 
     def _line(self, spawn: bool, dest: Pid, to: str, count: int) -> str:
         noun, what = "message", self._node.undelivered.called(dest, to)

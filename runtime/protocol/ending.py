@@ -65,15 +65,16 @@ class Ending:
     def cancel_of(self, owns: Callable[[Pid], bool], grace: float = STOP_GRACE) -> int:
         """Cancel the unfinished tasks of owners for whom `owns` is true, unless detached; how many.
 
-        Nobody is left who could fetch what they, or those that ended before, have to say.
+        Whoever asked for one in their name, and goes on, is told. Nobody is left who could fetch what the others, or
+        those that ended before, have to say.
         """
         jobs = [
             job for job in self._work.jobs if not job.is_process and not job.options.get("detach") and owns(job.owner)
         ]
         unfinished = [job for job in jobs if job.state != DONE]
         for job in jobs:
-            job.wanted = False
-            if job.state == DONE:
+            job.wanted = not owns(job.key.owner)
+            if job.state == DONE and not job.wanted:
                 self._work.remove(job)
         for job in unfinished:
             self.cancel(job, grace, "owner")

@@ -133,8 +133,11 @@ class Spool:
         return requester.incarnation == self._node.incarnation and not self._node.lives(requester.number)
 
     def _keep(self, job: Job) -> None:
-        ended_by_stop = self._node.stopping and job.cancel is not None and job.flags & Flag.FAILED
-        if job.number in self._kept or ended_by_stop or not job.wanted:
+        cancelled = job.cancel is not None and job.flags & Flag.FAILED
+        if cancelled and job.reason == "owner":
+            self._node.work.remove(job)
+            return
+        if job.number in self._kept or (cancelled and self._node.stopping) or not job.wanted:
             return
         self._note(job)
         self._node.actions.append(Keep(job.number, pack(record(job)), job.result[0]))

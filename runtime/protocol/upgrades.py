@@ -38,18 +38,23 @@ class Upgrades:
         self._before: dict[str, Pushed | None] = {}
         self._lost: tuple[Ref, dict[str, Pushed | None]] | None = None
         """Whose it was until he was not heard of any more, and what the names meant before: he may come again."""
+        self.others: set[str] = set()
+        """The names that others pushed since then, if whose it is had lost it."""
         self.cordoned = False
         """Whether tasks that may go elsewhere had better."""
 
-    def take(self, by: Ref, about: str, seconds: float, *, cordon: bool = False) -> Meta | None:
-        """It is `by`'s for `seconds` from now, again if it was; the error where it is another's."""
+    def take(self, by: Ref, about: str, seconds: float, *, cordon: bool = False, again: bool = False) -> Meta | None:
+        """It is `by`'s for `seconds` from now, `again` if it was; the error where it is another's, or was since."""
         if (refused := self.refuses(by)) is not None:
             return refused
         now = self._node.now
         if self._by != by:
-            before = self._lost[1] if self._lost is not None and self._lost[0] == by else {}
-            self._by, self._about, self._since, self._before = by, about[:ABOUT], now, before
-            self._lost = None
+            lost, self._lost = self._lost, None
+            was = lost is not None and lost[0] == by
+            if again and not was:
+                return _gone(f"{self._node.name} was let go meanwhile, and was upgraded by others since")
+            self._by, self._about, self._since, self._before = by, about[:ABOUT], now, lost[1] if lost and was else {}
+            self.others = self.others if was else set()
         self._until = now + _seconds(seconds)
         self._node.later(self._until - now, self._expire)
         self._cordon(cordon)
@@ -68,25 +73,27 @@ class Upgrades:
         """Its names mean that `code` from now on; the error where another upgrades it. Raises `ValueError`."""
         if (refused := self.refuses(by)) is not None:
             return refused
-        self._lost = None  # it would go back to what is not the last any more
+        if self._lost is not None and self._lost[0] != by:
+            self.others |= code.keys() & self._lost[1].keys()  # they do not go back to what is not the last any more
         before = self._node.work.blobs.pushed(code)
         if self._by == by:
             self._before = before | self._before
         return None
 
     def back(self, by: Ref) -> Meta | None:
-        """The names mean what they meant before the upgrade; the error where it is not `by`'s any more."""
+        """The names mean what they meant before the upgrade; the error where it is not `by`'s any more, or where others
+        pushed some of them since, which are left."""
         if self._by != by:
-            text = f"{self._node.name} is not held by this upgrade any more"
-            return {"error": "PyshError", "text": text, "executed": "no"}
-        self._node.work.blobs.restore(self._before)
+            return _gone(f"{self._node.name} is not held by this upgrade any more")
+        others, self.others = self.others, set()
+        self._node.work.blobs.restore({name: code for name, code in self._before.items() if name not in others})
         self._before = {}
-        return None
+        return _gone(f"others pushed {', '.join(sorted(others))} since, while it was let go") if others else None
 
     def end(self, by: Ref, *, final: bool = False) -> None:
         """It is nobody's, and open; `final` if `by` has said so and does not come again."""
         if self._by == by:
-            self._lost = None if final else (by, self._before)
+            self._lost, self.others = None if final else (by, self._before), set()
             self._by, self._before = None, {}
             self._cordon(False)
 
@@ -138,6 +145,10 @@ class Upgrades:
         return next(pages(rows)), others.count(False), others.count(True)
 
 
+def _gone(text: str) -> Meta:
+    return {"error": "PyshError", "text": text, "executed": "no"}
+
+
 def _role(job: Job) -> str:
     return job.options.get("role") or ""
 
@@ -162,7 +173,8 @@ def _by(frame: Frame, asked: Meta) -> Ref:
 
 def _upgrade(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     by, about, seconds = _by(frame, asked), str(asked["about"]), float(asked["seconds"])
-    return node.upgrades.take(by, about, seconds, cordon=bool(asked.get("cordon"))) or {"ok": None}
+    flags = {name: bool(asked.get(name)) for name in ("cordon", "again")}
+    return node.upgrades.take(by, about, seconds, **flags) or {"ok": sorted(node.upgrades.others)}
 
 
 def _upgraded(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -173,7 +185,9 @@ def _upgraded(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Met
 
 
 def _pushed(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    return node.upgrades.pushed(_by(frame, asked), dict(asked["code"])) or {"ok": True}
+    """The answer is what the names meant before."""
+    before = node.work.blobs.hashes(asked["code"])
+    return node.upgrades.pushed(_by(frame, asked), dict(asked["code"])) or {"ok": before}
 
 
 def _meant(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

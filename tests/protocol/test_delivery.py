@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.protocol.delivery import MOST, PATIENCE, SILENCE
+from pysh.runtime.protocol.delivery import MOST, PATIENCE
 from pysh.runtime.protocol.frames import LOCAL, Decoder, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.terms import Pid
@@ -105,10 +105,12 @@ def test_what_a_runner_holds_is_waited_for_first(cluster: Cluster, left: list[An
     assert told == ([(words, True)] if left else [([], False)])
 
 
-def test_a_runner_that_says_nothing_is_not_waited_for_long(cluster: Cluster) -> None:
+def test_a_runner_that_says_nothing_is_waited_for_and_then_told_of(cluster: Cluster) -> None:
     told = waiting(cluster["a"], runner(cluster["a"]))
-    cluster.run(SILENCE + 0.1)
-    assert told == [([], False)]
+    cluster.run(PATIENCE - 0.1)
+    assert told == []
+    cluster.run(0.2)
+    assert told == [(["the program is stuck, and what it has not sent yet is lost"], False)]
 
 
 def test_few_receivers_are_told_by_themselves(cluster: Cluster) -> None:

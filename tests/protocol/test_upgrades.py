@@ -132,9 +132,34 @@ def test_who_lost_it_without_his_doing_may_come_again_and_go_back(cluster: Clust
         upgrades.end(by(cluster), final=True)
 
 
+def test_what_others_pushed_while_it_was_let_go_stays_and_the_rest_comes_back(cluster: Cluster, node: Machine) -> None:
+    upgrades, third = node.core.upgrades, {"shop": "9" * 64}
+    upgrades.pushed(by(cluster, token=0), OLD)
+    taken(node, by(cluster))
+    upgrades.pushed(by(cluster), NEW)
+    cluster.run(1000)
+    upgrades.pushed(by(cluster, token=0), third)
+    assert taken(node, by(cluster), again=True) is None
+    assert upgrades.others == {"shop"}
+    told = upgrades.back(by(cluster))
+    assert told is not None and "others pushed shop since" in told["text"]
+    assert meant(node) == [third, {}]
+    assert upgrades.others == set()
+
+
+def test_who_lost_it_to_another_upgrade_does_not_have_it_again(cluster: Cluster, node: Machine) -> None:
+    taken(node, by(cluster))
+    cluster.run(1000)
+    taken(node, by(cluster, "b"))
+    node.core.upgrades.end(by(cluster, "b"), final=True)
+    assert "was upgraded by others since" in taken(node, by(cluster), again=True)["text"]
+
+
 def test_what_was_pushed_before_something_else_is_not_meant_any_more(node: Machine) -> None:
     blobs = node.core.work.blobs
     blobs.pushed(NEW)
+    assert blobs.meant(NEW)
+    blobs.pushed({"other": "1" * 64, "money": NEW["money"]})
     assert blobs.meant(NEW)
     blobs.pushed(OLD)
     assert not blobs.meant(NEW)

@@ -161,12 +161,20 @@ def newer(**names: Any) -> Any:
 
 
 def change_to(new: Any, monkeypatch: pytest.MonkeyPatch, *, meant: bool = True) -> Change:
+    for name in CODE:
+        monkeypatch.setitem(trees.bound, name, trees.Tree(name, "/", {}))
     client: Any = Client(Codes(new, monkeypatch))
     client.meant = meant
     return Change(client, called)
 
 
 CODE = {__name__.partition(".")[0]: "1" * 64}
+
+
+def test_code_of_which_a_process_has_nothing_new_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, change = Plain(), change_to(newer(), monkeypatch)
+    same = {name: trees.bound[name].hash for name in CODE}
+    assert change.run(made, CHANGE, {**same, "other": "1" * 64}, SOURCE) == (made, Fate(CURRENT))
 
 
 def test_an_object_goes_over_and_back_with_what_happened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +240,7 @@ def test_what_is_overtaken_by_another_push_changes_nothing(monkeypatch: pytest.M
 
 
 def test_one_whose_class_was_not_pushed_keeps_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(trees.bound, "other", trees.Tree("other", "/", {}))
     _, fate = change_to(newer(), monkeypatch).run(Plain(), CHANGE, {"other": "1" * 64}, SOURCE)
     assert fate == Fate(KEPT, f"its class is of {__name__}, which was not pushed")
 
