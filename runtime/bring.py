@@ -1,12 +1,15 @@
 """Large values brought to a node, once, for whatever runs there and refers to them by hash."""
 
+from weakref import WeakKeyDictionary
+
 from pysh.runtime import values
-from pysh.runtime.calls import Apart, Call, called
+from pysh.runtime.calls import Apart, Call, called, owner_of
 from pysh.runtime.copying import converse, receive_tree, send_tree
-from pysh.runtime.errors import NotSendable
-from pysh.runtime.node import Node
+from pysh.runtime.errors import NotSendable, PyshError
+from pysh.runtime.node import Node, here
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps
 from pysh.runtime.task import Task
 
@@ -33,10 +36,46 @@ def bring(client: Client, digest: str, path: str, size: int, source: Pid) -> Ste
         if not task.done():
             yield task.waiter
         if (error := task.outcome()) is not None:
+            if isinstance(error, PyshError):
+                error.executed = "no"  # what waits for the value has not begun
             raise error
     finally:
         if task.done():
             _under_way.pop(key, None)
+
+
+_there: "WeakKeyDictionary[Client, set[tuple[bytes, str]]]" = WeakKeyDictionary()
+"""The values that were brought from here, by node and hash."""
+
+
+def beforehand(client: Client, info: NodeInfo, call: Call) -> Steps[None]:
+    """Have the large values that `call` refers to on a node before it is sent, once: it may ask when we have ended.
+
+    Raises as `bring`; nothing has run then.
+    """
+    there = _there.setdefault(client, set())
+    wanted = [(digest, *where) for digest, where in call.values.items() if (info.incarnation, digest) not in there]
+    if not wanted or info.incarnation == client.incarnation:
+        return
+    bringing = called(
+        Call(all_brought, (wanted, Node(here(client).name)), {}, frozenset(), Apart(isolate=True)),
+        f"bring {call.label}",
+    )
+    task = Task(client, info.hub, bringing.label)
+    task.submit(bringing.meta(owner_of(client), ""), bringing.payload)
+    if not task.done():
+        yield task.waiter
+    if (error := task.outcome()) is not None:
+        if isinstance(error, PyshError):
+            error.executed = "no"
+        raise error
+    there.update((info.incarnation, digest) for digest, _, _ in wanted)
+
+
+def all_brought(wanted: list[tuple[str, str, int]], node: Node) -> None:
+    """What runs there, in a worker of its own."""
+    for digest, path, size in wanted:
+        brought(digest, path, size, node)
 
 
 def brought(digest: str, path: str, size: int, node: Node) -> None:

@@ -114,7 +114,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
     for what has none.
     Each value that a function captured goes as what `instead` makes of it. Afterwards `captured` holds each function
     that went by value with the globals and variables that went with it, `modules` the names of those that it refers
-    to, and `carries_code` says whether there was any such function or class.
+    to, `carries_code` says whether there was any such function or class, and `carries_classes` whether any was a class.
     """
 
     # cloudpickle's own is a chain of two tables, searched in Python for every object; here the one
@@ -130,7 +130,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
         self._instead = instead
         self.captured: list[tuple[FunctionType, dict[str, Any]]] = []
         self.modules: set[str] = set()
-        self.carries_code = False
+        self.carries_code = self.carries_classes = False
         self._settle = renew if calling else keep
 
     def reducer_override(self, obj: Any) -> Any:
@@ -179,7 +179,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
             self._refers_to(cls.__module__)
             return reduced
         make, args, state, _, _, _ = reduced
-        self.carries_code = True
+        self.carries_code = self.carries_classes = True
         if self._portable:
             state = undone(cls, state[0])
         return known_class, (make, *args), state, None, None, self._settle

@@ -103,6 +103,11 @@ class Call:
             self._captured, self._missing = uses.apart, uses.missing
 
     @property
+    def values(self) -> dict[str, tuple[str, int]]:
+        """The large values that it refers to, by their hashes: where each lies here, and its bytes."""
+        return self._captured.told() if self._captured is not None else {}
+
+    @property
     def shares_a_runner(self) -> bool:
         """Whether its process is one of many in a runner for such."""
         return self.spec[1] and not (self.apart.isolate or self.apart.where)
@@ -159,7 +164,7 @@ class Call:
             **self.apart._asdict(),
             "sync": "off" if self.apart.sync == "off" else "",
             **(self.needs.told() if self.needs is not None else {}),
-            "values": self._captured and self._captured.told(),
+            "values": self.values,
             "names": self._missing,
         }
         said = {key: value for key, value in meta.items() if value or key == "label"}

@@ -136,7 +136,8 @@ class Captured:
                 *(function.__kwdefaults__ or {}).values(),
                 *vars(function).values(),
             ]
-        if len(left) < 2 and all(isinstance(value, Reference) or not _can_change(value) for value in rest):
+        alone = len(left) < 2 and not pickler.carries_classes
+        if alone and all(isinstance(value, Reference) or not _can_change(value) for value in rest):
             return []
         memos = [each.pickler.memo.copy() for each in left if each.pickler is not None]
         others = [pickler.memo.copy(), *memos]
@@ -151,7 +152,7 @@ class Captured:
         pickler = byvalue.Pickler(sink)
         pickler.dump(value)
         if sink.size <= LARGE:
-            del _large[id(value)]
+            _large.pop(id(value), None)
             return None
         if pickler.carries_code or sink.size > sink.limit:
             return None

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 def place(client: Client, infos: list[NodeInfo], given: Mapping[str, Any]) -> Steps[Results]:
     """Take values to each node; what they are there, or why they are not. Raises `NotSendable`."""
     results, started = Results(), []
+    foreign = {info.incarnation: client.view.is_foreign(info.incarnation) for info in infos}
+    # Pickled once for each kind of Python, before any of it is sent.
+    calls = {portable: _placing(client, given, portable=portable) for portable in set(foreign.values())}
     for info in infos:
-        call = _placing(client, given, portable=client.view.is_foreign(info.incarnation))
+        call = calls[foreign[info.incarnation]]
         task = Task(client, info.hub, call.label)
         try:
             task.submit(call.meta(owner_of(client), ""), call.payload)

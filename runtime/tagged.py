@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 LARGEST = 1 << 20
 """Bytes of a file of the configuration."""
@@ -20,7 +21,7 @@ DEEPEST = 16
 """Files that include each other, as in ssh."""
 FILES = 200
 
-_LINE = re.compile(r"^\s*(\w+)(?:\s+|\s*=\s*)(.*?)\s*$")
+_LINE = re.compile(r"^\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$")
 
 
 def config_file() -> str:
@@ -30,25 +31,43 @@ def config_file() -> str:
 
 def tagged(tag: str) -> tuple[list[str], str]:
     """The hosts that have this tag, in the order of the configuration, and where the first one got it."""
-    hosts: list[str] = []
-    where = ""
-    aliases: list[str] = []
-    for path, number, keyword, words in _lines(config_file(), 0, [FILES]):
-        if keyword in ("host", "match"):
-            aliases = [word for word in words if keyword == "host" and not set(word) & set("*?!")]
-        elif keyword == "tag":
-            if words == [tag]:
-                where = where or f"{path}:{number}"
-                hosts += [alias for alias in aliases if alias not in hosts]
-            aliases = []  # the first that is said of them counts
-    return hosts, where
+    tags: dict[str, tuple[str, str]] = {}
+    _read(config_file(), ["*"], tags, 0, [FILES])
+    places = [where for each, where in tags.values() if each == tag]
+    return [alias for alias, (each, _) in tags.items() if each == tag], places[0] if places else ""
 
 
-def _lines(path: str, depth: int, left: list[int]) -> Iterator[tuple[str, int, str, list[str]]]:
-    """Each line that says something: its file and number, its keyword in small letters, and its words."""
+def _read(path: str, around: list[str], tags: dict[str, tuple[str, str]], depth: int, left: list[int]) -> None:
+    """Note in `tags` the first tag of each host that a file gives one, and where; it is for those `around` alone.
+
+    Those are the patterns of the `Host` block that includes it.
+    """
     left[0] -= 1
     if depth > DEEPEST or left[0] < 0:
         return
+    patterns: list[str] = around
+    for number, keyword, words in _lines(path):
+        if keyword in ("host", "match"):
+            named = words if keyword == "host" else []
+            patterns = [word for word in named if set(word) & set("*?!") or _is_among(word, around)]
+        elif keyword == "tag" and len(words) == 1:
+            for alias in patterns:
+                if not set(alias) & set("*?!"):
+                    tags.setdefault(alias, (words[0], f"{path}:{number}"))
+        elif keyword == "include":
+            for word in words:
+                pattern = os.path.join(os.path.dirname(config_file()), os.path.expanduser(word))
+                for each in sorted(glob.glob(pattern)):
+                    _read(each, patterns, tags, depth + 1, left)
+
+
+def _is_among(host: str, patterns: list[str]) -> bool:
+    unmeant = any(fnmatchcase(host, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+    return not unmeant and any(fnmatchcase(host, pattern) for pattern in patterns)
+
+
+def _lines(path: str) -> Iterator[tuple[int, str, list[str]]]:
+    """Each line of a file that says something: its number, its keyword in small letters, and its words."""
     try:
         with open(path, "rb") as file:
             text = file.read(LARGEST).decode("utf-8", "replace")
@@ -56,16 +75,8 @@ def _lines(path: str, depth: int, left: list[int]) -> Iterator[tuple[str, int, s
         return  # ssh passes over what it cannot read, too
     for number, line in enumerate(text.splitlines(), 1):
         found = _LINE.match(line)
-        if found is None or line.lstrip().startswith("#"):
-            continue
-        keyword, words = found[1].lower(), _words(found[2])
-        if keyword != "include":
-            yield path, number, keyword, words
-            continue
-        for word in words:
-            pattern = os.path.join(os.path.dirname(config_file()), os.path.expanduser(word))
-            for each in sorted(glob.glob(pattern)):
-                yield from _lines(each, depth + 1, left)
+        if found is not None and not line.lstrip().startswith("#"):
+            yield number, found[1].lower(), _words(found[2])
 
 
 def _words(text: str) -> list[str]:

@@ -378,6 +378,10 @@ def spawn_call(call: Call, on: On, ties: Ties) -> Steps[Process]:
         meta = _meta(client, call, ties)
         if (made := spawned_at_once(client, meta, call.payload, monitored=ties.monitor)) is not None:
             return made
+    if call.values:
+        from pysh.runtime.bring import beforehand
+
+        yield from beforehand(client, info, call)
     process: Process = yield _spawned(client, info, call, ties)
     return process
 
@@ -391,6 +395,10 @@ def spawn_all(fn: Fn, args: Args, kwargs: Kwargs, on: On, ties: Ties, apart: Apa
     results, started = Results(), {}
     for info in infos:
         try:
+            if call.values:
+                from pysh.runtime.bring import beforehand
+
+                yield from beforehand(client, info, call)
             started[info.name] = _spawned(client, info, call, ties)
         except Exception as error:
             results[Node(info.name)] = error

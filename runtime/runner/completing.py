@@ -113,7 +113,7 @@ def _finding(names: Mapping[str, Any], known: Known) -> Callable[[str], Any]:
 
 def _keys(cursor: Cursor, value: Any) -> Iterator[Candidate]:
     """The keys of a dict; only those that are written as they are."""
-    if not isinstance(value, dict):
+    if not issubclass(type(value), dict):
         return
     for key in list(dict.keys(value))[: 20 * MOST]:
         if cursor.kind == "key" and type(key) is str and key.startswith(cursor.prefix) and key.isprintable():

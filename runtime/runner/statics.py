@@ -1,7 +1,8 @@
 """Objects looked at without running any of their code.
 
 Attributes are looked up as `inspect.getattr_static` does: no property, `__getattr__` or `__dir__` is called, and no
-value is shown. Tab is pressed while other code runs, and what it ran would run beside that.
+value is shown. Tab is pressed while other code runs, and what it ran would run beside that. So nothing is asked whether
+it is an instance of something, which may ask itself for its `__class__`, and no classes are compared but by identity.
 """
 
 import inspect
@@ -34,6 +35,10 @@ _dict_of_class = _of_type["__dict__"].__get__
 _dict_of_module = _of_module["__dict__"].__get__
 
 
+def _is_one(kind: type, kinds: tuple[type, ...]) -> bool:
+    return any(kind is each for each in kinds)
+
+
 def kind_of(value: Any) -> str:
     """What a value is, in a word."""
     kind = type(value)
@@ -41,9 +46,9 @@ def kind_of(value: Any) -> str:
         return "class"
     if kind is ModuleType:
         return "module"
-    if kind is property or kind in _SLOTS:
+    if kind is property or _is_one(kind, _SLOTS):
         return "property"
-    return "function" if kind in _FUNCTIONS else "value"
+    return "function" if _is_one(kind, _FUNCTIONS) else "value"
 
 
 def resolve(expression: Expression, find: Callable[[str], Any]) -> Any:
@@ -69,15 +74,15 @@ def resolve(expression: Expression, find: Callable[[str], Any]) -> Any:
 def _attribute(value: Any, name: str) -> Any:
     found = inspect.getattr_static(value, name, MISSING)
     kind = type(found)
-    if isinstance(value, type | ModuleType) or name in _own(value):
-        return found.__func__ if kind in (staticmethod, classmethod) else MISSING if _computes(found) else found
+    if issubclass(type(value), type | ModuleType) or name in _own(value):
+        return found.__func__ if _is_one(kind, (staticmethod, classmethod)) else MISSING if _computes(found) else found
     if kind is FunctionType:
         return MethodType(found, value)
     if kind is classmethod:
-        return MethodType(found.__func__, type(value)) if isinstance(found.__func__, FunctionType) else MISSING
+        return MethodType(found.__func__, type(value)) if type(found.__func__) is FunctionType else MISSING
     if kind is staticmethod:
         return found.__func__
-    if kind in _OF_C or (kind in _SLOTS and _is_plain(found)):
+    if _is_one(kind, _OF_C) or (_is_one(kind, _SLOTS) and _is_plain(found)):
         return found.__get__(value)
     return MISSING if _computes(found) else found
 
@@ -86,19 +91,19 @@ def _computes(found: Any) -> bool:
     """Whether to ask an object for it would run code."""
     kind = type(found)
     return found is MISSING or (
-        kind not in (FunctionType, *_OF_C) and inspect.getattr_static(kind, "__get__", None) is not None
+        not _is_one(kind, (FunctionType, *_OF_C)) and inspect.getattr_static(kind, "__get__", None) is not None
     )
 
 
 def _is_plain(descriptor: Any) -> bool:
     """Whether it is Python's own: a slot, or of a built-in type. That of an extension may do anything."""
-    return isinstance(descriptor, MemberDescriptorType) or descriptor.__objclass__.__module__ in ("builtins", "types")
+    return type(descriptor) is MemberDescriptorType or descriptor.__objclass__.__module__ in ("builtins", "types")
 
 
 def _item(value: Any, key: Any) -> Any:
-    if isinstance(value, dict):
+    if issubclass(type(value), dict):
         return dict.get(value, key, MISSING)
-    if type(value) in (list, tuple) and isinstance(key, int) and -len(value) <= key < len(value):
+    if type(value) in (list, tuple) and type(key) is int and -len(value) <= key < len(value):
         return value[key]
     return MISSING
 
@@ -106,7 +111,7 @@ def _item(value: Any, key: Any) -> Any:
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """All that `value.` can be followed by."""
     seen: dict[str, Any] = {}
-    bases = _mro(value) if isinstance(value, type) else ()
+    bases = _mro(value) if issubclass(type(value), type) else ()
     for base in reversed((*bases, *_mro(type(value)))):
         seen.update(_dict_of_class(base))
     seen.update((name, each) for name, each in _own(value).items() if type(name) is str)
@@ -115,23 +120,25 @@ def attributes(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _own(value: Any) -> Mapping[str, Any]:
     """What an object or module itself has; nothing of a class, whose names are found along its bases."""
-    if isinstance(value, type):
+    if issubclass(type(value), type):
         return {}
-    if isinstance(value, ModuleType):
+    if issubclass(type(value), ModuleType):
         return dict(_dict_of_module(value))
     found = inspect.getattr_static(value, "__dict__", None)
-    own = found.__get__(value) if isinstance(found, _SLOTS) else None
-    return dict(own) if isinstance(own, dict) else {}
+    own = found.__get__(value) if _is_one(type(found), _SLOTS) else None
+    return dict(own) if type(own) is dict else {}
 
 
 def parameters(function: Any) -> list[inspect.Parameter]:
     """The parameters of a function or class, as far as they can be had without running anything."""
-    if isinstance(function, type):
+    if issubclass(type(function), type):
         for name in ("__init__", "__new__"):
             made = inspect.getattr_static(function, name, None)
-            if isinstance(made, FunctionType):
+            if type(made) is FunctionType:
                 return _read(made)[1:]
-    return _read(function) if isinstance(function, (*_FUNCTIONS, type)) else []
+        if type(function) is not type:
+            return []  # its own class would be asked
+    return _read(function) if issubclass(type(function), (*_FUNCTIONS, type)) else []
 
 
 def _read(function: Any) -> list[inspect.Parameter]:

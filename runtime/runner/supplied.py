@@ -1,7 +1,7 @@
 """Names that code looks up and that are nowhere else: what was pushed to the node under them."""
 
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import CodeType
 from typing import Any
@@ -47,7 +47,7 @@ class Supply:
         self.placed = placed
         self._bound: dict[str, tuple[str, Any]] = {}  # by us, and with which hash
 
-    def supply(self, codes: Iterable[CodeType]) -> None:
+    def supply(self, codes: Sequence[CodeType]) -> None:
         """Bind what `codes` look up and nobody else has bound, to what was pushed under it last."""
         mentions = {name for code in codes for name in mentioned(code)}
         for name in mentions & self.placed.keys():

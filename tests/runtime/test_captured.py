@@ -88,6 +88,11 @@ def test_what_has_something_in_common_goes_along_and_still_has(shell: Prompt, co
     assert not digests
 
 
+def test_so_does_what_a_class_of_the_call_has_too(shell: Prompt) -> None:
+    shell("rows = [[i] for i in range(600000)]\nclass C:\n    data = rows\ndef f(): return len(C.data) + len(rows)")
+    assert sent(shell)[1:] == ((), 1200000)
+
+
 class Parameter:
     """Made anew of parts, hashed by what it is: as that of torch."""
 

@@ -53,6 +53,37 @@ class Keys(dict[Any, Any]):
         return super().keys()
 
 
+class Lazy:
+    """Stands for something else, as proxies do."""
+
+    @property
+    def __class__(self) -> Any:
+        Boom.calls += 1
+        return dict
+
+    def __getattribute__(self, name: str) -> Any:
+        Boom.calls += 1
+        return object.__getattribute__(self, name)
+
+
+class Meta(type):
+    def __eq__(cls, other: object) -> bool:
+        Boom.calls += 1
+        return False
+
+    __hash__ = type.__hash__
+
+
+@pytest.mark.parametrize("text", ["x.", "x[", 'x["', "x(", "x.a.", "k.", "k(", "i.", "i.own.", "m.", "f.", "d["])
+def test_what_lies_about_its_class_or_compares_it_is_not_asked(text: str) -> None:
+    kind: Any = Meta("Kind", (), {"own": 1})
+    instance = kind()
+    names = {"x": Lazy(), "k": kind, "i": instance, "m": Meta, "f": Lazy.__init__, "d": {"a": Lazy()}}
+    Boom.calls = 0
+    texts(text, names)
+    assert Boom.calls == 0
+
+
 def test_names_of_the_shell_preloaded_ones_builtins_and_keywords_come() -> None:
     found = texts("pri", {"price": 5, "_private": 1}, Known(preloaded=frozenset(("pride",))))
     assert found == ["price", "pride", "print"]

@@ -110,11 +110,35 @@ def test_a_group_may_be_a_tag_of_the_ssh_configuration(home: Path) -> None:
     (ssh / "extra/one.conf").write_text("Host far1\nTag gpu\nInclude ~/.ssh/config\n")  # in a circle
     assert group("gpu").said == ("far1", "web1", "web2")
     assert group("gpu").where == f"{ssh}/extra/one.conf:2"
-    assert group("db").said == ("db1", "web1", "db3")
+    assert group("db").said == ("db1", "db3")
     assert expand("@gpu & !web2", group) == ["far1", "web1"]
     for name in ("nobody", "web1"):
         with pytest.raises(ConfigError, match="there is no group"):
             group(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Host = a\nTag = gpu\n", ("a",)),
+        ("Host a\nInclude inc\nTag gpu\n", ("a",)),  # after an Include the block around it goes on
+        ("Host inner\nInclude inc\n", ("inner",)),
+        ("Host in* !inner\nInclude inc\n", ("inside",)),
+        ("Host *\nInclude inc\nInclude inc\n", ("inner", "inside")),
+        ("Match user me\nInclude inc\nTag gpu\n", ()),
+    ],
+)
+def test_tags_are_read_as_ssh_does(home: Path, text: str, said: tuple[str, ...]) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh/config").write_text(text)
+    (home / ".ssh/inc").write_text("Host inner inside\nTag gpu\n")
+    if text.startswith("Host a\nInclude"):
+        (home / ".ssh/inc").write_text("Host other\n")
+    if said:
+        assert group("gpu").said == said
+    else:
+        with pytest.raises(ConfigError):
+            group("gpu")
 
 
 def test_a_group_of_ours_comes_before_a_tag(config: Path, home: Path) -> None:

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.system.conftest import CONNECT, Home, until
 
 SENDS = """
@@ -36,3 +38,34 @@ def test_P14_what_a_shell_sends_last_arrives_too(home: Home, n2: str) -> None:
 def test_P14_a_last_message_to_nobody_is_told(home: Home, n2: str) -> None:
     done = home.script(CONNECT + "send(('nobody', n2), 1)\nsend(('nobody', n2), 2)")
     assert re.findall(r"not delivered", done.stderr) == ["not delivered"] * 2
+
+
+WAITS = """
+n2 = connect('n2@localhost')
+def slow():
+    import time
+    print('begun')
+    time.sleep(60)
+def waits(file):
+    import pathlib, pysh
+    try:
+        told = pysh.task(slow).result()
+    except pysh.TaskCancelled as error:
+        told = error.reason
+    part = pathlib.Path(file + '.part')
+    part.write_text(told)
+    part.rename(file)
+t = {start}(waits, "{file}", on=n2{more})
+while not any(row['label'] == 'slow' and row['status'] == 'running' for row in tasks(on=n2)):
+    pass
+"""
+
+
+@pytest.mark.parametrize(("start", "more"), [("spawn", ""), ("task", ", detach=True")])
+def test_P5_whoever_goes_on_and_waits_for_a_task_of_a_script_that_ends_is_told(
+    home: Home, n2: str, start: str, more: str
+) -> None:
+    file = home.folder / "told"
+    done = home.script(WAITS.format(start=start, file=file, more=more))
+    assert done.returncode == 0, done.stderr
+    assert until(lambda: file.exists() and file.read_text(), "the end of the wait") == "owner"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import CONNECT, Home, ok
+from tests.system.conftest import CONNECT, Home, ok, until
 
 LARGE = "import os, time\ndf = os.urandom(3 << 20)\nsame = df\ndef f(): return len(df)\nasync def g(): return df[:4]\n"
 
@@ -125,3 +125,15 @@ for what in (lambda: call(looks_it_up, on=n2), lambda: push(), lambda: push(os, 
         "NotSendable cannot send x (generator)",
         "ConnectError [find] nix is not connected",
     ]
+
+
+def test_a_process_of_a_script_that_ends_at_once_has_what_it_captured(home: Home, there: Path) -> None:
+    done = home.script(
+        CONNECT
+        + LARGE
+        + f"def leave():\n    open({str(home.folder / 'size')!r}, 'w').write(str(len(df)))\nspawn(leave, on=n2)"
+    )
+    assert done.returncode == 0
+    file = home.folder / "size"
+    assert until(lambda: file.exists() and file.read_text(), "what it does") == str(3 << 20)
+    assert len(list(there.glob("*"))) >= 1
