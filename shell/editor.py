@@ -8,19 +8,19 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
-from prompt_toolkit.history import History as Recalled
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.layout import HSplit
+from prompt_toolkit.layout.containers import AnyContainer, to_container
 from prompt_toolkit.lexers import PygmentsLexer, SimpleLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
@@ -31,10 +31,13 @@ from prompt_toolkit.validation import ValidationError
 from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
 from pysh.shell.completion import Ask, Completions
+from pysh.shell.editing.recalled import Recalled, Suggested
+from pysh.shell.editing.searching import Searching
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.keys import Keys as Input
+from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.theme import STYLE
 
 IDLE = 0.05
@@ -54,7 +57,8 @@ class Editor:
     """
 
     def __init__(
-        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None], ask: Ask
+        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None], ask: Ask,
+        settings: Settings = DEFAULTS,
     ) -> None:  # fmt: skip
         self.loop = asyncio.new_event_loop()
         self._tty = tty
@@ -72,8 +76,8 @@ class Editor:
             multiline=True,
             prompt_continuation=_continuation,
             validate_while_typing=False,  # its answer, that there is no mistake, would replace ours
-            history=_Recalled(history),
-            auto_suggest=AutoSuggestFromHistory(),
+            history=Recalled(history),
+            auto_suggest=Suggested(history) if settings.suggestions else None,
             completer=Completions(ask),
             complete_while_typing=False,
             complete_style=CompleteStyle.MULTI_COLUMN,
@@ -91,6 +95,8 @@ class Editor:
         )
         self._app = self._session.app
         self._app.ttimeoutlen = ESCAPE
+        self._searching = Searching(history, self._session.default_buffer)
+        self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
     def read(self, prompt: str, mark: Callable[[], str] = str) -> str:
@@ -147,8 +153,15 @@ class Editor:
         self._file.close()
 
     def _recall(self) -> None:
+        self._session.layout.focus(DEFAULT_BUFFER)  # the last prompt may have ended in a search
         # It loads before the first key is read, which may be an Up that was typed ahead.
         self._session.default_buffer.load_history_if_not_yet_loaded()
+
+    def _below(self, container: AnyContainer) -> None:
+        """Put `container` below what stands there already."""
+        screen = self._session.layout.container
+        assert isinstance(screen, HSplit)
+        screen.children.append(to_container(container))
 
     def _above(self, rows: Sequence[str]) -> str | None:
         """What puts `rows` above the prompt without touching it, if that can be done."""
@@ -188,6 +201,7 @@ class Editor:
         keys.add(Keys.BracketedPaste, filter=typing)(_paste)
         keys.add("c-c", filter=typing)(self._clear)
         keys.add("c-d", filter=typing & Condition(lambda: not self._session.default_buffer.text))(self._leave)
+        keys.add("c-r", filter=typing & (emacs_mode | vi_insert_mode))(lambda event: self._searching.begin(event))
         margin = typing & Condition(lambda: _in_margin(self._session.default_buffer))
         keys.add("tab", filter=margin)(_indent)
         keys.add("backspace", filter=margin)(_dedent)
@@ -226,30 +240,6 @@ class _Highlighted(PygmentsLexer):
         if len(document.text) > HIGHLIGHTED:
             return SimpleLexer().lex_document(document)
         return super().lex_document(document)
-
-
-class _Recalled(Recalled):
-    """Our history in the words of prompt_toolkit."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__()
-        self._history = history
-
-    async def load(self) -> AsyncGenerator[str, None]:
-        for source in reversed(self._history.entries()):
-            yield source
-
-    def get_strings(self) -> list[str]:
-        return self._history.entries()
-
-    def append_string(self, string: str) -> None:
-        self._history.add(string)
-
-    def load_history_strings(self) -> Iterable[str]:
-        return reversed(self._history.entries())
-
-    def store_string(self, string: str) -> None:
-        self._history.add(string)
 
 
 def _continuation(width: int, _line: int, wrapped: int) -> str:

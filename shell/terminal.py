@@ -119,6 +119,7 @@ class Session:
         self._size = self._tty.size()
         told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
         self._cell = told["cell"]
+        self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
         while True:
             left: int | None = None
@@ -238,6 +239,7 @@ class Session:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         done = frame.options()
         self._cell = done.get("cell", self._cell)
+        self._history.folder = str(done.get("folder", self._history.folder))
         self._keyboard.put_back(console.take_back())
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])

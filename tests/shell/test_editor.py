@@ -94,14 +94,77 @@ def test_an_up_that_was_typed_ahead_finds_it_too(shell: Shell) -> None:
     shell.prompt(2, "alpha = 10")
 
 
-def test_ctrl_r_searches(shell: Shell) -> None:
-    for cell, source in enumerate(("alpha = 1", "beta = 2")):
+def run_all(shell: Shell, *sources: str) -> None:
+    for source in sources:
         shell.run(source)
         shell.hub.done()
-        shell.prompt(cell + 2)
-    shell.type("\x12lph")
-    shell.wait(lambda: any(line == f"{NAME}[3]> alpha = 1" for line in shell.lines))
+        shell.prompt(shell.hub.cell)
+
+
+def test_ctrl_r_lists_what_fits_and_enter_takes_it(shell: Shell) -> None:
+    run_all(shell, "alpha = 1", "beta = 2")
+    shell.type("half\x12lph")
+    row = "> alpha = 1".ljust(80 - len(NAME)) + NAME
+    shell.wait_for_end(f"{NAME}[3]> half", "search everywhere (Tab: this node): lph", row)
+    shell.type("\r")
+    shell.prompt(3, "alpha = 1")
+    assert sent(shell, "") == "alpha = 1"
+
+
+def chosen(shell: Shell) -> list[str]:
+    return [line.split("  ")[0] for line in shell.lines if line.startswith("> ")]
+
+
+def test_in_the_list_one_moves_and_narrows_it(open_shell, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "state").mkdir()
+    written = [
+        f'{{"src": "{name}", "node": "{node}"}}\n' for name, node in (("a1", "n2@x"), ("a2", NAME), ("a3", NAME))
+    ]
+    (tmp_path / "state" / "history").write_text("".join(written))
+    shell = open_shell()
+    shell.prompt(1)
+    for keys, row in (("\x12", "> a3"), ("\x12", "> a2"), (DOWN, "> a1"), (DOWN, "> a1"), (UP, "> a2"), ("1", "> a1")):
+        shell.type(keys)
+        shell.wait(lambda row=row: chosen(shell) == [row], row)
+    shell.type(TAB)
+    shell.wait_for_end("search this node (Tab: this folder): 1", "  nothing fits")
+    shell.type(BACKSPACE + "@n2" + SHIFT_TAB + TAB + TAB)
+    shell.wait(lambda: chosen(shell) == ["> a1"])
+
+
+@pytest.mark.parametrize("key", ["\x1b", "\x07", "\x03"])
+def test_leaving_the_list_changes_nothing(shell: Shell, key: str) -> None:
+    run_all(shell, "alpha = 1")
+    shell.type("half\x12alp")
+    shell.wait(lambda: chosen(shell) == ["> alpha = 1"])
+    shell.type(key)
+    shell.prompt(2, "half")
+
+
+def test_a_prompt_that_ended_in_the_list_is_followed_by_a_plain_one(shell: Shell) -> None:
+    run_all(shell, "alpha = 1")
+    shell.type("\x12")
+    shell.wait(lambda: chosen(shell) == ["> alpha = 1"])
+    shell.hub.output("n2", b"text\n")
+    shell.wait(lambda: "n2 | text" in shell.lines)
+    assert chosen(shell) == ["> alpha = 1"]
     assert sent(shell, "\r") == "alpha = 1"
+
+
+def test_two_shells_at_once_have_one_history(open_shell) -> None:  # type: ignore[no-untyped-def]
+    one, two = open_shell(), open_shell()
+    one.prompt(1)
+    two.prompt(1)
+    one.run("alpha = 1")
+    two.type("\x12lph")
+    two.wait(lambda: chosen(two) == ["> alpha = 1"])
+    two.type("\x07alp")
+    two.wait_for(f"{NAME}[1]> alpha = 1")  # suggested
+    run_all(two, "\x03beta")
+    one.hub.done()
+    one.prompt(2)
+    one.type(UP)
+    one.prompt(2, "beta")
 
 
 def test_what_was_typed_before_is_suggested(shell: Shell) -> None:
@@ -116,11 +179,11 @@ def test_what_was_typed_before_is_suggested(shell: Shell) -> None:
 def test_secrets_are_not_written_to_the_history(shell: Shell, tmp_path: Path) -> None:
     for cell, source in enumerate((" hidden()", "start(cookie='abc')", "x = 'my_secret_cookie'", "kept()")):
         shell.run(source)
-        shell.hub.done()
+        shell.hub.done(folder="/srv")
         shell.prompt(cell + 2)
     written = (tmp_path / "state" / "history").read_text()
     assert written.count("\n") == 1
-    assert '"src": "kept()"' in written
+    assert f'"node": "{NAME}", "cwd": "/srv", "src": "kept()"' in written
     assert shell.hub.cells[0] == "hidden()"
 
 
