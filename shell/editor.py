@@ -31,6 +31,7 @@ from prompt_toolkit.validation import ValidationError
 from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
 from pysh.shell.completion import Ask, Completions
+from pysh.shell.editing.calltip import CallTip
 from pysh.shell.editing.recalled import Recalled, Suggested
 from pysh.shell.editing.searching import Searching
 from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
@@ -96,6 +97,8 @@ class Editor:
         self._app = self._session.app
         self._app.ttimeoutlen = ESCAPE
         self._searching = Searching(history, self._session.default_buffer)
+        if settings.signature:
+            self._below(CallTip(self._session.default_buffer, ask).container)
         self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 

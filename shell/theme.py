@@ -15,6 +15,8 @@ STYLE = {
     "live": "ansicyan",
     "validation-toolbar": "noreverse bg:default ansired",
     "search-toolbar": "noreverse",
+    "signature": "ansibrightblack",
+    "signature.current": "ansidefault bold",
     "search": "ansicyan",
     "search.chosen": "bold",
     "search.place": "ansibrightblack",

@@ -1,6 +1,7 @@
 """The keys, on a real terminal."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -216,3 +217,43 @@ def test_resizing_keeps_the_text(shell: Shell) -> None:
     shell.resize(24, 60)
     shell.type("_typed")
     shell.prompt(1, "half_typed")
+
+
+def signed(shell: Shell, **told: Any) -> None:
+    """Have the node answer with a signature."""
+    answer = {"start": 0, "found": [], "more": False, "signature": ["compute", ["value", "scale=2"], 0], **told}
+    shell.hub.answers["complete"] = lambda asked: answer
+
+
+def test_the_signature_of_the_call_is_shown_below_and_the_typed_argument_marked(shell: Shell) -> None:
+    signed(shell)
+    shell.type("compute(")
+    shell.wait_for_end(f"{NAME}[1]> compute(", "compute(value, scale=2)")
+    row = shell.screen.buffer[shell.screen.cursor.y + 1]
+    assert [row[column].bold for column in (0, 8, 12, 15)] == [False, True, True, False]
+    assert shell.hub.asked[-1] == {"verb": "complete", "text": "compute(", "position": 8, "only": "signature"}
+    signed(shell, signature=["compute", ["value", "scale=2"], 1])
+    shell.type("5, ")
+    shell.wait(lambda: shell.screen.buffer[shell.screen.cursor.y + 1][15].bold)
+    signed(shell, signature=None)
+    shell.type("2)")
+    shell.wait_for_end(f"{NAME}[1]> compute(5, 2)")
+    assert sent(shell, "") == "compute(5, 2)"
+
+
+def test_nobody_is_asked_for_a_signature_outside_of_brackets_or_while_one_types(shell: Shell) -> None:
+    signed(shell)
+    shell.type("x = compute")
+    shell.prompt(1, "x = compute")
+    shell.type("(1, 2")
+    shell.wait_for_end(f"{NAME}[1]> x = compute(1, 2", "compute(value, scale=2)")
+    texts = [asked["text"] for asked in shell.hub.asked if asked["verb"] == "complete"]
+    assert texts[-1] == "x = compute(1, 2"
+    assert all("(" in text for text in texts)
+
+
+def test_a_node_that_is_slow_shows_no_signature_and_holds_up_nothing(shell: Shell) -> None:
+    shell.hub.answers["complete"] = None  # never answered
+    shell.type("compute(5")
+    shell.prompt(1, "compute(5")
+    assert sent(shell, ")") == "compute(5)"
