@@ -15,6 +15,8 @@ STYLE = {
     "live": "ansicyan",
     "validation-toolbar": "noreverse bg:default ansired",
     "search-toolbar": "noreverse",
+    "matching-bracket.cursor": "bold",
+    "matching-bracket.other": "bold underline",
     "signature": "ansibrightblack",
     "signature.current": "ansidefault bold",
     "search": "ansicyan",

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from tests.budgets import SLACK
 from tests.shell.conftest import Shell
 from tests.shell.hub import NAME
 
 UP, DOWN, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[D", "\x01"
-BACKSPACE, TAB, SHIFT_TAB, ALT_ENTER = "\x7f", "\t", "\x1b[Z", "\x1b\r"
+BACKSPACE, TAB, SHIFT_TAB, ALT_ENTER, ALT_UP = "\x7f", "\t", "\x1b[Z", "\x1b\r", "\x1b[1;3A"
 
 
 def sent(shell: Shell, keys: str) -> str:
@@ -32,6 +33,9 @@ def test_a_block_indents_itself_and_ends_with_an_empty_line(shell: Shell) -> Non
         ("a = 1" + ALT_ENTER + "b = 2", "a = 1\nb = 2"),
         ("1 + 1" + HOME, "1 + 1"),
         ("x = 'ä漢👍'", "x = 'ä漢👍'"),
+        ("a = 1\x1b[13;2ub = 2", "a = 1\nb = 2"),  # Shift-Enter, as kitty has it
+        ("a = 1\x1b[27;2;13~b = 2", "a = 1\nb = 2"),  # as xterm has it
+        ("if x:\r\ry\r", "if x:\n    \n    y"),
     ],
 )
 def test_keys_edit(shell: Shell, keys: str, cell: str) -> None:
@@ -50,6 +54,78 @@ def test_a_mistake_is_pointed_at_and_not_run(shell: Shell) -> None:
 
 def test_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
     assert sent(shell, "x = )\r") == "x = )"
+
+
+def test_a_mistake_in_a_block_is_pointed_at_and_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
+    shell.type("if x:\ry = )\r")
+    shell.wait_for(" " * 16 + "...     y = )", "unmatched ')'")
+    assert (shell.screen.cursor.y, shell.screen.cursor.x) == (1, len(f"{NAME}[1]>     y = "))
+    assert sent(shell, "") == "if x:\n    y = )"
+
+
+def test_after_a_mistake_is_mended_enter_goes_on_behind_the_text(shell: Shell) -> None:
+    shell.type("if x:\ry = ) + 1\r")
+    shell.wait_for(" " * 16 + "...     y = ) + 1", "unmatched ')'")
+    shell.type("\x041\r\r")
+    shell.wait(lambda: shell.hub.cells == ["if x:\n    y = 1 + 1"])
+
+
+def test_what_ctrl_c_cleared_comes_back_with_alt_up(shell: Shell) -> None:
+    shell.type("first\x03second\x03")
+    shell.prompt(1)
+    shell.type(ALT_UP)
+    shell.prompt(1, "second")
+    shell.type("\x15" + ALT_UP)
+    shell.prompt(1, "first")
+
+
+@pytest.mark.parametrize("keys", ["\x18\x05", "\x1bv"])
+def test_the_text_can_be_edited_elsewhere_and_is_not_run_by_that(open_shell: Any, tmp_path: Path, keys: str) -> None:
+    program = tmp_path / "editor"
+    program.write_text("#!/bin/sh\ngrep -q half $1 && printf 'if x:\\n    y\\n' > $1\n")
+    program.chmod(0o755)
+    settings = ", editing='vi'" if keys[0] == "\x1b" else ""
+    shell = open_shell(env={"EDITOR": str(program)}, settings=settings)
+    shell.prompt(1)
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.type(keys)
+    shell.wait_for(f"{NAME}[1]> if x:", " " * 16 + "...     y")
+    assert shell.hub.cells == []
+    assert sent(shell, "i" if settings else "") == "if x:\n    y"
+
+
+def test_an_editor_that_is_not_there_is_told(open_shell: Any) -> None:
+    shell = open_shell(env={"EDITOR": "nowhere"})
+    shell.prompt(1)
+    shell.type("x = 1\x18\x05")
+    shell.wait_for(f"{NAME}[1]> x = 1", "nowhere is not there: $EDITOR names the one to open")
+
+
+def test_in_vi_mode_escape_is_quick_and_the_cursor_has_a_shape_for_each_mode(open_shell: Any) -> None:
+    shell = open_shell(settings=", editing='vi'")
+    shell.prompt(1)
+    shell.wait(lambda: b"\x1b[6 q" in shell.raw, "a beam")
+    shell.type("x = 12\x1b")
+    shell.wait(lambda: b"\x1b[2 q" in shell.raw, "a block", seconds=0.8 * SLACK)
+    shell.type("xIy")
+    shell.wait(lambda: shell.lines[-1] == f"{NAME}[1]> yx = 1")
+    assert sent(shell, "") == "yx = 1"
+    shell.wait(lambda: shell.raw.rindex(b"\x1b[0 q") > shell.raw.rindex(b"\x1b[6 q"), "the shape that was found")
+
+
+def test_the_bracket_that_matches_is_marked(shell: Shell) -> None:
+    shell.type("f(x[1])")
+    shell.prompt(1, "f(x[1])")
+    start = len(f"{NAME}[1]> ")
+
+    def marked() -> list[int]:
+        row = shell.screen.buffer[shell.screen.cursor.y]
+        return [column - start for column in range(start, start + 7) if row[column].bold]
+
+    shell.wait(lambda: marked() == [1, 6])
+    shell.type(LEFT + LEFT)
+    shell.wait(lambda: marked() == [3, 5])
 
 
 def test_what_was_typed_ahead_of_a_mistake_is_the_next_line(shell: Shell) -> None:
