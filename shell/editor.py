@@ -41,7 +41,7 @@ from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.keys import Keys as Input
 from pysh.shell.settings import DEFAULTS, Settings
-from pysh.shell.theme import STYLE
+from pysh.shell.theme import Theme, style
 
 IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
@@ -60,7 +60,7 @@ class Editor:
     """
 
     def __init__(
-        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None], ask: Ask,
+        self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
         settings: Settings = DEFAULTS,
     ) -> None:  # fmt: skip
         self.loop = asyncio.new_event_loop()
@@ -94,8 +94,8 @@ class Editor:
             input_processors=[HighlightMatchingBracketProcessor(chars="[](){}")],
             tempfile_suffix=".py",
             key_bindings=self._keys(),
-            style=Style.from_dict(STYLE),
-            color_depth=ColorDepth.DEPTH_4_BIT if colours else ColorDepth.DEPTH_1_BIT,
+            style=Style.from_dict(style(theme.name)),
+            color_depth=_depth(theme),
             include_default_pygments_style=False,
             input=self._input,
             output=output,
@@ -237,6 +237,12 @@ class _Highlighted(PygmentsLexer):
         if len(document.text) > HIGHLIGHTED:
             return SimpleLexer().lex_document(document)
         return super().lex_document(document)
+
+
+def _depth(theme: Theme) -> ColorDepth:
+    if not theme.colours:
+        return ColorDepth.DEPTH_1_BIT
+    return ColorDepth.DEPTH_4_BIT if theme.name == "ansi" else ColorDepth.DEPTH_8_BIT
 
 
 def _continuation(width: int, _line: int, wrapped: int) -> str:

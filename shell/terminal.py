@@ -62,7 +62,7 @@ def run_terminal(
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
     """
-    theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours)
+    theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours, settings.theme)
     kept = History(history if settings.history else None, secret=cookie.decode("utf-8", "replace"))
     session = Session(tty, kept, theme, settings)
     try:
@@ -222,9 +222,8 @@ class Session:
         try:
             from pysh.shell.editor import Editor
 
-            colours = self._theme.colours
             self._editor = Editor(
-                self._tty, self._keyboard, self._history, colours=colours, cleared=self._cleared, ask=self._ask,
+                self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
                 settings=self._settings,
             )  # fmt: skip
         finally:

@@ -19,7 +19,7 @@ tty = boot.paint(sys.argv[1])
 from pathlib import Path
 from pysh.shell.settings import Settings
 from pysh.shell.terminal import run_terminal
-settings = eval(f"Settings(history=True{sys.argv[5]})")
+settings = eval(f"Settings({sys.argv[5]})")
 connect = lambda: socket.socket(fileno=int(sys.argv[2]))
 sys.exit(run_terminal(connect, sys.argv[3].encode(), tty=tty, history=Path(sys.argv[4]), settings=settings))
 """

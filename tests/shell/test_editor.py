@@ -1,5 +1,6 @@
 """The keys, on a real terminal."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_the_text_can_be_edited_elsewhere_and_is_not_run_by_that(open_shell: Any
     program = tmp_path / "editor"
     program.write_text("#!/bin/sh\ngrep -q half $1 && printf 'if x:\\n    y\\n' > $1\n")
     program.chmod(0o755)
-    settings = ", editing='vi'" if keys[0] == "\x1b" else ""
+    settings = "editing='vi'" if keys[0] == "\x1b" else ""
     shell = open_shell(env={"EDITOR": str(program)}, settings=settings)
     shell.prompt(1)
     shell.type("half")
@@ -103,7 +104,7 @@ def test_an_editor_that_is_not_there_is_told(open_shell: Any) -> None:
 
 
 def test_in_vi_mode_escape_is_quick_and_the_cursor_has_a_shape_for_each_mode(open_shell: Any) -> None:
-    shell = open_shell(settings=", editing='vi'")
+    shell = open_shell(settings="editing='vi'")
     shell.prompt(1)
     shell.wait(lambda: b"\x1b[6 q" in shell.raw, "a beam")
     shell.type("x = 12\x1b")
@@ -278,6 +279,45 @@ def test_no_colours_are_shown_where_none_are_wanted(open_shell, tmp_path: Path) 
     shell.hub.output("n2", b"text\n")
     shell.wait_for("n2 | text")
     assert shell.screen.buffer[0][0].fg == "default"
+
+
+@pytest.mark.parametrize(
+    ("theme", "env", "foreground"),
+    [
+        ("ansi", {}, "blue"),
+        ("dark", {}, "5fafff"),
+        ("light", {}, "0000af"),
+        ("mono", {}, "default"),
+        ("dark", {"NO_COLOR": "1"}, "default"),
+        ("mono", {"FORCE_COLOR": "1"}, "default"),
+        ("ansi", {"CLICOLOR": "0"}, "default"),
+    ],
+)
+def test_a_theme_colours_what_is_typed(open_shell: Any, theme: str, env: dict[str, str], foreground: str) -> None:
+    shell = open_shell(settings=f"theme={theme!r}", env=env)
+    shell.prompt(1)
+    shell.type("lambda: 1")
+    shell.prompt(1, "lambda: 1")
+    row = shell.screen.buffer[shell.screen.cursor.y]
+    shell.wait(lambda: row[len(f"{NAME}[1]> ")].fg == foreground)
+    assert row[0].bold
+    if foreground == "default":
+        shell.settle(0.2)
+        assert not re.search(rb"\x1b\[[0-9;]*[34][0-8][;m]", shell.raw)
+
+
+def test_what_is_switched_off_is_not_there(open_shell: Any, tmp_path: Path) -> None:
+    shell = open_shell(settings="suggestions=False, signature=False, history=False")
+    shell.prompt(1)
+    signed(shell)
+    shell.run("compute(5)")
+    shell.hub.done()
+    shell.prompt(2)
+    shell.type("comp")
+    shell.prompt(2, "comp")
+    assert sent(shell, "ute(6)") == "compute(6)"
+    assert "complete" not in [asked["verb"] for asked in shell.hub.asked]
+    assert not (tmp_path / "state" / "history").exists()
 
 
 def test_nothing_is_asked_of_the_terminal(shell: Shell) -> None:
