@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
 from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode, vi_navigation_mode
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
@@ -22,7 +21,6 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.layout import HSplit
 from prompt_toolkit.layout.containers import AnyContainer, to_container
 from prompt_toolkit.layout.processors import HighlightMatchingBracketProcessor
-from prompt_toolkit.lexers import PygmentsLexer, SimpleLexer
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts.prompt import CompleteStyle, PromptSession
@@ -45,8 +43,6 @@ from pysh.shell.theme import Theme, style
 
 IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
-HIGHLIGHTED = 100_000
-"""Characters above which a text is not coloured any more: each key would wait for it."""
 TYPING = 3.0
 """Seconds after a key in which another one is expected."""
 ESCAPE = 0.05
@@ -199,9 +195,9 @@ class Editor:
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""
         if self._session.lexer is None:
-            from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+            from pysh.shell.editing.highlighting import Highlighting
 
-            self._session.lexer = _Highlighted(PythonLexer, sync_from_start=False)
+            self._session.lexer = Highlighting()
             self._app.invalidate()
 
     def _keys(self) -> KeyBindings:
@@ -228,15 +224,6 @@ class Editor:
     def _leave(self, event: KeyPressEvent) -> None:
         self._live = ()
         event.app.exit(exception=EOFError())
-
-
-class _Highlighted(PygmentsLexer):
-    """Colours for a text that is not too long for them."""
-
-    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
-        if len(document.text) > HIGHLIGHTED:
-            return SimpleLexer().lex_document(document)
-        return super().lex_document(document)
 
 
 def _depth(theme: Theme) -> ColorDepth:
