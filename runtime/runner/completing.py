@@ -13,6 +13,8 @@ from pysh.runtime.runner.statics import MISSING, attributes, kind_of, parameters
 
 MOST = 500
 """Candidates that are told."""
+PARAMETERS = 30
+"""Parameters of one signature."""
 LONGEST = 200
 """Characters of one."""
 
@@ -152,9 +154,21 @@ def _signature(call: Call | None, find: Callable[[str], Any]) -> tuple[str, list
     found = parameters(resolve(call.function, find))
     if not found:
         return None
-    shown = [_shown(parameter) for parameter in found][:30]
+    at = _at(call, found)
+    shown = [_shown(parameter) for parameter in found]
+    kinds = [parameter.kind for parameter in found]
+    # Where Python's own signatures have a mark that is no parameter: from the end, so that the numbers hold.
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    if keyword in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        shown, at = _marked(shown, at, kinds.index(keyword), "*")
+    if only := kinds.count(inspect.Parameter.POSITIONAL_ONLY):
+        shown, at = _marked(shown, at, only, "/")
     last = call.function[-1].value
-    return str(last), shown, _at(call, found)
+    return str(last), shown[:PARAMETERS], at
+
+
+def _marked(shown: list[str], at: int, place: int, mark: str) -> tuple[list[str], int]:
+    return [*shown[:place], mark, *shown[place:]], at + (at >= place)
 
 
 def _at(call: Call, found: list[inspect.Parameter]) -> int:

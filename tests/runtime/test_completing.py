@@ -191,7 +191,12 @@ def test_the_signature_of_the_call_is_told() -> None:
     for text, at in (("f(", 0), ("f(1, ", 1), ("f(1, 2, 3, 4, ", 2), ("f(d=", 3), ("f(1, x=", 4)):
         assert complete(text, len(text), {"f": f}).signature == ("f", ["a", "b=5", "*c", "d=…", "**e"], at)
     assert complete("b.method(1, ", 12, {"b": Boom()}).signature == ("method", ["first", "second=2"], 1)
-    assert complete("len(", 4, {}).signature == ("len", ["obj"], 0)
+    assert complete("len(", 4, {}).signature == ("len", ["obj", "/"], 0)
+
+    def g(a: int, /, b: int, *, c: int) -> None: ...
+
+    for text, at in (("g(", 0), ("g(1, ", 2), ("g(1, c=", 4), ("g(1, 2, 3", -1)):
+        assert complete(text, len(text), {"g": g}).signature == ("g", ["a", "/", "b", "*", "c"], at)
     for text in ("nothing(", "Boom(", "x(", "(", "f"):
         assert complete(text, len(text), {"x": 5, "Boom": Boom, "f": f}).signature is None
 
