@@ -6,6 +6,7 @@ it is an instance of something, which may ask itself for its `__class__`, and no
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import (
     BuiltinFunctionType,
@@ -22,6 +23,13 @@ from typing import Any
 
 from pysh.runtime.runner.cursor import Expression
 
+_HANDLES = (
+    ("pysh.runtime.task", "Task", "task"),
+    ("pysh.runtime.listed", "Listed", "task"),
+    ("pysh.runtime.node", "Node", "node"),
+    ("pysh.runtime.process", "Process", "process"),
+    ("pysh.runtime.process", "Actor", "actor"),
+)
 MISSING: Any = object()
 """Stands for what cannot be had."""
 _SLOTS = (MemberDescriptorType, GetSetDescriptorType)
@@ -48,6 +56,9 @@ def kind_of(value: Any) -> str:
         return "module"
     if kind is property or _is_one(kind, _SLOTS):
         return "property"
+    for module, name, word in _HANDLES:  # not imported for it: who has none has none to complete
+        if (handle := getattr(sys.modules.get(module), name, None)) is not None and issubclass(kind, handle):
+            return word
     return "function" if _is_one(kind, _FUNCTIONS) else "value"
 
 
