@@ -4,13 +4,18 @@ import os
 import select
 import statistics
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.budgets import SLACK
 from tests.shell.conftest import Shell
 
-BATCHES, KEYS = 3, 20
+KEYS = 40
+
+
+def worked(shell: Shell) -> float:
+    """Milliseconds that its process has worked, which is what a key takes where nothing else runs."""
+    return int(Path(f"/proc/{shell.process.pid}/schedstat").read_text().split()[0]) / 1e6
 
 
 def to_screen(shell: Shell, key: str) -> float:
@@ -35,10 +40,11 @@ def test_a_key_is_on_the_screen_at_once(shell: Shell, lines: int, within: float,
     row = shell.screen.cursor.y
     shell.settle(0.3)  # until the highlighting is there
     shell.wait(lambda: shell.screen.cursor.y <= row)
-    batches = [[to_screen(shell, "qxzj"[n % 4]) for n in range(KEYS)] for _ in range(BATCHES)]
-    times = sorted(took for batch in batches for took in batch)
+    before = worked(shell)
+    times = sorted(to_screen(shell, "qxzj"[n % 4]) for n in range(KEYS))
+    each = (worked(shell) - before) / KEYS
     print(
         f"keystroke to screen {where} of {lines} lines: median {statistics.median(times):.1f} ms, "
-        f"95 % within {times[int(len(times) * 0.95)]:.1f} ms"
+        f"95 % within {times[int(len(times) * 0.95)]:.1f} ms, work {each:.1f} ms"
     )
-    assert min(map(statistics.median, batches)) < within * SLACK
+    assert each < within
