@@ -50,6 +50,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) ->
         "connect": addresses(asked.connect),
         "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
+        **({"rc": config.rc_file()} if role == "shell" and not asked.norc else {}),
         **config.grace(),
     }
 
