@@ -1,0 +1,21 @@
+"""What a person may choose about the prompt."""
+
+from typing import NamedTuple
+
+
+class Settings(NamedTuple):
+    """How a terminal's prompt behaves, as long as nothing else is said."""
+
+    editing: str = "emacs"
+    """The keys: `emacs` or `vi`."""
+    theme: str = "ansi"
+    """The colours: `ansi` (the terminal's own palette), `dark`, `light` or `mono`."""
+    suggestions: bool = True
+    """Whether what was typed before is suggested, in grey, behind the cursor."""
+    history: bool = True
+    """Whether what is typed is kept for other shells and later ones."""
+    signature: bool = True
+    """Whether the signature of the call under the cursor is shown below the prompt."""
+
+
+DEFAULTS = Settings()
