@@ -238,6 +238,20 @@ def doctor(asked: argparse.Namespace) -> int:
     return doctor.doctor(asked)
 
 
+def settings(asked: argparse.Namespace) -> int:
+    """The settings of the prompt; 1 if something in their file cannot be used."""
+    from pysh.shell import configured
+
+    rows, wrong = configured.rows()
+    if asked.json:
+        print(json.dumps(rows))
+    else:
+        _table(rows)
+    for line in wrong:
+        print(f"pysh: {line}", file=sys.stderr)
+    return codes.FAILED if wrong else codes.OK
+
+
 def cookie(asked: argparse.Namespace) -> int:
     """Make a new cookie file, print the cookie, or give it to another machine."""
     if (asked.what == "copy") != bool(asked.host):

@@ -16,6 +16,7 @@ COMMANDS = {
     "stop": "end a node",
     "doctor": "what stands in the way, here or to another machine",
     "logs": "what a node printed of itself",
+    "settings": "how the prompt behaves, and where each setting comes from",
     "cookie": "make or show the cookie that nodes prove to each other, or copy it to another machine",
 }
 
@@ -32,6 +33,7 @@ pysh tasks [N [--result TASK]]   what runs, waits or is kept; or print one resul
 pysh logs N                      what node N printed of itself
 pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
+pysh settings                    how the prompt behaves, and where that is said
 pysh cookie new|show|copy HOST   the secret that nodes share
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
@@ -82,6 +84,7 @@ _SHOWN = {
     "stop": _REACHING,
     "doctor": (*_REACHING, "--python"),
     "logs": _REACHING,
+    "settings": ("--json",),
     "cookie": ("--cookie", "--cookie-file", "--hostkey"),
 }
 """The common options that mean something to a command, which its help shows; it takes the others too."""

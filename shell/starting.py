@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from socket import socket
 from types import FrameType
@@ -94,10 +94,22 @@ def _terminal(
         from pysh.shell import plain
 
         return plain.run_plain(connect, cookie, force=force, **proof)
+    from pysh.shell import configured
+
+    tell_above(tty, configured.read().wrong)
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
     return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, **proof)
+
+
+def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:
+    """Show `lines` above the prompt that is painted."""
+    if lines:
+        text = tty.painted
+        tty.unpaint()
+        tty.write("".join(f"pysh: {line}\r\n" for line in lines).encode("utf-8", "backslashreplace"))
+        tty.paint(text)
 
 
 def history_file() -> Any:
