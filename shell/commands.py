@@ -238,6 +238,14 @@ def doctor(asked: argparse.Namespace) -> int:
     return doctor.doctor(asked)
 
 
+def completion(asked: argparse.Namespace) -> int:
+    """Print the script that completes our command line in another shell."""
+    from pysh.shell import outside
+
+    print(outside.script(asked.shell), end="")
+    return codes.OK
+
+
 def settings(asked: argparse.Namespace) -> int:
     """The settings of the prompt; 1 if something in their file cannot be used."""
     from pysh.shell import configured

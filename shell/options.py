@@ -16,6 +16,7 @@ COMMANDS = {
     "stop": "end a node",
     "doctor": "what stands in the way, here or to another machine",
     "logs": "what a node printed of itself",
+    "completion": "a script that makes bash, zsh or fish complete pysh's command line",
     "settings": "how the prompt behaves, and where each setting comes from",
     "cookie": "make or show the cookie that nodes prove to each other, or copy it to another machine",
 }
@@ -33,6 +34,7 @@ pysh tasks [N [--result TASK]]   what runs, waits or is kept; or print one resul
 pysh logs N                      what node N printed of itself
 pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
+pysh completion bash|zsh|fish    a script that completes this in another shell
 pysh settings                    how the prompt behaves, and where that is said
 pysh cookie new|show|copy HOST   the secret that nodes share
 
@@ -84,6 +86,7 @@ _SHOWN = {
     "stop": _REACHING,
     "doctor": (*_REACHING, "--python"),
     "logs": _REACHING,
+    "completion": (),
     "settings": ("--json",),
     "cookie": ("--cookie", "--cookie-file", "--hostkey"),
 }
@@ -181,6 +184,10 @@ def _cookie(made: Parser) -> None:
     made.add_argument("--force", action="store_true", help="replace another cookie, here or there")
 
 
+def _completion(made: Parser) -> None:
+    made.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that is to complete it")
+
+
 _OWN = {
     "ls": _host,
     "doctor": _host,
@@ -191,6 +198,7 @@ _OWN = {
     "logs": _named,
     "tasks": _tasks,
     "cookie": _cookie,
+    "completion": _completion,
 }
 
 _VALUED = (

@@ -4,7 +4,7 @@ import pytest
 
 from pysh.shell.options import COMMANDS, parser, split, spoken
 
-ALONE = {"settings"}
+ALONE = {"completion", "settings"}
 """Commands that reach no node."""
 
 
