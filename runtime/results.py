@@ -190,6 +190,19 @@ class Nodes(list[Node]):
         ]
         return ["node", "state", "rtt", "load", "tasks"], rows
 
+    def __pysh_rows__(self) -> list[dict[str, Any]]:
+        """The same as plain data; `rtt` in seconds."""
+        return [
+            {
+                "node": row["name"],
+                "state": row["state"],
+                "rtt": row.get("rtt"),
+                "load": _load(row),
+                "tasks": row.get("tasks"),
+            }
+            for row in self._rows
+        ]
+
     def __repr__(self) -> str:
         return table(*self.__pysh_table__())
 

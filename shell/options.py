@@ -84,7 +84,7 @@ _SHOWN = {
     "ls": (*_REACHING, "--json"),
     "tasks": (*_REACHING, "--json"),
     "stop": _REACHING,
-    "doctor": (*_REACHING, "--python"),
+    "doctor": (*_REACHING, "--json", "--python"),
     "logs": _REACHING,
     "completion": (),
     "settings": ("--json",),
@@ -113,7 +113,7 @@ def parser(command: str = "") -> Parser:
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
     add("--timeout", metavar="S", type=_positive, help="end everything after S seconds (exit code 124)")
-    add("--json", action="store_true", help="print data as JSON")
+    add("--json", action="store_true", help="print the value, or what was asked for, as one line of JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
     add("--norc", action="store_true", help="read no start-up file")

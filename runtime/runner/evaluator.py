@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import cells
+from pysh.runtime.runner import asjson, cells
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
@@ -316,7 +316,7 @@ class Evaluator:
         # Free from here on: whoever reads the answer may ask the next thing at once.
         self._running = self._task = None
         if isinstance(job, Startup):
-            job.end(meta)
+            job.tell(meta)
             self._begun()
         elif job.captured is not None:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
@@ -334,6 +334,8 @@ class Evaluator:
             return None
 
     def _answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
+        if outcome.error is None and job.frame.options().get("json"):
+            meta |= asjson.answer(outcome.value)
         if meta["kind"] == "error" and not job.by:
             error = outcome.error or KeyboardInterrupt()
             self._reply(job.frame, {**refused(error, meta, self._name), "output": meta["output"]})

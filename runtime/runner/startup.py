@@ -37,7 +37,7 @@ class Startup(Job):
         if not self.over:
             say(f"{self.filename} has been running for {LONG:g} s, and cells wait for it; Ctrl-C in one ends it")
 
-    def end(self, meta: dict[str, Any]) -> None:
+    def tell(self, meta: dict[str, Any]) -> None:
         """Show what went wrong, if that is what `meta` tells."""
         self.over = True
         sys.stdin = self._stdin

@@ -163,4 +163,4 @@ def test_a_link_leads_to_a_file_of_ours(rc: Path, tmp_path: Path) -> None:
     rc.symlink_to(dotfiles / "rc")
     begun = startup.startup(str(rc))
     assert begun is not None
-    begun.end({"kind": "none"})
+    begun.tell({"kind": "none"})
