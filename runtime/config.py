@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 
+from pysh.runtime.drawn import default_node_host, generated_name
 from pysh.runtime.interpreter import PythonError, check_python, user_python
 from pysh.runtime.places import (
     ConfigError,
@@ -19,7 +20,7 @@ from pysh.runtime.places import (
     state_dir,
     write_private,
 )
-from pysh.runtime.protocol.terms import Cookie, check_host
+from pysh.runtime.protocol.terms import Cookie
 
 __all__ = [
     "ConfigError",
@@ -180,30 +181,6 @@ def grace() -> dict[str, list[float]]:
 
 
 # Names
-
-_WORDS = (
-    "amber ash aspen bay birch brook cedar clay cliff cloud coral cove creek dawn dew dune elm ember fern "
-    "field finch flint fog frost glen grove hail hawk hazel heron holly iris ivy jade kite lake lark leaf "
-    "lily lynx maple marsh mint mist moss oak onyx opal otter owl pearl pine plum pond quartz quill rain "
-    "reed ridge river robin rose rowan sage sand shell sky slate snow spruce star stone storm swan teal "
-    "thorn tide vale wave willow wren yew"
-)
-
-
-def generated_name() -> str:
-    """A short name for a shell that was given none, such as `heron42`."""
-    words, drawn = _WORDS.split(), int.from_bytes(os.urandom(4), "big")
-    return f"{words[drawn % len(words)]}{drawn // len(words) % 90 + 10}"
-
-
-def default_node_host() -> str:
-    """The host part of a node's name unless one is given: this machine's short name."""
-    short = os.uname().nodename.partition(".")[0]
-    try:
-        return check_host(short)
-    except ValueError:
-        cleaned = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "-" for c in short).strip("-_")
-        return cleaned or "localhost"
 
 
 def machine_names() -> list[str]:

@@ -10,7 +10,7 @@ import errno
 import os
 import termios
 
-from pysh.shell.theme import RESET, SGR
+from pysh.shell.theme import BOLD, RESET, is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # importing `typing` itself takes as long as all the rest of this
@@ -38,7 +38,7 @@ def mark(suspects: "Sequence[str]") -> str:
 
 def paint(name: str, cell: int = 1) -> "Tty | None":
     """Show the prompt of node `name` at once; None where there is no terminal to show it on."""
-    if os.environ.get("TERM", "dumb") in ("dumb", "unknown") or not (os.isatty(0) and os.isatty(1)):
+    if is_plain(os.environ) or not (os.isatty(0) and os.isatty(1)):
         return None
     tty = Tty()
     tty.quiet()
@@ -101,7 +101,7 @@ class Tty:
     def paint(self, text: str) -> None:
         """Show a prompt that the editor will paint over."""
         self.painted = text
-        self.write(CLEAR + PASTE_ON + f"\x1b[{SGR['prompt']}m{text}{RESET}".encode())
+        self.write(CLEAR + PASTE_ON + f"\x1b[{BOLD}m{text}{RESET}".encode())
 
     def unpaint(self) -> None:
         """Take the painted prompt away, if it is still there."""

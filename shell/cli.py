@@ -2,13 +2,15 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from pysh.shell import codes, options
+from pysh.shell import first
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the prompt is painted before anything else is imported
     import argparse
     from collections.abc import Callable
+
+    from pysh.shell.boot import Tty
 
 
 OURS = frozenset({"PyshError", "TransportError", "BadName", "ConfigError", "HubFailed", "HandshakeError"})
@@ -18,12 +20,23 @@ OURS = frozenset({"PyshError", "TransportError", "BadName", "ConfigError", "HubF
 def main(argv: list[str] | None = None) -> int:
     """Do what `argv` (default: the command line) says; the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    painted = first.paint(argv)
+    try:
+        return _main(argv, painted)
+    finally:
+        if painted is not None:
+            painted[1].restore()
+
+
+def _main(argv: list[str], painted: "tuple[str, Tty] | None") -> int:
+    from pysh.shell import codes, options
+
     command, words, script = options.split(argv)
     asked = options.parser(command).parse_args(words)
     if asked.cookie:
-        hide(asked.cookie)
+        hide(asked.cookie, painted)
     try:
-        done = _run(command, asked, script)
+        done = _run(command, asked, script, painted)
         if sys.stdout is not None:  # as it is where it was closed: pysh stop n1 >&-
             sys.stdout.flush()
         return done
@@ -37,12 +50,16 @@ def main(argv: list[str] | None = None) -> int:
         return explain(error, as_json=asked.json)
 
 
-def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
+def _run(
+    command: str, asked: "argparse.Namespace", script: list[str], painted: "tuple[str, Tty] | None"
+) -> int:  # fmt: skip
     if command:
         from pysh.shell import commands, several
 
         return several.run(command, getattr(commands, command), asked, explaining(asked))
     if script:
+        from pysh.shell import options
+
         if script[0] == "-c" and len(script) < 2:
             options.parser().error("-c needs CODE")
         if script[0].isidentifier() and not os.path.lexists(script[0]):
@@ -56,15 +73,17 @@ def _run(command: str, asked: "argparse.Namespace", script: list[str]) -> int:
         return scripting.run(asked, ["-"])
     from pysh.shell import starting
 
-    return starting.shell(asked)
+    return starting.shell(asked, painted)
 
 
-def hide(secret: str) -> None:
+def hide(secret: str, painted: "tuple[str, Tty] | None" = None) -> None:
     """Take `secret` out of this process's command line, where any user of the machine can read it."""
     from pysh.runtime import system
 
     if not system.hide_argument(secret):
         # Where the command line cannot be overwritten, it is replaced: the secret goes through a pipe.
+        if painted is not None:
+            painted[1].restore()
         read, write = os.pipe()
         os.write(write, secret.encode())
         os.close(write)
@@ -80,6 +99,8 @@ def explain(error: Exception, one: str = "", *, as_json: bool = False) -> int:
 
     `one` is what it was about, of several. As JSON it is an object with `error`, `text` and `of`.
     """
+    from pysh.shell import codes, options
+
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
     if as_json:

@@ -12,8 +12,8 @@ PATIENCE = 0.15
 LONGEST = 16_000
 """Characters before the cursor that are sent."""
 
-Ask = Callable[[str, int, Callable[[Any], object]], None]
-"""Asks what can stand at a position of a text; the answer is told in the loop."""
+Ask = Callable[[str, int, Callable[[Any], object], str], None]
+"""Asks what can stand at a position of a text; the answer is told in the loop. Last: what of it alone, or nothing."""
 
 
 class Completions(Completer):
@@ -37,7 +37,7 @@ class Completions(Completer):
             if not answer.done():
                 answer.set_result(told)
 
-        self._ask(text, len(text), told_of)
+        self._ask(text, len(text), told_of, "")
         try:
             told = await asyncio.wait_for(answer, PATIENCE)
         except TimeoutError:

@@ -7,6 +7,8 @@ from pysh.shell.output import Tagged, clean
 from pysh.shell.theme import Theme
 
 _LEVELS = {"warn": "warn", "error": "error"}
+_WORDS = {"warn": "warning: ", "error": "error: "}
+"""What says the same where there are no colours."""
 
 
 class Display:
@@ -26,7 +28,10 @@ class Display:
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""
         text = clean(str(told.get("text", ""))).replace("\n", " ")
-        return self._theme(_LEVELS.get(str(told.get("level")), "dim"), text)
+        level = str(told.get("level"))
+        if not self._theme.colours and text:
+            text = _WORDS.get(level, "") + text
+        return self._theme(_LEVELS.get(level, "dim"), text)
 
     def tagged(self, line: Tagged) -> str:
         """One line of output; of this node's own shell it has no tag, and keeps its colours."""

@@ -8,39 +8,41 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Size
-from prompt_toolkit.document import Document
-from prompt_toolkit.enums import DEFAULT_BUFFER
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode, vi_navigation_mode
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
-from prompt_toolkit.history import History as Recalled
+from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
-from prompt_toolkit.lexers import PygmentsLexer, SimpleLexer
+from prompt_toolkit.layout import HSplit
+from prompt_toolkit.layout.containers import AnyContainer, to_container
+from prompt_toolkit.layout.processors import HighlightMatchingBracketProcessor
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts.prompt import CompleteStyle, PromptSession
 from prompt_toolkit.styles import Style
-from prompt_toolkit.validation import ValidationError
 
 from pysh.shell.above import Block, above
 from pysh.shell.boot import Tty
 from pysh.shell.completion import Ask, Completions
-from pysh.shell.enter import INDENT, Newline, Wrong, enter, pasted
+from pysh.shell.editing.calltip import CallTip
+from pysh.shell.editing.entering import Entering
+from pysh.shell.editing.inserting import dedent, edit_elsewhere, in_margin, indent, newline, paste
+from pysh.shell.editing.modes import SEQUENCES, shape, wait_less_for_vi
+from pysh.shell.editing.recalled import Recalled, Suggested
+from pysh.shell.editing.searching import Searching
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.keys import Keys as Input
-from pysh.shell.theme import STYLE
+from pysh.shell.settings import DEFAULTS, Settings
+from pysh.shell.theme import Theme, style
 
 IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
-HIGHLIGHTED = 100_000
-"""Characters above which a text is not coloured any more: each key would wait for it."""
 TYPING = 3.0
 """Seconds after a key in which another one is expected."""
 ESCAPE = 0.05
@@ -54,16 +56,19 @@ class Editor:
     """
 
     def __init__(
-        self, tty: Tty, keyboard: Keyboard, history: History, *, colours: bool, cleared: Callable[[], None], ask: Ask
+        self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
+        settings: Settings = DEFAULTS,
     ) -> None:  # fmt: skip
         self.loop = asyncio.new_event_loop()
         self._tty = tty
-        self._cleared = cleared
+        self._entering = Entering(lambda: self._input.typed_ahead, accepted=self._moves_on, cleared=cleared)
         self._prompt = ""
         self._mark: Callable[[], str] = str
         self._live: Sequence[str] = ()
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
+        vi = settings.editing == "vi"
+        ANSI_SEQUENCES.update(SEQUENCES)
         # No questions to the terminal about its cursor: the answers mix with what is typed, and cost a
         # round trip each where the terminal is far away.
         output = Vt100_Output(sys.stdout, self._size, term=os.environ.get("TERM"), enable_cpr=False)
@@ -72,25 +77,33 @@ class Editor:
             multiline=True,
             prompt_continuation=_continuation,
             validate_while_typing=False,  # its answer, that there is no mistake, would replace ours
-            history=_Recalled(history),
-            auto_suggest=AutoSuggestFromHistory(),
+            history=Recalled(history),
+            auto_suggest=Suggested(history) if settings.suggestions else None,
             completer=Completions(ask),
             complete_while_typing=False,
             complete_style=CompleteStyle.MULTI_COLUMN,
             reserve_space_for_menu=4,
             enable_history_search=True,
             enable_suspend=True,
-            enable_open_in_editor=True,
+            editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
+            cursor=shape() if vi else None,
+            input_processors=[HighlightMatchingBracketProcessor(chars="[](){}")],
             tempfile_suffix=".py",
             key_bindings=self._keys(),
-            style=Style.from_dict(STYLE),
-            color_depth=ColorDepth.DEPTH_4_BIT if colours else ColorDepth.DEPTH_1_BIT,
+            style=Style.from_dict(style(theme.name)),
+            color_depth=_depth(theme),
             include_default_pygments_style=False,
             input=self._input,
             output=output,
         )
         self._app = self._session.app
         self._app.ttimeoutlen = ESCAPE
+        if vi:
+            wait_less_for_vi(self._app, ESCAPE)
+        self._searching = Searching(history, self._session.default_buffer)
+        if settings.signature:
+            self._below(CallTip(self._session.default_buffer, ask).container)
+        self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
     def read(self, prompt: str, mark: Callable[[], str] = str) -> str:
@@ -147,8 +160,15 @@ class Editor:
         self._file.close()
 
     def _recall(self) -> None:
+        self._session.layout.focus(DEFAULT_BUFFER)  # the last prompt may have ended in a search
         # It loads before the first key is read, which may be an Up that was typed ahead.
         self._session.default_buffer.load_history_if_not_yet_loaded()
+
+    def _below(self, container: AnyContainer) -> None:
+        """Put `container` below what stands there already."""
+        screen = self._session.layout.container
+        assert isinstance(screen, HSplit)
+        screen.children.append(to_container(container))
 
     def _above(self, rows: Sequence[str]) -> str | None:
         """What puts `rows` above the prompt without touching it, if that can be done."""
@@ -175,106 +195,43 @@ class Editor:
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""
         if self._session.lexer is None:
-            from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+            from pysh.shell.editing.highlighting import Highlighting
 
-            self._session.lexer = _Highlighted(PythonLexer, sync_from_start=False)
+            self._session.lexer = Highlighting()
             self._app.invalidate()
 
     def _keys(self) -> KeyBindings:
         keys = KeyBindings()
         typing = has_focus(DEFAULT_BUFFER)
-        keys.add("enter", filter=typing)(self._enter)
-        keys.add("escape", "enter", filter=typing)(_newline)
-        keys.add(Keys.BracketedPaste, filter=typing)(_paste)
-        keys.add("c-c", filter=typing)(self._clear)
+        keys.add("enter", filter=typing)(self._entering.enter)
+        keys.add("escape", "enter", filter=typing)(newline)
+        keys.add(Keys.BracketedPaste, filter=typing)(paste)
+        keys.add("c-c", filter=typing)(self._entering.clear)
+        keys.add("escape", "up", filter=typing)(self._entering.restore)
+        keys.add("c-x", "c-e", filter=typing & ~vi_navigation_mode)(edit_elsewhere)
+        keys.add("v", filter=typing & vi_navigation_mode)(edit_elsewhere)
         keys.add("c-d", filter=typing & Condition(lambda: not self._session.default_buffer.text))(self._leave)
-        margin = typing & Condition(lambda: _in_margin(self._session.default_buffer))
-        keys.add("tab", filter=margin)(_indent)
-        keys.add("backspace", filter=margin)(_dedent)
-        keys.add("s-tab", filter=margin)(_dedent)
+        keys.add("c-r", filter=typing & (emacs_mode | vi_insert_mode))(lambda event: self._searching.begin(event))
+        margin = typing & Condition(lambda: in_margin(self._session.default_buffer))
+        keys.add("tab", filter=margin)(indent)
+        keys.add("backspace", filter=margin)(dedent)
+        keys.add("s-tab", filter=margin)(dedent)
         return keys
 
-    def _enter(self, event: KeyPressEvent) -> None:
-        buffer = event.current_buffer
-        verdict = enter(buffer.text, buffer.cursor_position)
-        if isinstance(verdict, Newline):
-            buffer.insert_text("\n" + verdict.indent)
-        # The node may run another version of Python: a second Enter asks it. So does what was typed ahead: it is
-        # the next line, by somebody who has not seen the mistake.
-        elif isinstance(verdict, Wrong) and buffer.validation_error is None and not self._input.typed_ahead:
-            buffer.cursor_position = verdict.position
-            buffer.validation_error = ValidationError(verdict.position, verdict.message)
-        else:
-            text = buffer.text.rstrip()
-            buffer.document = Document(text, len(text))
-            self._live = ()  # they move on; the line stays
-            buffer.validate_and_handle()
-
-    def _clear(self, event: KeyPressEvent) -> None:
-        event.current_buffer.reset()
-        self._cleared()
+    def _moves_on(self) -> None:
+        self._live = ()  # they stand above the next prompt; this line stays
 
     def _leave(self, event: KeyPressEvent) -> None:
         self._live = ()
         event.app.exit(exception=EOFError())
 
 
-class _Highlighted(PygmentsLexer):
-    """Colours for a text that is not too long for them."""
-
-    def lex_document(self, document: Document) -> Callable[[int], StyleAndTextTuples]:
-        if len(document.text) > HIGHLIGHTED:
-            return SimpleLexer().lex_document(document)
-        return super().lex_document(document)
-
-
-class _Recalled(Recalled):
-    """Our history in the words of prompt_toolkit."""
-
-    def __init__(self, history: History) -> None:
-        super().__init__()
-        self._history = history
-
-    async def load(self) -> AsyncGenerator[str, None]:
-        for source in reversed(self._history.entries()):
-            yield source
-
-    def get_strings(self) -> list[str]:
-        return self._history.entries()
-
-    def append_string(self, string: str) -> None:
-        self._history.add(string)
-
-    def load_history_strings(self) -> Iterable[str]:
-        return reversed(self._history.entries())
-
-    def store_string(self, string: str) -> None:
-        self._history.add(string)
+def _depth(theme: Theme) -> ColorDepth:
+    if not theme.colours:
+        return ColorDepth.DEPTH_1_BIT
+    return ColorDepth.DEPTH_4_BIT if theme.name == "ansi" else ColorDepth.DEPTH_8_BIT
 
 
 def _continuation(width: int, _line: int, wrapped: int) -> str:
     """What stands before the second and later lines of a cell: as wide as the prompt."""
     return " " * width if wrapped else "... ".rjust(width)
-
-
-def _newline(event: KeyPressEvent) -> None:
-    event.current_buffer.newline(copy_margin=True)
-
-
-def _paste(event: KeyPressEvent) -> None:
-    event.current_buffer.insert_text(pasted(event.data))
-
-
-def _in_margin(buffer: Buffer) -> bool:
-    before = buffer.document.current_line_before_cursor
-    return not before.strip() and (bool(before) or "\n" in buffer.text)
-
-
-def _indent(event: KeyPressEvent) -> None:
-    column = event.current_buffer.document.cursor_position_col
-    event.current_buffer.insert_text(" " * (len(INDENT) - column % len(INDENT)))
-
-
-def _dedent(event: KeyPressEvent) -> None:
-    column = event.current_buffer.document.cursor_position_col
-    event.current_buffer.delete_before_cursor((column - 1) % len(INDENT) + 1 if column else 1)

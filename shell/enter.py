@@ -7,6 +7,7 @@ its grammar.
 import re
 import warnings
 from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 INDENT = "    "
@@ -16,7 +17,15 @@ _INCOMPLETE = 0x4000
 
 _LEAVES = re.compile(r"\s*(return|pass|raise|break|continue)\b")
 _MARGIN = re.compile(r"[ \t]*")
-_PROMPT = re.compile(r"\s*(?:>>>|\.\.\.|[a-z0-9][\w.-]*@[\w.:-]+\[\d+\]>)(?: |$)")
+_PROMPT = re.compile(
+    r"""\s*(?: >>> | \.\.\.                                                        # Python's, and what goes on of ours
+          | (?: \([^()]*\bsuspect\)[ ] )? [a-z0-9][\w.-]* @ [\w.:-]+ \[\d+\]>  # ours
+          | In[ ]\[\d+\]: | \.\.\.:                                              # of IPython
+          | iex (?: \([^()\s]*\) )? \d* > | \.\.\. \([^()\s]*\) \d* >             # of iex
+        ) (?: [ ] | $ )""",
+    re.VERBOSE,
+)
+"""What stands before the lines of a transcript that were typed."""
 
 
 class Run(NamedTuple):
@@ -83,15 +92,29 @@ def unindented(text: str) -> str:
     return "\n".join(line.removeprefix(margin) for line in lines)
 
 
-def pasted(text: str) -> str:
-    """What of a pasted text is inserted: its code, without the prompts and results of a transcript."""
+def pasted(text: str, before: str = "") -> str:
+    """What of a pasted text is inserted behind `before`: its code, without the prompts and results of a transcript.
+
+    Its margin goes; where `before` is one, the other lines get that.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip()), "")
     if _PROMPT.match(first):
         lines = [_PROMPT.sub("", line, count=1) for line in lines if _PROMPT.match(line)]
     code = "\n".join(lines).strip("\n")
     # A block keeps the line end that ends it, so that one Enter runs it.
-    return code + "\n" if "\n" in code and text.endswith(("\n", "\r")) else code
+    code = code + "\n" if "\n" in code and text.endswith(("\n", "\r")) else code
+    return code if before.strip() else _moved(code, before)
+
+
+def _moved(code: str, margin: str) -> str:
+    """`code` without the margin that all its lines share, and with `margin` before all but the first."""
+    first, *others = lines = code.split("\n")
+    shared = commonprefix([_margin(line) for line in lines if line.strip()])  # noqa: RUF071 - no paths
+    block = first.rstrip().endswith(":")
+    if margin and not shared and all(len(_margin(line)) >= len(margin) + block for line in others if line.strip()):
+        return code  # it was copied from the middle of its first line on
+    return ("\n" + margin).join(line.removeprefix(shared) for line in lines)
 
 
 def _parse(source: str, flags: int = 0) -> Any:
@@ -110,8 +133,8 @@ def _indent(text: str, source: str) -> str:
     line = _last_line(text)
     try:
         _parse(source + "\n")
-    except IndentationError:
-        return _margin(line) + INDENT  # a block must follow
+    except IndentationError:  # a block must follow
+        return _margin(_last_line(text.rstrip())) + INDENT
     except SyntaxError as error:
         if "triple-quoted" in error.msg:
             return ""  # what we added would become part of the string

@@ -8,7 +8,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 TAIL = 512 * 1024
 """How many bytes at the end of the file are read; what is older stays in it."""
@@ -18,17 +20,28 @@ ENTRIES = 2000
 _COOKIE = re.compile(r"cookie\w*\s*[=:]\s*\w{0,2}[\"']", re.IGNORECASE)
 
 
+class Entry(NamedTuple):
+    """A cell as it was typed: at which node, in which folder there, and when (seconds since 1970)."""
+
+    source: str
+    node: str = ""
+    folder: str = ""
+    time: float = 0.0
+
+
 class History:
     """The entries of `path`; without a path, those of this process alone.
 
     Not kept: what begins with a space, and what holds a cookie (`secret`, or any text given as one).
     """
 
-    def __init__(self, path: Path | None, *, node: str = "", secret: str = "") -> None:
+    def __init__(self, path: Path | None, *, secret: str = "") -> None:
+        self.node = ""
+        """Where what is added was typed, and in which folder there, as far as it is known."""
+        self.folder = ""
         self._path = path
-        self._node = node
         self._secret = secret
-        self._entries: list[str] = []
+        self._entries: list[Entry] = []
         self._read = -1  # how far into the file; -1 before the first look
 
     def add(self, source: str) -> None:
@@ -36,16 +49,17 @@ class History:
         if not self._worth(source):
             return
         known = self.entries()
-        if known and known[-1] == source:
+        if known and known[-1].source == source:
             return
-        if not self._append(source):
-            self._entries.append(source)
+        entry = Entry(source, self.node, self.folder, round(time.time(), 3))
+        if not self._append(entry):
+            self._entries.append(entry)
 
-    def entries(self) -> list[str]:
+    def entries(self) -> Sequence[Entry]:
         """The newest `ENTRIES` entries, oldest first, with what other shells added since."""
-        for source in self._fresh():
-            if not self._entries or self._entries[-1] != source:
-                self._entries.append(source)
+        for entry in self._fresh():
+            if not self._entries or self._entries[-1].source != entry.source:
+                self._entries.append(entry)
         del self._entries[:-ENTRIES]
         return self._entries
 
@@ -54,10 +68,10 @@ class History:
             return False
         return not (self._secret and self._secret in source) and not _COOKIE.search(source)
 
-    def _append(self, source: str) -> bool:
+    def _append(self, entry: Entry) -> bool:
         if self._path is None:
             return False
-        record = json.dumps({"t": round(time.time(), 3), "node": self._node, "src": source})
+        record = json.dumps({"t": entry.time, "node": entry.node, "cwd": entry.folder, "src": entry.source})
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -69,7 +83,7 @@ class History:
             return False  # a home that cannot be written is no reason to fail at a prompt
         return True
 
-    def _fresh(self) -> list[str]:
+    def _fresh(self) -> list[Entry]:
         """The entries that the file has and we have not."""
         if self._path is None:
             return []
@@ -84,13 +98,15 @@ class History:
             return []
         whole = data[: data.rfind(b"\n") + 1]  # another shell may be in the middle of a line
         self._read = start + len(whole)
-        return [source for line in whole.splitlines() if (source := _source(line))]
+        return [entry for line in whole.splitlines() if (entry := _entry(line)) is not None]
 
 
-def _source(line: bytes) -> str:
-    """The source in one record, empty if it is damaged."""
+def _entry(line: bytes) -> Entry | None:
+    """The entry in one record; None if it is damaged."""
     try:
-        source = json.loads(line)["src"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return source if isinstance(source, str) else ""
+        told = json.loads(line)
+        source, node, folder, when = told["src"], told.get("node", ""), told.get("cwd", ""), told.get("t", 0.0)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    texts = all(isinstance(each, str) for each in (source, node, folder))
+    return Entry(source, node, folder, float(when)) if texts and source and isinstance(when, int | float) else None

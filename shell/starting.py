@@ -55,10 +55,11 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) ->
     }
 
 
-def shell(asked: argparse.Namespace) -> int:
-    """A shell on a new node: the prompt is painted first, and the node starts while the editor loads."""
-    name = full_name(asked.name)
-    tty = None if asked.plain else boot.paint(name)
+def shell(asked: argparse.Namespace, painted: tuple[str, boot.Tty] | None = None) -> int:
+    """A shell on a new node: its prompt is `painted`, or is now, and the node starts while the editor loads."""
+    name, tty = painted or (full_name(asked.name), None)
+    if tty is None and not asked.plain:
+        tty = boot.paint(name)
     try:
         cookie = config.read_cookie(asked.cookie, asked.cookie_file)
         hub = launch.start_hub(settings(asked, name, "shell", cookie))
@@ -95,12 +96,14 @@ def _terminal(
 
         return plain.run_plain(connect, cookie, force=force, **proof)
     from pysh.shell import configured
-
-    tell_above(tty, configured.read().wrong)
     from pysh.shell.terminal import run_terminal
 
+    settings, _, wrong = configured.read()
+    tell_above(tty, wrong)
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, **proof)
+    return run_terminal(
+        connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, settings=settings, **proof
+    )
 
 
 def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:

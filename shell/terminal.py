@@ -23,6 +23,7 @@ from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
+from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Typing
 
@@ -47,6 +48,7 @@ def run_terminal(
     history: Path | None = None,
     force: bool = False,
     colours: bool | None = None,
+    settings: Settings = DEFAULTS,
     **proof: Any,
 ) -> int:
     """Be the terminal of a node's shell until the user leaves; the exit code.
@@ -54,13 +56,15 @@ def run_terminal(
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
     once, and may wait for the node to start. `given` tells that the cookie came by the command line.
     `history` is the file of what was typed, `force` takes the shell over from another terminal, `colours`
-    overrides the environment. `proof` is what `Console` takes where nobody vouches for a host key.
+    overrides the environment, `settings` are the user's own. `proof` is what `Console` takes where nobody
+    vouches for a host key.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
     """
-    theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours)
-    session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
+    theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours, settings.theme)
+    kept = History(history if settings.history else None, secret=cookie.decode("utf-8", "replace"))
+    session = Session(tty, kept, theme, settings)
     try:
         session.prepare()
         return session.run(Console(connect(), cookie, given=given, **proof), force=force)
@@ -72,8 +76,9 @@ def run_terminal(
 class Session:
     """What one terminal does, from attaching to leaving."""
 
-    def __init__(self, tty: Tty, history: History, theme: Theme) -> None:
+    def __init__(self, tty: Tty, history: History, theme: Theme, settings: Settings = DEFAULTS) -> None:
         self._tty = tty
+        self._settings = settings
         self._history = history
         self._theme = theme
         self._display = Display(theme)
@@ -119,6 +124,7 @@ class Session:
         self._size = self._tty.size()
         told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
         self._cell = told["cell"]
+        self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
         while True:
             left: int | None = None
@@ -191,10 +197,10 @@ class Session:
         assert self._editor is not None and self._console is not None
         self._editor.loop.call_soon(self._at_prompt, self._console, self._editor)
 
-    def _ask(self, text: str, position: int, told: Callable[[Any], object]) -> None:
+    def _ask(self, text: str, position: int, told: Callable[[Any], object], only: str) -> None:
         """Have `told` what can stand there, by the node whose objects are meant."""
         assert self._console is not None
-        self._console.ask_later("complete", told, text=text, position=position)
+        self._console.ask_later("complete", told, text=text, position=position, only=only)
 
     def _whole_line(self) -> str | None:
         """A line that was typed before the editor is there, if it can be run without one."""
@@ -216,10 +222,10 @@ class Session:
         try:
             from pysh.shell.editor import Editor
 
-            colours = self._theme.colours
             self._editor = Editor(
-                self._tty, self._keyboard, self._history, colours=colours, cleared=self._cleared, ask=self._ask
-            )
+                self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
+                settings=self._settings,
+            )  # fmt: skip
         finally:
             gc.freeze()
             gc.enable()
@@ -238,6 +244,7 @@ class Session:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         done = frame.options()
         self._cell = done.get("cell", self._cell)
+        self._history.folder = str(done.get("folder", self._history.folder))
         self._keyboard.put_back(console.take_back())
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])

@@ -69,6 +69,7 @@ class Server:
             grace=tuple(config.get("grace", GRACE)), jitter=random.random,
             memory=system.memory_of,
         )  # fmt: skip
+        self.core.console.folder = str(config.get("cwd") or "")
         self.loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[str] = self.loop.create_future()
         self._timer: asyncio.Handle | None = None

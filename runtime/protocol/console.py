@@ -43,6 +43,7 @@ class Console:
         self.attended = False  # by a person at that terminal, who may be asked things
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
+        self.folder = ""  # the shell's current one, as far as it is known
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
         self.begun = False  # an evaluator was through with what it runs before the first cell
@@ -111,6 +112,7 @@ class Console:
         self.busy = max(0, self.busy - 1)
         told = frame.options()
         self.cell = told.get("cell", self.cell)
+        self.folder = told.get("folder", self.folder)
         if self.terminal is not None:  # another one perhaps than the one that sent the cell
             self._node.to_process(self.terminal, frame)
         elif text := told.get("text"):
@@ -150,7 +152,7 @@ class Console:
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
         self._node.actions.append(Attended(True))
         missed, dropped = self._missed.take()
-        answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0}
+        answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0, "folder": self.folder}
         suspects = self._node.members.suspects()
         return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.actions import Meta
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 SHELLS = ("evaluator", "program")
+SOME = 500
+"""Processes that are told to whoever types a pid."""
 
 
 def listed(node: "Node", after: int) -> Iterator[Meta]:
@@ -86,4 +89,17 @@ def _process(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta
     return {"error": "NoProcess", "pid": shown(node.name, number), "executed": "no"}
 
 
-VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {"processes": _processes, "process": _process}
+def _living(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Some, for whoever types a pid or a name: of each its number, what it runs, and how it is called."""
+    jobs = (job for job in node.work.jobs if job.is_process and job.state != DONE)
+    of_jobs = ((job.number, str(job.options.get("label", ""))) for job in jobs)
+    shells = ((link.process, link.role) for link in node.links.values() if link.role in SHELLS)
+    some = islice(chain(shells, of_jobs), SOME)
+    return {"ok": next(pages([number, label, node.relations.names_of(number)] for number, label in some))}
+
+
+VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {
+    "processes": _processes,
+    "process": _process,
+    "living": _living,
+}

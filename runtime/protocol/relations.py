@@ -116,8 +116,12 @@ class Relations:
 
     def name_of(self, number: int) -> str:
         """What a process here is called, `db, log` if it has several names; empty if it has none."""
+        return ", ".join(self.names_of(number))
+
+    def names_of(self, number: int) -> list[str]:
+        """All names that a process here is registered under."""
         ties = self._ties.get(number)
-        return ", ".join(sorted(ties.names)) if ties is not None else ""
+        return sorted(ties.names) if ties is not None else []
 
     def described(self, number: int) -> Meta:
         """Who hears of the end of a process here, and of whose ends it hears, as plain data."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pysh.runtime.protocol.frames import ROOM, Frame
@@ -23,31 +24,37 @@ class Completer:
         self._preloaded, self._load = preloaded, load
         self._reply = reply
         self._lock = threading.Lock()
-        self._latest: Frame | None = None
+        self._latest: dict[bool, Frame] = {}
 
     def request(self, frame: Frame) -> None:
-        """Answer what can stand at `position` of `text`. Only the latest that is asked is answered in full."""
-        self._latest = frame
-        threading.Thread(target=self._answer, args=(frame,), name="completion", daemon=True).start()
+        """Answer what can stand at `position` of `text`, or with `only="signature"` the signature of the call there.
 
-    def _answer(self, frame: Frame) -> None:
+        Only the latest that is asked of either is answered in full.
+        """
+        asked = frame.options()
+        alone = asked.get("only") == "signature"
+        self._latest[alone] = frame
+        args = (frame, str(asked["text"]), int(asked["position"]), alone)
+        threading.Thread(target=self._answer, args=args, name="completion", daemon=True).start()
+
+    def _answer(self, frame: Frame, text: str, position: int, alone: bool) -> None:
         found: dict[str, Any] = {}
         if self._lock.acquire(timeout=PATIENCE):
             try:
-                if frame is self._latest:
-                    found = self._found(frame)
+                if frame is self._latest[alone]:
+                    found = self._found(text, position, alone)
             finally:
                 self._lock.release()
         self._reply(frame, {"ok": found})
 
-    def _found(self, frame: Frame) -> dict[str, Any]:
-        from pysh.runtime.runner.completing import Known, complete
+    def _found(self, text: str, position: int, alone: bool) -> dict[str, Any]:
+        from pysh.runtime.runner.completing import Known, complete, signature
+        from pysh.runtime.runner.nearby import living
 
-        asked = frame.options()
         nodes = tuple(info.name for info in self._client.view.nodes)
-        known = Known(self._preloaded, self._load, nodes)
+        known = Known(self._preloaded, self._load, nodes, partial(living, self._client))
         try:
-            done = complete(str(asked["text"]), int(asked["position"]), self._names, known)
+            done = (signature if alone else complete)(text, position, self._names, known)
         except Exception:  # whatever an object of the user's does to be looked at
             return {}
         told, room = [], ROOM - 8192
@@ -57,5 +64,4 @@ class Completer:
                 break
             told.append(list(each))
         more = done.more or len(told) < len(done.candidates)
-        signature = done.signature and [done.signature[0], done.signature[1], done.signature[2]]
-        return {"start": done.start, "found": told, "more": more, "signature": signature}
+        return {"start": done.start, "found": told, "more": more, "signature": done.signature and list(done.signature)}

@@ -4,14 +4,17 @@ import builtins
 import inspect
 import keyword
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pysh.runtime.runner.cursor import Call, Cursor, under
+from pysh.runtime.runner.nearby import Living
 from pysh.runtime.runner.statics import MISSING, attributes, kind_of, parameters, resolve
 
 MOST = 500
 """Candidates that are told."""
+PARAMETERS = 30
+"""Parameters of one signature."""
 LONGEST = 200
 """Characters of one."""
 
@@ -36,16 +39,15 @@ class Completion(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known besides the objects of the shell: nodes, pids, registered and preloaded names.
+    """What is known besides the objects of the shell: nodes, processes and preloaded names.
 
-    `load` gives the value of a preloaded name, which may take an import.
+    `load` gives the value of a preloaded name, which may take an import; `processes` asks the hubs.
     """
 
     preloaded: frozenset[str] = frozenset()
     load: Callable[[str], Any] = str
     nodes: tuple[str, ...] = ()
-    pids: tuple[str, ...] = ()
-    registered: tuple[str, ...] = ()
+    processes: Callable[[], Sequence[Living]] = tuple
 
 
 NOTHING = Known()
@@ -54,11 +56,18 @@ NOTHING = Known()
 def complete(text: str, position: int, names: Mapping[str, Any], known: Known = NOTHING) -> Completion:
     """What can stand at `position` of `text`, in a shell with these `names`."""
     cursor = under(text, position)
-    found = sorted(set(_found(cursor, names, known)), key=lambda each: _rank(each.text))
+    wanted = _wanted(cursor)
+    found = sorted(set(_found(cursor, names, known)), key=lambda each: (_word(each) not in wanted, *_rank(each.text)))
     fitting = [each for each in found if len(each.text) <= LONGEST]
     return Completion(
         cursor.start, fitting[:MOST], len(fitting) > MOST, _signature(cursor.call, _finding(names, known))
     )
+
+
+def signature(text: str, position: int, names: Mapping[str, Any], known: Known = NOTHING) -> Completion:
+    """As `complete`, but the signature alone."""
+    cursor = under(text, position)
+    return Completion(cursor.start, [], signature=_signature(cursor.call, _finding(names, known)))
 
 
 def _rank(text: str) -> tuple[bool, int, str]:
@@ -72,6 +81,7 @@ def _found(cursor: Cursor, names: Mapping[str, Any], known: Known) -> Iterator[C
         case "name":
             yield from _beginning(_all_names(names, known), cursor.prefix)
             yield from _arguments(cursor, find)
+            yield from _pids(cursor, known)
         case "attribute":
             value = resolve(cursor.target, find)
             if value is not MISSING:
@@ -144,9 +154,21 @@ def _signature(call: Call | None, find: Callable[[str], Any]) -> tuple[str, list
     found = parameters(resolve(call.function, find))
     if not found:
         return None
-    shown = [_shown(parameter) for parameter in found][:30]
+    at = _at(call, found)
+    shown = [_shown(parameter) for parameter in found]
+    kinds = [parameter.kind for parameter in found]
+    # Where Python's own signatures have a mark that is no parameter: from the end, so that the numbers hold.
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    if keyword in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        shown, at = _marked(shown, at, kinds.index(keyword), "*")
+    if only := kinds.count(inspect.Parameter.POSITIONAL_ONLY):
+        shown, at = _marked(shown, at, only, "/")
     last = call.function[-1].value
-    return str(last), shown, _at(call, found)
+    return str(last), shown[:PARAMETERS], at
+
+
+def _marked(shown: list[str], at: int, place: int, mark: str) -> tuple[list[str], int]:
+    return [*shown[:place], mark, *shown[place:]], at + (at >= place)
 
 
 def _at(call: Call, found: list[inspect.Parameter]) -> int:
@@ -173,22 +195,55 @@ def _shown(parameter: inspect.Parameter) -> str:
     return f"{parameter.name}={default!r:.20}" if simple else f"{parameter.name}=…"
 
 
-# texts
+# nodes, processes and tasks
 
-_NODES = frozenset(("connect", "disconnect", "ping", "stop_node", "attach", "Node"))
-_NAMES = frozenset(("whereis", "send"))
+_OF_NODES = frozenset(("connect", "disconnect", "ping", "stop_node", "attach", "Node"))
+_OF_NAMES = frozenset(("whereis", "send"))
+_OF_PROCESSES = frozenset(("send", "kill", "stop", "link", "unlink", "monitor"))
+_OF_TASKS = frozenset(("wait", "as_completed", "cancel", "stack", "why", "trace"))
+_ACTORS = ("process", "actor")
+
+
+def _called(cursor: Cursor) -> str:
+    """The name of what is called, where its first argument is typed."""
+    call = cursor.call
+    return str(call.function[-1].value) if call is not None and not call.position and not call.keyword else ""
+
+
+def _wanted(cursor: Cursor) -> tuple[str, ...]:
+    """The kinds of values that come first there."""
+    called = _called(cursor)
+    return _ACTORS if called in _OF_PROCESSES else ("task",) if called in _OF_TASKS else ()
+
+
+def _pids(cursor: Cursor, known: Known) -> Iterator[Candidate]:
+    """Those of all processes, where one is expected."""
+    call = cursor.call
+    if call is not None and call.begins and _called(cursor) in _OF_PROCESSES:
+        for each in known.processes():
+            if (text := f'pid("{each.pid}")').startswith(cursor.prefix):
+                yield _process(text, each)
+
+
+def _process(text: str, process: Living) -> Candidate:
+    return Candidate(text, f"process {process.label}".rstrip())
+
+
+def _word(candidate: Candidate) -> str:
+    return candidate.kind.partition(" ")[0]
 
 
 def _texts(cursor: Cursor, known: Known) -> Iterator[Candidate]:
     """What a text may be: a node or process where one is expected, else a path."""
-    call = cursor.call
-    called = str(call.function[-1].value) if call is not None else ""
-    if call is not None and (call.keyword == "on" or (called in _NODES and not call.keyword)):
+    call, called = cursor.call, _called(cursor)
+    if called in _OF_NODES or (call is not None and call.keyword == "on"):
         yield from (Candidate(name, "node") for name in known.nodes if name.startswith(cursor.prefix))
     elif called == "pid":
-        yield from (Candidate(pid, "process") for pid in known.pids if pid.startswith(cursor.prefix))
-    elif called in _NAMES and call is not None and call.position == 0:
-        yield from (Candidate(name, "process") for name in known.registered if name.startswith(cursor.prefix))
+        found = (_process(each.pid, each) for each in known.processes())
+        yield from (each for each in found if each.text.startswith(cursor.prefix))
+    elif called in _OF_NAMES:
+        for each in known.processes():
+            yield from (Candidate(name, each.pid) for name in each.names if name.startswith(cursor.prefix))
     else:
         yield from _paths(cursor.prefix)
 

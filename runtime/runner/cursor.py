@@ -127,7 +127,7 @@ def _in_code(tokens: list[Token], text: str) -> Cursor:
         prefix, start = tokens[-1].text, tokens[-1].start
         tokens = tokens[:-1]
     elif tokens and tokens[-1].kind == "number" and tokens[-1].start + len(tokens[-1].text) == len(text):
-        return Cursor("", "", len(text))
+        return Cursor("", "", len(text), call=_call(tokens, at_start=False))
     if (found := _in_import(_statement(tokens), prefix, start)) is not None:
         return found
     if tokens and tokens[-1].text == ".":

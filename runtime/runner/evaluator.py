@@ -322,7 +322,7 @@ class Evaluator:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
             self._namespace.remember(outcome.value)
-            meta |= {"cell": self._cell, "took": took}
+            meta |= {"cell": self._cell, "took": took, "folder": _folder()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         self._next()
 
@@ -361,3 +361,11 @@ class Evaluator:
     def _leave(self) -> None:
         done = self._task is not None and self._task.done()
         leave_child(outcome_of(self._task, interrupted=False) if self._task is not None and done else None)
+
+
+def _folder() -> str:
+    """The current one; empty if it is gone."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - pathlib is not imported for it
+    except OSError:
+        return ""

@@ -5,6 +5,7 @@ value is shown. Tab is pressed while other code runs, and what it ran would run 
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import (
     BuiltinFunctionType,
@@ -21,6 +22,13 @@ from typing import Any
 
 from pysh.runtime.runner.cursor import Expression
 
+_HANDLES = (
+    ("pysh.runtime.task", "Task", "task"),
+    ("pysh.runtime.listed", "Listed", "task"),
+    ("pysh.runtime.node", "Node", "node"),
+    ("pysh.runtime.process", "Process", "process"),
+    ("pysh.runtime.process", "Actor", "actor"),
+)
 MISSING: Any = object()
 """Stands for what cannot be had."""
 _SLOTS = (MemberDescriptorType, GetSetDescriptorType)
@@ -43,6 +51,9 @@ def kind_of(value: Any) -> str:
         return "module"
     if kind is property or kind in _SLOTS:
         return "property"
+    for module, name, word in _HANDLES:  # not imported for it: who has none has none to complete
+        if (handle := getattr(sys.modules.get(module), name, None)) is not None and issubclass(kind, handle):
+            return word
     return "function" if kind in _FUNCTIONS else "value"
 
 

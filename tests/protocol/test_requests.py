@@ -30,6 +30,16 @@ def test_a_thousand_tasks_are_told_a_part_at_a_time() -> None:
     assert len(told) == 1000
 
 
+def test_some_processes_are_told_to_who_types_a_pid() -> None:
+    cluster = Cluster("a", cores=1)
+    there, program = cluster["a"], cluster["a"].program()
+    program.task(there, b"600000", label="worker", kind="process", name="db")
+    program.task(there, b"600000", label="a task")
+    cluster.run(1)
+    rows = [row[1:] for row in answered(there, "living")]
+    assert rows == [["program", []], ["worker", ["db"]]]
+
+
 def test_a_thousand_nodes_are_told_in_parts_to_who_is_here_who_comes_and_who_asks() -> None:
     cluster = Cluster("a")
     here = cluster["a"]

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.runner.completing import NOTHING, Known, complete
+from pysh.runtime.process import Process
+from pysh.runtime.runner.completing import NOTHING, Completion, Known, complete, signature
+from pysh.runtime.runner.nearby import Living
+from pysh.runtime.task import Task
 
 
 def texts(text: str, names: dict[str, Any] | None = None, known: Known = NOTHING) -> list[str]:
@@ -137,12 +140,49 @@ def test_paths_come_in_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert texts("'~/dates") == ["~/dates.csv"]
 
 
-def test_nodes_pids_and_registered_names_come_where_they_are_expected() -> None:
-    known = Known(nodes=("n1@a", "n2@a"), pids=("n1.17",), registered=("db",))
-    assert texts("call(f, on='n", {}, known) == ["n1@a", "n2@a"]
-    assert texts('connect("n2', {}, known) == ["n2@a"]
-    assert texts("pid('n1", {}, known) == ["n1.17"]
-    assert texts("send('d", {}, known) == ["db"]
+LIVING = [Living("n1.17", "worker", ["db", "log"]), Living("n2.5", "evaluator")]
+KNOWN = Known(nodes=("n1@a", "n2@a"), processes=lambda: LIVING)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("call(f, on='n", ["n1@a", "n2@a"]),
+        ('connect("n2', ["n2@a"]),
+        ("pid('n1", ["n1.17"]),
+        ("pid('", ["n1.17", "n2.5"]),
+        ("whereis('", ["db", "log"]),
+        ("send('d", ["db"]),
+        ("send(p, 'db", []),
+        ("kill(pi", ['pid("n1.17")', 'pid("n2.5")']),
+        ("kill(x=pi", []),
+    ],
+)
+def test_nodes_processes_and_registered_names_come_where_they_are_expected(text: str, found: list[str]) -> None:
+    assert texts(text, {}, KNOWN) == found
+
+
+def test_nobody_is_asked_for_processes_where_none_are_expected() -> None:
+    def never() -> Any:
+        raise AssertionError
+
+    for text in ("x", "open('n", "send(p, 'd", "call(kil"):
+        texts(text, {}, Known(processes=never))
+
+
+def test_tasks_and_processes_come_first_where_they_are_expected() -> None:
+    a_task, server = object.__new__(Task), object.__new__(Process)
+    names = {"a": 1, "a_task": a_task, "server": server}
+    assert texts("wait(", names)[0] == "a_task"
+    assert texts("kill(", names)[0] == "server"
+    assert texts("kill(", names, KNOWN)[:3] == ['pid("n1.17")', 'pid("n2.5")', "server"]
+    assert texts("print(a", names)[:2] == ["a", "a_task"]
+
+
+def test_the_signature_alone_costs_no_candidates() -> None:
+    def f(a: int) -> None: ...
+
+    assert signature("f(", 2, {"f": f}) == Completion(2, [], signature=("f", ["a"], 0))
 
 
 def test_the_signature_of_the_call_is_told() -> None:
@@ -151,7 +191,12 @@ def test_the_signature_of_the_call_is_told() -> None:
     for text, at in (("f(", 0), ("f(1, ", 1), ("f(1, 2, 3, 4, ", 2), ("f(d=", 3), ("f(1, x=", 4)):
         assert complete(text, len(text), {"f": f}).signature == ("f", ["a", "b=5", "*c", "d=…", "**e"], at)
     assert complete("b.method(1, ", 12, {"b": Boom()}).signature == ("method", ["first", "second=2"], 1)
-    assert complete("len(", 4, {}).signature == ("len", ["obj"], 0)
+    assert complete("len(", 4, {}).signature == ("len", ["obj", "/"], 0)
+
+    def g(a: int, /, b: int, *, c: int) -> None: ...
+
+    for text, at in (("g(", 0), ("g(1, ", 2), ("g(1, c=", 4), ("g(1, 2, 3", -1)):
+        assert complete(text, len(text), {"g": g}).signature == ("g", ["a", "/", "b", "*", "c"], at)
     for text in ("nothing(", "Boom(", "x(", "(", "f"):
         assert complete(text, len(text), {"x": 5, "Boom": Boom, "f": f}).signature is None
 

@@ -36,8 +36,16 @@ def test_what_cells_will_want_is_imported_while_nothing_is_typed(fresh: Shell) -
 def test_a_value_is_told_with_the_number_of_the_next_cell(fresh: Shell) -> None:
     done = fresh.cell("2 + 2")
     took = done.pop("took")
+    assert Path(done.pop("folder")).is_dir()
     assert done == {"kind": "text", "text": "4", "cell": 8}
     assert 0 <= took < 5
+
+
+def test_a_terminal_is_told_in_which_folder_the_next_cell_will_run(fresh: Shell, tmp_path: Path) -> None:
+    assert fresh.cell(f"import os; os.mkdir({str(tmp_path / 'x')!r}); os.chdir({str(tmp_path / 'x')!r})")["folder"] == (
+        str(tmp_path / "x")
+    )
+    assert fresh.cell("os.rmdir(os.getcwd())")["folder"] == ""
 
 
 def test_cells_sent_at_once_run_in_order(shell: Shell) -> None:

@@ -17,9 +17,11 @@ import socket, sys
 from pysh.shell import boot
 tty = boot.paint(sys.argv[1])
 from pathlib import Path
+from pysh.shell.settings import Settings
 from pysh.shell.terminal import run_terminal
+settings = eval(f"Settings({sys.argv[5]})")
 connect = lambda: socket.socket(fileno=int(sys.argv[2]))
-sys.exit(run_terminal(connect, sys.argv[3].encode(), tty=tty, history=Path(sys.argv[4])))
+sys.exit(run_terminal(connect, sys.argv[3].encode(), tty=tty, history=Path(sys.argv[4]), settings=settings))
 """
 
 
@@ -29,7 +31,7 @@ class Shell(Terminal):
     def __init__(self, hub: Hub, history: Path, env: dict[str, str], **options: Any) -> None:
         self.hub = hub
         cookie = options.pop("cookie", COOKIE)
-        words = [NAME, str(hub.end.fileno()), cookie.decode(), str(history)]
+        words = [NAME, str(hub.end.fileno()), cookie.decode(), str(history), options.pop("settings", "")]
         super().__init__([sys.executable, "-c", START, *words], env, pass_fds=(hub.end.fileno(),), **options)
         hub.end.close()
         self.others[hub.fileno()] = hub.receive

@@ -119,7 +119,11 @@ def test_no_heavy_module_is_imported_for_a_first_prompt(open_shell: Callable[...
         "cloudpickle",
         "pickle",
         "importlib.metadata",
+        "stack_data",
+        "pygments.styles",
+        "argparse",
+        "tomllib",
     }
     modules = set(report.read_text().split())
     assert modules & banned == set()
-    assert len(modules) < 400
+    assert len(modules) < 420

@@ -1,3 +1,5 @@
+import pytest
+
 from pysh.shell.display import Display
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
@@ -18,6 +20,15 @@ def test_of_an_error_the_last_line_stands_out() -> None:
     told = {"kind": "error", "text": "Traceback\n  line\nValueError: no\n"}
     assert PLAIN.result(told, 80) == "Traceback\n  line\nValueError: no"
     assert COLOURED.result(told, 80) == "Traceback\n  line\n\x1b[31mValueError: no\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("level", "word", "code"), [("warn", "warning: ", 33), ("error", "error: ", 31), ("info", "", 90)]
+)
+def test_the_level_of_a_notice_is_a_colour_or_a_word(level: str, word: str, code: int) -> None:
+    told = {"text": "n2 is down", "level": level}
+    assert PLAIN.notice(told) == f"{word}n2 is down"
+    assert COLOURED.notice(told) == f"\x1b[{code}mn2 is down\x1b[0m"
 
 
 def test_a_table_has_a_margin_and_columns_as_wide_as_their_fields() -> None:
@@ -53,6 +64,6 @@ def test_output_is_tagged_and_the_own_shells_is_not() -> None:
 
 
 def test_a_notice_is_one_line() -> None:
-    assert PLAIN.notice({"text": "n2\nis down", "level": "error"}) == "n2 is down"
+    assert PLAIN.notice({"text": "n2\nis down", "level": "error"}) == "error: n2 is down"
     assert COLOURED.notice({"text": "x", "level": "warn"}) == "\x1b[33mx\x1b[0m"
     assert COLOURED.notice({"text": "x", "level": "?"}) == "\x1b[90mx\x1b[0m"

@@ -1,14 +1,17 @@
 """The keys, on a real terminal."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.budgets import SLACK
 from tests.shell.conftest import Shell
 from tests.shell.hub import NAME
 
 UP, DOWN, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[D", "\x01"
-BACKSPACE, TAB, SHIFT_TAB, ALT_ENTER = "\x7f", "\t", "\x1b[Z", "\x1b\r"
+BACKSPACE, TAB, SHIFT_TAB, ALT_ENTER, ALT_UP = "\x7f", "\t", "\x1b[Z", "\x1b\r", "\x1b[1;3A"
 
 
 def sent(shell: Shell, keys: str) -> str:
@@ -31,6 +34,9 @@ def test_a_block_indents_itself_and_ends_with_an_empty_line(shell: Shell) -> Non
         ("a = 1" + ALT_ENTER + "b = 2", "a = 1\nb = 2"),
         ("1 + 1" + HOME, "1 + 1"),
         ("x = 'ä漢👍'", "x = 'ä漢👍'"),
+        ("a = 1\x1b[13;2ub = 2", "a = 1\nb = 2"),  # Shift-Enter, as kitty has it
+        ("a = 1\x1b[27;2;13~b = 2", "a = 1\nb = 2"),  # as xterm has it
+        ("if x:\r\ry\r", "if x:\n    \n    y"),
     ],
 )
 def test_keys_edit(shell: Shell, keys: str, cell: str) -> None:
@@ -49,6 +55,78 @@ def test_a_mistake_is_pointed_at_and_not_run(shell: Shell) -> None:
 
 def test_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
     assert sent(shell, "x = )\r") == "x = )"
+
+
+def test_a_mistake_in_a_block_is_pointed_at_and_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
+    shell.type("if x:\ry = )\r")
+    shell.wait_for(" " * 16 + "...     y = )", "unmatched ')'")
+    assert (shell.screen.cursor.y, shell.screen.cursor.x) == (1, len(f"{NAME}[1]>     y = "))
+    assert sent(shell, "") == "if x:\n    y = )"
+
+
+def test_after_a_mistake_is_mended_enter_goes_on_behind_the_text(shell: Shell) -> None:
+    shell.type("if x:\ry = ) + 1\r")
+    shell.wait_for(" " * 16 + "...     y = ) + 1", "unmatched ')'")
+    shell.type("\x041\r\r")
+    shell.wait(lambda: shell.hub.cells == ["if x:\n    y = 1 + 1"])
+
+
+def test_what_ctrl_c_cleared_comes_back_with_alt_up(shell: Shell) -> None:
+    shell.type("first\x03second\x03")
+    shell.prompt(1)
+    shell.type(ALT_UP)
+    shell.prompt(1, "second")
+    shell.type("\x15" + ALT_UP)
+    shell.prompt(1, "first")
+
+
+@pytest.mark.parametrize("keys", ["\x18\x05", "\x1bv"])
+def test_the_text_can_be_edited_elsewhere_and_is_not_run_by_that(open_shell: Any, tmp_path: Path, keys: str) -> None:
+    program = tmp_path / "editor"
+    program.write_text("#!/bin/sh\ngrep -q half $1 && printf 'if x:\\n    y\\n' > $1\n")
+    program.chmod(0o755)
+    settings = "editing='vi'" if keys[0] == "\x1b" else ""
+    shell = open_shell(env={"EDITOR": str(program)}, settings=settings)
+    shell.prompt(1)
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.type(keys)
+    shell.wait_for(f"{NAME}[1]> if x:", " " * 16 + "...     y")
+    assert shell.hub.cells == []
+    assert sent(shell, "i" if settings else "") == "if x:\n    y"
+
+
+def test_an_editor_that_is_not_there_is_told(open_shell: Any) -> None:
+    shell = open_shell(env={"EDITOR": "nowhere"})
+    shell.prompt(1)
+    shell.type("x = 1\x18\x05")
+    shell.wait_for(f"{NAME}[1]> x = 1", "nowhere is not there: $EDITOR names the one to open")
+
+
+def test_in_vi_mode_escape_is_quick_and_the_cursor_has_a_shape_for_each_mode(open_shell: Any) -> None:
+    shell = open_shell(settings="editing='vi'")
+    shell.prompt(1)
+    shell.wait(lambda: b"\x1b[6 q" in shell.raw, "a beam")
+    shell.type("x = 12\x1b")
+    shell.wait(lambda: b"\x1b[2 q" in shell.raw, "a block", seconds=0.8 * SLACK)
+    shell.type("xIy")
+    shell.wait(lambda: shell.lines[-1] == f"{NAME}[1]> yx = 1")
+    assert sent(shell, "") == "yx = 1"
+    shell.wait(lambda: shell.raw.rindex(b"\x1b[0 q") > shell.raw.rindex(b"\x1b[6 q"), "the shape that was found")
+
+
+def test_the_bracket_that_matches_is_marked(shell: Shell) -> None:
+    shell.type("f(x[1])")
+    shell.prompt(1, "f(x[1])")
+    start = len(f"{NAME}[1]> ")
+
+    def marked() -> list[int]:
+        row = shell.screen.buffer[shell.screen.cursor.y]
+        return [column - start for column in range(start, start + 7) if row[column].bold]
+
+    shell.wait(lambda: marked() == [1, 6])
+    shell.type(LEFT + LEFT)
+    shell.wait(lambda: marked() == [3, 5])
 
 
 def test_what_was_typed_ahead_of_a_mistake_is_the_next_line(shell: Shell) -> None:
@@ -94,14 +172,77 @@ def test_an_up_that_was_typed_ahead_finds_it_too(shell: Shell) -> None:
     shell.prompt(2, "alpha = 10")
 
 
-def test_ctrl_r_searches(shell: Shell) -> None:
-    for cell, source in enumerate(("alpha = 1", "beta = 2")):
+def run_all(shell: Shell, *sources: str) -> None:
+    for source in sources:
         shell.run(source)
         shell.hub.done()
-        shell.prompt(cell + 2)
-    shell.type("\x12lph")
-    shell.wait(lambda: any(line == f"{NAME}[3]> alpha = 1" for line in shell.lines))
+        shell.prompt(shell.hub.cell)
+
+
+def test_ctrl_r_lists_what_fits_and_enter_takes_it(shell: Shell) -> None:
+    run_all(shell, "alpha = 1", "beta = 2")
+    shell.type("half\x12lph")
+    row = "> alpha = 1".ljust(80 - len(NAME)) + NAME
+    shell.wait_for_end(f"{NAME}[3]> half", "search everywhere (Tab: this node): lph", row)
+    shell.type("\r")
+    shell.prompt(3, "alpha = 1")
+    assert sent(shell, "") == "alpha = 1"
+
+
+def chosen(shell: Shell) -> list[str]:
+    return [line.split("  ")[0] for line in shell.lines if line.startswith("> ")]
+
+
+def test_in_the_list_one_moves_and_narrows_it(open_shell, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "state").mkdir()
+    written = [
+        f'{{"src": "{name}", "node": "{node}"}}\n' for name, node in (("a1", "n2@x"), ("a2", NAME), ("a3", NAME))
+    ]
+    (tmp_path / "state" / "history").write_text("".join(written))
+    shell = open_shell()
+    shell.prompt(1)
+    for keys, row in (("\x12", "> a3"), ("\x12", "> a2"), (DOWN, "> a1"), (DOWN, "> a1"), (UP, "> a2"), ("1", "> a1")):
+        shell.type(keys)
+        shell.wait(lambda row=row: chosen(shell) == [row], row)
+    shell.type(TAB)
+    shell.wait_for_end("search this node (Tab: this folder): 1", "  nothing fits")
+    shell.type(BACKSPACE + "@n2" + SHIFT_TAB + TAB + TAB)
+    shell.wait(lambda: chosen(shell) == ["> a1"])
+
+
+@pytest.mark.parametrize("key", ["\x1b", "\x07", "\x03"])
+def test_leaving_the_list_changes_nothing(shell: Shell, key: str) -> None:
+    run_all(shell, "alpha = 1")
+    shell.type("half\x12alp")
+    shell.wait(lambda: chosen(shell) == ["> alpha = 1"])
+    shell.type(key)
+    shell.prompt(2, "half")
+
+
+def test_a_prompt_that_ended_in_the_list_is_followed_by_a_plain_one(shell: Shell) -> None:
+    run_all(shell, "alpha = 1")
+    shell.type("\x12")
+    shell.wait(lambda: chosen(shell) == ["> alpha = 1"])
+    shell.hub.output("n2", b"text\n")
+    shell.wait(lambda: "n2 | text" in shell.lines)
+    assert chosen(shell) == ["> alpha = 1"]
     assert sent(shell, "\r") == "alpha = 1"
+
+
+def test_two_shells_at_once_have_one_history(open_shell) -> None:  # type: ignore[no-untyped-def]
+    one, two = open_shell(), open_shell()
+    one.prompt(1)
+    two.prompt(1)
+    one.run("alpha = 1")
+    two.type("\x12lph")
+    two.wait(lambda: chosen(two) == ["> alpha = 1"])
+    two.type("\x07alp")
+    two.wait_for(f"{NAME}[1]> alpha = 1")  # suggested
+    run_all(two, "\x03beta")
+    one.hub.done()
+    one.prompt(2)
+    one.type(UP)
+    one.prompt(2, "beta")
 
 
 def test_what_was_typed_before_is_suggested(shell: Shell) -> None:
@@ -116,11 +257,11 @@ def test_what_was_typed_before_is_suggested(shell: Shell) -> None:
 def test_secrets_are_not_written_to_the_history(shell: Shell, tmp_path: Path) -> None:
     for cell, source in enumerate((" hidden()", "start(cookie='abc')", "x = 'my_secret_cookie'", "kept()")):
         shell.run(source)
-        shell.hub.done()
+        shell.hub.done(folder="/srv")
         shell.prompt(cell + 2)
     written = (tmp_path / "state" / "history").read_text()
     assert written.count("\n") == 1
-    assert '"src": "kept()"' in written
+    assert f'"node": "{NAME}", "cwd": "/srv", "src": "kept()"' in written
     assert shell.hub.cells[0] == "hidden()"
 
 
@@ -140,6 +281,45 @@ def test_no_colours_are_shown_where_none_are_wanted(open_shell, tmp_path: Path) 
     assert shell.screen.buffer[0][0].fg == "default"
 
 
+@pytest.mark.parametrize(
+    ("theme", "env", "foreground"),
+    [
+        ("ansi", {}, "blue"),
+        ("dark", {}, "5fafff"),
+        ("light", {}, "0000af"),
+        ("mono", {}, "default"),
+        ("dark", {"NO_COLOR": "1"}, "default"),
+        ("mono", {"FORCE_COLOR": "1"}, "default"),
+        ("ansi", {"CLICOLOR": "0"}, "default"),
+    ],
+)
+def test_a_theme_colours_what_is_typed(open_shell: Any, theme: str, env: dict[str, str], foreground: str) -> None:
+    shell = open_shell(settings=f"theme={theme!r}", env=env)
+    shell.prompt(1)
+    shell.type("lambda: 1")
+    shell.prompt(1, "lambda: 1")
+    row = shell.screen.buffer[shell.screen.cursor.y]
+    shell.wait(lambda: row[len(f"{NAME}[1]> ")].fg == foreground)
+    assert row[0].bold
+    if foreground == "default":
+        shell.settle(0.2)
+        assert not re.search(rb"\x1b\[[0-9;]*[34][0-8][;m]", shell.raw)
+
+
+def test_what_is_switched_off_is_not_there(open_shell: Any, tmp_path: Path) -> None:
+    shell = open_shell(settings="suggestions=False, signature=False, history=False")
+    shell.prompt(1)
+    signed(shell)
+    shell.run("compute(5)")
+    shell.hub.done()
+    shell.prompt(2)
+    shell.type("comp")
+    shell.prompt(2, "comp")
+    assert sent(shell, "ute(6)") == "compute(6)"
+    assert "complete" not in [asked["verb"] for asked in shell.hub.asked]
+    assert not (tmp_path / "state" / "history").exists()
+
+
 def test_nothing_is_asked_of_the_terminal(shell: Shell) -> None:
     shell.type("1 + 1")
     shell.prompt(1, "1 + 1")
@@ -153,3 +333,43 @@ def test_resizing_keeps_the_text(shell: Shell) -> None:
     shell.resize(24, 60)
     shell.type("_typed")
     shell.prompt(1, "half_typed")
+
+
+def signed(shell: Shell, **told: Any) -> None:
+    """Have the node answer with a signature."""
+    answer = {"start": 0, "found": [], "more": False, "signature": ["compute", ["value", "scale=2"], 0], **told}
+    shell.hub.answers["complete"] = lambda asked: answer
+
+
+def test_the_signature_of_the_call_is_shown_below_and_the_typed_argument_marked(shell: Shell) -> None:
+    signed(shell)
+    shell.type("compute(")
+    shell.wait_for_end(f"{NAME}[1]> compute(", "compute(value, scale=2)")
+    row = shell.screen.buffer[shell.screen.cursor.y + 1]
+    assert [row[column].bold for column in (0, 8, 12, 15)] == [False, True, True, False]
+    assert shell.hub.asked[-1] == {"verb": "complete", "text": "compute(", "position": 8, "only": "signature"}
+    signed(shell, signature=["compute", ["value", "scale=2"], 1])
+    shell.type("5, ")
+    shell.wait(lambda: shell.screen.buffer[shell.screen.cursor.y + 1][15].bold)
+    signed(shell, signature=None)
+    shell.type("2)")
+    shell.wait_for_end(f"{NAME}[1]> compute(5, 2)")
+    assert sent(shell, "") == "compute(5, 2)"
+
+
+def test_nobody_is_asked_for_a_signature_outside_of_brackets_or_while_one_types(shell: Shell) -> None:
+    signed(shell)
+    shell.type("x = compute")
+    shell.prompt(1, "x = compute")
+    shell.type("(1, 2")
+    shell.wait_for_end(f"{NAME}[1]> x = compute(1, 2", "compute(value, scale=2)")
+    texts = [asked["text"] for asked in shell.hub.asked if asked["verb"] == "complete"]
+    assert texts[-1] == "x = compute(1, 2"
+    assert all("(" in text for text in texts)
+
+
+def test_a_node_that_is_slow_shows_no_signature_and_holds_up_nothing(shell: Shell) -> None:
+    shell.hub.answers["complete"] = None  # never answered
+    shell.type("compute(5")
+    shell.prompt(1, "compute(5")
+    assert sent(shell, ")") == "compute(5)"

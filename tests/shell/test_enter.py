@@ -1,4 +1,9 @@
+import ast
+import importlib
 import textwrap
+import warnings
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -61,6 +66,11 @@ def test_enter_runs_what_is_complete(text: str, source: str | None) -> None:
         ("x = 1 + \\", ""),
         ("try:\n    x\n", ""),
         ("match x:\n    case 1:", "        "),
+        ("if x:\n    ", "    "),
+        ("if x:\n    \n    ", "    "),
+        ("if x:\n", "    "),
+        ("def f():\n    raise E", ""),
+        ("def f():\n    while x:\n        continue", "    "),
         ("def f():\n    x| = 1\n    y = 2", "    "),
         ("def f():\n    x = 1|\n    y = 2", "    "),
     ],
@@ -115,6 +125,42 @@ def test_enter_inside_a_program_never_runs_half_of_it(program: str, data: st.Dat
     assert isinstance(enter(text, cursor), Newline)
 
 
+def is_wrong(source: str) -> bool:
+    """Whether CPython says that `source` is wrong, whatever might follow it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<test>", "exec", PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT | 0x4000)
+    except SyntaxError as error:
+        return error.msg != "incomplete input"
+    return False
+
+
+MODULES = ("textwrap", "bisect", "contextlib", "dataclasses", "functools", "heapq", "asyncio.locks", "ast")
+"""Real programs: what people paste and type."""
+
+
+@settings(deadline=None)
+@given(st.sampled_from(MODULES), st.data())
+def test_no_prefix_of_valid_code_is_an_error_unless_cpython_says_so(module: str, data: st.DataObject) -> None:
+    source = Path(str(importlib.import_module(module).__file__)).read_text()
+    statements = [each for each in ast.parse(source).body if not isinstance(each, ast.Expr)]
+    code = ast.get_source_segment(source, data.draw(st.sampled_from(statements))) or ""
+    head = code[: data.draw(st.integers(0, len(code)))]
+    verdict = enter(head, len(head))
+    assert isinstance(verdict, Wrong) <= is_wrong(head)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(MODULES), st.data())
+def test_no_line_end_within_valid_code_is_an_error(module: str, data: st.DataObject) -> None:
+    source = Path(str(importlib.import_module(module).__file__)).read_text()
+    statements = [each for each in ast.parse(source).body if not isinstance(each, ast.Expr)]
+    lines = (ast.get_source_segment(source, data.draw(st.sampled_from(statements))) or "").split("\n")
+    head = "\n".join(lines[: data.draw(st.integers(1, len(lines)))])
+    assert not isinstance(enter(head, len(head)), Wrong)
+
+
 @settings(deadline=None)
 @given(st.text(alphabet="ab():[]'\"\\ \n\t#=,0+@{}", max_size=30), st.integers(0, 30))
 def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
@@ -135,6 +181,19 @@ def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
         (">>> def f():\n...     return 1\n...\n>>> f()\n1\n", "def f():\n    return 1\n\nf()\n"),
         ("node1@localhost[3]> t = task(f)\n", "t = task(f)"),
         ("node1@host-1.org[3]> def f():\n                ...     return 1\n", "def f():\n    return 1\n"),
+        ("(w1 suspect) n1@here[12]> x\n", "x"),
+        ("(2 nodes suspect) n1@here[12]> x\n", "x"),
+        (
+            "In [1]: def f():\n   ...:     return 1\n   ...:\n\nIn [2]: f()\nOut[2]: 1\n",
+            "def f():\n    return 1\n\nf()\n",
+        ),
+        ("iex(1)> x = 1\n1\niex(n1@here)2> x +\n...(n1@here)2> 1\n2\n", "x = 1\nx +\n1\n"),
+        ("    >>> x = 1\n    >>> x\n    1\n", "x = 1\nx\n"),
+        ("    if x:\n\n        y\n", "if x:\n\n    y\n"),
+        ("\tif x:\n\t\ty = '\t'\n", "if x:\n\ty = '\t'\n"),
+        ("    x = 1", "x = 1"),
+        ("x = 1\n    y = 2", "x = 1\n    y = 2"),
+        ("def f():\n    ...", "def f():\n    ..."),
         ("x >>> y", "x >>> y"),
         ("...", ""),
         ("", ""),
@@ -142,6 +201,25 @@ def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
 )
 def test_a_paste_loses_its_prompts_and_results(text: str, inserted: str) -> None:
     assert pasted(text) == inserted
+
+
+@pytest.mark.parametrize(
+    ("text", "inserted"),
+    [
+        ("a\nb", "a\n    b"),
+        ("  a\n  b\n", "a\n    b\n    "),
+        ("if x:\n    y", "if x:\n        y"),
+        ("if x:\n        y\n", "if x:\n        y\n"),  # copied from behind the margin on
+        ("a\n    b", "a\n    b"),
+        (">>> a\n>>> b", "a\n    b"),
+    ],
+)
+def test_a_paste_behind_a_margin_gets_it(text: str, inserted: str) -> None:
+    assert pasted(text, "    ") == inserted
+
+
+def test_a_paste_behind_code_is_left_as_it_is() -> None:
+    assert pasted("    a\n    b", "x = ") == "    a\n    b"
 
 
 @pytest.mark.parametrize(

@@ -196,3 +196,36 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2"]
         assert b"\x1b" not in terminal.raw
         assert terminal.modes == terminal.found
+
+
+@pytest.mark.parametrize("env", [{"TERM": "xterm-256color", "FORCE_COLOR": "1"}, {"TERM": "dumb"}])
+def test_whatever_a_node_sends_there_is_no_escape_sequence_and_words_say_what_colours_would(
+    env: dict[str, str],
+) -> None:
+    hub = Hub()
+    with ExitStack() as stack:
+        stack.callback(hub.close)
+        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
+        end = hub.end.fileno()
+        terminal = stack.enter_context(Terminal(command, {**ENV, **env}, pass_fds=(end,)))
+        hub.end.close()
+        terminal.others[hub.fileno()] = hub.receive
+        terminal.wait_for_end(f"{NAME}[1]>")
+        hub.notice("nothing comes from n2", "warn")
+        terminal.wait(lambda: any("warning: nothing comes from n2" in line for line in terminal.lines))
+        terminal.type("work()\r")
+        terminal.wait(lambda: hub.cells)
+        hub.screen(b"\x1b[1;31mred\x1b[0m \x1b[2Jtext \x1b]0;title\x07\r\n")
+        hub.output("n2", b"\x1b[32mgreen\x1b[0m\r 50%\r100%\n")
+        rows = {"columns": ["node", "state"], "rows": [["n1@here", "\x1b[31mup"]]}
+        hub.done(kind="table", table=rows)
+        terminal.wait_for_end(f"{NAME}[2]>")
+        terminal.type("fail()\r")
+        terminal.wait(lambda: hub.cells[-1] == "fail()")
+        hub.done("Traceback\nValueError: \x1b[31mno\x1b[0m\n", kind="error")
+        terminal.wait_for_end("ValueError: no", f"{NAME}[3]>")
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+        lines = {line.strip() for line in terminal.lines}
+        assert {"red text", "n2 | 100%", "node     state", "n1@here  up"} <= lines
+        assert b"\x1b" not in terminal.raw

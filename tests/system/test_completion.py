@@ -37,3 +37,15 @@ def test_a_shell_that_is_attached_completes_its_own_names_also_while_others_run_
     shell.wait_for_end("n2@localhost[1]>")
     shell.type("spec" + TAB)
     shell.wait_for_end("n2@localhost[1]> special_name")
+
+
+def test_processes_of_all_nodes_are_completed_by_pid_and_by_name(screens: Screens, home: Home) -> None:
+    home.node("n2@localhost")
+    shell = screens.open("--name", "n1@localhost", "--connect", "n2@localhost")
+    shell.wait_for_end("n1@localhost[1]>")
+    shell.type("p = spawn(receive, on='n2@localhost', name='collector')\r")
+    shell.wait_for_end("n1@localhost[2]>")
+    shell.type("send('coll" + TAB)
+    shell.wait_for_end("n1@localhost[2]> send('collector")
+    shell.type("\x15pid('n2." + TAB)
+    shell.wait(lambda: "process receive" in " ".join(shell.lines) or shell.lines[-1][-1].isdigit(), "a pid of n2")

@@ -41,3 +41,18 @@ def test_a_mistake_is_told_in_a_line_and_the_shell_starts(home: Home, screens: S
     assert shown.count(("pysh: " + said.format(path)).replace(" ", "")) == 1
     terminal.type("\x04")
     assert terminal.wait_exit() == 0
+
+
+def test_what_is_configured_holds_at_the_prompt(home: Home, screens: Screens) -> None:
+    configure(home, '[shell]\nediting = "vi"\nhistory = false\n')
+    terminal = screens.open("--rm", "--name", "n1@localhost")
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("4 + 4")
+    terminal.wait_for_end("n1@localhost[1]> 4 + 4")
+    terminal.type("\x1b")
+    terminal.wait(lambda: b"\x1b[2 q" in terminal.raw, "the cursor of vi's commands")
+    terminal.type("0x\r")
+    terminal.wait_for("n1@localhost[1]>  + 4", "4", "n1@localhost[2]>")
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
+    assert "4 + 4" not in "".join(file.read_text() for file in home.folder.rglob("history*"))
