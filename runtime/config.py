@@ -35,6 +35,7 @@ __all__ = [
     "grace",
     "machine_names",
     "new_cookie",
+    "rc_file",
     "read_cookie",
     "runtime_dir",
     "runtime_dirs",
@@ -55,6 +56,11 @@ class CookieError(ConfigError):
 def cookie_file() -> str:
     """Where the cookie lies unless another file is named."""
     return os.path.join(config_dir(), "cookie")
+
+
+def rc_file() -> str:
+    """The path of the code that shells run before their first cell (it may not exist)."""
+    return os.path.join(config_dir(), "rc.pysh")
 
 
 def read_cookie(text: str | None = None, file: str | None = None, option: str = "--cookie") -> Cookie:

@@ -78,11 +78,22 @@ class Results(dict[Node, Any]):
     def __repr__(self) -> str:
         if not self:
             return "no results"
+        return "\n".join(_line(names, text) for names, text, _ in self._folded())
+
+    def _repr_html_(self) -> str | None:
+        from pysh.runtime import html
+
+        rows = self._folded()
+        failed = [number for number, row in enumerate(rows) if row[2]]
+        return html.table(["node", ""], [row[:2] for row in rows], failed) if rows else None
+
+    def _folded(self) -> list[tuple[str, str, bool]]:
+        """Equal values on one line: whose they are, their text, and whether they are failures."""
         names = labels([node.name for node in self])
-        same: dict[str, list[str]] = {}
+        same: dict[tuple[str, bool], list[str]] = {}
         for label, value in zip(names, self.values(), strict=True):
-            same.setdefault(_shown(value), []).append(label)
-        return "\n".join(_line(", ".join(fold(alike)), text) for text, alike in same.items())
+            same.setdefault((_shown(value), isinstance(value, BaseException)), []).append(label)
+        return [(", ".join(fold(alike)), text, failed) for (text, failed), alike in same.items()]
 
 
 class Unattended(NamedTuple):
@@ -169,6 +180,11 @@ class Rows(list[dict[str, Any]]):
     def __repr__(self) -> str:
         return table(*self.__pysh_table__()) if self or not self.empty else self.empty
 
+    def _repr_html_(self) -> str | None:
+        from pysh.runtime import html
+
+        return html.table(*self.__pysh_table__()) if self or not self.empty else None
+
 
 class Nodes(list[Node]):
     """Nodes as they were when asked for, this one first: a table at the prompt."""
@@ -190,8 +206,26 @@ class Nodes(list[Node]):
         ]
         return ["node", "state", "rtt", "load", "tasks"], rows
 
+    def __pysh_rows__(self) -> list[dict[str, Any]]:
+        """The same as plain data; `rtt` in seconds."""
+        return [
+            {
+                "node": row["name"],
+                "state": row["state"],
+                "rtt": row.get("rtt"),
+                "load": _load(row),
+                "tasks": row.get("tasks"),
+            }
+            for row in self._rows
+        ]
+
     def __repr__(self) -> str:
         return table(*self.__pysh_table__())
+
+    def _repr_html_(self) -> str:
+        from pysh.runtime import html
+
+        return html.table(*self.__pysh_table__())
 
 
 def _load(row: dict[str, Any]) -> str:

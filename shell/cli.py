@@ -8,6 +8,7 @@ from pysh.shell import first
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # the prompt is painted before anything else is imported
     import argparse
+    from collections.abc import Callable
 
     from pysh.shell.boot import Tty
 
@@ -46,7 +47,7 @@ def _main(argv: list[str], painted: "tuple[str, Tty] | None") -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.UNREAD
     except Exception as error:
-        return explain(error)
+        return explain(error, as_json=asked.json)
 
 
 def _run(
@@ -55,7 +56,7 @@ def _run(
     if command:
         from pysh.shell import commands, several
 
-        return several.run(command, getattr(commands, command), asked, explain)
+        return several.run(command, getattr(commands, command), asked, explaining(asked))
     if script:
         from pysh.shell import options
 
@@ -93,11 +94,24 @@ def hide(secret: str, painted: "tuple[str, Tty] | None" = None) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "pysh", *words])
 
 
-def explain(error: Exception) -> int:
-    """Print an error of ours in one line, others keep their traceback; the exit code."""
+def explain(error: Exception, one: str = "", *, as_json: bool = False) -> int:
+    """Print an error of ours in one line, others keep their traceback; the exit code.
+
+    `one` is what it was about, of several. As JSON it is an object with `error`, `text` and `of`.
+    """
     from pysh.shell import codes, options
 
     if not any(cls.__name__ in OURS for cls in type(error).__mro__):
         raise error
-    print(f"pysh: {options.spoken(str(error))}", file=sys.stderr)
+    if as_json:
+        from pysh.runtime.runner import asjson
+
+        print(asjson.failed(error, **({"of": one} if one else {})), file=sys.stderr)
+    else:
+        print(f"{one}: " if one else "", f"pysh: {options.spoken(str(error))}", sep="", file=sys.stderr)
     return codes.of(error)
+
+
+def explaining(asked: "argparse.Namespace") -> "Callable[[Exception, str], int]":
+    """`explain` as the options of a command say."""
+    return lambda error, one: explain(error, one, as_json=asked.json)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime import config
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.runner import asjson
 from pysh.runtime.runner.client import Client
 from pysh.shell import codes, options
-from pysh.shell.cli import explain
+from pysh.shell.cli import explaining
 from pysh.shell.reaching import Reached, answering, other_machine, reached
 from pysh.shell.several import each, named
 from pysh.shell.way import interrupted_by
@@ -47,7 +48,7 @@ def ls(asked: argparse.Namespace) -> int:
         return codes.OK
 
     if asked.host:
-        code = each(asked.host, look, explain)
+        code = each(asked.host, look, explaining(asked))
         hosts = [host for host in named(asked.host) if host in machines]
         entries = [entry for host in hosts for entry in machines[host].nodes]
         looked = {host: " and ".join(machines[host].looked) for host in hosts}
@@ -88,10 +89,10 @@ def tasks(asked: argparse.Namespace) -> int:
                 told[node] = _tasks_of(there, cookie)
             return codes.OK
 
-        code = each(asked.node, look, explain)
+        code = each(asked.node, look, explaining(asked))
         rows = [row for node in named(asked.node) for row in told.get(node, ())]
     else:
-        rows, code = _tasks_here(cookie)
+        rows, code = _tasks_here(asked, cookie)
     if asked.json:
         print(json.dumps(rows))
     elif rows:
@@ -106,9 +107,16 @@ _found = [_row for _row in tasks(on={node!r}) if _row["number"] == {number}]
 if not _found:
     raise SystemExit("pysh: {node} has no task {number}: see which it has: pysh tasks {node}")
 _value = _found[0].result()
-if _value is not None:
-    print(repr(_value))
 """
+SHOW = "if _value is not None: print(repr(_value))"
+
+
+def complain(asked: argparse.Namespace, error: Exception, of: str = "") -> None:
+    """Tell what went wrong, of a node or host perhaps, on stderr."""
+    if asked.json:
+        print(asjson.failed(error, **({"of": of} if of else {})), file=sys.stderr)
+    else:
+        print(f"pysh: {of}: " if of else "pysh: ", error, sep="", file=sys.stderr)
 
 
 def _result(asked: argparse.Namespace) -> int:
@@ -118,10 +126,11 @@ def _result(asked: argparse.Namespace) -> int:
     from pysh.shell import scripting
 
     asked.connect = asked.node
-    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result)])
+    shown = "_value" if asked.json else SHOW
+    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result) + shown])
 
 
-def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
+def _tasks_here(asked: argparse.Namespace, cookie: bytes) -> tuple[list[dict[str, Any]], int]:
     """The tasks of every node here that answers; those that do not are named. The code is theirs if none does."""
     rows: list[dict[str, Any]] = []
     answered, code = False, codes.OK
@@ -131,7 +140,7 @@ def _tasks_here(cookie: bytes) -> tuple[list[dict[str, Any]], int]:
                 rows += _tasks_of(Reached(entry), cookie)
             answered = True
         except Exception as error:
-            print(f"pysh: {entry.name}: {error}", file=sys.stderr)
+            complain(asked, error, entry.name)
             code = code or codes.of(error)
     return rows, codes.OK if answered else code
 
@@ -194,26 +203,41 @@ def rpc(asked: argparse.Namespace) -> int:
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
     try:
         with interrupted_by(lambda: client.ask("interrupt", timeout=STOP_SECONDS)):
-            told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc")
+            told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc", json=asked.json)
     except TimeoutError:
-        print(
-            f"pysh: {name} gave no answer within {asked.timeout:g} s; the code may still run there",
-            file=sys.stderr,
-        )
+        late = f"{name} gave no answer within {asked.timeout:g} s; the code may still run there"
+        complain(asked, TimeoutError(late))
         return codes.TIMED_OUT
     except KeyboardInterrupt:
         with suppress(Exception):  # the node is gone, or too old to know of it
             client.ask("interrupt", timeout=STOP_SECONDS)
         return codes.INTERRUPTED
     except Exception as error:
-        print(f"pysh: {error}", file=sys.stderr)
+        complain(asked, error)
         return codes.FAILED
+    return _show_json(asked, name, told) if asked.json else _show(told)
+
+
+def _show(told: dict[str, Any]) -> int:
     print(told.get("output", ""), end="")
     if told.get("kind") == "error":
         print(told["text"], end="", file=sys.stderr)
         return codes.FAILED
     if text := told.get("text", ""):
         print(text)
+    return int(told.get("exit", codes.OK))
+
+
+def _show_json(asked: argparse.Namespace, name: str, told: dict[str, Any]) -> int:
+    """The value on stdout, alone; of several nodes with the name of its own. All else is for stderr."""
+    print(told.get("output", ""), end="", file=sys.stderr)
+    if told.get("kind") == "error":
+        failed = {"error": told["error"], "text": told["text"], "of": name}
+        print(json.dumps(failed), file=sys.stderr)
+        return codes.FAILED
+    if "exit" not in told:
+        text = told.get("text") or "null"
+        print(f'{{"node": {json.dumps(name)}, "value": {text}}}' if asked.several else text)
     return int(told.get("exit", codes.OK))
 
 
@@ -236,6 +260,28 @@ def doctor(asked: argparse.Namespace) -> int:
     from pysh.shell import doctor
 
     return doctor.doctor(asked)
+
+
+def completion(asked: argparse.Namespace) -> int:
+    """Print the script that completes our command line in another shell."""
+    from pysh.shell import outside
+
+    print(outside.script(asked.shell), end="")
+    return codes.OK
+
+
+def settings(asked: argparse.Namespace) -> int:
+    """The settings of the prompt; 1 if something in their file cannot be used."""
+    from pysh.shell import configured
+
+    rows, wrong = configured.rows()
+    if asked.json:
+        print(json.dumps(rows))
+    else:
+        _table(rows)
+    for line in wrong:
+        print(f"pysh: {line}", file=sys.stderr)
+    return codes.FAILED if wrong else codes.OK
 
 
 def cookie(asked: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """`pysh doctor [HOST]`: what pysh finds here, or on the way to another machine, stage by stage."""
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -32,7 +33,11 @@ def _far(asked: argparse.Namespace) -> int:
             trace.lap("logout", _lasting(other.logout()))
             refused = [_greet(other, entry, asked, trace) for entry in machine.nodes]
     finally:
-        if trace.rows:
+        if asked.json:
+            print(
+                json.dumps([{"stage": stage, "ms": round(took, 1), "told": told} for stage, took, told in trace.rows])
+            )
+        elif trace.rows:
             print(traced(trace.rows))
     return codes.REFUSED if any(refused) else codes.OK
 
@@ -57,14 +62,18 @@ def _lasting(warning: str) -> str:
 
 def _near(asked: argparse.Namespace) -> int:
     """What a node of this machine would be made of."""
-    failed = False
+    looked = []
     for name, look in _looks(asked):
         try:
-            print(f"{name:8} {look()}")
+            told, good = look(), True
         except (config.ConfigError, PythonError, TransportError, OSError) as error:
-            print(f"{name:8} {options.spoken(str(error))}")
-            failed = True
-    return codes.FAILED if failed else codes.OK
+            told, good = options.spoken(str(error)), False
+        looked.append({"about": name, "told": told, "ok": good})
+        if not asked.json:
+            print(f"{name:8} {told}")
+    if asked.json:
+        print(json.dumps(looked))
+    return codes.OK if all(row["ok"] for row in looked) else codes.FAILED
 
 
 def _looks(asked: argparse.Namespace) -> Iterator[tuple[str, Callable[[], str]]]:

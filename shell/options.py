@@ -16,6 +16,8 @@ COMMANDS = {
     "stop": "end a node",
     "doctor": "what stands in the way, here or to another machine",
     "logs": "what a node printed of itself",
+    "completion": "a script that makes bash, zsh or fish complete pysh's command line",
+    "settings": "how the prompt behaves, and where each setting comes from",
     "cookie": "make or show the cookie that nodes prove to each other, or copy it to another machine",
 }
 
@@ -32,6 +34,8 @@ pysh tasks [N [--result TASK]]   what runs, waits or is kept; or print one resul
 pysh logs N                      what node N printed of itself
 pysh stop N [--drain S]          end node N, once its tasks had S seconds
 pysh doctor [HOST]               what stands in the way, here or there
+pysh completion bash|zsh|fish    a script that completes this in another shell
+pysh settings                    how the prompt behaves, and where that is said
 pysh cookie new|show|copy HOST   the secret that nodes share
 
 N is a node of this machine, or N@[USER@]HOST[:PORT] for one that is reached by
@@ -80,8 +84,10 @@ _SHOWN = {
     "ls": (*_REACHING, "--json"),
     "tasks": (*_REACHING, "--json"),
     "stop": _REACHING,
-    "doctor": (*_REACHING, "--python"),
+    "doctor": (*_REACHING, "--json", "--python"),
     "logs": _REACHING,
+    "completion": (),
+    "settings": ("--json",),
     "cookie": ("--cookie", "--cookie-file", "--hostkey"),
 }
 """The common options that mean something to a command, which its help shows; it takes the others too."""
@@ -107,7 +113,7 @@ def parser(command: str = "") -> Parser:
     add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
     add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
     add("--timeout", metavar="S", type=_positive, help="end everything after S seconds (exit code 124)")
-    add("--json", action="store_true", help="print data as JSON")
+    add("--json", action="store_true", help="print the value, or what was asked for, as one line of JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
     add("--norc", action="store_true", help="read no start-up file")
@@ -178,6 +184,10 @@ def _cookie(made: Parser) -> None:
     made.add_argument("--force", action="store_true", help="replace another cookie, here or there")
 
 
+def _completion(made: Parser) -> None:
+    made.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell that is to complete it")
+
+
 _OWN = {
     "ls": _host,
     "doctor": _host,
@@ -188,6 +198,7 @@ _OWN = {
     "logs": _named,
     "tasks": _tasks,
     "cookie": _cookie,
+    "completion": _completion,
 }
 
 _VALUED = (

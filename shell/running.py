@@ -26,9 +26,9 @@ def execute(settings: dict[str, Any], script: list[str]) -> int:
         except Exception as error:
             from pysh.shell.cli import explain
 
-            return explain(error)
+            return explain(error, as_json=settings["json"])
     with Limits(settings["timeout"]) as limits:
-        code = scripts.run(script)
+        code = scripts.run(script, as_json=settings["json"])
     code = scripts.finish(limits.code or code)
     limits.rearm()
     return code

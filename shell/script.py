@@ -10,6 +10,7 @@ loop is made only for code that awaits there, and a node starts only with the fi
 import os
 import sys
 from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -20,8 +21,11 @@ from pysh.shell.prelude import provide
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
-def run(argv: list[str]) -> int:
+def run(argv: list[str], *, as_json: bool = False) -> int:
     """Run what `argv` names as `python` would: FILE, `-c` CODE or `-` for stdin, each with its arguments.
+
+    `as_json`: the value of the expression that it ends in is all of stdout, in a line of JSON; what is printed goes to
+    stderr, and so does an error, in a line of JSON too.
 
     The exit code: 0, that of a `SystemExit`, 1 after any other error (its traceback is on stderr), 2 if
     there is no such file, 130 after Ctrl-C. `finish` is to follow.
@@ -31,11 +35,13 @@ def run(argv: list[str]) -> int:
     except OSError as error:
         print(f"pysh: cannot read {argv[0]}: {error.strerror}; nothing was run", file=sys.stderr)
         return USAGE
-    names = cells.new_main()
+    namespace = cells.Namespace(provide)
     if argv[0] not in ("-c", "-"):
-        names["__file__"] = filename
+        namespace.names["__file__"] = filename
     try:
-        return _report(_execute(source, filename, names))
+        if as_json:
+            return _run_for_json(source, filename, namespace)
+        return _report(_execute(lambda: [_compile(source, filename, namespace)], namespace.names))
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -82,30 +88,56 @@ def _read(argv: list[str]) -> tuple[bytes, str]:
     return source, filename
 
 
-def _execute(source: bytes, filename: str, names: dict[str, Any]) -> Outcome:
+def _run_for_json(source: bytes, filename: str, namespace: cells.Namespace) -> int:
+    from pysh.runtime.runner import asjson
+
+    stdout = os.dup(1)
+    os.dup2(2, 1)  # also for what is no Python, and for the nodes that it starts
+    outcome = _execute(lambda: namespace.compile(source.decode(), filename), namespace.names)
+    line = ""
     try:
-        code = _compile(source, filename)
-        provide(names, [code])
-        if code.co_flags & CO_COROUTINE:
-            return _run_in_loop(code, names)
-        exec(code, names)
+        if outcome.error is None:
+            line = asjson.as_json(outcome.value)
+    except Exception as unfit:
+        outcome = Outcome(error=unfit)
+    if isinstance(outcome.error, Exception):
+        from pysh.runtime.runner.display import failure
+
+        print(asjson.failed(outcome.error, traceback=failure(outcome.error)), file=sys.stderr)
+        return FAILED
+    if outcome.error is None:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        print(line, flush=True)
+    return _report(outcome)
+
+
+def _execute(compiled: Callable[[], list[CodeType]], names: dict[str, Any]) -> Outcome:
+    value = None
+    try:
+        codes = compiled()
+        if any(code.co_flags & CO_COROUTINE for code in codes):
+            return _run_in_loop(codes, names)
+        for code in codes:
+            value = eval(code, names)
     except BaseException as error:
         return Outcome(error=error)
-    return Outcome()
+    return Outcome(value)
 
 
-def _compile(source: bytes, filename: str) -> CodeType:
+def _compile(source: bytes, filename: str, namespace: cells.Namespace) -> CodeType:
     text = source.decode("utf-8", "replace")
     if filename.startswith("<"):
         cells.register(text, filename)
     try:
         code: CodeType = compile(source, filename, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-        return code
     except SyntaxError as error:
         raise cells.located(error, text) from None
+    namespace.provide([code])
+    return code
 
 
-def _run_in_loop(code: CodeType, names: dict[str, Any]) -> Outcome:
+def _run_in_loop(codes: list[CodeType], names: dict[str, Any]) -> Outcome:
     import asyncio
     import signal
 
@@ -115,7 +147,7 @@ def _run_in_loop(code: CodeType, names: dict[str, Any]) -> Outcome:
     interrupts = Interrupts(cells.run.__code__)
 
     async def main() -> Outcome:
-        task = asyncio.create_task(cells.run(lambda: [code], names))
+        task = asyncio.create_task(cells.run(lambda: codes, names))
         interrupts.begin(task)
         await asyncio.wait([task])
         return outcome_of(task, interrupted=interrupts.pressed > 0)

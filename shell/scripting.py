@@ -18,7 +18,7 @@ def run(asked: argparse.Namespace, script: list[str]) -> int:
     settings = {
         "name": starting.full_name(asked.name) if asked.name else None, "cookie": asked.cookie,
         "cookie_file": asked.cookie_file, "connect": addresses(asked.connect),
-        "hostkey": asked.hostkey, "timeout": asked.timeout, "listen": asked.listen,
+        "hostkey": asked.hostkey, "timeout": asked.timeout, "listen": asked.listen, "json": asked.json,
     }  # fmt: skip
     python = interpreter.user_python(asked.python, os.getcwd())
     if os.path.realpath(python) == os.path.realpath(sys.executable) and os.path.dirname(python) == os.path.dirname(

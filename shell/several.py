@@ -1,7 +1,6 @@
 """A command whose argument names several hosts or nodes, `web[1-12]` or `w1@@gpu`: it is done for all, side by side."""
 
 import argparse
-import sys
 from collections.abc import Callable
 
 from pysh.runtime.protocol.hostsets import expand, is_set
@@ -29,11 +28,11 @@ def addresses(text: str) -> list[str]:
     return named(text)
 
 
-def each(text: str, act: Callable[[str], int], failed: Callable[[Exception], int]) -> int:
+def each(text: str, act: Callable[[str], int], failed: Callable[[Exception, str], int]) -> int:
     """Do `act` for all that `text` names; the first exit code that is not 0.
 
-    Where it is a set, what keeps one from answering is told, as `failed` gives its code, and stops no other. They are
-    done at the same time, and told in order.
+    Where it is a set, what keeps one from answering is told by `failed`, which gives its code, and stops no other. They
+    are done at the same time, and told in order.
     """
     if not is_set(text):
         return act(text)
@@ -44,15 +43,14 @@ def each(text: str, act: Callable[[str], int], failed: Callable[[Exception], int
         try:
             code = done.outcome.result()
         except Exception as error:
-            print(f"{done.one}: ", end="", file=sys.stderr, flush=True)
-            code = failed(error)
+            code = failed(error, done.one)
         first = first or code
     return first
 
 
 def run(
     command: str, do: Callable[[argparse.Namespace], int], asked: argparse.Namespace,
-    failed: Callable[[Exception], int],
+    failed: Callable[[Exception, str], int],
 ) -> int:  # fmt: skip
     """Do a command for all that its argument names."""
     argument = ARGUMENTS.get(command, "")
@@ -66,8 +64,8 @@ def run(
         asked.name = generated_name()
 
     def act(one: str) -> int:
-        if several and command in HEADED:
+        if several and command in HEADED and not asked.json:
             print(f"{one}:", flush=True)
-        return do(argparse.Namespace(**{**vars(asked), argument: one}) if argument else asked)
+        return do(argparse.Namespace(**{**vars(asked), argument: one, "several": several}) if argument else asked)
 
     return each(text, act, failed)

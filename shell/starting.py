@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from socket import socket
 from types import FrameType
@@ -50,6 +50,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) ->
         "connect": addresses(asked.connect),
         "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
+        **({"rc": config.rc_file()} if role == "shell" and not asked.norc else {}),
         **config.grace(),
     }
 
@@ -94,10 +95,24 @@ def _terminal(
         from pysh.shell import plain
 
         return plain.run_plain(connect, cookie, force=force, **proof)
+    from pysh.shell import configured
     from pysh.shell.terminal import run_terminal
 
+    settings, _, wrong = configured.read()
+    tell_above(tty, wrong)
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, **proof)
+    return run_terminal(
+        connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, settings=settings, **proof
+    )
+
+
+def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:
+    """Show `lines` above the prompt that is painted."""
+    if lines:
+        text = tty.painted
+        tty.unpaint()
+        tty.write("".join(f"pysh: {line}\r\n" for line in lines).encode("utf-8", "backslashreplace"))
+        tty.paint(text)
 
 
 def history_file() -> Any:

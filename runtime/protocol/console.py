@@ -46,6 +46,7 @@ class Console:
         self.folder = ""  # the shell's current one, as far as it is known
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
+        self.begun = False  # an evaluator was through with what it runs before the first cell
         self._node = node
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered

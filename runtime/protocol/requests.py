@@ -227,6 +227,11 @@ def _eval(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     node.console.to_evaluator(frame)
 
 
+def _begun(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """The evaluator lives after what it runs before the first cell."""
+    node.console.begun = True
+
+
 def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     node.actions.append(Prepare(str(asked.get("what"))))
     return {"ok": True}
@@ -244,5 +249,5 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
     "stack": _stack, "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
-    **upgrades.VERBS,
+    **upgrades.VERBS, "begun": _begun,
 }  # fmt: skip

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import cells
+from pysh.runtime.runner import asjson, cells
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.startup import Startup, startup
 from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.terminal import Terminal
 
@@ -56,7 +57,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
     one, `former`, whether an evaluator before it left names that are callable, `placed`, the hashes of what was
-    pushed here under a name, and `prelude`, the module of the preloaded names.
+    pushed here under a name, `rc`, the path of code to run before the first cell, and `prelude`, the module of the
+    preloaded names.
     """
     interrupts = Interrupts(cells.run.__code__)
     interrupts.install()
@@ -93,6 +95,7 @@ class Evaluator:
         prelude = self._prelude
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, self._reply)
         self._former: bool = config.get("former", False)
+        self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
         self._publisher: Publisher | None = None
         self._visitors: Visitors | None = None
         self._of_visitors: deque[Frame] = deque()
@@ -114,6 +117,10 @@ class Evaluator:
         self._client.handlers[Kind.SPAWN] = self._client.handlers[Kind.CANCEL] = self.let_in
         self._client.handlers[Kind.CENSUS] = self.count
         self._client.on_lost.append(lambda: os._exit(0))
+        if self._startup is None:
+            self._begun()
+        else:
+            self._waiting.append(self._startup.frame)
         self._client.start_thread()
 
         import asyncio  # takes longer than all the rest; the hub is answered meanwhile
@@ -137,6 +144,9 @@ class Evaluator:
             self._loop.call_soon(self._prepare, *modules[1:])
         else:
             self._prelude.provide_all(self._namespace.names)
+
+    def _begun(self) -> None:
+        self._client.post(Kind.REQUEST, self._client.hub, meta={"verb": "begun"})
 
     def deliver(self, frame: Frame) -> None:
         """Queue a cell or an eval. From now on Ctrl-C reaches it, and a terminal is told that."""
@@ -279,6 +289,8 @@ class Evaluator:
         return self._namespace.compile(job.source, job.filename)
 
     def _job(self, frame: Frame) -> Job:
+        if self._startup is not None and frame is self._startup.frame:
+            return self._startup
         if frame.kind == Kind.CELL:
             number, self._cell = self._cell, self._cell + 1
             return Job(frame, bytes(frame.payload).decode("utf-8", "replace"), f"<{self._name}:{number}>")
@@ -303,7 +315,10 @@ class Evaluator:
         self._terminal.restore()
         # Free from here on: whoever reads the answer may ask the next thing at once.
         self._running = self._task = None
-        if job.captured is not None:
+        if isinstance(job, Startup):
+            job.tell(meta)
+            self._begun()
+        elif job.captured is not None:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
             self._namespace.remember(outcome.value)
@@ -319,6 +334,8 @@ class Evaluator:
             return None
 
     def _answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
+        if outcome.error is None and job.frame.options().get("json"):
+            meta |= asjson.answer(outcome.value)
         if meta["kind"] == "error" and not job.by:
             error = outcome.error or KeyboardInterrupt()
             self._reply(job.frame, {**refused(error, meta, self._name), "output": meta["output"]})

@@ -41,11 +41,11 @@ BOOT = (
 class Shell:
     """One evaluator, with everything it sent and printed so far."""
 
-    def __init__(self, home: Path, cell: int = 1) -> None:
+    def __init__(self, home: Path, cell: int = 1, **more: object) -> None:
         self._hub, end = socket.socketpair()
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        config = {"name": NAME, "secret": SECRET.hex(), "incarnation": INCARNATION.hex(), "cell": cell}
+        config = {"name": NAME, "secret": SECRET.hex(), "incarnation": INCARNATION.hex(), "cell": cell, **more}
         self.process = subprocess.Popen(
             [sys.executable, "-c", BOOT, str(end.fileno()), json.dumps(config)],
             stdin=slave,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pysh.runtime.groups import LARGEST, group
+from pysh.runtime.configuration import LARGEST
+from pysh.runtime.groups import group
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.hostsets import expand
 from pysh.runtime.protocol.terms import BadName

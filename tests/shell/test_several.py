@@ -21,7 +21,7 @@ def told(argument: str, text: str, command: str, **more: object) -> tuple[int, l
             raise BadName("no way there")
         return codes.OK
 
-    return several.run(command, do, argparse.Namespace(**{argument: text}, **more), explain), sorted(done)
+    return several.run(command, do, argparse.Namespace(**{argument: text, "json": False} | more), explain), sorted(done)
 
 
 def test_it_goes_on_where_one_does_not_answer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ class Cell(NamedTuple):
     """What one cell showed."""
 
     value: str = ""
+    html: str = ""
     printed: str = ""
     error: str = ""
     """The name of the exception."""
@@ -43,7 +44,8 @@ class Notebook:
                 if then is not None:
                     then(cell.printed)
             elif kind == "execute_result":
-                cell = cell._replace(value=content["data"]["text/plain"])
+                data = content["data"]
+                cell = cell._replace(value=data["text/plain"], html=data.get("text/html", ""))
             elif kind == "error":
                 text = _COLOURS.sub("", "\n".join(content["traceback"]))
                 cell = cell._replace(error=content["ename"], traceback=text)

@@ -44,6 +44,14 @@ def test_the_extension_gives_a_notebook_the_names_of_the_prompt(notebook: Notebo
     assert notebook.value("%load_ext pysh\nt = task(lambda x: x * x, 5, on='n2')\nawait t") == "25"
 
 
+def test_nodes_processes_and_results_are_tables_in_a_notebook(notebook: Notebook) -> None:
+    shown = notebook("pysh.nodes()").html
+    assert "<td>book@localhost</td><td>self</td>" in shown
+    assert "<td>n2@localhost</td><td>up</td>" in shown
+    assert "<td>program</td>" in notebook("pysh.processes()").html
+    assert "<td>book, n2</td><td>42</td>" in notebook("pysh.call_all(lambda: 42)").html
+
+
 def test_a_task_is_awaited_in_a_cell(notebook: Notebook) -> None:
     assert notebook.value("t = pysh.task(lambda x: x * x, 5, on=n2)\nawait t") == "25"
     assert notebook.value("await pysh.aio.call(lambda: 'later', on=n2)") == "'later'"

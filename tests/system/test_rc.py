@@ -1,0 +1,54 @@
+"""`rc.pysh` in the shells of real nodes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import Home, Screens
+
+
+@pytest.fixture
+def rc(home: Home) -> Path:
+    """Its path; there is none yet."""
+    folder = home.folder / ".config" / "pysh"
+    folder.mkdir(0o700, parents=True)
+    file = folder / "rc.pysh"
+    file.touch(0o600)
+    return file
+
+
+def test_every_shell_begins_with_it_also_one_that_is_started_again(screens: Screens, rc: Path) -> None:
+    rc.write_text("mine = 41\n")
+    terminal = screens.open("--rm", "--name", "n1@localhost")
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("mine + 1\r")
+    terminal.wait_for("42", "n1@localhost[2]>")
+    terminal.type("import os; os.kill(os.getpid(), 9)\r")
+    terminal.wait(lambda: any("died" in line for line in terminal.lines), "the death of the shell")
+    terminal.type("mine + 2\r")
+    terminal.wait(lambda: "43" in terminal.lines, "a new shell with the names of rc.pysh")
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
+
+
+def test_one_in_which_the_shell_dies_is_left_out_after_that(screens: Screens, rc: Path) -> None:
+    rc.write_text("import os; os._exit(3)\n")
+    terminal = screens.open("--rm", "--name", "n1@localhost")
+    terminal.wait(lambda: any(f"{rc} is left out from now on" in line for line in terminal.lines), "the reason")
+    terminal.type("2 + 2\r")
+    terminal.wait(lambda: "4" in terminal.lines, "a shell without it")
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
+
+
+def test_it_is_for_shells_alone_and_not_for_those_that_want_none(home: Home, screens: Screens, rc: Path) -> None:
+    rc.write_text("mine = 41\nprint('ran')\n")
+    assert home.pysh("-c", "print('mine' in globals())").stdout == "False\n"
+    home.node("n2@localhost")
+    assert home.pysh("rpc", "n2", "-c", "'mine' in globals()").stdout == "False\n"
+    terminal = screens.open("--rm", "--norc", "--name", "n1@localhost")
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("'mine' in globals()\r")
+    terminal.wait_for("False", "n1@localhost[2]>")
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
