@@ -82,11 +82,6 @@ class Namespace:
             codes.append(compile(Expression(tail.value), filename, "eval", flags, dont_inherit=True))
         return codes
 
-    def remember(self, value: object) -> None:
-        """Bind `_` to the value of a cell, unless that is None."""
-        if value is not None:
-            self.names["_"] = value
-
 
 async def run(compiled: Callable[[], Iterable[CodeType]], names: dict[str, Any]) -> Outcome:
     """Compile and run code in `names`; the value is that of its last part.
