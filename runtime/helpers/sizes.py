@@ -44,7 +44,9 @@ class _Look:
         self._seen[id(value)] = value
         try:
             own = int(sys.getsizeof(value, 0))
-        except Exception:  # its `__sizeof__` is the user's
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # its `__sizeof__` is the user's
             own = 0
         inside, count = _held(value)
         looked = [self.size(each) for each in inside]

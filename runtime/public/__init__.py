@@ -74,6 +74,9 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.helpers.docs import h
+    from pysh.runtime.helpers.facts import i
+    from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
     from pysh.runtime.helpers.recall import e, full, v
     from pysh.runtime.node import Node, NodeEvent, all_nodes
@@ -88,9 +91,9 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "e", "flush", "full", "get", "kill", "leave", "link", "me",
-    "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "push", "put", "receive",
-    "register", "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop",
+    "connect", "demonitor", "disconnect", "doctor", "e", "flush", "full", "get", "h", "i", "kill", "leave", "link",
+    "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "push", "put", "receive",
+    "register", "reload", "send", "sh", "source", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop",
     "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis",
 ]  # fmt: skip
 
@@ -101,6 +104,9 @@ _ELSEWHERE = {
     "Task": "task", "start": "program", "aio": "",
     "e": "helpers.recall", "full": "helpers.recall", "v": "helpers.recall",
     "page": "helpers.pager",
+    "h": "helpers.docs",
+    "source": "helpers.origin",
+    "i": "helpers.facts",
 }  # fmt: skip
 
 
