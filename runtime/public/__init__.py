@@ -74,8 +74,12 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.helpers.about import info
     from pysh.runtime.helpers.docs import h
     from pysh.runtime.helpers.facts import i
+    from pysh.runtime.helpers.files import cd, load, ls, pwd
+    from pysh.runtime.helpers.keep import save
+    from pysh.runtime.helpers.names import exports, whos
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
     from pysh.runtime.helpers.recall import e, full, v
@@ -91,10 +95,11 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "e", "flush", "full", "get", "h", "i", "kill", "leave", "link",
-    "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "push", "put", "receive",
-    "register", "reload", "send", "sh", "source", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop",
-    "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis",
+    "cd", "connect", "demonitor", "disconnect", "doctor", "e", "exports", "flush", "full", "get", "h", "i", "info",
+    "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping",
+    "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source", "spawn",
+    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
+    "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -107,6 +112,10 @@ _ELSEWHERE = {
     "h": "helpers.docs",
     "source": "helpers.origin",
     "i": "helpers.facts",
+    "cd": "helpers.files", "load": "helpers.files", "ls": "helpers.files", "pwd": "helpers.files",
+    "exports": "helpers.names", "whos": "helpers.names",
+    "info": "helpers.about",
+    "save": "helpers.keep",
 }  # fmt: skip
 
 
