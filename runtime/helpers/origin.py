@@ -10,6 +10,7 @@ import inspect
 import linecache
 import sys
 from collections.abc import Iterator
+from textwrap import dedent
 from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ def source(x: Any) -> None:
 def tell_source(x: Any, name: str = "") -> None:
     """Print the source of `x`, which is called `name`."""
     found = origin(x, name)
-    print(f"# {found}\n{inspect.cleandoc(found.text) if found.text[:1].isspace() else found.text.rstrip()}")
+    print(f"# {found}\n{dedent(found.text).rstrip()}")
 
 
 def origin(x: Any, name: str = "") -> Origin:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from pysh.runtime.helpers.recall import pieces
+from pysh.runtime.runner.inside import somebody_sits_here
 
 _PAGERS = ("less", "more")
 
@@ -20,7 +21,7 @@ def page(x: Any = -1) -> None:
     What is far down is made when it is looked at. Where nobody sits at a terminal it is printed.
     """
     text = pieces(x, "page")
-    command = _pager() if sys.stdin.isatty() and sys.stdout.isatty() else []
+    command = _pager() if somebody_sits_here() else []
     if not command:
         sys.stdout.writelines([*text, "\n"])
         return

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from pysh.runtime.executor import Executor
     from pysh.runtime.helpers.about import info
     from pysh.runtime.helpers.docs import h
+    from pysh.runtime.helpers.edit import edit
     from pysh.runtime.helpers.facts import i
     from pysh.runtime.helpers.files import cd, load, ls, pwd
     from pysh.runtime.helpers.keep import save
@@ -95,11 +96,11 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "cd", "connect", "demonitor", "disconnect", "doctor", "e", "exports", "flush", "full", "get", "h", "i", "info",
-    "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping",
-    "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source", "spawn",
-    "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
-    "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
+    "cd", "connect", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i",
+    "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
+    "ping", "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source",
+    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all",
+    "tasks", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -116,6 +117,7 @@ _ELSEWHERE = {
     "exports": "helpers.names", "whos": "helpers.names",
     "info": "helpers.about",
     "save": "helpers.keep",
+    "edit": "helpers.edit",
 }  # fmt: skip
 
 

@@ -281,6 +281,7 @@ class Evaluator:
         return self._namespace.compile(job.source, job.filename)
 
     def _job(self, frame: Frame) -> Job:
+        self._inside.begins(frame.options(), cell=frame.kind == Kind.CELL)
         if frame.kind == Kind.CELL:
             number, self._cell = self._cell, self._cell + 1
             source = bytes(frame.payload).decode("utf-8", "replace")
@@ -311,7 +312,7 @@ class Evaluator:
         if job.captured is not None:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
-            meta |= {"cell": self._cell, "took": took}
+            meta |= {"cell": self._cell, "took": took, **self._inside.offers()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         self._next()
 

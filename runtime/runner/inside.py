@@ -1,7 +1,10 @@
-"""What a helper may ask of the shell that it is called in: its names, its past, and what is to be typed next.
+"""What a helper may ask of the shell that it is called in: its names, its past, and what the next prompt begins with.
 
 An evaluator says that it is one by setting `here`; in a script or a worker there is none.
 """
+
+import sys
+from typing import Any
 
 from pysh.runtime.errors import PyshError
 from pysh.runtime.runner.cells import Namespace
@@ -15,6 +18,22 @@ class Inside:
         self.node = node
         self.namespace = namespace
         self.past = Past(namespace.names)
+        self.attended = False
+        """Whether the code that runs was sent by a person at a terminal."""
+        self._offered = ""
+
+    def offer(self, text: str) -> None:
+        """Have the next prompt begin with `text`, for whoever sits there to change and run."""
+        self._offered = text
+
+    def begins(self, options: dict[str, Any], *, cell: bool) -> None:
+        """A cell or an eval begins, which came with those options."""
+        self.attended, self._offered = cell and bool(options.get("person", True)), ""
+
+    def offers(self) -> dict[str, str]:
+        """What a terminal is told of that."""
+        offered, self._offered = self._offered, ""
+        return {"offer": offered} if offered else {}
 
 
 here: Inside | None = None
@@ -29,3 +48,8 @@ def inside(verb: str) -> Inside:
             executed="no",
         )
     return here
+
+
+def somebody_sits_here() -> bool:
+    """Whether this code may take the terminal, as a pager or an editor does: not through a pipe, and not in an eval."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and (here is None or here.attended)
