@@ -211,6 +211,7 @@ class Server:
         if worker:
             self.core.work.printed(worker, data)
         else:
+            self.core.printed.add(self.core.console.cell, data)
             self.core.console.screen(data)
 
     def worker_exited(self, worker: int, death: dict[str, Any], running: int) -> None:

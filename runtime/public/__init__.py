@@ -79,11 +79,12 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.edit import edit
     from pysh.runtime.helpers.facts import i
     from pysh.runtime.helpers.files import cd, load, ls, pwd
-    from pysh.runtime.helpers.keep import save
+    from pysh.runtime.helpers.keep import save, transcript
     from pysh.runtime.helpers.names import exports, whos
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
     from pysh.runtime.helpers.recall import e, full, v
+    from pysh.runtime.helpers.tour import tour
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -100,7 +101,7 @@ __all__ = [
     "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
     "ping", "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source",
     "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all",
-    "tasks", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
+    "tasks", "tour", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -118,6 +119,8 @@ _ELSEWHERE = {
     "info": "helpers.about",
     "save": "helpers.keep",
     "edit": "helpers.edit",
+    "transcript": "helpers.keep",
+    "tour": "helpers.tour",
 }  # fmt: skip
 
 
