@@ -4,10 +4,12 @@ import inspect
 import re
 import shutil
 from collections.abc import Iterator
-from types import ModuleType
+from functools import lru_cache, partial
+from types import MethodWrapperType, ModuleType
 from typing import Any
 
 import pysh
+from pysh.runtime.helpers.facts import named, tried
 from pysh.runtime.helpers.origin import origin
 from pysh.runtime.helpers.paths import meant
 from pysh.runtime.runner.client import Client
@@ -28,9 +30,11 @@ GROUPS = {
 """The names of the prompt; those of them that there are."""
 METHODS = 40
 _NAMELESS = object()
+_CALLABLES = (partial, type(lru_cache(len)), MethodWrapperType)
 
 _ROLE = re.compile(r":(?:[\w-]+:)+`~?([^`<]*?)(?: <[^>]*>)?`")
 _FIELD = re.compile(r"^(\s*):(?:param|arg|parameter|keyword)\s+(?:[^:]*\s)?(\*{0,2}\w+):", re.MULTILINE)
+_MODULES = re.compile(r"\b(?:[a-z_]\w*\.)+(?=[A-Z])")
 _OUTCOME = re.compile(r"^(\s*):(returns?|rtype|raises?|yields?)(\s[^:]*)?:", re.MULTILINE)
 
 
@@ -40,7 +44,7 @@ def h(x: Any = _NAMELESS) -> None:
     Without `x`, list the names of the prompt.
     """
     if x is _NAMELESS:
-        print("\n".join(listed(shutil.get_terminal_size().columns)))
+        print("\n".join(listed(_width())))
     elif isinstance(x, str):
         tell(meant(x), x)
     else:
@@ -50,6 +54,10 @@ def h(x: Any = _NAMELESS) -> None:
 def tell(x: Any, name: str = "") -> None:
     """Print the help of `x`, which is called `name`."""
     print("\n".join(described(x, name)))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 # what there is
@@ -75,7 +83,7 @@ def _cut(line: str, width: int) -> str:
 
 def summary(x: Any) -> str:
     """The first sentence of the documentation of `x`."""
-    first = _doc(x).partition("\n\n")[0].replace("\n", " ")
+    first = rendered(_doc(x)).partition("\n\n")[0].replace("\n", " ")
     return re.split(r"[.;](?:\s|$)", first, maxsplit=1)[0]
 
 
@@ -87,24 +95,26 @@ def described(x: Any, name: str = "") -> Iterator[str]:
     kind = type(x)
     about = x if issubclass(kind, (type, ModuleType, property)) or _is_function(x) else kind
     if about is x:
-        yield _heading(x, name)
+        yield broken(_heading(x, name), _width())
     else:
-        yield f"{name or f'{text_of(x, 200):.80}'} is {_a(_called(kind))}; {_heading(kind, '')}"
+        heading = f"{name or tried(lambda: f'{text_of(x, 200):.80}')} is {_a(_called(kind))}; {_heading(kind, '')}"
+        yield broken(heading, _width())
     yield f"  {_where(about)}"
     if doc := rendered(_doc(about)):
         yield ""
         yield doc
     else:
         yield "  It has no documentation."
-    if isinstance(about, type):
-        yield from _methods(about)
+    if issubclass(type(about), type):
+        methods = tried(lambda: list(_methods(about)))  # a metaclass may raise
+        yield from methods if isinstance(methods, list) else []
     elif issubclass(kind, ModuleType):
         yield ""
         yield f"exports({x.__name__}) lists its names."
 
 
 def _is_function(x: Any) -> bool:
-    return kind_of(x) == "function" or type(x).__name__ in ("partial", "_lru_cache_wrapper", "method-wrapper")
+    return kind_of(x) == "function" or type(x) in _CALLABLES
 
 
 def _heading(x: Any, name: str) -> str:
@@ -112,22 +122,43 @@ def _heading(x: Any, name: str) -> str:
         return f"module {x.__name__}"
     if issubclass(type(x), property):
         return f"property {name or getattr(x.fget, '__qualname__', '')}"
-    called = _called(x) if isinstance(x, type) else name or _called(x)
-    kind = "class " if isinstance(x, type) else "async " if inspect.iscoroutinefunction(x) else ""
+    is_class = issubclass(type(x), type)
+    called = _called(x) if is_class else name or _called(x)
+    kind = "class " if is_class else "async " if inspect.iscoroutinefunction(x) else ""
     return f"{kind}{called}{signature(x)}"
 
 
-def signature(x: Any) -> str:
-    """The parameters of `x` as they are written; `(...)` where they are not known."""
+def signature(x: Any, *, typed: bool = True) -> str:
+    """The parameters of `x` as they are written, perhaps without their types; `(...)` where they are not known."""
     try:
-        return str(inspect.signature(x))
+        found = inspect.signature(x)
+        if not typed:
+            bare = [each.replace(annotation=each.empty) for each in found.parameters.values()]
+            found = inspect.Signature(bare)
+        return _MODULES.sub("", str(found))
     except Exception:  # it has none, or one of the user's that raises
         return "(...)"
 
 
+def broken(heading: str, width: int) -> str:
+    """A heading that is too long for a line, with its parameters in lines of their own."""
+    if len(heading) < width:
+        return heading
+    lines, depth = [""], 0
+    for character in heading:
+        depth += (character in "([{") - (character in ")]}")
+        if character == " " and depth == 1 and lines[-1].endswith(",") and len(lines[-1]) > width - 40:
+            lines.append("    ")
+        else:
+            lines[-1] += character
+    return "\n".join(lines)
+
+
 def _called(x: Any) -> str:
+    if issubclass(type(x), type):
+        return named(x).rpartition(".")[2]
     name = getattr(x, "__qualname__", None) or getattr(x, "__name__", None)
-    return name if isinstance(name, str) else type(x).__qualname__
+    return name if isinstance(name, str) else named(type(x)).rpartition(".")[2]
 
 
 def _a(name: str) -> str:
@@ -135,11 +166,11 @@ def _a(name: str) -> str:
 
 
 def _where(x: Any) -> str:
-    module = getattr(x.fget if type(x) is property else x, "__module__", None)
+    module = tried(lambda: getattr(x.fget if type(x) is property else x, "__module__", None))
     node = f" on {Client.current.name}" if Client.current is not None else ""
     try:
         place = str(origin(x))
-    except TypeError:
+    except Exception:  # it has none, or is one of the user's that raises
         place = "built in" if module == "builtins" else f"{module or 'built in'}, no source"
     of = f"{module}, " if module not in (None, "__main__", "builtins") and not place.startswith(f"{module},") else ""
     return f"defined in {of}{place}{node}" if place != "built in" else f"built in{node}"

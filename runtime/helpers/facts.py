@@ -30,9 +30,9 @@ def facts(x: Any) -> Iterator[tuple[str, str]]:
     """What `x` is, as pairs of a label and a text."""
     kind = type(x)
     yield "value", _shown(x)
-    yield "type", _named(kind)
+    yield "type", named(kind)
     if len(bases := _mro(kind)) > 2:
-        yield "bases", ", ".join(_named(base) for base in bases[1:])
+        yield "bases", ", ".join(named(base) for base in bases[1:])
     if (length := tried(lambda: len(x) if _has_length(kind) else None)) is not None:
         yield "length", f"{length:,}" if isinstance(length, int) else str(length)
     yield "memory", f"about {readable(size_of(x))}"
@@ -81,7 +81,8 @@ def _mro(kind: type) -> tuple[type, ...]:
     return type.__dict__["__mro__"].__get__(kind)  # type: ignore[no-any-return]  # not asked of a metaclass
 
 
-def _named(kind: type) -> str:
+def named(kind: type) -> str:
+    """The qualified name of a class, whatever its metaclass says."""
     module, name = type.__dict__["__module__"].__get__(kind), type.__dict__["__qualname__"].__get__(kind)
     return str(name) if module in ("builtins", "__main__") else f"{module}.{name}"
 

@@ -76,7 +76,7 @@ def dialogue(node: str, cells: Iterable[Cell], printed: dict[int, str], forgotte
         if out := printed.get(cell.number, "").rstrip("\n"):
             yield out
         if cell.text:
-            yield cell.text.rstrip("\n")
+            yield plain(cell.text.encode("utf-8", "replace")).rstrip("\n")
 
 
 def _printed() -> dict[int, str]:

@@ -14,8 +14,8 @@ from pysh.runtime.results import Rows
 from pysh.runtime.runner.display import text_of
 from pysh.runtime.runner.statics import attributes, kind_of
 
-VALUE = 50
-"""Characters of a value that are shown."""
+VALUE, CALLED = 50, 60
+"""Characters of a value, and of how something is called, that are shown."""
 
 
 def whos() -> Rows:
@@ -51,11 +51,16 @@ def exports(m: Any) -> Rows:
     if not isinstance(m, ModuleType | type):
         raise TypeError(f"exports() takes a module or class, or the name of one, not {_short(m)}")
     rows = (
-        {"name": f"{name}{signature(value) if kind_of(value) == 'function' else ''}", "kind": kind_of(value),
+        {"name": _called(name, value), "kind": kind_of(value),
          "what": summary(value) if kind_of(value) in ("function", "class", "property", "module") else _short(value)}
         for name, value in sorted(_exported(m), key=lambda each: each[0])
     )  # fmt: skip
     return Rows(["name", "kind", "what"], rows, empty=f"{m.__name__} has no public names")
+
+
+def _called(name: str, value: Any) -> str:
+    text = f"{name}{signature(value, typed=False)}" if kind_of(value) == "function" else name
+    return text if len(text) <= CALLED else f"{text[: CALLED - 1]}…"
 
 
 def _exported(m: Any) -> Iterator[tuple[str, Any]]:

@@ -300,7 +300,7 @@ class Evaluator:
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
-        self._inside.past.explain(outcome.error)
+        self._guarded(self._inside.past.explain, outcome.error)
         meta = self._guarded(told, outcome, job.number) or dict(UNSHOWN)
         self._guarded(self._remember, job, outcome, meta, took)
         self._guarded(self._publish)

@@ -37,16 +37,15 @@ class Inside:
 
 
 here: Inside | None = None
+_AT_A_TERMINAL = ("edit", "page")
 
 
 def inside(verb: str) -> Inside:
     """The shell that runs this code. Raises `PyshError` where none does."""
     if here is None:
-        raise PyshError(
-            f"{verb}() is for a shell, which remembers its cells; this is a script or a task. "
-            f'From elsewhere the shell of a node answers: n2.eval("{verb}(...)")',
-            executed="no",
-        )
+        there = "" if verb in _AT_A_TERMINAL else f', or in the shell of a node: n2.eval("{verb}(...)")'
+        text = f"{verb}() is for a shell, which remembers its cells, and this is none: call it at a prompt{there}"
+        raise PyshError(text, executed="no")
     return here
 
 

@@ -138,6 +138,7 @@ class Past:
         last = list(reversed(self._values.values()))
         for place, name in enumerate(LATEST):
             if place and name in self._names and self._names[name] is not self._bound.get(name):
+                self._bound.pop(name, None)
                 continue
             if place < len(last):
                 self._names[name] = self._bound[name] = last[place][0]

@@ -61,6 +61,19 @@ def test_a_class_is_told_with_what_it_can_do() -> None:
     assert lines[-2:] == ["  .half               Half of it", "  .grow               Make it larger"]
 
 
+def test_types_are_told_without_their_modules() -> None:
+    assert told(pysh.start_node).startswith("start_node(name: str | None = None, host: str | None = None,")
+    assert ") -> Node\n" in told(pysh.start_node)
+
+
+def test_a_signature_is_broken_between_its_parameters() -> None:
+    heading = f"f({', '.join(f'parameter{n}: dict[str, int] = {{}}' for n in range(6))}) -> int"
+    lines = docs.broken(heading, 80).split("\n")
+    assert max(map(len, lines)) <= 80 and len(lines) > 2
+    assert " ".join(line.strip() for line in lines) == heading
+    assert docs.broken("f(a, b)", 80) == "f(a, b)"
+
+
 def test_a_value_is_told_by_its_class() -> None:
     assert told(Thing(1), "x").startswith("x is a Thing; class Thing(size: int)")
     assert told(5).startswith("5 is an int; class int(...)")
@@ -87,6 +100,18 @@ class Hostile:
     @property
     def __doc__(self) -> Any:
         raise RuntimeError("no")
+
+
+class Meta(type):
+    def __getattribute__(cls, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_a_metaclass_that_raises_keeps_nobody_from_being_told() -> None:
+    class Odd(metaclass=Meta):
+        pass
+
+    assert "Odd" in told(Odd())
 
 
 def test_of_what_defends_itself_its_class_is_told() -> None:
