@@ -222,6 +222,13 @@ async def reload(module: ModuleType | str) -> ModuleType:
     return api.reload(module)
 
 
+async def load(path: str | os.PathLike[str]) -> None:
+    """Run a `.pysh` or Python file, which may await at its top level, in the shell or script that calls it."""
+    from pysh.runtime.helpers.files import load_awaiting
+
+    await load_awaiting(path)
+
+
 async def upgrade(what: "What", on: On = all_nodes, drain: float = 10.0, check: Fn | None = None) -> Results:
     """Take nodes, one after the other, to other code, or all of them back; cancelling this takes them back."""
     from pysh.runtime.upgrading import Rolling

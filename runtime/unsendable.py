@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pysh.runtime import byvalue
 from pysh.runtime.errors import NotSendable
@@ -39,15 +39,38 @@ class _Late(Exception):
 
 
 class _Nowhere:
-    """Takes a pickle and keeps nothing of it. Stops it when the time is up."""
+    """Takes a pickle and keeps nothing of it but its size. Stops it when the time is up."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
+        self.size = 0
 
     def write(self, data: Buffer) -> int:
         if time.monotonic() > self.deadline:
             raise _Late
-        return memoryview(data).nbytes
+        size = memoryview(data).nbytes
+        self.size += size
+        return size
+
+
+class Pickled(NamedTuple):
+    """What became of pickling a value: how many bytes, whether those were `all` of it, and why it cannot be sent."""
+
+    size: int
+    all: bool = True
+    why: NotSendable | None = None
+
+
+def measure(name: str, value: Any) -> Pickled:
+    """Pickle a value that is called `name`, for a second at most, and keep nothing of it."""
+    nowhere = _Nowhere(time.monotonic() + SECONDS)
+    try:
+        byvalue.Pickler(nowhere).dump(value)
+    except _Late:
+        return Pickled(nowhere.size, all=False)
+    except Exception as error:
+        return Pickled(nowhere.size, all=False, why=explain([(name, value)], error))
+    return Pickled(nowhere.size)
 
 
 def explain(roots: Iterable[Step], error: BaseException) -> NotSendable:

@@ -166,9 +166,9 @@ class Console:
         """Ask the hub, and have `told` called with its answer, or None if that is no, by whoever receives it."""
         self._told[self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))] = told
 
-    def cell(self, source: bytes) -> int:
-        """Run a cell; the ref that its DONE will carry."""
-        return self._post(Kind.CELL, payload=source)
+    def cell(self, source: bytes, *, person: bool = True) -> int:
+        """Run a cell, of a `person` who sees what it shows; the ref that its DONE will carry."""
+        return self._post(Kind.CELL, payload=source, meta=b"" if person else pack({"person": False}))
 
     def accepts(self, ref: int) -> bool:
         """Whether the cell `ref` has arrived where it runs, and takes what is typed."""

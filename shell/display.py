@@ -21,8 +21,11 @@ class Display:
         """What is shown of a DONE, without the last line end; empty for None."""
         kind = told.get("kind", "none")
         if kind == "table":
-            return table(told.get("table") or {}, columns, self._theme)
-        text = clean(str(told.get("text", ""))).rstrip("\n")
+            text = table(told.get("table") or {}, columns, self._theme)
+        else:
+            text = clean(str(told.get("text", ""))).rstrip("\n")
+        if footer := told.get("footer"):
+            text += "\n" + self._theme("dim", clean(str(footer)).replace("\n", " "))
         return self._failure(text) if kind == "error" else text
 
     def notice(self, told: Mapping[str, Any]) -> str:

@@ -106,17 +106,17 @@ class Editor:
         self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
-    def read(self, prompt: str, mark: Callable[[], str] = str) -> str:
+    def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "") -> str:
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
 
-        `mark` gives what stands before `prompt`, and is asked again after each `show`.
+        `text` stands there already. `mark` gives what stands before `prompt`, and is asked again after each `show`.
         """
         self._prompt, self._mark = prompt, mark
         self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
         try:
-            asking = self._session.prompt_async(handle_sigint=False, pre_run=self._recall)
+            asking = self._session.prompt_async(default=text, handle_sigint=False, pre_run=self._recall)
             return self.loop.run_until_complete(asking)
         finally:
             self._live = ()

@@ -10,6 +10,8 @@ from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
+from pysh.runtime.runner.question import question
+
 INDENT = "    "
 _TO_TREE = PyCF_ONLY_AST | PyCF_ALLOW_TOP_LEVEL_AWAIT
 _INCOMPLETE = 0x4000
@@ -58,6 +60,8 @@ def enter(text: str, cursor: int) -> Run | Newline | Wrong:
             return Newline(_margin(_last_line(text[:cursor])))
         text = text[:cursor]
     source = unindented(text)
+    if question(source) is not None:
+        return Run(source.strip())
     try:
         tree = _parse(source, _INCOMPLETE)
     except SyntaxError as error:

@@ -103,6 +103,9 @@ class Plain:
                 return INTERRUPTED
             if source.text.strip():
                 done = self._run(source.text)
+                if offered := str(done.get("offer", "")):  # here nothing that is printed can be changed
+                    self._print(f"{offered}\n")
+                    done = self._run(offered)
                 if done.get("exit") is not None:
                     return int(done["exit"])
                 if done.get("kind") == "error" and not self._person:
@@ -147,7 +150,7 @@ class Plain:
         """Run a cell and show its result; its DONE."""
         if self._person:
             self._tty.echo(False)  # the cell's own terminal echoes
-        ref = self._console.cell(source.encode("utf-8", "surrogateescape"))
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person)
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False

@@ -89,6 +89,7 @@ class Session:
         self._editor: Editor | None = None
         self._console: Console | None = None
         self._cell = 1
+        self._offered = ""  # what the next prompt begins with
         self._size = (0, 0)
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
@@ -167,7 +168,8 @@ class Session:
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
-            return editor.read(text, lambda: mark(console.suspects))
+            offered, self._offered = self._offered, ""
+            return editor.read(text, lambda: mark(console.suspects), offered)
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
@@ -245,6 +247,7 @@ class Session:
         done = frame.options()
         self._cell = done.get("cell", self._cell)
         self._history.folder = str(done.get("folder", self._history.folder))
+        self._offered = str(done.get("offer", ""))
         self._keyboard.put_back(console.take_back())
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.hub.children import wait_for
 from pysh.runtime.hub.evaluator import EVALUATOR, Evaluator
 from pysh.runtime.hub.workers import Workers
+from pysh.runtime.system import memory_of
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
@@ -55,6 +56,12 @@ class Runners:
             "fork_server": fork_server.pid if fork_server else None,
             "workers": self.workers.pids,
         }
+
+    def memory(self) -> dict[str, int]:
+        """The bytes of memory that they have now, workers together."""
+        pids = self.pids()
+        workers = sum(memory_of(pid) for pid in pids.pop("workers") if pid)
+        return {name: memory_of(pid) for name, pid in pids.items() if pid} | {"workers": workers}
 
     def end(self) -> None:
         """End every runner."""

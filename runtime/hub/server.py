@@ -45,6 +45,8 @@ LAST_SECOND = 1.1
 BEAT = 2.0
 """Seconds of silence after which a node is asked for a sign of life. Suspect it is after 2.5 times as long, and
 its connection is given up after 7.5 times: so little, as only the connection is lost by that."""
+BORN = time.monotonic()
+"""When this process began, near enough to tell how long its node is up."""
 FIRST_TERMINAL = 10.0
 """Seconds that a node made for a terminal waits for it."""
 
@@ -210,6 +212,7 @@ class Server:
         if worker:
             self.core.work.printed(worker, data)
         else:
+            self.core.printed.add(self.core.console.cell, data)
             self.core.console.screen(data)
 
     def worker_exited(self, worker: int, death: dict[str, Any], running: int) -> None:
@@ -302,6 +305,8 @@ class Server:
             "modules": sorted(sys.modules),
             "runners": self.runners.pids(),
             "python": sys.version.split()[0],
+            "up": time.monotonic() - BORN,
+            "memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()},
         }
 
     async def listen(self) -> None:

@@ -44,6 +44,7 @@ from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.mailboxes import Mailboxes
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
+from pysh.runtime.protocol.printed import Printed
 from pysh.runtime.protocol.relations import Relations
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref, shown
 from pysh.runtime.protocol.undelivered import Undelivered
@@ -104,6 +105,7 @@ class Node:
         self._timer_ids = count()
         self.work = Work(self, cores, limit)
         self.console = Console(self)
+        self.printed = Printed()
         self.members = Members(self)
         self.peers = self.members.peers
         self.drain = Drain(self)

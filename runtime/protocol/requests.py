@@ -165,6 +165,11 @@ def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": {"text": printed.decode("utf-8", "replace").encode()[-ROOM:].decode("utf-8", "ignore")}}
 
 
+def _printed(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """What the shell printed in cells after number `after`, as much as an answer has room for."""
+    return {"ok": next(pages(node.printed.rows(int(asked.get("after", 0)))))}
+
+
 def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     console = node.console
     if link is None or link.role != "terminal":
@@ -249,5 +254,5 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
     "stack": _stack, "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
-    **upgrades.VERBS, "begun": _begun,
+    **upgrades.VERBS, "begun": _begun, "printed": _printed,
 }  # fmt: skip

@@ -74,6 +74,17 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.helpers.about import info
+    from pysh.runtime.helpers.docs import h
+    from pysh.runtime.helpers.edit import edit
+    from pysh.runtime.helpers.facts import i
+    from pysh.runtime.helpers.files import cd, load, ls, pwd
+    from pysh.runtime.helpers.keep import save, transcript
+    from pysh.runtime.helpers.names import exports, whos
+    from pysh.runtime.helpers.origin import source
+    from pysh.runtime.helpers.pager import page
+    from pysh.runtime.helpers.recall import e, full, v
+    from pysh.runtime.helpers.tour import tour
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -86,10 +97,11 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
-    "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
+    "cd", "connect", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i",
+    "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
+    "ping", "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source",
+    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all",
+    "tasks", "tour", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -97,6 +109,18 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
+    "e": "helpers.recall", "full": "helpers.recall", "v": "helpers.recall",
+    "page": "helpers.pager",
+    "h": "helpers.docs",
+    "source": "helpers.origin",
+    "i": "helpers.facts",
+    "cd": "helpers.files", "load": "helpers.files", "ls": "helpers.files", "pwd": "helpers.files",
+    "exports": "helpers.names", "whos": "helpers.names",
+    "info": "helpers.about",
+    "save": "helpers.keep",
+    "edit": "helpers.edit",
+    "transcript": "helpers.keep",
+    "tour": "helpers.tour",
 }  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
+from pysh.runtime.runner.question import answering, question
+
 CO_COROUTINE = 0x80  # inspect.CO_COROUTINE; importing inspect takes longer than running most cells
 _FUTURES = 0
 for _feature in __future__.all_feature_names:
@@ -71,6 +73,8 @@ class Namespace:
 
     def _compile(self, source: str, filename: str) -> list[CodeType]:
         flags = PyCF_ALLOW_TOP_LEVEL_AWAIT | self._futures
+        if (asked := question(source)) is not None:
+            return [compile(answering(asked, filename, source), filename, "eval", flags, dont_inherit=True)]
         tree = compile(source, filename, "exec", flags | PyCF_ONLY_AST, dont_inherit=True)
         tail = tree.body.pop() if tree.body and isinstance(tree.body[-1], Expr) else None
         codes = []
@@ -81,11 +85,6 @@ class Namespace:
             flags |= self._futures
             codes.append(compile(Expression(tail.value), filename, "eval", flags, dont_inherit=True))
         return codes
-
-    def remember(self, value: object) -> None:
-        """Bind `_` to the value of a cell, unless that is None."""
-        if value is not None:
-            self.names["_"] = value
 
 
 async def run(compiled: Callable[[], Iterable[CodeType]], names: dict[str, Any]) -> Outcome:

@@ -5,6 +5,7 @@ on the wire and there what its first thousand cost.
 """
 
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -33,8 +34,22 @@ _HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: wr
 _MISTAKES = (AssertionError, AttributeError, LookupError, NameError)
 
 
-def show(value: object) -> dict[str, Any]:
-    """The part of a DONE that shows `value`: its kind, text and perhaps table. Runs code of the user's."""
+class _Cut(str):
+    """A piece that stands for what is left out; the first `shown` items of that are not."""
+
+    shown = 0
+
+    def __new__(cls, text: str, shown: int = 0) -> "_Cut":
+        made = super().__new__(cls, text)
+        made.shown = shown
+        return made
+
+
+def show(value: object, cell: int = 0) -> dict[str, Any]:
+    """The part of a DONE that shows `value`: its kind, text and perhaps table. Runs code of the user's.
+
+    Where it is cut, `footer` says how to see the rest, if it is the value of `cell`.
+    """
     if value is None:
         return {"kind": "none"}
     make = getattr(type(value), "__pysh_table__", None)
@@ -42,26 +57,50 @@ def show(value: object) -> dict[str, Any]:
         try:
             columns, rows = make(value)
             if rows:
-                return {"kind": "table", "table": _table(columns, rows), "text": text_of(value, TEXT // 2)}
+                made = _table(columns, rows)
+                cut = _Cut("", len(made["rows"])) if made["more"] else None
+                shown = {"kind": "table", "table": made, "text": text_of(value, TEXT // 2)}
+                return shown | _footer(value, cut, cell)
         except Exception:
             pass  # it is shown as any other value, then
-    return {"kind": "text", "text": text_of(value)}
+    text, cut = _told(value, TEXT)
+    return {"kind": "text", "text": text} | _footer(value, cut, cell)
+
+
+def _footer(value: object, cut: _Cut | None, cell: int) -> dict[str, str]:
+    if cut is None or not cell:
+        return {}
+    begins = cut.shown if isinstance(value, list | tuple | str | bytes | bytearray) else 0
+    part = f"v({cell})[{begins}:{begins + ITEMS}], " if begins else ""
+    return {"footer": f"… the rest: {part}full({cell}), page({cell})"}
 
 
 def text_of(value: object, limit: int = TEXT) -> str:
     """The repr of `value` in about `limit` bytes; of one whose repr raises, what it raised."""
+    return _told(value, limit)[0]
+
+
+def _told(value: object, limit: int) -> tuple[str, _Cut | None]:
+    """The same, and what stands for the rest if it is cut."""
     pieces: list[str] = []
-    size = 0
+    size, cut = 0, None
     try:
-        for piece in _pieces(value, (), limit):
+        for piece in _pieces(value, (), limit, ITEMS):
             pieces.append(piece)
+            if isinstance(piece, _Cut):
+                cut = piece if cut is None else _Cut("")  # the first items of one container, and of others
             size += len(piece.encode("utf-8", "backslashreplace"))
             if size > limit + CLOSING:
                 # How much is left out nobody knows: the rest was not made.
-                return _cut("".join(pieces), limit) + " …"
+                return _cut("".join(pieces), limit) + " …", _Cut("")
     except Exception as error:
-        return bounded(f"<{type(value).__qualname__}: its repr raised {_line(error)}>", limit)
-    return bounded("".join(pieces), limit + CLOSING)
+        return bounded(f"<{type(value).__qualname__}: its repr raised {_line(error)}>", limit), None
+    return bounded("".join(pieces), limit + CLOSING), cut
+
+
+def whole(value: object) -> Iterator[str]:
+    """The repr of `value`, piece by piece and nothing left out."""
+    return _pieces(value, (), sys.maxsize, sys.maxsize)
 
 
 def bounded(text: str, limit: int, *, tail: int = 0) -> str:
@@ -79,19 +118,20 @@ def _cut(text: str, limit: int) -> str:
     return text.encode("utf-8", "backslashreplace")[:limit].decode(errors="ignore")
 
 
-def _beginning(value: Any, limit: int) -> str:
+def _beginning(value: Any, limit: int, within: bool) -> _Cut:
     """The repr of the beginning of a text or of bytes, in `limit` bytes of UTF-8, and how much is left out."""
     shown = value[:limit]
     while (size := len(repr(shown).encode("utf-8", "backslashreplace"))) > limit:
         shown = shown[: len(shown) * limit // size]
-    return f"{shown!r} … {len(value) - len(shown):,} more {'characters' if type(value) is str else 'bytes'}"
+    unit = "characters" if type(value) is str else "bytes"
+    return _Cut(f"{shown!r} … {len(value) - len(shown):,} more {unit}", 0 if within else len(shown))
 
 
-def _pieces(value: Any, around: tuple[int, ...], limit: int) -> Iterator[str]:
-    """What `repr` gives, piece by piece; of plain containers at most `ITEMS` items each."""
+def _pieces(value: Any, around: tuple[int, ...], limit: int, items: int) -> Iterator[str]:
+    """What `repr` gives, piece by piece; of plain containers at most so many `items` each."""
     kind: type[Any] = type(value)
     if kind in (str, bytes, bytearray) and len(value) > limit:
-        yield _beginning(value, limit)
+        yield _beginning(value, limit, within=bool(around))
     elif kind not in _BRACKETS or not value:
         yield repr(value)
     else:
@@ -100,23 +140,23 @@ def _pieces(value: Any, around: tuple[int, ...], limit: int) -> Iterator[str]:
         if id(value) in around:
             yield "..."
         else:
-            yield from _items(value, (*around, id(value)), limit)
+            yield from _items(value, (*around, id(value)), limit, items)
             if kind is tuple and len(value) == 1:
                 yield ","
         yield closing
 
 
-def _items(values: Any, around: tuple[int, ...], limit: int) -> Iterator[str]:
+def _items(values: Any, around: tuple[int, ...], limit: int, items: int) -> Iterator[str]:
     for index, item in enumerate(values):
         if index:
             yield ", "
-        if index == ITEMS:
-            yield f"… {len(values) - ITEMS:,} more"
+        if index == items:
+            yield _Cut(f"… {len(values) - items:,} more", items if len(around) == 1 else 0)
             return
-        yield from _pieces(item, around, limit)
+        yield from _pieces(item, around, limit, items)
         if type(values) is dict:
             yield ": "
-            yield from _pieces(values[item], around, limit)
+            yield from _pieces(values[item], around, limit, items)
 
 
 def _table(columns: Any, rows: Any) -> dict[str, Any]:

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import asjson, cells
+from pysh.runtime.runner import asjson, cells, inside
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.past import Cell
 from pysh.runtime.runner.startup import Startup, startup
 from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.terminal import Terminal
@@ -91,6 +92,7 @@ class Evaluator:
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
+        self._inside = inside.here = inside.Inside(self._name, self._namespace)
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
         prelude = self._prelude
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, self._reply)
@@ -291,9 +293,11 @@ class Evaluator:
     def _job(self, frame: Frame) -> Job:
         if self._startup is not None and frame is self._startup.frame:
             return self._startup
+        self._inside.begins(frame.options(), cell=frame.kind == Kind.CELL)
         if frame.kind == Kind.CELL:
             number, self._cell = self._cell, self._cell + 1
-            return Job(frame, bytes(frame.payload).decode("utf-8", "replace"), f"<{self._name}:{number}>")
+            source = bytes(frame.payload).decode("utf-8", "replace")
+            return Job(frame, source, f"<{self._name}:{number}>", number=number)
         self._evals += 1
         asked = frame.options()
         filename = f"<{self._name}:eval {self._evals}>"
@@ -308,7 +312,9 @@ class Evaluator:
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
-        meta = self._guarded(told, outcome) or dict(UNSHOWN)
+        self._guarded(self._inside.past.explain, outcome.error)
+        meta = self._guarded(told, outcome, job.number) or dict(UNSHOWN)
+        self._guarded(self._remember, job, outcome, meta, took)
         self._guarded(self._publish)
         self._guarded(flush)
         self._interrupts.end()
@@ -321,10 +327,14 @@ class Evaluator:
         elif job.captured is not None:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
-            self._namespace.remember(outcome.value)
-            meta |= {"cell": self._cell, "took": took, "folder": _folder()}
+            meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         self._next()
+
+    def _remember(self, job: Job, outcome: Outcome, meta: dict[str, Any], took: float) -> None:
+        if job.number:
+            good = outcome.error is None
+            self._inside.past.add(Cell(job.number, job.source, good, str(meta.get("text", "")), took), outcome)
 
     def _guarded(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do a step that runs code of the user's; None if that fails or is interrupted."""

@@ -18,13 +18,18 @@ OUTPUT = 24 * 1024
 
 
 class Job:
-    """Source on its way through the evaluator; `captured` is where an eval prints to, `by` the command it is of."""
+    """Source on its way through the evaluator: a cell has a `number`.
+
+    An eval has what it prints `captured`, and is `by` a command, perhaps.
+    """
 
     def __init__(
-        self, frame: Frame, source: str, filename: str, captured: "Captured | None" = None, by: str = ""
-    ) -> None:
+        self, frame: Frame, source: str, filename: str, captured: "Captured | None" = None, by: str = "",
+        number: int = 0,
+    ) -> None:  # fmt: skip
         self.frame = frame
         self.by = by
+        self.number = number
         self.source = source
         self.filename = filename
         self.captured = captured
@@ -115,12 +120,15 @@ def outcome_of(task: "asyncio.Task[Outcome]", *, interrupted: bool) -> Outcome:
     return outcome
 
 
-def told(outcome: Outcome) -> dict[str, Any]:
-    """What a terminal is told of `outcome`: `kind`, `text`, perhaps `table`, `error` or `exit`."""
+def told(outcome: Outcome, number: int = 0) -> dict[str, Any]:
+    """What a terminal is told of `outcome`: `kind`, `text`, perhaps `table`, `footer`, `error` or `exit`.
+
+    `number` is that of the cell, by which the footer of a value that is cut says how to see the rest.
+    """
     from pysh.runtime.runner.display import failure, short, show
 
     if outcome.error is None:
-        return show(outcome.value)
+        return show(outcome.value, number)
     if isinstance(outcome.error, SystemExit):
         return {"kind": "none", "exit": exit_code(outcome.error)}
     return {"kind": "error", "error": short(type(outcome.error).__name__), "text": failure(outcome.error)}

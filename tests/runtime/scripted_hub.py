@@ -95,9 +95,9 @@ class Shell:
         self._hub.sendall(b"".join(encode(frame)))
         return self._ref
 
-    def begin(self, source: str) -> int:
+    def begin(self, source: str, meta: dict[str, Any] | None = None) -> int:
         """Send a cell and wait for nothing."""
-        return self.send(Kind.CELL, payload=source.encode())
+        return self.send(Kind.CELL, payload=source.encode(), meta=meta)
 
     def cell(self, source: str) -> dict[str, Any]:
         """Run a cell; what its DONE says."""

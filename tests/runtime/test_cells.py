@@ -97,12 +97,6 @@ def test_the_source_of_a_cell_can_be_found_by_its_file_name(space: Namespace) ->
     assert inspect.getsource(space.names["f"]) == "def f():\n    return 1  # one\n"
 
 
-def test_the_last_value_is_underscore_and_none_does_not_count(space: Namespace) -> None:
-    space.remember(5)
-    space.remember(None)
-    assert value(space, "_") == 5
-
-
 def test_preloaded_names_are_put_where_code_is_going_to_look(space: Namespace) -> None:
     asked: list[set[str]] = []
 

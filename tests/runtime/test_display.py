@@ -228,3 +228,32 @@ def test_an_error_whose_text_raises_is_still_told() -> None:
 
 def test_asyncio_run_in_a_cell_is_answered_with_what_to_write() -> None:
     assert "await main()" in failure(RuntimeError("asyncio.run() cannot be called from a running event loop"))
+
+
+@pytest.mark.parametrize(
+    ("value", "footer"),
+    [
+        ([0] * 1001, "… the rest: v(7)[1000:2000], full(7), page(7)"),
+        ((0,) * 1001, "… the rest: v(7)[1000:2000], full(7), page(7)"),
+        (b"x" * 100_000, "… the rest: v(7)[32765:33765], full(7), page(7)"),
+        ({n: n for n in range(1001)}, "… the rest: full(7), page(7)"),
+        ([[0] * 1001], "… the rest: full(7), page(7)"),
+        (["x" * 100_000], "… the rest: full(7), page(7)"),
+        ([["y" * 50] * 900] * 900, "… the rest: full(7), page(7)"),
+        (Rows(["n"], [{"n": n} for n in range(1500)]), "… the rest: v(7)[1000:2000], full(7), page(7)"),
+        ([0] * 1000, ""),
+    ],
+)
+def test_of_a_value_that_is_cut_it_is_said_how_to_see_the_rest(value: object, footer: str) -> None:
+    assert show(value, 7).get("footer", "") == footer
+    assert "footer" not in show(value)
+
+
+@given(values)
+def test_the_whole_of_a_value_is_its_repr(value: object) -> None:
+    assert "".join(display.whole(value)) == repr(value)
+
+
+def test_nothing_is_left_out_of_the_whole() -> None:
+    value = [list(range(2000)), "x" * 100_000]
+    assert "".join(display.whole(value)) == repr(value)

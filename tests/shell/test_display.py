@@ -67,3 +67,9 @@ def test_a_notice_is_one_line() -> None:
     assert PLAIN.notice({"text": "n2\nis down", "level": "error"}) == "error: n2 is down"
     assert COLOURED.notice({"text": "x", "level": "warn"}) == "\x1b[33mx\x1b[0m"
     assert COLOURED.notice({"text": "x", "level": "?"}) == "\x1b[90mx\x1b[0m"
+
+
+def test_a_footer_is_the_last_line_and_dim() -> None:
+    told = {"kind": "text", "text": "[0, … 5 more]", "footer": "… the rest: full(7)"}
+    assert PLAIN.result(told, 80) == "[0, … 5 more]\n… the rest: full(7)"
+    assert COLOURED.result(told, 80).endswith("\n\x1b[90m… the rest: full(7)\x1b[0m")

@@ -244,3 +244,16 @@ def test_a_common_margin_goes() -> None:
     assert unindented("    if x:\n\n        y\n") == "if x:\n\n    y\n"
     assert unindented("    if x:\n  y") == "    if x:\n  y"
     assert unindented(textwrap.dedent("if x:\n    y")) == "if x:\n    y"
+
+
+@pytest.mark.parametrize("text", ["x?", "obj.attr??", "?x", " x? ", "?", "d['a'].b?", "[1,\n2]?"])
+def test_enter_sends_a_question(text: str) -> None:
+    assert pressed(text) == Run(text.strip())
+
+
+def test_a_question_mark_elsewhere_is_a_mistake() -> None:
+    assert isinstance(pressed("x = y?"), Wrong)
+
+
+def test_a_question_typed_ahead_is_a_line() -> None:
+    assert whole_line(b"x?\rmore") == "x?"

@@ -115,6 +115,12 @@ def test_a_cell_from_a_pipe_has_no_input(piped: Piped) -> None:
     piped.wait(lambda: piped.hub.typed == b"\x04")
 
 
+def test_a_cell_from_a_pipe_is_of_no_person(piped: Piped) -> None:
+    piped.feed("page(1)\n")
+    piped.wait(lambda: piped.hub.cells)
+    assert piped.hub.of(Kind.CELL)[0].options() == {"person": False}
+
+
 def test_exit_gives_its_code(piped: Piped) -> None:
     piped.feed("exit(7)\n")
     piped.wait(lambda: piped.hub.cells)
@@ -185,15 +191,18 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         hub.done("1")
         terminal.wait_for_end("1", f"{NAME}[4]> 2")
         terminal.wait(lambda: hub.cells[-1] == "2")
-        hub.done("2")
-        terminal.wait_for_end("2", f"{NAME}[5]>")
+        hub.done("2", offer="3")  # which can be changed nowhere, and so is run
+        terminal.wait(lambda: hub.cells[-1] == "3")
+        hub.done("3")
+        terminal.wait_for_end("2", "3", "3", f"{NAME}[6]>")
         terminal.type("half")
-        terminal.wait_for_end(f"{NAME}[5]> half")
+        terminal.wait_for_end(f"{NAME}[6]> half")
         terminal.type("\x03")
-        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[5]> half^C", f"{NAME}[5]>"])
+        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[6]> half^C", f"{NAME}[6]>"])
         terminal.type("\x04")
         assert terminal.wait_exit() == 0
-        assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2"]
+        assert hub.of(Kind.CELL)[0].options() == {}
+        assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2", "3"]
         assert b"\x1b" not in terminal.raw
         assert terminal.modes == terminal.found
 

@@ -427,3 +427,14 @@ def test_who_attaches_and_who_ends_a_cell_finds_the_marks(open_shell: Open) -> N
     shell.hub.notice("d@d is back", suspects=["a", "b", "c"])
     hub.done("1")
     shell.wait_for_end("(a, b, c suspect) " + PROMPT.format(2).rstrip())
+
+
+def test_what_a_cell_offers_is_at_the_next_prompt(shell: Shell) -> None:
+    shell.run("edit(f)")
+    shell.hub.done(offer="def f():\n    return 2")
+    shell.wait_for_end(f"{NAME}[2]> def f():", "                ...     return 2")
+    shell.type("0\r\r")
+    shell.wait(lambda: len(shell.hub.cells) == 2, "cell")
+    assert shell.hub.cells[1] == "def f():\n    return 20"
+    shell.hub.done()
+    shell.prompt(3)

@@ -1,0 +1,190 @@
+"""What a shell remembers of its cells: the values they came to, the errors they raised, and what was typed.
+
+Values are kept in number and in bytes, errors in number, since each keeps alive all that its frames held. What is
+gone is told as such to whoever asks for it.
+"""
+
+import re
+from collections import deque
+from typing import Any, NamedTuple
+
+from pysh.runtime.runner.cells import Outcome
+
+RESULTS = 200
+"""Values that are kept."""
+BYTES = 64 * 1024 * 1024
+"""What they may take together, about; a single one that takes more is kept until the next comes."""
+ERRORS = 5
+"""Exceptions that are kept."""
+CELLS, TEXT = 2_000, 4 * 1024 * 1024
+"""Cells whose source and result are kept as text, and the characters they may have together."""
+
+LATEST = ("_", "__", "___")
+"""The names of the last values."""
+_NAMED = re.compile(r"_(\d+)")
+
+
+class Cell(NamedTuple):
+    """A cell that has ended: its source, whether it raised nothing, and what was shown of its value or error."""
+
+    number: int
+    source: str
+    good: bool
+    text: str
+    took: float
+
+    @property
+    def size(self) -> int:
+        """Characters that it takes here."""
+        return len(self.source) + len(self.text)
+
+
+class Past:
+    """The cells of one shell, oldest first; binds `_ __ ___ _3 _e` in its `names`."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.cells: deque[Cell] = deque()
+        self.errors: deque[tuple[int, BaseException]] = deque(maxlen=ERRORS)
+        self.forgotten = 0
+        """How many cells are not among `cells` any more."""
+        self._names = names
+        self._bound: dict[str, object] = {}  # by us, under the names of the last values
+        self._values: dict[int, tuple[object, int]] = {}
+        self._dropped: dict[int, int] = {}  # and how large they were
+        self._characters = 0
+
+    def add(self, cell: Cell, outcome: Outcome) -> None:
+        """A cell has ended."""
+        self._remember(cell)
+        if isinstance(outcome.error, Exception):
+            self.errors.append((cell.number, outcome.error))
+            self._names["_e"] = outcome.error
+        if outcome.value is not None:
+            self._keep(cell.number, outcome.value)
+
+    def value(self, number: int = -1) -> object:
+        """The value of that cell; of a negative number, the last but so many. Raises `ValueError`, `TypeError`."""
+        if type(number) is not int:
+            raise TypeError(f"v() takes the number of a cell, as 3, or how far back, as -1; not {_short(number)}")
+        if number in self._values:
+            return self._values[number][0]
+        if number < 0:
+            values = list(self._values.values())
+            if -number > len(values):
+                raise ValueError(f"v({number}) goes too far back: {self._range()}")
+            return values[number][0]
+        cell = next((cell for cell in self.cells if cell.number == number), None)
+        if number in self._dropped or cell is None or not cell.good:
+            raise ValueError(self._why_none(number, cell))
+        return None
+
+    def error(self, number: int = -1) -> BaseException:
+        """What that cell raised, or the last error but so many. Raises `ValueError`, `TypeError`."""
+        if type(number) is not int:
+            raise TypeError(f"e() takes the number of a cell, as 3, or how far back, as -1; not {_short(number)}")
+        if number < 0 and -number <= len(self.errors):
+            return self.errors[number][1]
+        found = next((error for cell, error in self.errors if cell == number), None)
+        if found is None:
+            kept = ", ".join(str(cell) for cell, _ in self.errors)
+            which = (
+                f"the last {ERRORS} errors are kept; there are those of {_cells(kept)}" if kept else "no cell raised"
+            )
+            raise ValueError(f"there is no e({number}): {which}")
+        return found
+
+    def explain(self, error: BaseException | None) -> None:
+        """Say to whoever looked up `_3` why that is not there."""
+        if not isinstance(error, NameError) or type(error.name) is not str:
+            return
+        if (named := _NAMED.fullmatch(error.name)) and not hasattr(error, "__notes__"):
+            try:
+                self.value(int(named[1]))
+                error.add_note(f"that cell came to no value: {self._range()}")
+            except ValueError as why:
+                error.add_note(str(why))
+
+    def _remember(self, cell: Cell) -> None:
+        self.cells.append(cell)
+        self._characters += cell.size
+        while len(self.cells) > CELLS or (self._characters > TEXT and len(self.cells) > 1):
+            self._characters -= self.cells.popleft().size
+            self.forgotten += 1
+
+    def _keep(self, number: int, value: object) -> None:
+        from pysh.runtime.helpers.sizes import size_of
+
+        self._values[number] = value, size_of(value)
+        self._names.setdefault(f"_{number}", value)
+        for old in [old for old, (_, size) in self._values.items() if size > BYTES and old != number]:
+            self._drop(old)
+        while len(self._values) > RESULTS or (self._size() > BYTES and len(self._values) > 1):
+            self._drop(next(iter(self._values)))
+        self._bind()
+
+    def _size(self) -> int:
+        return sum(size for _, size in self._values.values() if size <= BYTES)
+
+    def _drop(self, number: int) -> None:
+        value, size = self._values.pop(number)
+        if self._names.get(f"_{number}") is value:
+            del self._names[f"_{number}"]
+        self._dropped[number] = size
+        if len(self._dropped) > CELLS:
+            del self._dropped[next(iter(self._dropped))]
+
+    def _bind(self) -> None:
+        """`_ __ ___`. The last two only where the user has not given them a meaning of his own."""
+        last = list(reversed(self._values.values()))
+        for place, name in enumerate(LATEST):
+            if place and name in self._names and self._names[name] is not self._bound.get(name):
+                self._bound.pop(name, None)
+                continue
+            if place < len(last):
+                self._names[name] = self._bound[name] = last[place][0]
+            elif self._bound.pop(name, None) is not None:
+                self._names.pop(name, None)
+
+    def _why_none(self, number: int, cell: Cell | None) -> str:
+        from pysh.runtime.helpers.sizes import readable
+
+        if (size := self._dropped.get(number)) is not None:
+            why = (
+                "more than is kept"
+                if size > BYTES
+                else f"the last {RESULTS} values are kept, of {readable(BYTES)} in all"
+            )
+            return f"the value of cell {number} ({readable(size)}) was dropped ({why}); {self._range()}"
+        if cell is not None:
+            raised = cell.text.rstrip("\n").rpartition("\n")[2]
+            return f"cell {number} came to no value, it raised {raised:.80}: see e({number})"
+        if number and self.cells and number < self.cells[0].number:
+            return f"nothing is known here of cell {number} any more; {self._range()}"
+        return f"there is no cell {number} yet; {self._range()}"
+
+    def _range(self) -> str:
+        if not self._values:
+            return "no cell has come to a value so far"
+        return f"values are kept of {_cells(_folded(list(self._values)))}, and v(-1) is the last"
+
+
+def _cells(numbers: str) -> str:
+    return f"cell{'s' if not numbers.isdigit() else ''} {numbers}"
+
+
+def _folded(numbers: list[int]) -> str:
+    """`1 2 3 7` as `1-3, 7`; of many the last."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    shown = ["-".join(map(str, run)) for run in runs[-8:]]
+    return ", ".join([*(["…"] if len(runs) > 8 else []), *shown])
+
+
+def _short(value: object) -> str:
+    from pysh.runtime.runner.display import text_of
+
+    return f"{text_of(value, 200):.80}"

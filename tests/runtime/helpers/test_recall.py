@@ -1,0 +1,76 @@
+from collections.abc import Iterator
+
+import pytest
+
+import pysh
+from pysh.runtime.errors import PyshError
+from tests.runtime.scripted_hub import Shell
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    with Shell(tmp_path_factory.mktemp("home"), cell=7) as shell:
+        yield shell
+
+
+@pytest.fixture
+def first(shell: Shell) -> int:
+    """The number of the cell that comes next."""
+    return int(shell.cell("")["cell"])
+
+
+def test_values_of_cells_come_back(shell: Shell, first: int) -> None:
+    shell.cell("'a' * 3")
+    shell.cell("x = 5")
+    shell.cell("[1, 2]")
+    assert shell.text(f"[_, __, _{first}, v({first}), v({first + 1}), v(-1), v()]") == (
+        "[[1, 2], 'aaa', 'aaa', 'aaa', None, [1, 2], [1, 2]]"
+    )
+
+
+def test_the_last_error_comes_back_with_its_frames(shell: Shell) -> None:
+    shell.cell("def divide(n):\n    return 1 / n")
+    shell.cell("divide(0)")
+    assert shell.text("_e is e() and e().__traceback__.tb_next.tb_next.tb_frame.f_locals") == "{'n': 0}"
+
+
+def test_a_cut_value_says_how_to_see_the_rest_and_these_ways_work(shell: Shell, first: int) -> None:
+    done = shell.cell("list(range(1500))")
+    assert done["footer"] == f"… the rest: v({first})[1000:2000], full({first}), page({first})"
+    assert shell.text(f"v({first})[1000:2000][-2:]") == "[1498, 1499]"
+    shell.cell(f"full({first})")
+    shell.see("1497, 1498, 1499]")
+
+
+def test_what_is_not_cut_has_no_footer(shell: Shell) -> None:
+    assert "footer" not in shell.cell("[1]")
+
+
+def test_a_pager_shows_what_it_is_given_and_may_end_early(shell: Shell, first: int) -> None:
+    shell.cell("import os; os.environ['PAGER'] = 'head -c 20'")
+    assert shell.cell("page(list(range(1_000_000)))")["kind"] == "none"
+    shell.see("[0, 1, 2, 3, 4, 5, 6")
+    shell.cell("page('a text')")
+    shell.see("a text")
+
+
+def test_through_a_pipe_there_is_no_pager(shell: Shell) -> None:
+    shell.cell("import os; os.environ['PAGER'] = 'false'")
+    shell.done(shell.begin("page('no ' + 'pager')", {"person": False}))
+    shell.see("no pager")
+
+
+def test_a_name_of_a_value_that_never_was_is_explained(shell: Shell) -> None:
+    assert "there is no cell 999 yet" in shell.text("_999")
+
+
+def test_what_was_typed_by_others_is_no_cell(shell: Shell) -> None:
+    shell.cell("'mine'")
+    assert shell.ask("eval", source="'theirs'")["ok"]["text"] == "'theirs'"
+    assert shell.text("_") == "'mine'"
+
+
+def test_in_a_script_they_say_that_they_belong_to_a_shell() -> None:
+    for ask in (pysh.v, pysh.e, pysh.full, lambda: pysh.page(3)):
+        with pytest.raises(PyshError, match=r"is for a shell, .* Nothing ran"):
+            ask()

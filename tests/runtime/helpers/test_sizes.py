@@ -1,0 +1,73 @@
+import time
+from typing import Any
+
+import pytest
+
+from pysh.runtime.helpers.sizes import readable, size_of
+
+
+class Held:
+    def __init__(self, inside: object) -> None:
+        self.inside = inside
+
+
+class Slotted:
+    __slots__ = ("inside",)
+
+    def __init__(self, inside: object) -> None:
+        self.inside = inside
+
+
+class Lying:
+    def __init__(self) -> None:
+        self.inside = b"x" * 1_000_000
+
+    @property
+    def __class__(self) -> Any:
+        return list
+
+    def __sizeof__(self) -> int:
+        raise ValueError("not for you")
+
+    def __iter__(self) -> Any:
+        raise AssertionError("nobody iterates")
+
+
+BIG = b"x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        BIG, [BIG], {"key": BIG}, (1, (2, [BIG])), Held(BIG), Slotted(BIG), Held([Slotted({"a": BIG})]), Lying(),
+        [bytes(1_000) for _ in range(1_000)], {n: bytes(1_000) for n in range(1_000)},
+        [[bytes(1_000)] for _ in range(1_000)],
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_holds_about_a_megabyte_is_about_that_large(value: object) -> None:
+    assert 800_000 < size_of(value) < 2_500_000
+
+
+def test_what_is_held_twice_or_in_itself_counts_once() -> None:
+    values: list[object] = [BIG, BIG]
+    values.append(values)
+    assert size_of(values) < 1_100_000
+
+
+def test_functions_classes_and_modules_belong_to_nobody() -> None:
+    assert size_of([pytest, Held, size_of]) < 1_000
+
+
+def test_millions_of_items_take_no_time() -> None:
+    values = [[n] for n in range(1_000_000)]
+    before = time.perf_counter()
+    size_of(values)
+    assert time.perf_counter() - before < 0.1
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1536, "1.5 KiB"), (3 * 1024**3, "3.0 GiB"), (10**16, "9094.9 TiB")]
+)
+def test_sizes_are_readable(size: int, text: str) -> None:
+    assert readable(size) == text

@@ -1,0 +1,151 @@
+import traceback
+from typing import Any
+
+import pytest
+
+from pysh.runtime.runner import past
+from pysh.runtime.runner.cells import Outcome
+from pysh.runtime.runner.past import Cell, Past
+
+
+class Shell:
+    """A past whose cells a test makes up."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {}
+        self.past = Past(self.names)
+        self.number = 0
+
+    def come_to(self, *values: object) -> None:
+        for value in values:
+            self.number += 1
+            self.past.add(Cell(self.number, f"cell {self.number}", True, repr(value)[:100], 0.1), Outcome(value))
+
+    def fail(self, error: BaseException) -> None:
+        self.number += 1
+        text = f"Traceback\n{type(error).__name__}: {error}\n"
+        self.past.add(Cell(self.number, "1 / 0", False, text, 0.1), Outcome(error=error))
+
+
+@pytest.fixture
+def shell() -> Shell:
+    return Shell()
+
+
+def test_the_last_three_values_have_names_and_none_does_not_count(shell: Shell) -> None:
+    shell.come_to("a", "b", None, "c", None)
+    assert [shell.names[name] for name in ("_", "__", "___")] == ["c", "b", "a"]
+    assert {name: value for name, value in shell.names.items() if name[1:].isdigit()} == {
+        "_1": "a",
+        "_2": "b",
+        "_4": "c",
+    }
+
+
+def test_a_value_is_asked_for_by_the_number_of_its_cell_or_from_the_end(shell: Shell) -> None:
+    shell.come_to("a", "b", None, "c")
+    assert [shell.past.value(number) for number in (1, 2, 3, 4, -1, -2, -3)] == ["a", "b", None, "c", "c", "b", "a"]
+
+
+def test_what_the_user_calls_so_is_left_alone_but_the_underscore(shell: Shell) -> None:
+    shell.names |= {"_": "loop", "__": "mine", "_2": "mine"}
+    shell.come_to("a", "b")
+    assert shell.names == {"_": "b", "__": "mine", "_1": "a", "_2": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "said"),
+    [
+        (99, ValueError, "there is no cell 99 yet; values are kept of cells 1-2, and v(-1) is the last"),
+        (0, ValueError, "there is no cell 0 yet; values are kept of cells 1-2, and v(-1) is the last"),
+        (-3, ValueError, "v(-3) goes too far back: values are kept of cells 1-2, and v(-1) is the last"),
+        (3, ValueError, "cell 3 came to no value, it raised ZeroDivisionError: no: see e(3)"),
+        ("x", TypeError, "v() takes the number of a cell, as 3, or how far back, as -1; not 'x'"),
+        (True, TypeError, "v() takes the number of a cell, as 3, or how far back, as -1; not True"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_is(shell: Shell, asked: Any, kind: type, said: str) -> None:
+    shell.come_to("a", "b")
+    shell.fail(ZeroDivisionError("no"))
+    with pytest.raises(kind) as raised:
+        shell.past.value(asked)
+    assert str(raised.value) == said
+
+
+def test_in_a_new_shell_there_is_nothing_to_ask_for(shell: Shell) -> None:
+    with pytest.raises(ValueError, match="no cell has come to a value so far"):
+        shell.past.value()
+
+
+def test_values_are_bounded_in_number(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "RESULTS", 2)
+    shell.come_to("a", "b", "c")
+    assert "_1" not in shell.names
+    with pytest.raises(ValueError, match=r"of cell 1 \(\d+ B\) was dropped .* kept of cells 2-3"):
+        shell.past.value(1)
+
+
+def test_values_are_bounded_in_bytes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "BYTES", 10_000)
+    shell.come_to(b"a" * 4_000, b"b" * 4_000, b"c" * 4_000)
+    with pytest.raises(
+        ValueError, match=r"of cell 1 \(3.9 KiB\) was dropped \(the last 200 values are kept, of 9.8 KiB"
+    ):
+        shell.past.value(1)
+    assert shell.past.value(2) == b"b" * 4_000
+
+
+def test_a_value_larger_than_all_that_is_kept_drops_no_other_and_goes_with_the_next(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "BYTES", 10_000)
+    shell.come_to("small", b"large" * 10_000)
+    assert shell.past.value(2) is shell.names["_"]
+    shell.come_to("next")
+    assert [shell.names["_"], shell.names["__"]] == ["next", "small"]
+    assert "_2" not in shell.names
+    with pytest.raises(ValueError, match=r"of cell 2 \(48\.\d KiB\) was dropped \(more than is kept\)"):
+        shell.past.value(2)
+
+
+def test_errors_are_few_and_the_last_has_a_name(shell: Shell) -> None:
+    for number in range(1, 8):
+        shell.fail(ValueError(number))
+    assert str(shell.names["_e"]) == "7"
+    assert [str(shell.past.error(number)) for number in (-1, -5, 3, 7)] == ["7", "3", "3", "7"]
+    for number in (2, -6, 0):
+        with pytest.raises(ValueError, match="the last 5 errors are kept; there are those of cells 3, 4, 5, 6, 7"):
+            shell.past.error(number)
+
+
+def test_an_exit_or_interrupt_is_no_error_to_look_at(shell: Shell) -> None:
+    shell.fail(KeyboardInterrupt())
+    with pytest.raises(ValueError, match="no cell raised"):
+        shell.past.error()
+
+
+def test_a_name_of_a_value_that_is_gone_says_so(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "RESULTS", 1)
+    shell.come_to("a", "b", None)
+
+    def said(name: str) -> str:
+        try:
+            eval(name, {"__builtins__": {}})
+        except NameError as error:
+            shell.past.explain(error)
+            return "".join(traceback.format_exception_only(error))
+        return ""
+
+    assert "of cell 1 (50 B) was dropped" in said("_1")
+    assert "that cell came to no value" in said("_3")
+    assert said("other") == "NameError: name 'other' is not defined\n"
+
+
+def test_sources_and_texts_are_bounded_and_what_is_forgotten_is_counted(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "TEXT", 1_000)
+    shell.come_to(*("x" * 200 for _ in range(20)))
+    assert sum(cell.size for cell in shell.past.cells) <= 1_000
+    assert shell.past.forgotten + len(shell.past.cells) == 20
+    assert shell.past.cells[-1].number == 20
