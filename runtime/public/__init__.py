@@ -74,6 +74,8 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.live.progress import progress
+    from pysh.runtime.live.spark import spark
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -87,8 +89,10 @@ __all__ = [
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
     "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
-    "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "progress", "push", "put", "receive", "register",
+    "reload", "send", "sh",
+    "spark",
+    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
     "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
 ]  # fmt: skip
 
@@ -97,6 +101,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
+    "progress": "live.progress", "spark": "live.spark",
 }  # fmt: skip
 
 
