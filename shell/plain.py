@@ -194,8 +194,8 @@ class Plain:
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
-            elif frame.kind == Kind.NOTICE:
-                print(self._display.notice(frame.options()), file=sys.stderr)
+            elif frame.kind == Kind.NOTICE and (text := self._display.notice(frame.options())):
+                print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done
 

@@ -25,6 +25,7 @@ from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.missed import Missed, Unshown
+from pysh.runtime.protocol.notices import Hush
 from pysh.runtime.protocol.terms import Pid
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Console:
         self.cell = 1
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
+        self.hush = Hush()
         self._node = node
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
@@ -168,8 +170,15 @@ class Console:
         self._node.actions.append(Attended(False))
         return True
 
-    def notice(self, text: str, level: str = "info", gone: bytes = b"") -> None:
-        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down."""
+    def notice(self, text: str, level: str = "info", gone: bytes = b"", *, keep: bool = False) -> None:
+        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down.
+
+        One that is held back has no text. With `keep` it waits for whoever comes, if nobody sits there.
+        """
+        if self.hush.holds(level):
+            text = ""
+        elif keep and self.terminal is None:
+            self._missed.add(text.encode("utf-8", "replace") + b"\n")
         meta = {"text": text, "level": level, "suspects": self._node.members.suspects()}
         self._tell(Kind.NOTICE, meta=meta | ({"gone": gone} if gone else {}))
 

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     )
     from pysh.runtime.executor import Executor
     from pysh.runtime.live.progress import progress
+    from pysh.runtime.live.quiet import quiet
     from pysh.runtime.live.spark import spark
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
@@ -89,7 +90,9 @@ __all__ = [
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
     "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "progress", "push", "put", "receive", "register",
+    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "progress", "push", "put",
+    "quiet",
+    "receive", "register",
     "reload", "send", "sh",
     "spark",
     "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
@@ -101,7 +104,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
-    "progress": "live.progress", "spark": "live.spark",
+    "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark",
 }  # fmt: skip
 
 

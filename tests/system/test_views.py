@@ -1,0 +1,76 @@
+"""What moves on a terminal, as a person sees it: notices, bars, and the live view; with real nodes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.shell.terminal import Terminal
+from tests.system.conftest import Home, Screens
+
+ONE = "n1@localhost"
+HELD = """\
+async def told():
+while 'none' in (text := await aio.quiet('error')): await asyncio.sleep(0.1)
+print('told:', text)
+
+import asyncio; watching = asyncio.create_task(told())
+""".replace("\n", "\r")
+"""Waits in the background for a notice that is held back; Enter indents."""
+
+
+@pytest.fixture
+def shell(home: Home, screens: Screens) -> Iterator[Terminal]:
+    """A shell n1 at its third prompt, connected to a node w1."""
+    home.node("w1@localhost")
+    shell = screens.open("--name", ONE)
+    shell.wait_for_end(f"{ONE}[1]>")
+    shell.type("w1 = connect('w1@localhost')\r")
+    shell.wait_for_end(f"{ONE}[2]>")
+    shell.type("import time\r")
+    shell.wait_for_end(f"{ONE}[3]>")
+    yield shell
+    shell.type("\x03\x04y")
+
+
+def sees(shell: Terminal, *texts: str) -> None:
+    """Wait until lines of the screen have these `texts`, each somewhere."""
+    shell.wait(lambda: all(any(text in line for line in shell.lines) for text in texts), f"{texts}")
+
+
+def test_a_task_that_nobody_waits_for_and_fails_is_told_above_what_is_being_typed(shell: Terminal) -> None:
+    shell.type("t = task(lambda: time.sleep(0.6) or int('bad'), on=w1)\r")
+    shell.wait_for_end(f"{ONE}[4]>")
+    shell.type("half of a")
+    sees(shell, " <lambda> on w1 failed after 0.6 s: ValueError: invalid literal for int()")
+    shell.wait_for_end(f"{ONE}[4]> half of a")
+
+
+def test_a_failure_that_the_cell_looked_at_is_told_once(shell: Terminal) -> None:
+    shell.type("try: task(int, 'bad', on=w1).result()\rexcept ValueError: pass\r\r")
+    shell.wait_for_end(f"{ONE}[4]>")
+    shell.type("ts = [task(int, 'bad', on=w1) for _ in range(500)]\r")
+    sees(shell, "500 tasks failed; the first that failed: task")
+    assert sum("failed" in line for line in shell.lines) == 1
+
+
+def test_quiet_holds_notices_back_and_says_how_many(shell: Terminal) -> None:
+    shell.type("quiet('error')\r")
+    sees(shell, "no notices until quiet(False); none was held back")
+    shell.type("t = task(int, 'bad', on=w1)\r")
+    shell.wait_for_end(f"{ONE}[5]>")
+    shell.type(HELD)
+    sees(shell, "told: no notices until quiet(False); 1 was held back (1 error)")
+    shell.type("quiet(False)\r")
+    sees(shell, "notices are shown; none was held back")
+    assert not any("failed after" in line for line in shell.lines)
+
+
+def test_progress_is_a_bar_here_and_a_live_line_from_a_task(shell: Terminal) -> None:
+    shell.type("for _ in progress(range(40), label='here'): time.sleep(0.05)\r\r")
+    sees(shell, "here", "s left")
+    sees(shell, "here:  40 in 2.")
+    shell.wait_for_end(f"{ONE}[4]>")
+    shell.type("t = task(lambda: sum(time.sleep(0.05) or 1 for _ in progress(range(40), label='there')), on=w1)\r")
+    sees(shell, "w1 | there", "s left")
+    sees(shell, "w1 | there:  40 in 2.")
+    shell.wait_for_end(f"{ONE}[5]>")
