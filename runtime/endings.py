@@ -8,13 +8,12 @@ from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LONG, LOST, T
 from pysh.runtime.protocol.terms import Buffer
 
 _HOW = {"TaskCancelled": CANCELLED, "NodeDown": LOST}
-_ON_PURPOSE = ("cancel", "owner")
 
 
 def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: BaseException | None) -> Ended | None:
     """What the RESULT with these `flags`, `facts` and `payload` tells of the task that is `called` so.
 
-    Without flags there was none, for that `error`. None for what is no news: it was quick, or ended on purpose.
+    Without flags there was none, for that `error`. None for what is no news: it was quick.
     """
     took = float(facts) if isinstance(facts, float | int) else None
     if flags == 0:
@@ -23,8 +22,6 @@ def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: B
         return Ended(called, LOST, why=_said(error))
     if flags & Flag.FAILED:
         kind = facts.get("error")
-        if kind == "TaskCancelled" and facts.get("reason") in _ON_PURPOSE:
-            return None
         return Ended(called, _HOW.get(kind, FAILED), took, _said(rebuild(facts)))
     return Ended(called, FAILED, took, _raised(payload))
 

@@ -183,7 +183,7 @@ class Nodes(list[Node]):
                 row["name"],
                 row["state"],
                 "" if row.get("rtt") is None else milliseconds(row["rtt"]),
-                _load(row),
+                load(row),
                 field(row.get("tasks")),
             ]
             for row in self._rows
@@ -194,7 +194,7 @@ class Nodes(list[Node]):
         return table(*self.__pysh_table__())
 
 
-def _load(row: dict[str, Any]) -> str:
+def load(row: dict[str, Any]) -> str:
     """How busy a node is: 0, or how many of its workers run tasks, and how many tasks wait: `2/2 +3`.
 
     `cordoned` stands behind it while the node is being upgraded.

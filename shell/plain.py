@@ -86,7 +86,7 @@ class Plain:
         """Attach and serve; the exit code."""
         self._console.open()
         rows, columns = self._tty.size()
-        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person)
+        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person, plain=True)
         self._cell = told["cell"]
         self._print(self._text(told.get("missed", b"")))
         with signals.waited_for() as self._signals:

@@ -42,6 +42,7 @@ class Console:
         self.evaluator: int | None = None  # process numbers, as is `terminal`
         self.terminal: int | None = None
         self.attended = False  # by a person at that terminal, who may be asked things
+        self.plain = False  # that terminal takes lines of text alone
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.busy = 0
@@ -147,6 +148,7 @@ class Console:
     def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
         """Make `link` the terminal of this shell; what it should know of it."""
         self.terminal, self.attended = link.process, bool(asked.get("person", True))
+        self.plain = bool(asked.get("plain"))
         self._node.actions.append(Prepare("evaluator"))
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
         self._node.actions.append(Attended(True))

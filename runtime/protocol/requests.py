@@ -240,6 +240,11 @@ def _quiet(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     return {"ok": node.console.hush.set(str(asked["level"]))}
 
 
+def _screen(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Whether somebody sits here whose terminal shows what a program paints."""
+    return {"ok": node.console.terminal is not None and not node.console.plain}
+
+
 def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     node.actions.append(Prepare(str(asked.get("what"))))
     return {"ok": True}
@@ -255,7 +260,7 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
-    "stack": _stack, "standing": _standing, "notice": _notice, "quiet": _quiet,
+    "stack": _stack, "standing": _standing, "notice": _notice, "quiet": _quiet, "screen": _screen,
     "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
     **upgrades.VERBS,

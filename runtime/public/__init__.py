@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from pysh.runtime.live.progress import progress
     from pysh.runtime.live.quiet import quiet
     from pysh.runtime.live.spark import spark
+    from pysh.runtime.live.top import top
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -96,7 +97,9 @@ __all__ = [
     "reload", "send", "sh",
     "spark",
     "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
+    "task", "task_all", "tasks",
+    "top",
+    "trap_exits", "unlink", "upgrade", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -104,7 +107,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
-    "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark",
+    "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
 }  # fmt: skip
 
 

@@ -23,8 +23,6 @@ def infrastructure(error: str, **facts: Any) -> dict[str, Any]:
         (Flag.ERROR, 2.1, RAISED, (FAILED, 2.1, "ValueError: bad")),
         (Flag.ERROR, 2.1, pack({"type": "E", "text": ""}), (FAILED, 2.1, "E")),
         (Flag.ERROR, 2.1, b"no msgpack", (FAILED, 2.1, "")),
-        (Flag.FAILED, infrastructure("TaskCancelled", reason="cancel"), b"", None),
-        (Flag.FAILED, infrastructure("TaskCancelled", reason="owner"), b"", None),
         (
             Flag.FAILED,
             infrastructure("TaskCancelled", reason="limit", text="limit=5 s are over"),
