@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.node import Node, milliseconds
+from pysh.runtime.node import Node, milliseconds, via
+
+if TYPE_CHECKING:
+    from pysh.runtime.live.tree import Tree
 
 _NUMBER = re.compile(r"\d+")
 
@@ -189,6 +192,18 @@ class Nodes(list[Node]):
             for row in self._rows
         ]
         return ["node", "state", "rtt", "load", "tasks"], rows
+
+    def tree(self) -> "Tree":
+        """The nodes that this one is connected to, below it, each with its state and by what host it was reached."""
+        from pysh.runtime.live.tree import Tree
+
+        own, *others = self._rows or [{"name": "no node", "state": ""}]
+        below = [
+            f"{row['name']}{via(row['name'], row.get('aliases') or ())}  {row['state']}"
+            f"{'' if row.get('rtt') is None else '  ' + milliseconds(row['rtt'])}"
+            for row in others
+        ]
+        return Tree(f"{own['name']}  {own['state']}", below)
 
     def __repr__(self) -> str:
         return table(*self.__pysh_table__())

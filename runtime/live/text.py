@@ -34,6 +34,11 @@ def fit(text: str, columns: int) -> str:
     return kept + ("…" + " " * (columns - 1 - width(kept)) if columns > 0 else "")
 
 
+def cut(text: str, columns: int) -> str:
+    """`text` in at most `columns`."""
+    return text if width(text) <= columns else fit(text, columns).rstrip()
+
+
 def _columns(char: str) -> int:
     if char < "\x7f":
         return 1

@@ -144,3 +144,13 @@ def test_a_plain_terminal_gets_one_picture_too(home: Home) -> None:
     told = ok(home.pysh("attach", "n1", stdin="top()\n"))
     assert "n1@localhost  self" in told
     assert "\x1b" not in told
+
+
+def test_trees_are_drawn_at_the_prompt(shell: Terminal) -> None:
+    shell.type("nodes().tree()\r")
+    shell.wait_for_end(f"{ONE}[4]>")
+    own, below = shell.lines[-3:-1]
+    assert own == " n1@localhost  self"
+    assert below.startswith(" └─ w1@localhost  up")
+    shell.type("s = supervise([Child('a', receive), Child('b', receive)], on=w1); await s.tree()\r")
+    sees(shell, " supervisor <w1.", " ├─ a  <w1.", " └─ b  <w1.")
