@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pysh.runtime.errors import rebuild
+from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.protocol.frames import Flag, FrameError, unpack
 from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LONG, LOST, TEXT, Ended
 from pysh.runtime.protocol.terms import Buffer
@@ -36,6 +36,8 @@ def _raised(payload: Buffer) -> str:
 
 
 def _said(error: BaseException | None) -> str:
+    if isinstance(error, NodeDown):
+        return f"{error.node} is down{f' ({error.reason})' if error.reason else ''}; executed: {error.executed}"
     return f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
 
 

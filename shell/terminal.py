@@ -105,8 +105,11 @@ class Session:
         self._console = console
         try:
             console.open()
-            return self._serve(console, force)
+            code = self._serve(console, force)
+            self._show_rest()
+            return code
         except HubLost as lost:
+            self._show_rest()
             self._say(f"{console.name or 'the node'}: connection lost: {lost}")
             return NODE_LOST
         except Refused as refused:
@@ -114,6 +117,12 @@ class Session:
             return FAILED
         except EOFError:
             return FAILED  # the terminal hung up; the node decides how long it stays
+
+    def _show_rest(self) -> None:
+        """Show the notices that wait: nobody will have the time later."""
+        if rest := self._notices.take(time.monotonic(), everything=True):
+            self._tty.unpaint()
+            self._screen.show(rest)
 
     def _serve(self, console: Console, force: bool) -> int:
         self._size = self._tty.size()

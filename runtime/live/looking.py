@@ -165,7 +165,8 @@ def _process(info: NodeInfo, row: dict[str, Any], own: int) -> Row:
         f"{memory / 1e6:.1f} MB" if memory else "",
     )  # fmt: skip
     values = (info.name, *texts[1:5], row["age"], row.get("queue") or 0, memory)
-    return Row((info.name, number), texts, values, "self" if number == own else "", info.incarnation)
+    seat = row.get("kind") in ("shell", "program") and not row.get("label")
+    return Row((info.name, number), texts, values, "self" if number == own else "seat" * seat, info.incarnation)
 
 
 def _task(info: NodeInfo, row: dict[str, Any]) -> Row:

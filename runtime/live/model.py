@@ -20,8 +20,8 @@ WAITING = "…"
 class Row(NamedTuple):
     """One line of a pane; `key` tells it from others, whatever becomes of it, and `fields` are its texts.
 
-    `values` are what it is sorted by, where that differs from the texts; `kind` is `self` for the shell of the view,
-    `incarnation` that of its node.
+    `values` are what it is sorted by, where that differs from the texts; `kind` is `self` for the shell of the view and
+    `seat` for another shell or a program; `incarnation` is that of the node.
     """
 
     key: tuple[str, int]
@@ -173,9 +173,12 @@ def _press_in_list(model: Model, key: str) -> tuple[Model, Action]:
 def _act(model: Model, key: str, row: Row) -> tuple[Model, Action]:
     if model.pane == NODES:
         return replace(model, said=f"a node has no stack and no output; to end it: stop_node({row.key[0]!r})"), None
+    if row.kind:
+        said = "this view runs in that shell; leave it by q"
+        if row.kind != "self":
+            said = f"a shell or a program has no stack and no output here; to end it: stop_node({row.key[0]!r})"
+        return replace(model, said=said), None
     if key == "k":
-        if row.kind == "self":
-            return replace(model, said="this view runs in that shell; leave it by q"), None
         return replace(model, asking=Kill(model.pane, row)), None
     view = STACK if key == "s" else OUTPUT
     model = replace(model, view=view, title=f"{view} of {named(model.pane, row)}", text=(WAITING,), top=0)

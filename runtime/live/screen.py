@@ -6,6 +6,7 @@ import signal
 import sys
 import termios
 import tty
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,9 @@ from pysh.runtime.live.painter import Line
 SGR = {"chosen": "7", "head": "1", "dim": "2", "warn": "33", "error": "31"}
 PLAIN = frozenset(("chosen", "head"))
 """What is shown without colours too."""
-_OPEN, _CLOSE = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[m\x1b[2J", "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
+_OPEN, _CLEAR, _CLOSE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[m\x1b[2J", "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
+WHOLE = 5.0
+"""Seconds after which all is painted again: another terminal may have come, and something else been written."""
 ESCAPE_SECONDS = 0.05
 """How long after an Escape the rest of a key may come."""
 
@@ -37,6 +40,7 @@ class Screen:
         self._modes: list[Any] = []
         self._on_resize: Any = None
         self._rest = b""
+        self._whole_at = 0.0
         self._lines: list[Line] = []
         self._colours = not os.environ.get("NO_COLOR")
 
@@ -45,7 +49,7 @@ class Screen:
         self._modes = termios.tcgetattr(self._in)
         try:
             tty.setraw(self._in, termios.TCSANOW)
-            self._write(_OPEN)
+            self._write(_OPEN + _CLEAR)
             self._on_resize = _handle(signal.SIGWINCH, lambda *_: self._lines.clear())
         except BaseException:
             self._restore()
@@ -67,7 +71,7 @@ class Screen:
     @property
     def disturbed(self) -> bool:
         """Whether what stands there has to be painted again."""
-        return not self._lines
+        return not self._lines or monotonic() >= self._whole_at
 
     def size(self) -> tuple[int, int]:
         """Rows and columns now."""
@@ -91,14 +95,18 @@ class Screen:
     def show(self, lines: list[Line]) -> None:
         """Paint what differs from what stands there."""
         stands, self._lines = self._lines, list(lines)
-        clear = "" if len(lines) == len(stands) else "\x1b[m\x1b[2J"
+        begin = _OPEN if monotonic() >= self._whole_at else ""
+        if len(lines) != len(stands):
+            begin += _CLEAR
         changed = [
             f"\x1b[{row};1H{self._styled(line)}"
             for row, line in enumerate(lines, 1)
-            if clear or line != stands[row - 1]
+            if begin or line != stands[row - 1]
         ]
+        if begin:
+            self._whole_at = monotonic() + WHOLE
         if changed:
-            self._write(clear + "".join(changed))
+            self._write(begin + "".join(changed))
 
     def _styled(self, line: Line) -> str:
         known = line.style in SGR and (self._colours or line.style in PLAIN)

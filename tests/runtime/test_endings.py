@@ -39,5 +39,6 @@ def test_an_ending_is_told_from_what_came_without_rebuilding_it(
 
 def test_of_a_node_that_is_gone_the_reason_is_told() -> None:
     down = NodeDown("w1@here", "killed", executed="yes")
-    assert ending(CALLED, Flag.FAILED, describe(down), b"", None) == Ended(CALLED, LOST, None, f"NodeDown: {down}")
-    assert ending(CALLED, None, {}, b"", down) == Ended(CALLED, LOST, None, f"NodeDown: {down}")
+    lost = Ended(CALLED, LOST, None, "w1@here is down (killed); executed: yes")
+    assert ending(CALLED, Flag.FAILED, describe(down), b"", None) == lost
+    assert ending(CALLED, None, {}, b"", down) == lost

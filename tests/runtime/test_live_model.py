@@ -129,7 +129,7 @@ def test_what_is_chosen_stays_so_wherever_it_moves_and_its_place_when_it_is_gone
         (("q",), Quit()),
         (("escape",), Quit()),
         (("ctrl-c",), Quit()),
-        (("tab", "s", "ctrl-c"), Quit()),
+        (("tab", "down", "s", "ctrl-c"), Quit()),
         (("r",), Refresh()),
         (("tab", "down", "k"), None),
         (("tab", "down", "k", "y"), Kill(PROCESSES, ROWS[PROCESSES][1])),
@@ -141,7 +141,7 @@ def test_what_is_chosen_stays_so_wherever_it_moves_and_its_place_when_it_is_gone
         (("back-tab", "k", "Y"), Kill(TASKS, ROWS[TASKS][0])),
         (("back-tab", "s"), Ask(STACK, TASKS, ROWS[TASKS][0])),
         (("tab", "end", "o"), Ask(OUTPUT, PROCESSES, ROWS[PROCESSES][2])),
-        (("tab", "s", "q"), None),
+        (("tab", "down", "s", "q"), None),
         (("?", "q"), None),
     ],
 )
@@ -158,6 +158,8 @@ def test_nothing_is_killed_without_a_yes_and_that_is_said() -> None:
     assert "leave it by q" in after("tab", "k").said
     assert "stop_node('n1@here')" in after("k").said
     assert after("k", "down").said == ""
+    seat = looked(after("tab"), {PROCESSES: [process(9, kind="seat")]})
+    assert all("a shell or a program" in after(key, model=seat).said for key in "kso")
 
 
 @pytest.mark.parametrize(("keys", "seconds"), [((), 1.0), (("+",), 0.5), (("+", "+"), 0.5), (("-",) * 9, 10.0)])
@@ -172,8 +174,8 @@ def test_without_rows_keys_do_nothing() -> None:
 
 
 def test_an_output_is_followed_unless_somebody_has_gone_up() -> None:
-    model = after("tab", "o")
-    assert (model.view, model.title) == (OUTPUT, "output of process <n1.1> f")
+    model = after("tab", "down", "o")
+    assert (model.view, model.title) == (OUTPUT, "output of process <n1.2> b")
     model = answered(model, OUTPUT, "\n".join(map(str, range(20))))
     assert [line.text.strip() for line in paint(model)[2:-1]] == [str(number) for number in range(13, 20)]
     model = answered(model, OUTPUT, "\n".join(map(str, range(30))))
@@ -184,7 +186,7 @@ def test_an_output_is_followed_unless_somebody_has_gone_up() -> None:
 
 
 def test_a_stack_is_read_from_its_top() -> None:
-    model = answered(after("tab", "s"), STACK, "\n".join(map(str, range(20))))
+    model = answered(after("tab", "down", "s"), STACK, "\n".join(map(str, range(20))))
     assert (model.view, model.top) == (STACK, 0)
     assert "13 more lines" in paint(model)[1].text
     assert after("page-down", "page-down", "page-down", model=model).top == 13
@@ -197,7 +199,7 @@ def test_the_keys_are_listed() -> None:
 
 
 @pytest.mark.parametrize("size", [(24, 80), (10, 60), (4, 20), (3, 10), (2, 5), (1, 1), (50, 200)])
-@pytest.mark.parametrize("keys", [(), ("tab",), ("tab", "down", "k"), ("?",), ("tab", "s")])
+@pytest.mark.parametrize("keys", [(), ("tab",), ("tab", "down", "k"), ("?",), ("tab", "down", "s")])
 def test_every_line_is_as_wide_as_the_screen_whatever_its_size(size: tuple[int, int], keys: tuple[str, ...]) -> None:
     rows = {**ROWS, PROCESSES: [*ROWS[PROCESSES], *(process(number, "漢字" * 30) for number in range(5, 90))]}
     lines = paint(replace(after(*keys, model=looked(START, rows)), size=size))

@@ -42,7 +42,7 @@ def test_a_task_that_nobody_waits_for_and_fails_is_told_above_what_is_being_type
     shell.type("t = task(lambda: time.sleep(0.6) or int('bad'), on=w1)\r")
     shell.wait_for_end(f"{ONE}[4]>")
     shell.type("half of a")
-    sees(shell, " <lambda> on w1 failed after 0.6 s: ValueError: invalid literal for int()")
+    sees(shell, " <lambda> on w1 failed after ", "ValueError: invalid literal for int()")
     shell.wait_for_end(f"{ONE}[4]> half of a")
 
 
@@ -69,11 +69,11 @@ def test_quiet_holds_notices_back_and_says_how_many(shell: Terminal) -> None:
 def test_progress_is_a_bar_here_and_a_live_line_from_a_task(shell: Terminal) -> None:
     shell.type("for _ in progress(range(40), label='here'): time.sleep(0.05)\r\r")
     sees(shell, "here", "s left")
-    sees(shell, "here:  40 in 2.")
+    sees(shell, "here:  40 in ")
     shell.wait_for_end(f"{ONE}[4]>")
     shell.type("t = task(lambda: sum(time.sleep(0.05) or 1 for _ in progress(range(40), label='there')), on=w1)\r")
     sees(shell, "w1 | there", "s left")
-    sees(shell, "w1 | there:  40 in 2.")
+    sees(shell, "w1 | there:  40 in ")
     shell.wait_for_end(f"{ONE}[5]>")
 
 
