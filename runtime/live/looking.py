@@ -63,10 +63,10 @@ def pages(client: Client, verb: str, dest: Pid, last: int = 0) -> Steps[Told]:
     rows: Told = []
     while len(rows) < MOST:
         page = yield client.ask_later(verb, dest=dest, after=last)
-        if not page or page[-1].get("number", last) <= last:
+        before, last = last, page[-1]["number"] if page else last
+        if last <= before:
             break
         rows += page
-        last = page[-1]["number"]
     return rows
 
 
