@@ -230,7 +230,8 @@ def field(value: object) -> str:
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
     """A table in plain text."""
+    from pysh.runtime.live.text import fit, width
+
     lines = [columns, *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    widths = [max(width(line[index]) for line in lines) for index in range(len(columns))]
+    return "\n".join("  ".join(map(fit, line, widths)).rstrip() for line in lines)

@@ -46,8 +46,8 @@ def top() -> None:
     with Screen() as screen:
         try:
             View(client, screen).run()
-        except KeyboardInterrupt:
-            pass  # as the key
+        except (KeyboardInterrupt, EOFError):
+            pass  # as the key; or the terminal is gone
 
 
 def _has_a_screen(client: Client) -> bool:

@@ -49,7 +49,7 @@ def test_a_task_that_nobody_waits_for_and_fails_is_told_above_what_is_being_type
 def test_a_failure_that_the_cell_looked_at_is_told_once(shell: Terminal) -> None:
     shell.type("try: task(int, 'bad', on=w1).result()\rexcept ValueError: pass\r\r")
     shell.wait_for_end(f"{ONE}[4]>")
-    shell.type("ts = [task(int, 'bad', on=w1) for _ in range(500)]\r")
+    shell.type("ts = [task(int, 'bad', on=w1) for _ in range(500)]; ended = wait(ts)\r")
     sees(shell, "500 tasks failed; the first that failed: task")
     assert sum("failed" in line for line in shell.lines) == 1
 
