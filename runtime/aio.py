@@ -252,6 +252,13 @@ async def tasks(on: On = None) -> Rows:
     return await drive(verbs.tasks(on))
 
 
+async def quiet(level: str | bool = "warn") -> Shown:
+    """Show no notices of `level` and less on the terminal of this node."""
+    from pysh.runtime.live import quiet as quieting
+
+    return await drive(quieting.steps(level))
+
+
 async def processes(on: On = None) -> Rows:
     """Which processes live on nodes."""
     return await drive(verbs.processes(on))

@@ -61,8 +61,8 @@ class Node:
 
     def __repr__(self) -> str:
         rtt, info = self.rtt, self.info
-        via = _via(self.name, info.aliases) if info is not None else ""
-        return f"<Node {self.name}{via} {self.state}{'' if rtt is None else f' {milliseconds(rtt)}'}>"
+        way = via(self.name, info.aliases) if info is not None else ""
+        return f"<Node {self.name}{way} {self.state}{'' if rtt is None else f' {milliseconds(rtt)}'}>"
 
     def __str__(self) -> str:
         return self.name
@@ -310,7 +310,7 @@ def hub_of(client: Client, node: str | Node) -> Pid:
     return Pid(find(client, str(node)).incarnation, HUB)
 
 
-def _via(name: str, aliases: Iterable[str]) -> str:
+def via(name: str, aliases: Iterable[str]) -> str:
     """By what machine's name a node was reached, where that is not in its own name."""
     hosts = [host for _, at, host in (alias.partition("@") for alias in aliases) if at and host != "localhost"]
     return f" via {hosts[0]}" if hosts and not name.endswith(f"@{hosts[0]}") else ""

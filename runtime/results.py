@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.node import Node, milliseconds
+from pysh.runtime.node import Node, milliseconds, via
+
+if TYPE_CHECKING:
+    from pysh.runtime.live.tree import Tree
 
 _NUMBER = re.compile(r"\d+")
 
@@ -199,7 +202,7 @@ class Nodes(list[Node]):
                 row["name"],
                 row["state"],
                 "" if row.get("rtt") is None else milliseconds(row["rtt"]),
-                _load(row),
+                load(row),
                 field(row.get("tasks")),
             ]
             for row in self._rows
@@ -213,11 +216,23 @@ class Nodes(list[Node]):
                 "node": row["name"],
                 "state": row["state"],
                 "rtt": row.get("rtt"),
-                "load": _load(row),
+                "load": load(row),
                 "tasks": row.get("tasks"),
             }
             for row in self._rows
         ]
+
+    def tree(self) -> "Tree":
+        """The nodes that this one is connected to, below it, each with its state and by what host it was reached."""
+        from pysh.runtime.live.tree import Tree
+
+        own, *others = self._rows or [{"name": "no node", "state": ""}]
+        below = [
+            f"{row['name']}{via(row['name'], row.get('aliases') or ())}  {row['state']}"
+            f"{'' if row.get('rtt') is None else '  ' + milliseconds(row['rtt'])}"
+            for row in others
+        ]
+        return Tree(f"{own['name']}  {own['state']}", below)
 
     def __repr__(self) -> str:
         return table(*self.__pysh_table__())
@@ -228,7 +243,7 @@ class Nodes(list[Node]):
         return html.table(*self.__pysh_table__())
 
 
-def _load(row: dict[str, Any]) -> str:
+def load(row: dict[str, Any]) -> str:
     """How busy a node is: 0, or how many of its workers run tasks, and how many tasks wait: `2/2 +3`.
 
     `cordoned` stands behind it while the node is being upgraded.
@@ -249,7 +264,8 @@ def field(value: object) -> str:
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
     """A table in plain text."""
+    from pysh.runtime.live.text import fit, width
+
     lines = [columns, *rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
-    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    widths = [max(width(line[index]) for line in lines) for index in range(len(columns))]
+    return "\n".join("  ".join(map(fit, line, widths)).rstrip() for line in lines)

@@ -13,6 +13,7 @@ from pysh.runtime.actor import MAKE, Desk, ask, started
 from pysh.runtime.calls import SHARED, Apart, Call, Ties, making
 from pysh.runtime.codechange import BACK, CHANGE, CHANGED, KEPT, TRY, Code, Fate
 from pysh.runtime.errors import PyshError
+from pysh.runtime.live.tree import Tree
 from pysh.runtime.messages import check_registered
 from pysh.runtime.node import On
 from pysh.runtime.payload import dumps, loads
@@ -155,6 +156,13 @@ class Supervisor:
             failure.add_note(f"the supervisor ended with all its children: {self._reason}")
             raise failure
         block(messages.link(parent))
+
+    def tree(self) -> Tree:
+        """Its children below it, as `children` tells them."""
+        below = (
+            "  ".join(str(row[column]) for column in row if row[column] not in (None, "")) for row in self.children()
+        )
+        return Tree(f"supervisor {messages.me()}", below)
 
     def children(self) -> Rows:
         """A row for each child: what runs as it now, its `restart`, and how often it was started again."""

@@ -16,6 +16,7 @@ from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, r
 
 if TYPE_CHECKING:
     from pysh.runtime.node import Node
+    from pysh.runtime.protocol.notices import Ended
 
 PENDING: Any = object()
 PATIENCE = 1.0
@@ -104,6 +105,8 @@ class Task:
         self._flags = frame.flags
         if frame.flags:
             self._client.failed(self)
+        if (told := self._client.on_ended) is not None:
+            told(self)
         self.waiter.set()
         self._moved()
 
@@ -113,8 +116,18 @@ class Task:
             executed = "maybe" if self._begun is None else "yes"
             self._error = NodeDown(self._client.view.name_of(self.dest.incarnation), reason, executed=executed)
             self._value = None
+            if (told := self._client.on_ended) is not None:
+                told(self)
             self.waiter.set()
             self._moved()
+
+    def ending(self) -> "Ended | None":
+        """How it ended, if that is news to whoever sits here."""
+        from pysh.runtime.endings import ending
+
+        kind, _, which = self.called.partition(" ")
+        called = f"{'call' if kind == 'Reply' else 'task'} {which}"
+        return ending(called, self._flags, self._facts(), self._payload, self._error)
 
     # what the user asks
 
@@ -251,6 +264,8 @@ class Task:
         if self.waiter.done:
             return False
         meta = pack({"grace": grace})
+        if self._client.role == "evaluator":
+            self.waiter.add_callback(lambda _: self.overlook())  # its end is no news
         self._client.post(Kind.CANCEL, self.dest, ref=self.ref, meta=meta, source=self.source)
         return True
 

@@ -9,6 +9,12 @@ from pysh.shell.theme import Theme
 _LEVELS = {"warn": "warn", "error": "error"}
 _WORDS = {"warn": "warning: ", "error": "error: "}
 """What says the same where there are no colours."""
+_STATES = {
+    "up": "good", "running": "good", "suspect": "warn", "queued": "warn", "starting": "warn", "cancelled": "warn",
+    "down": "error", "failed": "error", "lost": "error",
+}  # fmt: skip
+"""In which colour the first word of a state stands."""
+_RICH = {"good": "green", "warn": "yellow", "error": "red"}
 
 
 class Display:
@@ -22,6 +28,8 @@ class Display:
         kind = told.get("kind", "none")
         if kind == "table":
             text = table(told.get("table") or {}, columns, self._theme)
+        elif kind == "tree":
+            text = tree(told.get("tree") or {}, columns)
         else:
             text = clean(str(told.get("text", ""))).rstrip("\n")
         if footer := told.get("footer"):
@@ -58,10 +66,12 @@ def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:
     from rich.text import Text
 
     made = Table(box=None, padding=(0, 1), header_style="bold" if theme.colours else "")
-    for name in told.get("columns", []):
-        made.add_column(Text(_field(name)), overflow="fold")
+    names = [_field(name) for name in told.get("columns", [])]
+    for name in names:
+        made.add_column(Text(name), overflow="fold")
     for row in told.get("rows", []):
-        made.add_row(*(Text(_field(value)) for value in row))
+        texts = map(_field, row)
+        made.add_row(*(Text(text, style=_state(name, text, theme)) for name, text in zip(names, texts, strict=False)))
     out = StringIO()
     console = Console(
         file=out, width=columns, force_terminal=theme.colours,
@@ -73,6 +83,23 @@ def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:
     if more := told.get("more"):
         lines.append(f" … {more:,} more rows")
     return "\n".join(lines)
+
+
+def tree(told: Mapping[str, Any], columns: int) -> str:
+    """Texts below texts."""
+    from pysh.runtime.live.text import cut
+    from pysh.runtime.live.tree import drawn
+
+    rows = ((int(depth), _field(text)) for depth, text in told.get("rows", []))
+    lines = [cut(f" {line}", columns) for line in drawn(rows)]
+    return "\n".join([*lines, " … more"] if told.get("more") else lines)
+
+
+def _state(column: str, text: str, theme: Theme) -> str:
+    """The style of a field that tells a state."""
+    if not theme.colours or column not in ("state", "status"):
+        return ""
+    return _RICH.get(_STATES.get(text.partition(" ")[0].rstrip(":"), ""), "")
 
 
 def _field(value: object) -> str:

@@ -86,7 +86,7 @@ class Plain:
         """Attach and serve; the exit code."""
         self._console.open()
         rows, columns = self._tty.size()
-        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person)
+        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person, plain=True)
         self._cell = told["cell"]
         self._print(self._text(told.get("missed", b"")))
         with signals.waited_for() as self._signals:
@@ -197,8 +197,8 @@ class Plain:
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
-            elif frame.kind == Kind.NOTICE:
-                print(self._display.notice(frame.options()), file=sys.stderr)
+            elif frame.kind == Kind.NOTICE and (text := self._display.notice(frame.options())):
+                print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done
 

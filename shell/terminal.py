@@ -6,7 +6,6 @@ keyboard belongs to the cell: bytes go to its pty and its bytes come back, untou
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from socket import socket
@@ -21,6 +20,7 @@ from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
+from pysh.shell.notices import Notices
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.settings import DEFAULTS, Settings
@@ -84,7 +84,7 @@ class Session:
         self._display = Display(theme)
         self._screen = Screen(tty)
         self._output = Output()
-        self._notices: deque[str] = deque(maxlen=100)  # waiting for a full-screen program to end
+        self._notices = Notices()
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
@@ -111,8 +111,11 @@ class Session:
         self._console = console
         try:
             console.open()
-            return self._serve(console, force)
+            code = self._serve(console, force)
+            self._show_rest()
+            return code
         except HubLost as lost:
+            self._show_rest()
             self._say(f"{console.name or 'the node'}: connection lost: {lost}")
             return NODE_LOST
         except Refused as refused:
@@ -120,6 +123,12 @@ class Session:
             return FAILED
         except EOFError:
             return FAILED  # the terminal hung up; the node decides how long it stays
+
+    def _show_rest(self) -> None:
+        """Show the notices that wait: nobody will have the time later."""
+        if rest := self._notices.take(time.monotonic(), everything=True):
+            self._tty.unpaint()
+            self._screen.show(rest)
 
     def _serve(self, console: Console, force: bool) -> int:
         self._size = self._tty.size()
@@ -188,7 +197,7 @@ class Session:
                 self._keyboard.put_back(typed)
                 editor.wake()
             self._show(self._output.take(time.monotonic(), calm=editor.typing), editor)
-            if (due := self._output.due()) is not None:
+            if (due := self._due()) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
             editor.stop(error)  # to be raised where the prompt was asked for
@@ -283,9 +292,14 @@ class Session:
 
     def _patience(self, due: float | None) -> float | None:
         """How long nothing has to be done until `due`, if nothing comes."""
-        shown = None if self._screen.full else self._output.due()
+        shown = None if self._screen.full else self._due()
         times = [when for when in (due, shown, self._screen.due) if when is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _due(self) -> float | None:
+        """When something is to be shown."""
+        times = [when for when in (self._output.due(), self._notices.due(time.monotonic())) if when is not None]
+        return min(times, default=None)
 
     def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
@@ -326,13 +340,14 @@ class Session:
             self._output.feed(OWN, "", bytes(frame.payload), now)
         elif frame.kind == Kind.NOTICE:
             self._output.end_of(frame.options().get("gone", b""))
-            self._notices.append(self._display.notice(frame.options()))
+            if text := self._display.notice(frame.options()):
+                self._notices.put(text)
 
     def _show(self, batch: Batch, where: "Screen | Editor") -> None:
         """Show what is due, and tell those it came from."""
         live = None if batch.live is None else [self._display.tagged(line) for line in batch.live]
-        lines = [*self._notices, *(self._display.tagged(line) for line in batch.lines)]
-        self._notices.clear()
+        notices = self._notices.take(time.monotonic())
+        lines = [*notices, *(self._display.tagged(line) for line in batch.lines)]
         if lines or live is not None:
             where.show(lines, live)
         console = self._console

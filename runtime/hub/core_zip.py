@@ -29,6 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pysh.runtime.protocol": (),
     "pysh.runtime.runner": (),
     "pysh.runtime.helpers": (),
+    "pysh.runtime.live": (),
     "pysh.runtime.vendor": (),
     "pysh.transports": ("__init__", "base", "system", "unix"),
     "pysh.shell": ("__init__", "prelude", "script", "running", "codes"),

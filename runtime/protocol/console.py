@@ -25,6 +25,7 @@ from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.missed import Missed, Unshown
+from pysh.runtime.protocol.notices import Hush
 from pysh.runtime.protocol.terms import Pid
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ class Console:
         self.evaluator: int | None = None  # process numbers, as is `terminal`
         self.terminal: int | None = None
         self.attended = False  # by a person at that terminal, who may be asked things
+        self.plain = False  # that terminal takes lines of text alone
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.folder = ""  # the shell's current one, as far as it is known
         self.busy = 0
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
         self.begun = False  # an evaluator was through with what it runs before the first cell
+        self.hush = Hush()
         self._node = node
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
@@ -148,6 +151,7 @@ class Console:
     def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
         """Make `link` the terminal of this shell; what it should know of it."""
         self.terminal, self.attended = link.process, bool(asked.get("person", True))
+        self.plain = bool(asked.get("plain"))
         self._node.actions.append(Prepare("evaluator"))
         self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
         self._node.actions.append(Attended(True))
@@ -171,8 +175,15 @@ class Console:
         self._node.actions.append(Attended(False))
         return True
 
-    def notice(self, text: str, level: str = "info", gone: bytes = b"") -> None:
-        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down."""
+    def notice(self, text: str, level: str = "info", gone: bytes = b"", *, keep: bool = False) -> None:
+        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down.
+
+        One that is held back has no text. With `keep` it waits for whoever comes, if nobody sits there.
+        """
+        if self.hush.holds(level):
+            text = ""
+        elif keep and self.terminal is None:
+            self._missed.add(text.encode("utf-8", "replace") + b"\n")
         meta = {"text": text, "level": level, "suspects": self._node.members.suspects()}
         self._tell(Kind.NOTICE, meta=meta | ({"gone": gone} if gone else {}))
 

@@ -237,6 +237,24 @@ def _begun(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     node.console.begun = True
 
 
+def _notice(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """The shell of this node has something to tell whoever sits there."""
+    if link is None or link.role != "evaluator":
+        return {"error": "PyshError", "text": "only the shell of a node tells who sits there", "executed": "no"}
+    for level, text in asked["notices"]:
+        node.console.notice(str(text), str(level), keep=True)
+    return {"ok": True}
+
+
+def _quiet(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    return {"ok": node.console.hush.set(str(asked["level"]))}
+
+
+def _screen(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """Whether somebody sits here whose terminal shows what a program paints."""
+    return {"ok": node.console.terminal is not None and not node.console.plain}
+
+
 def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     node.actions.append(Prepare(str(asked.get("what"))))
     return {"ok": True}
@@ -252,7 +270,8 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
     "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
-    "stack": _stack, "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
+    "stack": _stack, "standing": _standing, "notice": _notice, "quiet": _quiet, "screen": _screen,
+    "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
     **upgrades.VERBS, "begun": _begun, "printed": _printed,
 }  # fmt: skip

@@ -85,6 +85,10 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.pager import page
     from pysh.runtime.helpers.recall import e, full, v
     from pysh.runtime.helpers.tour import tour
+    from pysh.runtime.live.progress import progress
+    from pysh.runtime.live.quiet import quiet
+    from pysh.runtime.live.spark import spark
+    from pysh.runtime.live.top import top
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -96,12 +100,13 @@ __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
-    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "cd", "connect", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i",
-    "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
-    "ping", "processes", "push", "put", "pwd", "receive", "register", "reload", "save", "send", "sh", "source",
-    "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all",
-    "tasks", "tour", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos",
+    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "cd",
+    "connect", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i", "info",
+    "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping",
+    "processes", "progress", "push", "put", "pwd", "quiet", "receive", "register", "reload", "save", "send", "sh",
+    "source", "spark", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "task", "task_all", "tasks", "top", "tour", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis",
+    "whos",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -121,6 +126,7 @@ _ELSEWHERE = {
     "edit": "helpers.edit",
     "transcript": "helpers.keep",
     "tour": "helpers.tour",
+    "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from pysh.runtime.aio import (
     processes,
     push,
     put,
+    quiet,
     receive,
     register,
     reload,
@@ -49,9 +50,9 @@ from pysh.runtime.aio import (
 )
 
 __all__ = [
-    "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get",
-    "kill", "leave", "link", "load", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes",
-    "push", "put", "receive", "register", "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node",
+    "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill",
+    "leave", "link", "load", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push",
+    "put", "quiet", "receive", "register", "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node",
     "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade",
     "wait", "whereis",
 ]  # fmt: skip

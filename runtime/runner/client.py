@@ -66,7 +66,11 @@ class Client(Wire):
         """In a worker, its `Codes`: what the names of the user's modules mean there."""
         self.tasks: dict[int, Tracked] = {}
         self.unseen: dict[int, Any] = {}
-        """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred."""
+        """In a program, the tasks that failed and whose outcome nobody has asked for; the first hundred.
+
+        In a shell, how those ended that are worth a notice."""
+        self.on_ended: Callable[[Any], object] | None = None
+        """In a shell, what is told of each task that ended, in the thread that reads."""
         self.numbers = Numbers(self)
         self._refs = count(1)
         self._asked: dict[int, tuple[Pid, Waiter, Pid]] = {}  # whom, and who asked

@@ -52,6 +52,11 @@ def show(value: object, cell: int = 0) -> dict[str, Any]:
     """
     if value is None:
         return {"kind": "none"}
+    if getattr(type(value), "__pysh_tree__", None) is not None:
+        try:
+            return {"kind": "tree", "tree": _tree(value), "text": text_of(value, TEXT // 2)}
+        except Exception:
+            pass  # as below
     make = getattr(type(value), "__pysh_table__", None)
     if make is not None:
         try:
@@ -170,6 +175,21 @@ def _table(columns: Any, rows: Any) -> dict[str, Any]:
             break
         shown.append(fields)
     return {"columns": [short(column) for column in columns], "rows": shown, "more": len(rows) - len(shown)}
+
+
+def _tree(value: object) -> dict[str, Any]:
+    """The depth and the text of each part; `more` tells that there are others."""
+    from pysh.runtime.live.tree import listed
+
+    rows: list[tuple[int, str]] = []
+    room = TEXT // 2
+    for depth, text in listed(value):
+        text = short(text)
+        room -= len(text.encode()) + 4
+        if room < 0 or len(rows) == ITEMS:
+            return {"rows": rows, "more": True}
+        rows.append((depth, text))
+    return {"rows": rows, "more": False}
 
 
 def short(value: object) -> str:

@@ -37,6 +37,7 @@ from pysh.runtime.runner.terminal import Terminal
 if TYPE_CHECKING:
     import asyncio
 
+    from pysh.runtime.runner.attention import Attention
     from pysh.runtime.runner.publish import Publisher
     from pysh.runtime.runner.visitors import Visitors
 
@@ -100,6 +101,7 @@ class Evaluator:
         self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
         self._publisher: Publisher | None = None
         self._visitors: Visitors | None = None
+        self._attention: Attention | None = None
         self._of_visitors: deque[Frame] = deque()
         self._entrance = threading.Lock()  # at the start both threads let them in
         self._context = contextvars.copy_context()
@@ -119,6 +121,7 @@ class Evaluator:
         self._client.handlers[Kind.SPAWN] = self._client.handlers[Kind.CANCEL] = self.let_in
         self._client.handlers[Kind.CENSUS] = self.count
         self._client.on_lost.append(lambda: os._exit(0))
+        self._client.on_ended = self._task_ended
         if self._startup is None:
             self._begun()
         else:
@@ -280,6 +283,15 @@ class Evaluator:
             self._interrupts.begin(self._task)
             self._task.add_done_callback(self._end)
 
+    def _task_ended(self, task: Any) -> None:
+        """A task of this shell's ended. Called in the thread that reads."""
+        if self._attention is None and self._loop is not None:
+            from pysh.runtime.runner.attention import Attention
+
+            self._attention = Attention(self._client, self._loop, lambda: self._running is not None)
+        if self._attention is not None:
+            self._attention.ended(task)
+
     def _provide(self, names: dict[str, Any], codes: Iterable[CodeType]) -> None:
         """Add what the code looks up and the shell has not: preloaded names, and those of what was pushed here."""
         codes = list(codes)
@@ -329,6 +341,8 @@ class Evaluator:
         else:
             meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
+        if self._attention is not None:
+            self._attention.calm()
         self._next()
 
     def _remember(self, job: Job, outcome: Outcome, meta: dict[str, Any], took: float) -> None:

@@ -23,6 +23,7 @@ class Hub:
         self.me = Pid(OWN, HUB)
         self.actions: list[Any] = []
         self.sent: list[tuple[int, int, bytes, int]] = []
+        self.told: list[Frame] = []
         self.members = SimpleNamespace(suspects=list)
         self.console = Console(cast(Any, self))
         self.console.evaluator_up(cast(Any, SimpleNamespace(process=EVALUATOR)))
@@ -34,6 +35,7 @@ class Hub:
 
     def to_process(self, number: int, frame: Frame) -> None:
         self.sent.append((number, frame.kind, bytes(frame.payload), frame.ref))
+        self.told.append(frame)
 
     def hears(self, process: int, kind: int, payload: bytes = b"", ref: int = 0, **meta: Any) -> None:
         link = cast(Any, SimpleNamespace(process=process))
@@ -110,3 +112,22 @@ def test_a_terminal_that_attaches_is_told_whether_the_cell_takes_keys() -> None:
     hub.hears(EVALUATOR, Kind.INPUT, ref=CELL_REF)
     told = hub.console.attach(other, {})
     assert (told["busy"], told["accepts"]) == (True, True)
+
+
+def test_a_notice_that_is_to_be_kept_waits_for_whoever_comes() -> None:
+    hub = Hub()
+    hub.console.terminal_gone(cast(Any, SimpleNamespace(process=TERMINAL)))
+    hub.console.notice("of no use later")
+    hub.console.notice("task 7 failed", "error", keep=True)
+    told = hub.console.attach(cast(Any, SimpleNamespace(process=TERMINAL)), {})
+    assert told["missed"] == b"task 7 failed\n"
+
+
+def test_a_notice_that_is_held_back_still_tells_which_nodes_are_suspect() -> None:
+    hub = Hub()
+    hub.console.hush.set("warn")
+    hub.told = []
+    hub.console.notice("w1 is suspect", "warn")
+    hub.console.notice("task 7 failed", "error")
+    assert [frame.options()["text"] for frame in hub.told] == ["", "task 7 failed"]
+    assert all("suspects" in frame.options() for frame in hub.told)

@@ -73,3 +73,23 @@ def test_a_footer_is_the_last_line_and_dim() -> None:
     told = {"kind": "text", "text": "[0, … 5 more]", "footer": "… the rest: full(7)"}
     assert PLAIN.result(told, 80) == "[0, … 5 more]\n… the rest: full(7)"
     assert COLOURED.result(told, 80).endswith("\n\x1b[90m… the rest: full(7)\x1b[0m")
+
+
+def test_a_tree_is_drawn_and_fits() -> None:
+    told = {"rows": [[0, "n1"], [1, "漢字 and much more than that"], [2, "\x1b[2Jb\nc"], [1, "d"]], "more": False}
+    assert PLAIN.result({"kind": "tree", "tree": told}, 20).split("\n") == [
+        " n1",
+        " ├─ 漢字 and much m…",
+        " │  └─ b c",
+        " └─ d",
+    ]
+    assert PLAIN.result({"kind": "tree", "tree": told | {"more": True}}, 80).endswith("\n … more")
+    assert PLAIN.result({"kind": "tree"}, 80) == ""
+
+
+def test_a_state_has_its_colour_and_its_word() -> None:
+    told = {"columns": ["name", "state"], "rows": [["up", "up"], ["b", "suspect"], ["c", "down"], ["d", "waiting"]]}
+    shown = COLOURED.result({"kind": "table", "table": told}, 80).split("\n")
+    assert [line.split("\x1b[")[1][:3] for line in shown[1:4]] == ["32m", "33m", "31m"]
+    assert "\x1b" not in shown[4]
+    assert PLAIN.result({"kind": "table", "table": told}, 80).split("\n")[2] == " b     suspect"

@@ -1,0 +1,45 @@
+"""How a task ended, in words for whoever sits here; runs no code of the user's."""
+
+from typing import Any
+
+from pysh.runtime.errors import NodeDown, rebuild
+from pysh.runtime.protocol.frames import Flag, FrameError, unpack
+from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LONG, LOST, TEXT, Ended
+from pysh.runtime.protocol.terms import Buffer
+
+_HOW = {"TaskCancelled": CANCELLED, "NodeDown": LOST}
+
+
+def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: BaseException | None) -> Ended | None:
+    """What the RESULT with these `flags`, `facts` and `payload` tells of the task that is `called` so.
+
+    Without flags there was none, for that `error`. None for what is no news: it was quick.
+    """
+    took = float(facts) if isinstance(facts, float | int) else None
+    if flags == 0:
+        return Ended(called, DONE, took) if (took or 0) >= LONG else None
+    if flags is None:
+        return Ended(called, LOST, why=_said(error))
+    if flags & Flag.FAILED:
+        kind = facts.get("error")
+        return Ended(called, _HOW.get(kind, FAILED), took, _said(rebuild(facts)))
+    return Ended(called, FAILED, took, _raised(payload))
+
+
+def _raised(payload: Buffer) -> str:
+    """The type and the first line of the text of what code raised."""
+    try:
+        told = unpack(payload)
+        return f"{told['type']}: {_first_line(told['text'])}".removesuffix(": ")
+    except (FrameError, KeyError, TypeError):
+        return ""
+
+
+def _said(error: BaseException | None) -> str:
+    if isinstance(error, NodeDown):
+        return f"{error.node} is down{f' ({error.reason})' if error.reason else ''}; executed: {error.executed}"
+    return f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().partition("\n")[0][:TEXT]
