@@ -71,6 +71,10 @@ class Reply(Task):
     def _goes_on(self) -> str:
         return f"goes on: {self!r}; stop() or kill() ends its actor, with all its calls"
 
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        return shown if self.waiter.done else f"{shown[:-1]}: await it for its value>"
+
     @property
     def output(self) -> str:
         """Nothing: what an actor prints goes to the terminal of its owner."""

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from pysh.runtime.node import Node, milliseconds
 
 _NUMBER = re.compile(r"\d+")
+_ITSELF = "\0"
+"""Stands for the name of a node in an error of its own."""
 
 
 class Results(dict[Node, Any]):
@@ -79,10 +81,13 @@ class Results(dict[Node, Any]):
         if not self:
             return "no results"
         names = labels([node.name for node in self])
-        same: dict[str, list[str]] = {}
-        for label, value in zip(names, self.values(), strict=True):
-            same.setdefault(_shown(value), []).append(label)
-        return "\n".join(_line(", ".join(fold(alike)), text) for text, alike in same.items())
+        same: dict[str, list[tuple[str, str]]] = {}
+        for label, (node, value) in zip(names, self.items(), strict=True):
+            text = _shown(value)
+            if isinstance(value, BaseException):
+                text = text.replace(node.name, _ITSELF)
+            same.setdefault(text, []).append((label, node.name))
+        return "\n".join(_told(text, alike) for text, alike in same.items())
 
 
 class Unattended(NamedTuple):
@@ -110,6 +115,12 @@ def _shown(value: object) -> str:
     if isinstance(value, BaseException):
         return f"{type(value).__name__}: {value}".rstrip(": ")
     return str(value) if isinstance(value, str) else repr(value)
+
+
+def _told(text: str, alike: list[tuple[str, str]]) -> str:
+    """One line for those nodes that have the same to say, but for their own names."""
+    short, whole = (", ".join(fold(each)) for each in zip(*alike, strict=True))
+    return _line(short, text.replace(_ITSELF, whole))
 
 
 def _line(names: str, text: str) -> str:

@@ -204,6 +204,8 @@ class Task:
                 value = loads(payload)
         except Exception as unreadable:
             error = unreadable
+            if not isinstance(error, PyshError):
+                error.add_note(f"raised here, when the result of <{self.called}> was read; its code ran")
         except KeyboardInterrupt:
             raise  # perhaps the user's own; there is another time to read it
         except BaseException as ending:
