@@ -55,6 +55,11 @@ class Listed(dict[str, Any]):
         return hash((self.get("node"), self.get("number")))  # so that `gather` takes it
 
     @property
+    def hub(self) -> Pid:
+        """That of its node."""
+        return self._hub
+
+    @property
     def task(self) -> Task:
         """The task, whose result is on its way here from now on. Raises `PyshError` for a process: it has none."""
         if self.get("kind") == "process":

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident, main_thread
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
@@ -33,7 +33,8 @@ class Task:
 
     __slots__ = (
         "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_ran",
-        "_submitted", "_value", "dest", "detached", "in_shell", "label", "ref", "source", "waiter",
+        "_submitted", "_value", "came", "dest", "detached", "in_shell", "label", "made", "ref", "sent",
+        "source", "waiter",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +48,7 @@ class Task:
         self.in_shell = in_shell
         self._client = client
         self.waiter = Waiter(client)
+        self.made = self.sent = self.came = 0.0  # when it was about to be pickled, was sent, and had ended
         self._submitted = False
         self._number = 0  # which its node gave it, once that has told it
         self._begun: float | None = None
@@ -66,6 +68,7 @@ class Task:
 
     def _submit(self, kind: int, meta: bytes, payload: Payload) -> None:
         send = self._client.post
+        self.sent = perf_counter()
         self._track(
             lambda: send(kind, self.dest, ref=self.ref, meta=meta, payload=payload, source=self.source, in_a_row=True)
         )
@@ -96,6 +99,7 @@ class Task:
 
     def arrived(self, frame: Frame) -> None:
         """The RESULT came. It is looked at where somebody waits for it: that runs code of the user's."""
+        self.came = perf_counter()
         payload = frame.payload
         if self.dest.number == HUB:  # else it is a call, and that number its actor's
             self._number = self._number or frame.source.number
@@ -289,6 +293,11 @@ class Task:
         return self._number or None
 
     @property
+    def seen_number(self) -> int:
+        """Its number as far as it is known without asking; else 0."""
+        return self._number
+
+    @property
     def status(self) -> str:
         """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`.
 
@@ -369,8 +378,7 @@ class Task:
     def took(self) -> float | None:
         """The seconds its code ran, there; until then the seconds since it is known to run."""
         if self.waiter.done:
-            facts = self._facts()
-            return float(facts) if isinstance(facts, float | int) else None
+            return next(iter(self.spent), None)
         return None if self._begun is None else monotonic() - self._begun
 
     @property
@@ -383,8 +391,15 @@ class Task:
             return str(self._facts().get("executed", "maybe")) if self._flags & Flag.FAILED else "yes"
         return "maybe" if self._begun is None else "yes"
 
+    @property
+    def spent(self) -> tuple[float, ...]:
+        """The seconds in its worker, once it has ended: all, and perhaps until its code was there, and in that."""
+        facts = self._facts()
+        parts = facts if isinstance(facts, list) else [facts]
+        return tuple(float(each) for each in parts) if all(isinstance(each, float | int) for each in parts) else ()
+
     def _facts(self) -> Any:
-        """The meta of the RESULT: seconds, or of one that the infrastructure made, a dict."""
+        """The meta of the RESULT: seconds, some of them, or of one that the infrastructure made, a dict."""
         return unpack(self._meta) if self._meta else {}
 
     def _where(self) -> str:

@@ -299,7 +299,7 @@ def prepare(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> tuple[Task, bytes, Payload]:  # fmt: skip
     """A task that was not sent yet, and what to send."""
-    client = current()
+    client, began = current(), perf_counter()
     info = choose(client, on)
     if options is CALL_OPTIONS:
         refuse_unmeant(fn, kwargs, NOT_OF_CALL)
@@ -309,6 +309,7 @@ def prepare(
         _bring(client, info, call)
     payload = call.payload_for(info)
     task = Task(client, info.hub, call.label, detach, call.apart.where is not None)
+    task.made = began
     return task, call.meta(owner_of(client), "", limit, detach), payload
 
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.looking import stack, trace, why
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -88,15 +89,15 @@ __all__ = [
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
     "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
     "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
-    "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
+    "send", "sh", "spawn", "spawn_all", "stack", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
+    "task", "task_all", "tasks", "trace", "trap_exits", "unlink", "upgrade", "wait", "whereis", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
     "Completed": "command", "Copied": "copying",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
-    "Task": "task", "start": "program", "aio": "",
+    "Task": "task", "start": "program", "aio": "", "stack": "looking", "trace": "looking", "why": "looking",
 }  # fmt: skip
 
 
