@@ -68,7 +68,7 @@ class Reply(Task):
         """Nothing: the actor goes on."""
         return False
 
-    def _goes_on(self) -> str:
+    def goes_on(self) -> str:
         return f"goes on: {self!r}; stop() or kill() ends its actor, with all its calls"
 
     def __repr__(self) -> str:

@@ -163,7 +163,9 @@ def standing(told: dict[str, Any], node: str, text: str = "", about: dict[str, A
     if told["state"] in ("queued", "sent") and not (text and told["working"] is not None):
         what = f": {told['why']}" if told.get("why") else f" to {node}"
         return f"{told['state']} for {seconds(told['queued'])}{what}{owner}"
-    if about is not None and about["state"] == "waiting" and told["shared"]:
+    if told.get("parked"):
+        doing = f"waits in a debugger at {told['parked']}: debug() gets there"
+    elif about is not None and about["state"] == "waiting" and told["shared"]:
         doing = f"waits, in receive or for what has not happened yet ({about['queue']} messages wait for it)"
     elif told["shared"]:
         doing = "runs, beside others in its runner"

@@ -33,7 +33,7 @@ class Task:
 
     __slots__ = (
         "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_ran",
-        "_submitted", "_value", "came", "dest", "detached", "in_shell", "label", "made", "ref", "sent",
+        "_submitted", "_value", "came", "dest", "detached", "in_shell", "label", "made", "parked", "ref", "sent",
         "source", "waiter",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Task:
         self._client = client
         self.waiter = Waiter(client)
         self.made = self.sent = self.came = 0.0  # when it was about to be pickled, was sent, and had ended
+        self.parked = ""  # where it waits in a debugger
         self._submitted = False
         self._number = 0  # which its node gave it, once that has told it
         self._begun: float | None = None
@@ -89,7 +90,9 @@ class Task:
     def progressed(self, frame: Frame) -> None:
         """A STAGE came."""
         self._number = frame.source.number
-        if frame.options().get("stage") == "started" and self._begun is None:
+        if frame.options().get("stage") == "parked":
+            self.parked = str(frame.options().get("at", ""))
+        elif frame.options().get("stage") == "started" and self._begun is None:
             self._begun = monotonic()
             self._moved()
 
@@ -140,7 +143,7 @@ class Task:
             try:
                 self.end(timeout)
             except KeyboardInterrupt as interrupt:
-                interrupt.add_note(self._goes_on())
+                interrupt.add_note(self.goes_on())
                 raise
 
     def end(self, timeout: float | None) -> None:
@@ -171,12 +174,14 @@ class Task:
             except GeneratorExit:
                 raise
             except BaseException as ended:  # a `CancelledError`; of a Ctrl-C its note is shown
-                ended.add_note(self._goes_on())
+                ended.add_note(self.goes_on())
                 raise
         return self._get()
 
-    def _goes_on(self) -> str:
+    def goes_on(self) -> str:
         """What is said where a wait for it was interrupted."""
+        if self.parked:
+            return f"waits in a debugger at {self.parked}: {self!r}; debug() gets there"
         where = self._where()
         return f'goes on: {self!r}; wait again or cancel() it, by its handle or as its row of tasks(on="{where}")'
 

@@ -71,6 +71,7 @@ class Job:
         "outflow",
         "output",
         "owner",
+        "parked",
         "reason",
         "restored",
         "result",
@@ -109,6 +110,7 @@ class Job:
         self.sent_at = self.ended_at = 0.0
         self.awaited = True  # whoever asked waits to hear that it was accepted
         self.told = False
+        self.parked = ""  # where it waits in a debugger
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
         self.wanted = True

@@ -38,7 +38,11 @@ def _times(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any])
     if job is not None:
         times = times_of(job, node.now)._asdict()
         about = {"number": job.number, "label": job.options.get("label", ""), "owner": job.by, "lost": job.lost}
-        where = {"shared": job.worker in work.tenancy.apartments, "limit": job.options.get("limit")}
+        where = {
+            "shared": job.worker in work.tenancy.apartments,
+            "limit": job.options.get("limit"),
+            "parked": job.parked,
+        }
         return {"ok": {**times, **about, **where, **work.standing.of(job)._asdict()}}
     moments = work.jobs.moments(number)
     return {"ok": {} if moments is None else {"number": number, "state": DONE, **spent(*moments, node.now)._asdict()}}

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from pysh.runtime.command import Completed
     from pysh.runtime.copying import Copied
+    from pysh.runtime.debugging import debug
     from pysh.runtime.errors import (
         BlockingCall,
         CodeSkew,
@@ -87,7 +88,7 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
+    "connect", "debug", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
     "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
     "send", "sh", "spawn", "spawn_all", "stack", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
     "task", "task_all", "tasks", "trace", "trap_exits", "unlink", "upgrade", "wait", "whereis", "why",
@@ -97,7 +98,8 @@ _ELSEWHERE = {
     "Completed": "command", "Copied": "copying",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
-    "Task": "task", "start": "program", "aio": "", "stack": "looking", "trace": "looking", "why": "looking",
+    "Task": "task", "start": "program", "aio": "", "debug": "debugging",
+    "stack": "looking", "trace": "looking", "why": "looking",
 }  # fmt: skip
 
 

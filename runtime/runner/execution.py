@@ -77,6 +77,7 @@ class Execution:
         self._slot = slot
         self._pid = os.getpid()
         self._begun = False
+        self._options: Mapping[str, Any] = {}
         self._started = self._found_at = self._returned_at = 0.0
         self._task: asyncio.Task[Any] | None = None
         self.codes = client.codes = Codes(client)
@@ -91,7 +92,7 @@ class Execution:
 
     def run(self, frame: Frame, options: Mapping[str, Any]) -> Answer:
         """Run the job of a SPAWN frame with these options, whose number stands in the slot already."""
-        self._begun = False
+        self._begun, self._options = False, options
         self._started = perf_counter()
         error: BaseException | None = None
         payload: Payload = b""
@@ -111,7 +112,12 @@ class Execution:
         took = self._took(ended)
         if os.getpid() != self._pid:
             _leave_fork(error)
-        return Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
+        answer = Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
+        if self._client.talk is not None:
+            from pysh.runtime.runner import parking
+
+            parking.ended(self._client)
+        return answer
 
     def _perform(self, frame: Frame, options: Mapping[str, Any]) -> Payload:
         """What runs code of the user's; on the stack whenever such code is, and not otherwise."""
@@ -187,6 +193,10 @@ class Execution:
 
         It runs code of the user's.
         """
+        if self._options.get("debug") and isinstance(error, Exception) and self._begun:
+            from pysh.runtime.runner import parking
+
+            parking.post_mortem(self._client, error)
         return described(error, executed, unseen, self._client.name)
 
     def _interrupted(self, _number: int, frame: FrameType | None) -> None:

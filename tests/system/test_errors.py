@@ -4,40 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.shell.terminal import Terminal
 from tests.system.conftest import Home, Screens
-
-HERE = "n1@localhost"
-
-
-class Prompt:
-    """A shell with two other nodes connected."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal = terminal
-        self._cell = 1
-        self.waits()
-        self("connect('n2@localhost', 'n3@localhost')")
-
-    def waits(self) -> None:
-        """Wait until the next cell may be typed."""
-        self.terminal.wait_for_end(f"{HERE}[{self._cell}]>")
-
-    def __call__(self, source: str) -> list[str]:
-        """What is shown of a cell."""
-        self.type(source)
-        self.waits()
-        lines = self.terminal.lines
-        begun = max(at for at, line in enumerate(lines) if line.startswith(f"{HERE}[{self._cell - 1}]>"))
-        return [line for line in lines[begun + 1 : -1] if not line.lstrip().startswith("...")]
-
-    def type(self, source: str) -> None:
-        """Type a cell, and do not wait for its end."""
-        self.terminal.type("\x0c")
-        if "\n" in source:
-            self.terminal.paste(source + "\n")
-        self.terminal.type("\r" if "\n" in source else source + "\r")
-        self._cell += 1
+from tests.system.prompts import HERE, Prompt
 
 
 @pytest.fixture
@@ -45,7 +13,7 @@ def prompt(home: Home, screens: Screens) -> Iterator[Prompt]:
     for name in ("n2@localhost", "n3@localhost"):
         home.node(name)
     terminal = screens.open("--rm", "--name", HERE)
-    yield Prompt(terminal)
+    yield Prompt(terminal, "n2@localhost", "n3@localhost")
     terminal.type("\x04")
 
 
