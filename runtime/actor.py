@@ -68,8 +68,12 @@ class Reply(Task):
         """Nothing: the actor goes on."""
         return False
 
-    def _goes_on(self) -> str:
+    def goes_on(self) -> str:
         return f"goes on: {self!r}; stop() or kill() ends its actor, with all its calls"
+
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        return shown if self.waiter.done else f"{shown[:-1]}: await it for its value>"
 
     @property
     def output(self) -> str:

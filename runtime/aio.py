@@ -23,6 +23,7 @@ from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, Arrivals, Via, Waited
 
 if TYPE_CHECKING:
+    from pysh.runtime.looking import Looked, Trace
     from pysh.runtime.push import What
     from pysh.runtime.supervisor import Child
 
@@ -89,6 +90,27 @@ async def ping(n: str | Node) -> float:
 async def evaluate(n: Node, source: str) -> Shown:
     """Run `source` in the shell of `n`; its value as text."""
     return await drive(verbs.evaluate(n, source))
+
+
+async def why(t: "Looked") -> Shown:
+    """Why a task or process is where it is."""
+    from pysh.runtime import looking
+
+    return await drive(looking.reason(t))
+
+
+async def trace(t: "Looked") -> "Trace":
+    """Where the time of a task went, stage by stage."""
+    from pysh.runtime import looking
+
+    return await drive(looking.traced(t))
+
+
+async def stack(t: "Looked") -> str:
+    """Where the code of a task or process is right now."""
+    from pysh.runtime import looking
+
+    return await drive(looking.stacked(t))
 
 
 async def task(

@@ -158,7 +158,11 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
         made.end(timeout)
         return made.result()
     except KeyboardInterrupt as interrupt:
-        _give_up([made], interrupt)
+        if made.parked:
+            made.overlook()
+            interrupt.add_note(made.goes_on())
+        else:
+            _give_up([made], interrupt)
         raise
 
 

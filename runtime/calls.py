@@ -142,15 +142,18 @@ class Call:
             check_seconds("limit", limit)
         values = self._captured and self._captured.digests
         what = (self.label, self.spec, self.role, self.needs, values, self._missing)
-        key = (what, owner, kind, limit, detach, ties, self.apart)
+        debug = Client.current is not None and Client.current.debugging
+        key = (what, owner, kind, limit, detach, ties, self.apart, debug)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
                 _metas.clear()
-            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties)
+            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties, debug)
         return packed
 
-    def _packed(self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties) -> bytes:
+    def _packed(
+        self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties, debug: bool
+    ) -> bytes:  # fmt: skip
         fn, is_async = self.spec
         meta: dict[str, object] = {
             "label": self.label[:100],
@@ -160,6 +163,7 @@ class Call:
             "owner": owner and list(owner),
             "kind": kind,
             "detach": detach,
+            "debug": debug,
             **ties._asdict(),
             **self.apart._asdict(),
             "sync": "off" if self.apart.sync == "off" else "",

@@ -62,14 +62,25 @@ def calling(
     """The call that runs `cmd`. Raises `TypeError` or `ValueError` for what is no command."""
     if not isinstance(cmd, str) and (isinstance(cmd, bytes) or not isinstance(cmd, Sequence)):
         raise TypeError(f"sh() takes a command as text, or as a list of words, not {cmd!r}; nothing was sent")
-    words = cmd if isinstance(cmd, str) else [os.fspath(word) for word in cmd]
+    if env is not None and not isinstance(env, Mapping):
+        raise TypeError(f'env= takes a dict, such as {{"A": "1"}}, not {env!r}; nothing was sent')
+    words = cmd if isinstance(cmd, str) else [_word(word) for word in cmd]
     if not words or (isinstance(words, str) and not words.strip()):
         raise ValueError("sh() was given no command; nothing was sent")
     environment = {str(name): str(value) for name, value in (env or {}).items()}
+    if cwd is not None and not isinstance(cwd, str | os.PathLike):
+        raise TypeError(f"cwd= takes a path, not {cwd!r}; nothing was sent")
     call = Call(
         run, (words, cwd and os.fspath(cwd), environment, bool(check), bool(stream)), {}, frozenset(), OWN_WORKER
     )
     return called(call, f"$ {words if isinstance(words, str) else ' '.join(words)}")
+
+
+def _word(word: object) -> str:
+    text = os.fspath(word) if isinstance(word, os.PathLike) else word
+    if not isinstance(text, str):
+        raise TypeError(f"words of a command are text or paths, not {word!r}: write {str(word)!r}; nothing was sent")
+    return text
 
 
 def run(cmd: str | list[str], cwd: str | None, env: dict[str, str], check: bool, stream: bool) -> Completed:

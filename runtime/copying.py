@@ -337,7 +337,7 @@ def get(path: Any, on: On, to: Any) -> Steps[Results]:
 
 
 def _text(path: Any) -> str:
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
         raise TypeError(f"a path is text, not {path!r}; nothing was copied")
     if not text or "\0" in text:

@@ -397,12 +397,14 @@ class RemoteError(PyshError):
     """
 
     def __init__(
-        self, type: str = "", text: str = "", node: str = "", *, traceback: str = "", executed: str = "yes"
-    ) -> None:
+        self, type: str = "", text: str = "", node: str = "", *, traceback: str = "", told: Any = None,
+        executed: str = "yes",
+    ) -> None:  # fmt: skip
         super().__init__(text, executed=executed)
         self.type = type
         self.node = node
         self.traceback = traceback
+        self.told = told  # the same as data, where it came in an answer of a shell
 
     def __str__(self) -> str:
         raised = f"{self.type}: {self.text}" if self.type and self.text else self.type or self.text
@@ -418,12 +420,16 @@ class Remote(NamedTuple):
 
 
 class RemoteTraceback(Exception):
-    """The `__cause__` of an exception that came from a node, so that Python prints the frames there."""
+    """The `__cause__` of an exception that came from a node, so that Python prints the frames there.
 
-    def __init__(self, node: str = "", traceback: str = "") -> None:
+    `told` is the `Told` that its text was made of, where that is known.
+    """
+
+    def __init__(self, node: str = "", traceback: str = "", told: Any = None) -> None:
         super().__init__(node, traceback)
         self.node = node
         self.traceback = traceback
+        self.told = told
 
     def __str__(self) -> str:
         return f"on {self.node}:\n{self.traceback.rstrip()}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from pysh.runtime.calls import check_seconds
 from pysh.runtime.errors import PyshError
+from pysh.runtime.process import Process
 from pysh.runtime.protocol.terms import Pid, shown
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter, refuse_to_block
@@ -43,12 +44,20 @@ class Listed(dict[str, Any]):
 
     def __init__(self, row: dict[str, Any], client: Client, hub: Pid) -> None:
         super().__init__(row)
+        for one in ("requester", "owner_pid"):
+            if one in row:
+                self[one] = Process(Pid(*row[one]), client.view.name_of(row[one][0]))
         self._client = client
         self._hub = hub
         self._task: Task | None = None
 
     def __hash__(self) -> int:  # type: ignore[override]  # which a dict has none of
         return hash((self.get("node"), self.get("number")))  # so that `gather` takes it
+
+    @property
+    def hub(self) -> Pid:
+        """That of its node."""
+        return self._hub
 
     @property
     def task(self) -> Task:
@@ -88,7 +97,7 @@ class Listed(dict[str, Any]):
     @property
     def output(self) -> str:
         """The last of what it printed."""
-        return str(self._ask("output", owner=self["requester"], ref=self["ref"])["text"])
+        return str(self._ask("output", owner=list(self["requester"].pid), ref=self["ref"])["text"])
 
     def _ask(self, verb: str, **args: Any) -> Any:
         refuse_to_block(verb, "await asyncio.to_thread(...)")

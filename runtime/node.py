@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.errors import ConnectError
+from pysh.runtime.guesses import near
 from pysh.runtime.protocol.hostsets import called, is_set, match
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
@@ -204,7 +205,9 @@ def _only(text: str, found: list[NodeInfo]) -> NodeInfo:
 def _not_connected(client: Client, text: str, said: str = "", *, host: bool = False) -> ConnectError:
     names = ", ".join(info.name for info in client.view.nodes)
     hint = "" if said else f'connect("{text if "@" in text or not host else f"NAME@{text}"}")'
-    return ConnectError("find", text, text=f"{said or f'{text} is not connected'}; known here: {names}", hint=hint)
+    meant = near(text, [name for info in client.view.nodes for name in (info.name.partition("@")[0], info.name)])
+    known = f"{names}. Did you mean: '{meant}'?" if meant else names
+    return ConnectError("find", text, text=f"{said or f'{text} is not connected'}; known here: {known}", hint=hint)
 
 
 class Selected(NamedTuple):

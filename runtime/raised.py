@@ -1,6 +1,6 @@
 """Exceptions on their way from where the code ran to who waits for it.
 
-An exception travels as text (type, message, notes, the whole traceback) and, where that works, also
+An exception travels as plain data (type, message, notes, the whole traceback) and, where that works, also
 as itself. So whatever it is, its text arrives. At the caller it has its own type again, with the
 frames of the other node as its cause; what cannot be raised there is a `RemoteError`.
 """
@@ -8,13 +8,14 @@ frames of the other node as its cause; what cannot be raised there is a `RemoteE
 import pickle
 from typing import Any
 
-from pysh.runtime import byvalue
+from pysh.runtime import byvalue, tracebacks
 from pysh.runtime.errors import PyshError, Remote, RemoteError, RemoteTraceback
 from pysh.runtime.protocol.frames import pack, unpack
 from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.tracebacks import Told
 
 LONGEST = 64 * 1024
-"""Characters of a message or traceback; of a longer one the beginning and the end travel."""
+"""Characters of a message or note; of a longer one the beginning and the end travel."""
 
 _HEAPTYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _BY_ARGS: Any = BaseException.__reduce__
@@ -55,7 +56,7 @@ def dumps(error: BaseException, limit: int, executed: str) -> bytes:
         "type": type(error).__qualname__,
         "module": type(error).__module__,
         "text": _clean(_text(error)),
-        "traceback": _clean(format_traceback(error)),
+        "told": _told(error).packed(),
         "executed": executed,
         "notes": [_clean(note) for note in getattr(error, "__notes__", ()) if isinstance(note, str)],
     }
@@ -67,9 +68,11 @@ def dumps(error: BaseException, limit: int, executed: str) -> bytes:
 def loads(data: Buffer, node: str) -> Exception:
     """The exception to raise for what `dumps` made on `node`. Raises `FrameError` for what is none."""
     told = unpack(data)
+    there = tracebacks.read(told["told"])
+    traceback = str(there)
     error = _unpickled(told.get("pickle"))
     if error is None:
-        error = RemoteError(_full_name(told), told["text"], node, traceback=told["traceback"])
+        error = RemoteError(_full_name(told), told["text"], node, traceback=traceback)
         if told["notes"]:
             error.__notes__ = told["notes"]
     if isinstance(error, PyshError):
@@ -77,8 +80,8 @@ def loads(data: Buffer, node: str) -> Exception:
         # the code itself ran; what the error said of that call stands in its cause.
         error.executed = told["executed"]
     # Not by plain assignment: an exception may be a frozen dataclass.
-    BaseException.__setattr__(error, "__remote__", Remote(node, told["traceback"]))
-    BaseException.__setattr__(error, "__cause__", RemoteTraceback(node, told["traceback"]))
+    BaseException.__setattr__(error, "__remote__", Remote(node, traceback))
+    BaseException.__setattr__(error, "__cause__", RemoteTraceback(node, traceback, there))
     return error
 
 
@@ -128,26 +131,8 @@ def _clean(text: str) -> str:
 
 def format_traceback(error: BaseException) -> str:
     """The traceback of `error` with its causes and notes; without the frames of pysh that led to the code."""
-    from traceback import TracebackException  # costs 5 ms, and most tasks end well
-
-    try:
-        told = TracebackException.from_exception(error, compact=True)
-        _trim(told, whole=isinstance(error, PyshError))
-        return "".join(told.format())
-    except Exception as failure:
-        return f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n"
+    return str(_told(error))
 
 
-_OURS = format_traceback.__code__.co_filename.removesuffix("runtime/raised.py")
-"""How the file names of pysh's own frames begin: another way than `__file__`, where the core is a zip."""
-
-
-def _trim(told: Any, *, whole: bool) -> None:
-    """Drop the leading frames that lie in pysh, here and in causes and groups; `whole`: here also if all do."""
-    pending = [told]
-    while pending:
-        part = pending.pop()
-        none = len(part.stack) if whole and part is told else 0
-        ours = next((n for n, frame in enumerate(part.stack) if not frame.filename.startswith(_OURS)), none)
-        del part.stack[:ours]
-        pending += [inner for inner in (part.__cause__, part.__context__, *(part.exceptions or ())) if inner]
+def _told(error: BaseException) -> Told:
+    return tracebacks.of(error).without_way(whole=isinstance(error, PyshError))

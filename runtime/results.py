@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pysh.runtime.live.tree import Tree
 
 _NUMBER = re.compile(r"\d+")
+_ITSELF = "\0"
+"""Stands for the name of a node in an error of its own."""
 
 
 class Results(dict[Node, Any]):
@@ -93,10 +95,17 @@ class Results(dict[Node, Any]):
     def _folded(self) -> list[tuple[str, str, bool]]:
         """Equal values on one line: whose they are, their text, and whether they are failures."""
         names = labels([node.name for node in self])
-        same: dict[tuple[str, bool], list[str]] = {}
-        for label, value in zip(names, self.values(), strict=True):
-            same.setdefault((_shown(value), isinstance(value, BaseException)), []).append(label)
-        return [(", ".join(fold(alike)), text, failed) for (text, failed), alike in same.items()]
+        same: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+        for label, (node, value) in zip(names, self.items(), strict=True):
+            text, failed = _shown(value), isinstance(value, BaseException)
+            same.setdefault((text.replace(node.name, _ITSELF) if failed else text, failed), []).append(
+                (label, node.name)
+            )
+        folded = []
+        for (text, failed), alike in same.items():
+            short, whole = (", ".join(fold(each)) for each in zip(*alike, strict=True))
+            folded.append((short, text.replace(_ITSELF, whole), failed))
+        return folded
 
 
 class Unattended(NamedTuple):

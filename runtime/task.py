@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident, main_thread
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
@@ -34,7 +34,8 @@ class Task:
 
     __slots__ = (
         "_asking", "_begun", "_client", "_error", "_flags", "_lock", "_meta", "_number", "_payload", "_ran",
-        "_submitted", "_value", "dest", "detached", "in_shell", "label", "ref", "source", "waiter",
+        "_submitted", "_value", "came", "dest", "detached", "in_shell", "label", "made", "parked", "ref", "sent",
+        "source", "waiter",
     )  # fmt: skip
 
     def __init__(
@@ -48,6 +49,8 @@ class Task:
         self.in_shell = in_shell
         self._client = client
         self.waiter = Waiter(client)
+        self.made = self.sent = self.came = 0.0  # when it was about to be pickled, was sent, and had ended
+        self.parked = ""  # where it waits in a debugger
         self._submitted = False
         self._number = 0  # which its node gave it, once that has told it
         self._begun: float | None = None
@@ -67,6 +70,7 @@ class Task:
 
     def _submit(self, kind: int, meta: bytes, payload: Payload) -> None:
         send = self._client.post
+        self.sent = perf_counter()
         self._track(
             lambda: send(kind, self.dest, ref=self.ref, meta=meta, payload=payload, source=self.source, in_a_row=True)
         )
@@ -87,7 +91,9 @@ class Task:
     def progressed(self, frame: Frame) -> None:
         """A STAGE came."""
         self._number = frame.source.number
-        if frame.options().get("stage") == "started" and self._begun is None:
+        if frame.options().get("stage") == "parked":
+            self.parked = str(frame.options().get("at", ""))
+        elif frame.options().get("stage") == "started" and self._begun is None:
             self._begun = monotonic()
             self._moved()
 
@@ -97,6 +103,7 @@ class Task:
 
     def arrived(self, frame: Frame) -> None:
         """The RESULT came. It is looked at where somebody waits for it: that runs code of the user's."""
+        self.came = perf_counter()
         payload = frame.payload
         if self.dest.number == HUB:  # else it is a call, and that number its actor's
             self._number = self._number or frame.source.number
@@ -149,7 +156,7 @@ class Task:
             try:
                 self.end(timeout)
             except KeyboardInterrupt as interrupt:
-                interrupt.add_note(self._goes_on())
+                interrupt.add_note(self.goes_on())
                 raise
 
     def end(self, timeout: float | None) -> None:
@@ -180,12 +187,14 @@ class Task:
             except GeneratorExit:
                 raise
             except BaseException as ended:  # a `CancelledError`; of a Ctrl-C its note is shown
-                ended.add_note(self._goes_on())
+                ended.add_note(self.goes_on())
                 raise
         return self._get()
 
-    def _goes_on(self) -> str:
+    def goes_on(self) -> str:
         """What is said where a wait for it was interrupted."""
+        if self.parked:
+            return f"waits in a debugger at {self.parked}: {self!r}; debug() gets there"
         where = self._where()
         return f'goes on: {self!r}; wait again or cancel() it, by its handle or as its row of tasks(on="{where}")'
 
@@ -217,6 +226,8 @@ class Task:
                 value = loads(payload)
         except Exception as unreadable:
             error = unreadable
+            if not isinstance(error, PyshError):
+                error.add_note(f"raised here, when the result of <{self.called}> was read; its code ran")
         except KeyboardInterrupt:
             raise  # perhaps the user's own; there is another time to read it
         except BaseException as ending:
@@ -302,6 +313,11 @@ class Task:
         return self._number or None
 
     @property
+    def seen_number(self) -> int:
+        """Its number as far as it is known without asking; else 0."""
+        return self._number
+
+    @property
     def status(self) -> str:
         """`sent` (until it has run for a moment), `running`, `done`, `failed`, `cancelled` or `lost`.
 
@@ -382,8 +398,7 @@ class Task:
     def took(self) -> float | None:
         """The seconds its code ran, there; until then the seconds since it is known to run."""
         if self.waiter.done:
-            facts = self._facts()
-            return float(facts) if isinstance(facts, float | int) else None
+            return next(iter(self.spent), None)
         return None if self._begun is None else monotonic() - self._begun
 
     @property
@@ -396,8 +411,15 @@ class Task:
             return str(self._facts().get("executed", "maybe")) if self._flags & Flag.FAILED else "yes"
         return "maybe" if self._begun is None else "yes"
 
+    @property
+    def spent(self) -> tuple[float, ...]:
+        """The seconds in its worker, once it has ended: all, and perhaps until its code was there, and in that."""
+        facts = self._facts()
+        parts = facts if isinstance(facts, list) else [facts]
+        return tuple(float(each) for each in parts) if all(isinstance(each, float | int) for each in parts) else ()
+
     def _facts(self) -> Any:
-        """The meta of the RESULT: seconds, or of one that the infrastructure made, a dict."""
+        """The meta of the RESULT: seconds, some of them, or of one that the infrastructure made, a dict."""
         return unpack(self._meta) if self._meta else {}
 
     def _where(self) -> str:

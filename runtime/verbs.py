@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
+from pysh.runtime import tracebacks
 from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owner_of, refuse_unmeant
 from pysh.runtime.config import default_node_host, generated_name
-from pysh.runtime.errors import ConnectError, NodeDown, TaskTimeout, traced
+from pysh.runtime.errors import ConnectError, NodeDown, RemoteError, RemoteTraceback, TaskTimeout, traced
 from pysh.runtime.listed import Listed
 from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve, select
 from pysh.runtime.process import Process, Spawning, spawned_at_once
@@ -224,8 +225,16 @@ def node() -> Node:
 
 def evaluate(node: Node, source: str) -> Steps[Shown]:
     """Run `source` in the shell of `node`, and print what it printed there."""
+    if not isinstance(source, str):
+        raise TypeError(f"what a shell evaluates is source, as text, not {source!r}; nothing was sent")
     client = current()
-    told = yield client.ask_later("eval", dest=hub_of(client, node), source=source)
+    try:
+        told = yield client.ask_later("eval", dest=hub_of(client, node), source=source)
+    except RemoteError as error:
+        there = tracebacks.read(error.told) if error.told else None
+        error.traceback = error.traceback or str(there)
+        error.__cause__ = RemoteTraceback(str(node), error.traceback, there)
+        raise
     if told.get("output"):
         sys.stdout.write(told["output"])
     return Shown(told.get("text", ""))
@@ -290,7 +299,7 @@ def prepare(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> tuple[Task, bytes, Payload]:  # fmt: skip
     """A task that was not sent yet, and what to send."""
-    client = current()
+    client, began = current(), perf_counter()
     info = choose(client, on)
     if options is CALL_OPTIONS:
         refuse_unmeant(fn, kwargs, NOT_OF_CALL)
@@ -300,6 +309,7 @@ def prepare(
         _bring(client, info, call)
     payload = call.payload_for(info)
     task = Task(client, info.hub, call.label, detach, call.apart.where is not None)
+    task.made = began
     return task, call.meta(owner_of(client), "", limit, detach), payload
 
 

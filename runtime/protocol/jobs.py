@@ -14,7 +14,7 @@ NORMAL, SHUTDOWN, KILLED, RUNNER_KILLED = "normal", "shutdown", "killed", "runne
 """Exit reasons; that of a process which raised is what it raised, as text."""
 KEPT_OUTPUT = 64 * 1024
 OWNERS = 1024
-"""Jobs that are over whose owner is still known: a message of theirs may come back."""
+"""Jobs that are over whose owner is still known: a message of theirs may come back. So are the times of them."""
 REMEMBERED = 256
 """Jobs that printed something and are over whose output is still known."""
 _TEXT = (str, type(None))
@@ -71,6 +71,7 @@ class Job:
         "outflow",
         "output",
         "owner",
+        "parked",
         "reason",
         "restored",
         "result",
@@ -109,6 +110,7 @@ class Job:
         self.sent_at = self.ended_at = 0.0
         self.awaited = True  # whoever asked waits to hear that it was accepted
         self.told = False
+        self.parked = ""  # where it waits in a debugger
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it
         self.wanted = True
@@ -194,7 +196,7 @@ class Jobs:
         self._by_number: dict[int, Job] = {}
         self._by_key: dict[Ref, Job] = {}
         self._printed: dict[Ref, Job] = {}
-        self._owners: dict[int, Pid] = {}  # of those that ended last
+        self._ended: dict[int, tuple[Pid, float, float, float]] = {}  # owner and moments of those that ended last
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._by_number.values()))
@@ -211,9 +213,9 @@ class Jobs:
         """Forget `job`, but for a while not what it printed."""
         self._by_number.pop(job.number, None)
         self._by_key.pop(job.key, None)
-        self._owners[job.number] = job.owner
-        if len(self._owners) > OWNERS:
-            del self._owners[next(iter(self._owners))]
+        self._ended[job.number] = job.owner, job.accepted_at, job.sent_at, job.ended_at
+        if len(self._ended) > OWNERS:
+            del self._ended[next(iter(self._ended))]
         if job.output:
             self._printed[job.key] = job
             job.result, job.outflow = [], None
@@ -228,7 +230,12 @@ class Jobs:
     def owner(self, number: int) -> Pid | None:
         """Who owns job `number`, also a while after its end; None for what is no job."""
         job = self._by_number.get(number)
-        return job.owner if job is not None else self._owners.get(number)
+        return job.owner if job is not None else self._ended.get(number, (None,))[0]
+
+    def moments(self, number: int) -> tuple[float, float, float] | None:
+        """When a job that ended lately was accepted, was sent to its worker (0: never) and ended."""
+        ended = self._ended.get(number)
+        return ended[1:] if ended is not None else None
 
     def get(self, number: int) -> Job | None:
         """The job of process `number`."""

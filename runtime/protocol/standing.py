@@ -41,6 +41,8 @@ def stand(job: Job, pool: Pool, node: str, shell: bool = True) -> Stand:
     if job.state == QUEUED:
         return Stand("sent", f"a worker for it starts on {node}")
     held = pool.of(job.worker or 0)
+    if job.number not in held:
+        return Stand("running")  # in an apartment, beside others
     if held[:1] != [job.number]:
         return Stand("queued", f"{held.index(job.number)} before it in its worker on {node}")
     return Stand("running" if job.told else "sent")

@@ -121,6 +121,8 @@ class Work:
                 job.wanted = False
                 self.cancelled(job, "no")
                 self.finish(job)
+            elif job.parked and (asked(job.owner) or asked(job.key.owner)):
+                self.ending.cancel(job, 0.0, "owner")  # nobody will get it to go on
         self.spool.lost(asked)
 
     def _accept(self, link: Link | None, frame: Frame, key: Ref) -> Job | None:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from pysh.runtime.command import Completed
     from pysh.runtime.copying import Copied
+    from pysh.runtime.debugging import debug
     from pysh.runtime.errors import (
         BlockingCall,
         CodeSkew,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
     from pysh.runtime.live.quiet import quiet
     from pysh.runtime.live.spark import spark
     from pysh.runtime.live.top import top
+    from pysh.runtime.looking import stack, trace, why
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -101,19 +103,19 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "cd",
-    "connect", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i", "info",
-    "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid", "ping",
-    "processes", "progress", "push", "put", "pwd", "quiet", "receive", "register", "reload", "save", "send", "sh",
-    "source", "spark", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "top", "tour", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis",
-    "whos",
+    "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i",
+    "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
+    "ping", "processes", "progress", "push", "put", "pwd", "quiet", "receive", "register", "reload", "save", "send",
+    "sh", "source", "spark", "spawn", "spawn_all", "stack", "start", "start_node", "start_nodes", "stop", "stop_node",
+    "supervise", "task", "task_all", "tasks", "top", "tour", "trace", "transcript", "trap_exits", "unlink", "upgrade",
+    "v", "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
     "Completed": "command", "Copied": "copying",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
-    "Task": "task", "start": "program", "aio": "",
+    "Task": "task", "start": "program", "aio": "", "debug": "debugging",
     "e": "helpers.recall", "full": "helpers.recall", "v": "helpers.recall",
     "page": "helpers.pager",
     "h": "helpers.docs",
@@ -127,6 +129,7 @@ _ELSEWHERE = {
     "transcript": "helpers.keep",
     "tour": "helpers.tour",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
+    "stack": "looking", "trace": "looking", "why": "looking",
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from pysh.runtime.aio import (
     sh,
     spawn,
     spawn_all,
+    stack,
     start,
     start_node,
     start_nodes,
@@ -42,17 +43,19 @@ from pysh.runtime.aio import (
     task,
     task_all,
     tasks,
+    trace,
     trap_exits,
     unlink,
     upgrade,
     wait,
     whereis,
+    why,
 )
 
 __all__ = [
     "actor", "as_completed", "call", "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill",
     "leave", "link", "load", "me", "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push",
-    "put", "quiet", "receive", "register", "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node",
-    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade",
-    "wait", "whereis",
+    "put", "quiet", "receive", "register", "reload", "send", "sh", "spawn", "spawn_all", "stack", "start", "start_node",
+    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "trace", "trap_exits", "unlink",
+    "upgrade", "wait", "whereis", "why",
 ]  # fmt: skip

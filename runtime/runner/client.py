@@ -62,6 +62,10 @@ class Client(Wire):
         self.owner: Pid | None = None
         """In a worker, who owns what its job starts, where that is not the job itself."""
         self.view = View()
+        self.talk: Any = None
+        """In a worker whose job waited in a debugger, its `Talk`."""
+        self.debugging = False
+        """Whether tasks that are started from here are to wait where they raise."""
         self.codes: Any = None
         """In a worker, its `Codes`: what the names of the user's modules mean there."""
         self.tasks: dict[int, Tracked] = {}

@@ -4,11 +4,12 @@ The terminal may be far away and never holds the value, so a list of ten million
 on the wire and there what its first thousand cost.
 """
 
-import re
 import sys
 import traceback
 from collections.abc import Iterator
 from typing import Any
+
+from pysh.runtime import tracebacks
 
 ITEMS = 1000
 """How many items of one container, and rows of one table, are shown."""
@@ -19,9 +20,6 @@ CLOSING = 64
 FIELD = 200
 """How many characters one field of a table may take."""
 
-_ERRORS = "pysh.runtime.errors."
-_CORE = re.compile(r'^  File "<core>/pysh/.*\n(?:    .*\n)*', re.MULTILINE)
-"""A frame of ours in a traceback from elsewhere."""
 _BRACKETS: dict[type[Any], tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -30,8 +28,6 @@ _BRACKETS: dict[type[Any], tuple[str, str]] = {
     dict: ("{", "}"),
 }
 _HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: write `await main()` instead"),)
-# What a mistake of our own would raise; then our frames are what the reader needs.
-_MISTAKES = (AssertionError, AttributeError, LookupError, NameError)
 
 
 class _Cut(str):
@@ -203,68 +199,9 @@ def _line(error: BaseException) -> str:
 
 
 def failure(error: BaseException) -> str:
-    """The traceback of `error` and of its causes as its author should see it: without our own frames."""
-    told = traceback.TracebackException.from_exception(error, compact=True)
-    _trim(told)
-    text = "".join(told.format()).replace(f"{_ERRORS}RemoteTraceback: ", "").replace(_ERRORS, "")
+    """The traceback of `error` as its author should see it: one, whatever nodes it went through; without our frames."""
+    text = str(tracebacks.of(error).of_users())
     for kind, words, hint in _HINTS:
         if isinstance(error, kind) and words in str(error):
             text += f"Hint: {hint}\n"
     return bounded(text, TEXT, tail=TEXT // 2)
-
-
-def _trim(told: traceback.TracebackException) -> None:
-    """Drop the frames of this package, here and in every cause, context and member of a group."""
-    todo: list[traceback.TracebackException | None] = [told]
-    while todo:
-        this = todo.pop()
-        if this is None:
-            continue
-        if not _is_mistake(this):
-            this.stack[:] = [frame for frame in this.stack if not is_ours(frame.filename)]
-        if (cause := this.__cause__) is not None and _is_remote(cause):
-            this.__cause__ = _once(this, cause)
-        todo += [this.__cause__, this.__context__, *(this.exceptions or ())]
-
-
-def _is_remote(told: traceback.TracebackException) -> bool:
-    return told.exc_type is not None and told.exc_type.__name__ == "RemoteTraceback"
-
-
-def _once(told: traceback.TracebackException, cause: traceback.TracebackException) -> Any:
-    """The traceback from a node that is the `cause` of an error, without our frames, and without what that says itself.
-
-    None where nothing else is left of it: then a note says which node it was.
-    """
-    kind = told.exc_type
-    assert kind is not None
-    head, _, text = str(cause).partition("\n")
-    if not issubclass(kind, _MISTAKES):
-        text = _CORE.sub("", text)
-    if f"{kind.__module__}." == _ERRORS:
-        before, said, _ = text.rpartition(f"{_ERRORS}{kind.__name__}: ")
-        text = before if said else text
-    if 'File "' in text:
-        error = cause.exc_type(head.removeprefix("on ").removesuffix(":"), text) if cause.exc_type else None
-        return traceback.TracebackException.from_exception(error) if error is not None else cause
-    told.__suppress_context__ = True
-    if f"{kind.__module__}." != _ERRORS:
-        told.__notes__ = [*(told.__notes__ or ()), f"(raised {head.removesuffix(':')})"]
-    return None
-
-
-def _is_mistake(told: traceback.TracebackException) -> bool:
-    kind, cause = told.exc_type, told.__cause__
-    if not told.stack or kind is None or not issubclass(kind, _MISTAKES) or f"{kind.__module__}." == _ERRORS:
-        return False
-    last = told.stack[-1]  # an attribute that is refused is refused on purpose
-    return is_ours(last.filename) and last.name != "__getattr__" and not (cause is not None and _is_remote(cause))
-
-
-def is_ours(filename: str) -> bool:
-    """Whether the code in that file belongs to pysh itself."""
-    return filename.startswith(_PACKAGE)
-
-
-# As frames tell it, which in an archive of compiled files is not `__file__`.
-_PACKAGE = is_ours.__code__.co_filename.removesuffix("runtime/runner/display.py")

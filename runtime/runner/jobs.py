@@ -6,7 +6,7 @@ from io import TextIOBase
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.frames import Frame, pack
 from pysh.runtime.runner.cells import Outcome, exit_code
 from pysh.runtime.runner.output import flush
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 OUTPUT = 24 * 1024
 """How many bytes an `eval` may print: its answer is the meta of one frame."""
+ANSWER = 10 * 1024
+"""Characters of the traceback in the answer to an `eval`."""
 
 
 class Job:
@@ -136,11 +138,13 @@ def told(outcome: Outcome, number: int = 0) -> dict[str, Any]:
 
 def refused(error: BaseException, shown: dict[str, Any], node: str) -> dict[str, Any]:
     """The answer to an eval that raised `error`, as another node rebuilds it: a `RemoteError`."""
+    from pysh.runtime import tracebacks
     from pysh.runtime.runner.display import short
 
+    told = tracebacks.fitted(tracebacks.of(error).of_users(), ANSWER).packed()
     return {
-        "error": "RemoteError", "type": shown["error"], "text": short(error), "node": node,
-        "traceback": shown["text"], "executed": "yes",
+        "error": "RemoteError", "type": shown["error"], "text": short(error), "node": node, "executed": "yes",
+        **({"told": told} if len(pack(told)) < OUTPUT else {"traceback": shown["text"]}),
     }  # fmt: skip
 
 

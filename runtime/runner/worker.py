@@ -49,6 +49,7 @@ def main(fds: list[int], config: dict[str, Any], output: Output, parent: int) ->
     faulthandler.register(system.STACK_SIGNAL, stacks, all_threads=True)
     output.print_into(pipe)
     _settle(config)
+    sys.breakpointhook = _parked
     slot = Slot(slots, config["slot"])
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     incarnation, nonce = bytes.fromhex(config["incarnation"]), os.urandom(32)
@@ -111,6 +112,7 @@ class Worker:
 
     def _take_signals(self) -> None:
         self._execution.take_signals()
+        sys.breakpointhook = _parked
         system.set_handler(_SIGURG, self._hurried)
         signal.siginterrupt(_SIGURG, False)  # or code of the user's that is in a system call would fail
 
@@ -203,6 +205,13 @@ class Worker:
 
     def _return(self, frame: Frame) -> None:
         self._client.post(Kind.RETURNED, LOCAL, ref=frame.ref, source=frame.dest)
+
+
+def _parked(*args: Any, **kwargs: Any) -> Any:
+    """What `breakpoint()` does."""
+    from pysh.runtime.runner import parking  # which brings pdb
+
+    return parking.hook(*args, **kwargs)
 
 
 _SIGURG = int(signal.SIGURG)

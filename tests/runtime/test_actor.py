@@ -46,6 +46,7 @@ def answer(hub: HubEnd, call: Frame, value: object = None, flags: int = 0, meta:
 
 def test_a_call_goes_to_the_process_and_its_answer_to_the_call(hub: HubEnd) -> None:
     first, second = ACTOR.predict(1, x=2), ACTOR.predict(3)
+    assert repr(first) == "<Reply predict on n2 sent: await it for its value>"
     calls = [hub.expect(Kind.CALL) for _ in range(2)]
     assert (calls[0].source, calls[0].dest, calls[0].options()) == (ME, WORKER, {"method": "predict"})
     assert loads(calls[0].payload) == ((1,), {"x": 2})

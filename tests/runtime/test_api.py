@@ -290,6 +290,11 @@ def test_tasks_lists_what_the_nodes_run(hub: HubEnd) -> None:
     assert [row["label"] for row in rows] == ["f", "f"] and "running" in repr(rows)
 
 
+def test_a_row_of_tasks_shows_processes_as_they_are_printed_elsewhere(hub: HubEnd) -> None:
+    hub.serve(tasks=lambda _: [{"number": 3, "requester": [HERE, 5], "owner_pid": [THERE, 9]}])
+    assert repr(dict(api.tasks()[0])) == "{'number': 3, 'requester': <n1.5>, 'owner_pid': <n2.9>}"
+
+
 def test_no_tasks_here_points_to_those_on_other_nodes(hub: HubEnd) -> None:
     hub.serve(tasks=lambda _: [])
     assert repr(api.tasks()) == "no tasks on n1@here; a task is listed where it runs: tasks(on=all_nodes)"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -129,6 +130,20 @@ def test_what_was_shown_as_it_came_is_not_shown_again(completed: Completed, text
 def test_what_is_no_command_is_refused_before_anything_is_sent(cmd: object) -> None:
     with pytest.raises((TypeError, ValueError), match="nothing was sent"):
         calling(cmd, None, None, False, True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("cmd", "cwd", "env", "said"),
+    [
+        ("ls", None, "A=1", 'env= takes a dict, such as {"A": "1"}, not \'A=1\''),
+        (["echo", 5], None, None, "not 5: write '5'"),
+        ("ls", 7, None, "cwd= takes a path, not 7"),
+    ],
+)
+def test_what_a_command_cannot_have_is_named(cmd: Any, cwd: Any, env: Any, said: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        calling(cmd, cwd, env, False, True)
+    assert said in str(caught.value) and "nothing was sent" in str(caught.value)
 
 
 def test_it_is_listed_as_a_shell_shows_it() -> None:

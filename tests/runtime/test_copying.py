@@ -48,7 +48,7 @@ def test_no_more_than_so_many_run_at_once_and_who_ends_it_ends_them(hub: HubEnd)
 def test_a_path_that_is_none_is_refused_before_anything_is_sent(hub: HubEnd) -> None:
     for path in (4, b"bytes", None, "", "a\0b"):
         for verb in (copying.put, copying.get):
-            with pytest.raises((TypeError, ValueError)):
+            with pytest.raises((TypeError, ValueError), match="nothing was copied"):
                 block(verb(path, None, None))
     assert not hub.frames
 

@@ -10,6 +10,7 @@ from pysh.runtime.protocol.frames import MAX_META, pack
 from pysh.runtime.results import Rows
 from pysh.runtime.runner import display
 from pysh.runtime.runner.display import ITEMS, TEXT, failure, show, text_of
+from pysh.runtime.tracebacks import Frame, Told
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.complex_numbers()
 text = st.text(st.characters(codec="utf-8"))
@@ -143,50 +144,51 @@ def test_frames_of_our_own_are_not_shown() -> None:
     [
         ("KeyError('x')", True),
         ("TypeError('x')", False),
-        ("KeyError('x') from RemoteTraceback('n2', '')", False),
+        ("KeyError('x') from RemoteTraceback('n2', '', Told('KeyError'))", False),
         ("NoFunction('x')", False),
     ],
 )
 def test_a_mistake_of_ours_shows_our_frames(raised: str, visible: bool) -> None:
-    error = caught(run_as(OURS, f"def f(): raise {raised}", RemoteTraceback=RemoteTraceback, NoFunction=NoFunction))
+    names = {"RemoteTraceback": RemoteTraceback, "NoFunction": NoFunction, "Told": Told}
+    error = caught(run_as(OURS, f"def f(): raise {raised}", **names))
     assert (OURS in failure(error)) == visible
 
 
-def test_an_error_that_came_from_a_node_shows_the_frames_there() -> None:
-    frames = 'Traceback (most recent call last):\n  File "<n1@here:4>", line 1, in f\nValueError: far\n'
-    error = ValueError("far")
-    error.__cause__ = RemoteTraceback("n2@there", frames)
-    assert failure(error).startswith(f"on n2@there:\n{frames}\nThe above exception was the direct cause")
+def test_an_error_that_came_from_a_node_is_one_traceback_with_the_frames_there() -> None:
+    error = caught(run_as("<display@here:2>", "def f(): raise ValueError('far')"))
+    error.__cause__ = RemoteTraceback("n2@there", "", Told("ValueError: far\n", (USERS,)))
+    *_, here, there, line, last = failure(error).splitlines()
+    assert failure(error).startswith(BEGIN)
+    assert here == '  File "<display@here:2>", line 1, in f'
+    assert there == '  File "<n1@here:4>", line 1, in f, on n2@there'
+    assert (line, last) == ("    receive()", "ValueError: far")
 
 
-USERS = '  File "<n1@here:4>", line 1, in f\n    receive()\n'
-CORE = '  File "<core>/pysh/runtime/api.py", line 1, in receive\n    refuse()\n    ^^^^^^\n'
 BEGIN = "Traceback (most recent call last):\n"
+USERS = Frame("<n1@here:4>", 1, "f", "    receive()\n")
+CORE = Frame("<core>/pysh/runtime/api.py", 1, "receive", "    refuse()\n", ours=True)
 
 
-def test_an_error_of_ours_that_came_from_a_node_is_told_once() -> None:
-    error = NoProcess(text="it ended", executed="yes")
-    told = "pysh.runtime.errors.NoProcess: it ended. Nothing ran.\n"
-    error.__cause__ = RemoteTraceback("n2@there", BEGIN + USERS + CORE + told)
-    assert failure(error) == (
-        f"on n2@there:\n{BEGIN}{USERS}\nThe above exception was the direct cause of the following exception:\n\n"
-        "NoProcess: it ended. The code ran.\n"
-    )
-    for frames in (BEGIN + CORE, ""):
-        error.__cause__ = RemoteTraceback("n2@there", frames + told)
-        assert failure(error) == "NoProcess: it ended. The code ran.\n"
+def from_n2(error: BaseException, text: str, *frames: Frame, mistake: bool = False) -> str:
+    error.__cause__ = RemoteTraceback("n2@there", "", Told(text, frames, mistake=mistake))
+    return failure(error)
 
 
-def test_an_error_without_frames_of_the_users_there_is_told_once_with_its_node() -> None:
-    error = TypeError("f() takes no argument")
-    error.__cause__ = RemoteTraceback("n2@there", f"{BEGIN}{CORE}TypeError: f() takes no argument\n")
-    assert failure(error) == "TypeError: f() takes no argument\n(raised on n2@there)\n"
+def test_an_error_of_ours_that_came_from_a_node_says_what_it_says_here() -> None:
+    error, said = NoProcess(text="it ended", executed="yes"), "NoProcess: it ended. Nothing ran.\n"
+    there = '  File "<n1@here:4>", line 1, in f, on n2@there\n    receive()\n'
+    assert from_n2(error, said, USERS, CORE) == f"{BEGIN}{there}NoProcess: it ended. The code ran.\n"
+    for frames in ((CORE,), ()):
+        assert from_n2(error, said, *frames) == "NoProcess: it ended. The code ran.\n"
+
+
+def test_an_error_without_frames_of_the_users_there_is_told_with_its_node() -> None:
+    said = "TypeError: f() takes no argument\n"
+    assert from_n2(TypeError("f() takes no argument"), said, CORE) == f"{said}(raised on n2@there)\n"
 
 
 def test_a_mistake_of_ours_on_another_node_keeps_its_frames() -> None:
-    error = KeyError("x")
-    error.__cause__ = RemoteTraceback("n2@there", f"{BEGIN}{CORE}KeyError: 'x'\n")
-    assert "<core>/pysh/runtime/api.py" in failure(error)
+    assert "<core>/pysh/runtime/api.py" in from_n2(KeyError("x"), "KeyError: 'x'\n", CORE, mistake=True)
 
 
 def test_an_attribute_that_is_refused_is_no_mistake() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.tracebacks import read
 from tests.runtime.scripted_hub import Shell
 
 
@@ -213,7 +214,7 @@ def test_an_eval_that_raises_answers_with_the_error(shell: Shell) -> None:
         "yes",
     )
     assert (answer["output"], answer["text"]) == ("before\n", "division by zero")
-    assert answer["traceback"].endswith("    1/0\n    ~^~\nZeroDivisionError: division by zero\n")
+    assert str(read(answer["told"])).endswith("    1/0\n    ~^~\nZeroDivisionError: division by zero\n")
 
 
 def test_an_eval_may_print_and_return_any_script(shell: Shell) -> None:

@@ -41,8 +41,7 @@ def test_an_exception_is_the_jobs_and_its_frames_are_its_own(worker: Worker) -> 
         (
             "no_module:f",
             (),
-            f"pysh.runtime.errors.NoModule: {NAME} has no module 'no_module' in {sys.executable}; "
-            "install there what has it. Nothing ran.",
+            f"NoModule: {NAME} has no module 'no_module' in {sys.executable}; install there what has it. Nothing ran.",
         ),
     ],
 )

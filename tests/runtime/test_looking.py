@@ -1,16 +1,111 @@
-"""What the live view asks, with hubs of the test's: one of them never answers."""
+"""What is said of tasks and processes that somebody looks at."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from pysh.runtime.live import looking as module
-from pysh.runtime.live.looking import MOST, Looking
-from pysh.runtime.live.model import NODES, PROCESSES, TASKS
-from pysh.runtime.live.top import snapshot
-from pysh.runtime.protocol.frames import Frame, Kind
-from tests.runtime.hub_end import HERE, N1, N2, THERE, HubEnd, hub_end
+import pysh
+from pysh.runtime import api, looking
+from pysh.runtime.looking import Own, placed, seconds, split, standing
+from pysh.runtime.process import Process
+from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.protocol.terms import Pid
+from tests.runtime.hub_end import DEADLINE, HERE, THERE, HubEnd, hub_end
+
+WAITS = """\
+Thread 0x01 (most recent call first):
+  File "/usr/lib/python3.11/threading.py", line 5 in wait
+
+Current thread 0x02 (most recent call first):
+  File "<core>/pysh/runtime/runner/waiting.py", line 90 in block
+  File "<core>/pysh/runtime/api.py", line 300 in receive
+  File "<n1@here:2>", line 3 in inner
+  File "<n1@here:2>", line 6 in outer
+  File "<core>/pysh/runtime/runner/execution.py", line 130 in _perform
+"""
+RUNS = WAITS.replace('  File "<core>/pysh/runtime/runner/waiting.py", line 90 in block\n', "").replace(
+    '  File "<core>/pysh/runtime/api.py", line 300 in receive\n', ""
+)
+AWAITS = RUNS.replace("<n1@here:2>", "/usr/lib/python3.11/asyncio/base_events.py")
+BRINGS = WAITS.replace('"<n1@here:2>"', '"<core>/pysh/runtime/runner/codes.py"')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (RUNS, " in inner at <n1@here:2>:3"),
+        (WAITS, " in inner at <n1@here:2>:3, which waits in receive()"),
+        (AWAITS, ", a coroutine that awaits what has not happened"),
+        (BRINGS, ": code or values that it needs are being brought"),
+        ("it has just ended, or is about to begin: ask again\n", ""),
+        ("", ""),
+    ],
+)
+def test_a_stack_is_told_by_its_place(text: str, said: str) -> None:
+    assert placed(text) == said
+
+
+BUSY = {"state": "running", "queue": 0}
+QUEUED = {
+    "state": "queued",
+    "why": "3 before it, 2 workers busy on w1",
+    "queued": 0.5,
+    "working": None,
+    "shared": False,
+}
+RUNNING = {"state": "running", "why": "", "queued": 0.1, "working": 2.31, "shared": False, "limit": None}
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "about", "said"),
+    [
+        (QUEUED, "", None, "queued for 500 ms: 3 before it, 2 workers busy on w1"),
+        ({**QUEUED, "state": "sent", "why": ""}, "", None, "sent for 500 ms to w1"),
+        (RUNNING, RUNS, None, "runs in inner at <n1@here:2>:3, for 2.3 s on w1"),
+        ({**RUNNING, "limit": 5.0}, "", None, "runs, for 2.3 s of the 5 s that it has on w1"),
+        ({**RUNNING, "owner": "n9@far"}, "", None, "runs, for 2.3 s on w1; its owner is on n9@far"),
+        ({**RUNNING, "owner": "n9@far", "lost": True}, "", None,
+         "runs, for 2.3 s on w1; its owner is on n9@far, and lost: tasks() lists it, and its result is kept"),
+        ({**RUNNING, "shared": True}, "", {"state": "waiting", "queue": 4},
+         "waits, in receive or for what has not happened yet (4 messages wait for it), for 2.3 s on w1"),
+        ({**RUNNING, "shared": True}, "", {"state": "running", "queue": 0},
+         "runs, beside others in its runner, for 2.3 s on w1"),
+    ],
+)  # fmt: skip
+def test_where_something_stands_is_one_sentence(told: Any, text: str, about: Any, said: str) -> None:
+    assert standing(told, "w1", text, about) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "12 ms"), (2.31, "2.3 s"), (300, "5 min"), (10_800, "3 h"), (90_000, "25 h")]
+)
+def test_durations_have_the_unit_that_fits(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+HUB = {"queued": 0.1, "working": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "spent", "stages"),
+    [
+        (Own(0.001, 0.7, True), HUB, (0.45, 0.05, 0.38),
+         {"pickled": 1, "on the way": 100, "queued": 100, "to its worker": 50, "unpickled": 50, "ran": 380,
+          "result pickled": 20, "total": 701}),
+        (Own(0.001, 0.7, False), HUB, (), {"pickled": 1, "queued": 100, "runs so far": 500, "so far": 701}),
+        (Own(0.001, 0.2, False), {"queued": 0.1, "working": None}, (), {"pickled": 1, "queued": 100, "so far": 201}),
+        (Own(0.001, 0.7, True), {}, (0.5,), {"pickled": 1, "on the way": 200, "ran": 500, "total": 701}),
+        (Own(0.001, 0.7, True), {}, (), {"pickled": 1, "total": 701}),
+        (Own(), HUB, (), {"queued": 100, "runs so far": 500, "so far": 600}),
+        (Own(0.001, 0.5, True), HUB, (0.6, 0.0, 0.6),
+         {"pickled": 1, "on the way": 0, "queued": 100, "to its worker": 0, "unpickled": 0, "ran": 600,
+          "result pickled": 0, "total": 501}),
+    ],
+)  # fmt: skip
+def test_stages_share_the_time_that_they_took(own: Own, told: Any, spent: Any, stages: dict[str, float]) -> None:
+    rows = split(own, told, spent, "n1", "w1")
+    assert {row["stage"]: pytest.approx(row["ms"], abs=0.001) for row in rows} == stages
 
 
 @pytest.fixture
@@ -19,106 +114,58 @@ def hub() -> Iterator[HubEnd]:
         yield hub
 
 
-def process(number: int, **more: Any) -> dict[str, Any]:
-    return {"number": number, "name": None, "label": "f", "kind": "sync", "state": "running", "age": 2.0, "queue": 0,
-            "memory": 12_000_000, "os_pid": 1, "mates": 0} | more  # fmt: skip
+def test_a_task_that_is_over_is_told_without_asking_anybody(hub: HubEnd) -> None:
+    task = api.task(int, 5, on="n2")
+    hub.result(hub.expect(Kind.SPAWN), 5, took=0.002)
+    assert task.result(DEADLINE) == 5
+    assert str(pysh.why(task)).endswith("done after 2 ms; its result is here")
+    assert pysh.stack(task) == "it is over: done\n"
+    assert not [frame for frame in hub.frames if frame.kind == Kind.REQUEST]
 
 
-def task(number: int, **more: Any) -> dict[str, Any]:
-    return {"number": number, "kind": "task", "label": "f", "status": "running", "owner": "n1@here", "age": 70.0} | more
+def test_one_that_failed_names_the_place_and_the_error(hub: HubEnd) -> None:
+    task = api.task(int, on="n2")
+    try:
+        compile("1 +", "<x>", "exec")
+    except SyntaxError as error:
+        hub.error(hub.expect(Kind.SPAWN), error)
+    assert isinstance(task.exception(DEADLINE), SyntaxError)
+    assert "test_one_that_failed_names_the_place_and_the_error at " in pysh.why(task)
+    assert "SyntaxError: invalid syntax" in pysh.why(task)
 
 
-def asked(hub: HubEnd) -> dict[tuple[str, bytes], Frame]:
-    """The requests that came, of which nothing more is under way."""
-    hub.ping()
-    requests = [frame for frame in hub.frames if frame.kind == Kind.REQUEST]
-    hub.frames = [frame for frame in hub.frames if frame.kind != Kind.REQUEST]
-    return {(frame.options()["verb"], frame.dest.incarnation): frame for frame in requests}
+def test_what_its_node_says_is_shown(hub: HubEnd) -> None:
+    asked: list[dict[str, Any]] = []
+    told = {**RUNNING, "number": 7, "owner": "n1@here", "lost": False}
+    hub.serve(times=lambda args: asked.append(args) or told, stack=lambda _: {"text": RUNS}, process=lambda _: BUSY)
+    process = Process(Pid(THERE, 7), "n2@there")
+    assert pysh.why(process) == "<n2.7>: runs in inner at <n1@here:2>:3, for 2.3 s on n2"
+    assert asked == [{"number": 7}]
+    assert pysh.why("n2.7") == pysh.why(process)
+    assert "in inner\n" in pysh.stack(process)
+    with pytest.raises(TypeError, match="is a process: its time has no stages"):
+        pysh.trace(process)
+    told["shared"] = True
+    assert "isolate=True" in pysh.stack(process)
 
 
-def answer(hub: HubEnd, frame: Frame, rows: list[dict[str, Any]]) -> None:
-    hub.send(Kind.REPLY, source=frame.dest, dest=frame.source, ref=frame.ref, meta={"ok": rows})
+def test_where_the_time_of_a_task_went_is_a_table(hub: HubEnd) -> None:
+    hub.serve(times=lambda _: HUB)
+    task = api.task(int, 5)
+    assert task.result(DEADLINE) == 5
+    rows = pysh.trace(task)
+    assert [row["stage"] for row in rows][:2] == ["pickled", "on the way"]
+    assert rows[0]["ms"] > 0 and rows[-1]["stage"] == "total"
+    columns, fields = rows.__pysh_table__()
+    assert columns[0] == "stage" and all(len(field) == 3 for field in fields)
 
 
-def test_a_node_that_does_not_answer_holds_up_no_other_and_is_not_asked_again(
-    hub: HubEnd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looking = Looking(hub.client)
-    looking.ask()
-    first = asked(hub)
-    verbs = ("nodes", HERE), ("tasks", HERE), ("processes", HERE), ("tasks", THERE), ("processes", THERE)
-    assert set(first) == set(verbs)
-    answer(hub, first["nodes", HERE], [N1 | {"tasks": 1, "number": 0}, N2 | {"tasks": 0, "number": 1}])
-    answer(hub, first["processes", HERE], [process(9)])
-    answer(hub, first["tasks", HERE], [])
-    hub.ping()
-    looking.advance()
-    for frame in asked(hub).values():
-        answer(hub, frame, [])
-    hub.ping()
-    looking.advance()
-    rows = looking.rows()
-    assert [row.fields[1] for row in rows[NODES]] == ["self", "up"]
-    assert [row.fields[0] for row in rows[PROCESSES]] == ["<n1.9>"]
-    looking.ask()
-    assert not {verb for verb, incarnation in asked(hub) if incarnation == THERE}
-    monkeypatch.setattr(module, "SILENT", 0.0)
-    assert looking.rows()[NODES][1].fields[1].startswith("silent ")
+@pytest.mark.parametrize("nothing", [5, None, len, [1]])
+def test_what_cannot_be_looked_at_is_refused(hub: HubEnd, nothing: Any) -> None:
+    for verb in (pysh.why, pysh.trace, pysh.stack):
+        with pytest.raises(TypeError, match="what is looked at is a task"):
+            verb(nothing)
 
 
-def test_rows_of_others_are_cleaned_and_processes_are_no_tasks(hub: HubEnd) -> None:
-    hub.serve(
-        nodes=lambda _: [],
-        processes=lambda told: [] if told["after"] else [process(7, label="\x1b[2Jx\n", kind="shell"), process(8)],
-        tasks=lambda told: [] if told["after"] else [task(3, label="a\x07b"), task(8, kind="process")],
-    )
-    looking = Looking(hub.client)
-    looking.ask()
-    while looking.waits:
-        looking.advance()
-    rows = looking.rows()
-    assert rows[PROCESSES][0].fields[2:6] == ("x ", "shell", "running", "2.0 s")
-    assert [row.fields for row in rows[TASKS] if row.incarnation == HERE] == [
-        ("3", "n1@here", "a?b", "task", "running", "n1@here", "1:10")
-    ]
-
-
-def test_no_more_is_asked_of_a_node_than_is_worth_showing(hub: HubEnd) -> None:
-    pages = []
-
-    def page(told: dict[str, Any]) -> list[dict[str, Any]]:
-        pages.append(told["after"])
-        return [process(told["after"] + number) for number in range(1, 101)]
-
-    hub.serve(nodes=lambda _: [], processes=page, tasks=lambda _: [])
-    looking = Looking(hub.client)
-    looking.ask()
-    while looking.waits:
-        looking.advance()
-    rows = looking.rows()[PROCESSES]
-    assert len([row for row in rows if row.incarnation == HERE]) == MOST
-    assert max(pages) < MOST
-
-
-def test_a_node_that_goes_takes_its_rows_along(hub: HubEnd) -> None:
-    hub.serve(nodes=lambda _: [], processes=lambda told: [] if told["after"] else [process(7)], tasks=lambda _: [])
-    looking = Looking(hub.client)
-    looking.ask()
-    while looking.waits:
-        looking.advance()
-    assert {row.incarnation for row in looking.rows()[PROCESSES]} == {HERE, THERE}
-    hub.tell_nodes(N1, reason="shutdown")
-    hub.client.ask("ping")
-    looking.ask()
-    assert {row.incarnation for row in looking.rows()[PROCESSES]} == {HERE}
-
-
-def test_a_picture_is_printed_without_a_terminal(hub: HubEnd) -> None:
-    hub.serve(
-        nodes=lambda told: [] if told["after"] >= 0 else [N1 | {"tasks": 1, "number": 0}],
-        processes=lambda _: [],
-        tasks=lambda told: [] if told["after"] else [task(3)],
-    )
-    first, second = snapshot(hub.client).split("\n\n")
-    assert first.split("\n")[0].split() == ["node", "state", "rtt", "load", "lately", "tasks"]
-    assert second.split("\n")[1].split() == ["3", "n1@here", "f", "task", "running", "n1@here", "1:10"]
+def test_the_same_is_there_to_be_awaited() -> None:
+    assert looking.meant(Process(Pid(HERE, 3), "n1@here")).asked == {"number": 3}

@@ -39,6 +39,11 @@ def test_a_node_that_is_not_connected_is_answered_with_what_to_type(hub: HubEnd)
     assert caught.value.executed == "no"
 
 
+def test_a_slip_in_a_name_is_answered_with_the_node_that_is_there(hub: HubEnd) -> None:
+    with pytest.raises(ConnectError, match=r"known here: .*w@web2\. Did you mean: 'n1@here'\? Nothing ran"):
+        find(hub.client, "n1@her")
+
+
 def test_a_name_that_several_nodes_share_is_not_guessed(hub: HubEnd) -> None:
     with pytest.raises(ConnectError, match="several nodes are called w: w@web1, w@web2"):
         find(hub.client, "w")
@@ -141,6 +146,8 @@ def test_its_verbs_act_on_it(hub: HubEnd, capsys: pytest.CaptureFixture[str]) ->
     assert node.spawn(print).pid.incarnation == b"a" * 16
     assert repr(node.eval("2 + 3")) == "5"
     node.run("x = 5")
+    with pytest.raises(TypeError, match="source, as text, not 5; nothing was sent"):
+        node.eval(5)  # type: ignore[arg-type]
     assert asked == ["2 + 3", "x = 5"] and capsys.readouterr().out == "printed\n" * 2
     assert node.ping() > 0 and node.rtt is not None
     assert node.tasks()[0]["label"] == "f"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime import payload, raised
+from pysh.runtime import payload, raised, tracebacks
 from pysh.runtime.errors import CodeSkew, NodeDown, RemoteError, RemoteTraceback
 from pysh.runtime.protocol.frames import pack, unpack
 from tests.runtime.elsewhere import NODE, Elsewhere, Prompt
@@ -58,19 +58,19 @@ def test_an_error_with_frames_of_pysh_alone_keeps_them() -> None:
 
 def test_what_pysh_raises_on_purpose_has_none_of_its_frames() -> None:
     names: dict[str, Any] = {"CodeSkew": CodeSkew}
-    exec(compile("def run(): raise CodeSkew('shop')", f"{raised._OURS}runtime/example.py", "exec"), names)
+    exec(compile("def run(): raise CodeSkew('shop')", f"{tracebacks._OURS}runtime/example.py", "exec"), names)
     try:
         names["run"]()
     except CodeSkew as error:
         assert error.__traceback__ is not None
         told = raised.format_traceback(error.with_traceback(error.__traceback__.tb_next))
-        assert told.startswith("pysh.runtime.errors.CodeSkew: shop differs")
+        assert told.startswith("CodeSkew: shop differs")
 
 
 def ours(source: str) -> Any:
     """The function that `source` defines, as if it stood in a file of pysh."""
     names: dict[str, Any] = {}
-    exec(compile(source, f"{raised._OURS}runtime/example.py", "exec"), names)
+    exec(compile(source, f"{tracebacks._OURS}runtime/example.py", "exec"), names)
     return next(value for name, value in names.items() if name != "__builtins__")
 
 
@@ -195,7 +195,7 @@ def test_an_exception_that_crosses_two_nodes_shows_both() -> None:
     first = payload.loads_error(payload.dumps_error(ValueError("deep")), "n3@far")
     second = payload.loads_error(payload.dumps_error(first), NODE)
     assert second.__remote__.node == NODE  # type: ignore[attr-defined]
-    assert "on n3@far:" in shown(second)
+    assert "(raised on n3@far)" in shown(second)
     assert f"on {NODE}:" in shown(second)
 
 

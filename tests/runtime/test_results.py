@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pysh.runtime.errors import NodeDown
 from pysh.runtime.node import Node
 from pysh.runtime.results import Nodes, Results, Rows, fold
 
@@ -25,6 +26,14 @@ def test_names_that_are_the_same_before_the_at_are_told_apart_behind_it() -> Non
 def test_exceptions_and_long_values_are_printed_too() -> None:
     assert repr(results(a=ValueError("bad"), b="two\nlines")) == "a: ValueError: bad\nb:\ntwo\nlines"
     assert repr(Results()) == "no results"
+
+
+def test_errors_that_differ_in_the_name_of_their_node_alone_are_one() -> None:
+    many = results(**{f"web{n}": NodeDown(f"web{n}@host", "shutdown") for n in (1, 2)}, db=NodeDown("web1@host", "x"))
+    assert repr(many) == (
+        "web[1-2]: NodeDown: web[1-2]@host is down (shutdown); nodes() shows who is up. The code may have run.\n"
+        "db: NodeDown: web1@host is down (x); nodes() shows who is up. The code may have run."
+    )
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,10 @@ def test_a_timeout_does_not_lose_the_result(hub: HubEnd) -> None:
 def test_a_result_that_cannot_be_read_here_raises_why(hub: HubEnd) -> None:
     task, spawn = started(hub)
     hub.send(Kind.RESULT, ref=spawn.ref, payload=b"cno_such_module\nname\n.")
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(ModuleNotFoundError) as caught:
         task.result(DEADLINE)
+    [note] = caught.value.__notes__
+    assert note == f"raised here, when the result of <{task.called}> was read; its code ran"
 
 
 def test_a_result_that_would_end_its_reader_is_an_error(hub: HubEnd) -> None:

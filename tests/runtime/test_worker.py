@@ -78,8 +78,13 @@ def test_jobs_sent_ahead_run_in_order(worker: Worker) -> None:
 
 
 def test_a_result_tells_how_long_the_job_ran(worker: Worker) -> None:
-    took = worker.result(worker.begin(lambda: __import__("time").sleep(0.05))).options()
-    assert 0.05 <= took < 5
+    took, found, ran = worker.result(worker.begin(lambda: __import__("time").sleep(0.05))).options()
+    assert 0.05 <= ran < took < 5
+    assert 0 < found < took - ran
+    bad = worker.result(worker.begin(lambda: __import__("time").sleep(0.05) or 1 / 0)).options()
+    assert bad[2] >= 0.05 and bad[1] > 0
+    never = worker.result(worker.begin_named("no_module:f")).options()
+    assert never[0] == never[1] and never[2] == 0
 
 
 def test_a_large_argument_and_a_large_result_arrive_whole(worker: Worker) -> None:

@@ -1,0 +1,128 @@
+"""Somebody at a prompt debugs code of another node."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.system.conftest import CONNECT, Home, Screens, ok, until
+from tests.system.prompts import HERE, Prompt
+
+STOPS = "def f(n):\n    k = n * 2\n    breakpoint()\n    k += 1\n    return k"
+FAILS = "def f(n):\n    k = n * 2\n    return [k][5]"
+
+
+@pytest.fixture
+def prompt(home: Home, screens: Screens) -> Iterator[Prompt]:
+    home.node("n2@localhost")
+    terminal = screens.open("--rm", "--name", HERE)
+    yield Prompt(terminal, "n2@localhost")
+    terminal.type("\x04")
+
+
+def parked(prompt: Prompt) -> None:
+    """A task of the prompt waits in a breakpoint."""
+    prompt(STOPS)
+    prompt("t = task(f, 5, on='n2')")
+    prompt.shows('n2 | breakpoint in f at <n1@localhost:2>:4 waits: debug("n2.')
+
+
+def test_a_breakpoint_elsewhere_is_stepped_through_at_the_prompt_of_its_owner(prompt: Prompt) -> None:
+    parked(prompt)
+    assert "waits in a debugger at <n1@localhost:2>:4: debug() gets there" in "".join(prompt("why(t)"))
+    prompt.type("debug()")
+    prompt.shows("> <n1@localhost:2>(4)f()", "-> k += 1")
+    prompt.pdb("p k", "10")
+    prompt.pdb("k = 100")
+    prompt.pdb("n", "-> return k")
+    prompt.pdb("w", "> <n1@localhost:2>(5)f()")
+    assert not any("execution.py" in line for line in prompt.terminal.lines)
+    prompt.pdb("c")
+    prompt.waits()
+    assert prompt("t.result()") == ["101"]
+
+
+def test_ctrl_c_leaves_it_waiting_and_ctrl_d_lets_it_go_on(prompt: Prompt) -> None:
+    parked(prompt)
+    for _ in range(2):
+        prompt.type("debug()")
+        prompt.pdb("p k", "10")
+        prompt.terminal.wait_for_end("(Pdb)")
+        prompt.terminal.type("\x03")
+        prompt.shows('goes on waiting: debug("n2.')
+        prompt.waits()
+    prompt.type("debug(t)")
+    prompt.terminal.wait_for_end("(Pdb)")
+    prompt.terminal.type("\x04")
+    prompt.waits()
+    assert prompt("t.result()") == ["11"]
+
+
+def test_one_that_waits_is_ended_by_a_cancel(prompt: Prompt) -> None:
+    parked(prompt)
+    prompt("t.cancel()")
+    assert prompt("t.exception()") == ["TaskCancelled('the task on n2@localhost was cancelled (cancel)')"]
+    assert "waits in no breakpoint" in "".join(prompt("debug(t)"))
+
+
+def test_the_frames_of_a_failure_are_kept_for_who_asked_for_that(prompt: Prompt) -> None:
+    prompt(FAILS)
+    assert "Its frames on n2@localhost are gone" in [*prompt("call(f, 5, on='n2')"), *prompt("debug()")][-1]
+    prompt("debug(True)")
+    prompt.type("call(f, 5, on='n2')")
+    prompt.shows("n2 | IndexError: list index out of range in f at <n1@localhost:2>:3 waits: debug(")
+    prompt.terminal.type("\x03")
+    prompt.waits()
+    prompt.shows("waits in a debugger at <n1@localhost:2>:3")
+    prompt.type("debug()")
+    prompt.shows("> <n1@localhost:2>(3)f()", "-> return [k][5]")
+    prompt.pdb("p k", "10")
+    prompt.pdb("q")
+    prompt.waits()
+    prompt("debug(False)")
+    assert prompt("call(f, 5, on='n2')")[-1] == "IndexError: list index out of range"
+
+
+def test_the_last_error_of_this_shell_is_looked_at_here(prompt: Prompt) -> None:
+    prompt(FAILS)
+    prompt("f(5)")
+    prompt.type("debug()")
+    prompt.shows("> <n1@localhost:2>(3)f()", "-> return [k][5]")
+    prompt.pdb("p k", "10")
+    prompt.pdb("up", "-> f(5)")
+    prompt.pdb("q")
+    prompt.waits()
+
+
+def test_one_whose_owner_is_lost_ends(prompt: Prompt, home: Home) -> None:
+    parked(prompt)
+    [ours] = [node["pid"] for node in home.nodes() if node["node"] == HERE]
+    os.kill(ours, signal.SIGKILL)
+
+    def ended() -> bool:
+        rows = json.loads(home.pysh("tasks", "n2", "--json").stdout)
+        return all(row["status"] == "done" for row in rows)
+
+    until(ended, "the end of the task")
+
+
+def test_where_nobody_sits_a_breakpoint_is_passed_over(home: Home) -> None:
+    home.node("n2@localhost")
+    code = """
+def f():
+    breakpoint()
+    return 5
+async def g():
+    breakpoint()
+    return 6
+print(call(f, on=n2), call(g, on=n2))
+p = spawn(g, on=n2, monitor=True)
+print(receive(timeout=10).reason)
+"""
+    done = home.script(CONNECT + code)
+    assert ok(done).splitlines()[-2:] == ["5 6", "normal"] or "5 6" in done.stdout
+    said = done.stdout + done.stderr
+    assert said.count("is passed over: nobody sits at the shell that owns it") == 2
+    assert "is passed over: an async process would hold those beside it" in said
