@@ -20,6 +20,8 @@ class Display:
         kind = told.get("kind", "none")
         if kind == "table":
             return table(told.get("table") or {}, columns, self._theme)
+        if kind == "job":
+            return self.notice(told)
         text = clean(str(told.get("text", ""))).rstrip("\n")
         return self._failure(text) if kind == "error" else text
 

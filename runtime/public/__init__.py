@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.foreground import cancel, fg, jobs
     from pysh.runtime.node import Node, NodeEvent, all_nodes
     from pysh.runtime.process import Actor, Down, Exit, Process
     from pysh.runtime.program import start
@@ -86,7 +87,8 @@ __all__ = [
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
     "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
+    "cancel", "connect", "demonitor", "disconnect", "doctor", "fg", "flush", "get", "jobs", "kill", "leave", "link",
+    "me", "monitor",
     "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
     "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
     "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
@@ -97,6 +99,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",
+    "cancel": "foreground", "fg": "foreground", "jobs": "foreground",
 }  # fmt: skip
 
 
