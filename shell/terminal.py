@@ -85,6 +85,7 @@ class Session:
         self._console: Console | None = None
         self._cell = 1
         self._size = (0, 0)
+        self._took = ""  # by the last cell, if that was long
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
 
@@ -161,7 +162,8 @@ class Session:
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
-            return editor.read(text, lambda: mark(console.suspects))
+            aside, self._took = self._took, ""
+            return editor.read(text, lambda: mark(console.suspects), aside)
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
@@ -240,6 +242,7 @@ class Session:
         self._cell = done.get("cell", self._cell)
         self._keyboard.put_back(console.take_back())
         if text := self._display.result(done, self._tty.size()[1]):
+        self._took = self._display.took(done)
             self._screen.show([text])
         left = done.get("exit")
         return None if left is None else int(left)

@@ -11,6 +11,7 @@ STYLE = {
     "prompt": "bold",
     "suspect": "ansiyellow",
     "prompt-continuation": "ansibrightblack",
+    "took": "ansibrightblack",
     "auto-suggestion": "ansibrightblack",
     "live": "ansicyan",
     "validation-toolbar": "noreverse bg:default ansired",

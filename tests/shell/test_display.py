@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+
 from pysh.shell.display import Display
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
@@ -56,3 +60,20 @@ def test_a_notice_is_one_line() -> None:
     assert PLAIN.notice({"text": "n2\nis down", "level": "error"}) == "n2 is down"
     assert COLOURED.notice({"text": "x", "level": "warn"}) == "\x1b[33mx\x1b[0m"
     assert COLOURED.notice({"text": "x", "level": "?"}) == "\x1b[90mx\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"took": 0.99}, ""), ({"took": 1.26}, "took 1.3 s"), ({"took": 59.97}, "took 1 min 0 s"),
+        ({"took": 131.6, "kind": "error"}, "took 2 min 12 s"), ({"took": 3 * 3600 + 305}, "took 3 h 5 min"),
+        ({"took": 5.0, "kind": "job"}, ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_long_time_is_shown(told: dict[str, Any], shown: str) -> None:
+    assert PLAIN.took(told) == shown
+
+
+def test_a_cell_that_goes_on_as_a_job_is_told_like_a_notice() -> None:
+    told = {"kind": "job", "text": "job 1 goes on: await work()"}
+    assert COLOURED.result(told, 80) == "\x1b[90mjob 1 goes on: await work()\x1b[0m"
