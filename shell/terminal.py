@@ -23,6 +23,7 @@ from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
+from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Typing
 
@@ -84,8 +85,8 @@ class Session:
         self._editor: Editor | None = None
         self._console: Console | None = None
         self._cell = 1
-        self._size = (0, 0)
         self._took = ""  # by the last cell, if that was long
+        self._size = (0, 0)
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
 
@@ -241,8 +242,8 @@ class Session:
         done = frame.options()
         self._cell = done.get("cell", self._cell)
         self._keyboard.put_back(console.take_back())
-        if text := self._display.result(done, self._tty.size()[1]):
         self._took = self._display.took(done)
+        if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])
         left = done.get("exit")
         return None if left is None else int(left)
@@ -257,16 +258,17 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref)
+            stuck = Stuck(console, lambda text: self._screen.show([text]))
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
-                ready = console.wait((signalled, *keys), self._patience(typing.due))
+                ready = console.wait((signalled, *keys), self._patience(typing.due, stuck.due))
                 done = self._pass(console, ref)
                 if signalled in ready:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()
                     self._resized(console)
-                if done is None and typing.give():
-                    self._output.skip(time.monotonic())
+                if done is None:
+                    self._pass_keys(typing, stuck)
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
@@ -274,10 +276,20 @@ class Session:
         self._tty.quiet()
         return done
 
-    def _patience(self, due: float | None) -> float | None:
-        """How long nothing has to be done until `due`, if nothing comes."""
+    def _pass_keys(self, typing: Typing, stuck: Stuck) -> None:
+        """What was typed is for the cell, or the answer to an offer."""
+        if stuck.open:
+            if key := typing.drop():
+                stuck.answer(key)
+        elif pressed := typing.give():
+            self._output.skip(time.monotonic())
+            stuck.pressed(pressed)
+        stuck.take_turn()
+
+    def _patience(self, *due: float | None) -> float | None:
+        """How long nothing has to be done that is `due`, if nothing comes."""
         shown = None if self._screen.full else self._output.due()
-        times = [when for when in (due, shown, self._screen.due) if when is not None]
+        times = [when for when in (*due, shown, self._screen.due) if when is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _pass(self, console: Console, ref: int) -> Frame | None:

@@ -290,6 +290,7 @@ class Server:
         actions.Type: lambda self, action: self.runners.evaluator.type(action.data),
         actions.Resize: lambda self, action: self.runners.evaluator.resize(action.rows, action.columns),
         actions.Interrupt: lambda self, action: self.runners.evaluator.interrupt(),
+        actions.Kill: lambda self, action: self.runners.evaluator.kill(),
     }
 
     # living
@@ -301,6 +302,7 @@ class Server:
             "modules": sorted(sys.modules),
             "runners": self.runners.pids(),
             "python": sys.version.split()[0],
+            "interrupts": self.runners.evaluator.interrupts,
         }
 
     async def listen(self) -> None:
