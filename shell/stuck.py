@@ -31,6 +31,11 @@ class Stuck:
         if times and not self.open:
             self._outlived.pressed(times, time.monotonic())
 
+    def typed(self) -> None:
+        """Something else was typed: the cell seems to be of use."""
+        if not self._asked:
+            self._outlived.start_again()
+
     def take_turn(self) -> None:
         """Ask what there is to lose, if it is time; the offer follows with the answer."""
         if self.due is not None and time.monotonic() >= self.due:

@@ -284,6 +284,8 @@ class Session:
         elif pressed := typing.give():
             self._output.skip(time.monotonic())
             stuck.pressed(pressed)
+        elif typing.gave:
+            stuck.typed()
         stuck.take_turn()
 
     def _patience(self, *due: float | None) -> float | None:

@@ -20,6 +20,7 @@ class Typing:
         self._settled = time.monotonic() + SETTLE
         self._interrupted = False
         self._held = 0  # presses of Ctrl-C that the cell has not had, and of which was told
+        self.gave = False  # something, at the last `give`
 
     @property
     def due(self) -> float | None:
@@ -38,6 +39,7 @@ class Typing:
         typed = self._keyboard.look()
         pressed = typed.count(CTRL_C) - self._held
         self._held += pressed
+        self.gave = False
         if not self._console.accepts(self._ref):
             return pressed
         if self._interrupted:
@@ -46,7 +48,7 @@ class Typing:
             pressed += 1
         if typed and not self._console.full and (CTRL_C in typed or CTRL_Z in typed or self.due is None):
             self._console.type(self._keyboard.take(len(typed)))
-            self._held = 0
+            self._held, self.gave = 0, True
         return pressed
 
     def drop(self) -> bytes:

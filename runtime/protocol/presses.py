@@ -14,6 +14,9 @@ MOMENT = 0.2
 OFFER = 0.6
 """Seconds after it until the terminal offers what else can be done: longer than a `MOMENT` and its way there."""
 
+PAUSE = 10.0
+"""Seconds after which a press is the first again: some programs save their work at each."""
+
 RAISE, CANCEL, LET_GO = "raise", "cancel", "let go"
 JOB, LATER, REFUSE = "job", "later", "refuse"
 
@@ -37,15 +40,17 @@ class Outlived:
 
     def __init__(self) -> None:
         self._presses = 0
+        self._last = 0.0
         self.due: float | None = None
 
     def pressed(self, times: int, now: float) -> None:
         """It was pressed `times` more."""
-        self._presses += times
+        self._presses = times + (self._presses if now - self._last < PAUSE else 0)
+        self._last = now
         if self._presses >= STUBBORN and self.due is None:
             self.due = now + OFFER
 
     def start_again(self) -> None:
-        """Whoever pressed it has decided to wait, or the program takes it for a key."""
+        """Whoever pressed it has decided to wait, or typed something else; or the program takes it for a key."""
         self._presses = 0
         self.due = None

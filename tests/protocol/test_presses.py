@@ -38,7 +38,15 @@ def test_ctrl_z_makes_a_job_of_a_cell_once_it_awaits(awaits: bool, on_stack: boo
 
 @pytest.mark.parametrize(
     ("pressed", "due"),
-    [([(1, 0)], None), ([(1, 0), (1, 5)], None), ([(1, 0), (1, 5), (1, 9)], 9 + OFFER), ([(3, 2)], 2 + OFFER)],
+    [
+        ([(1, 0)], None),
+        ([(1, 0), (1, 5)], None),
+        ([(1, 0), (1, 5), (1, 9)], 9 + OFFER),
+        ([(3, 2)], 2 + OFFER),
+        ([(2, 0), (1, 10)], None),
+        ([(1, 0), (1, 9), (1, 18)], 18 + OFFER),
+        ([(2, 0), (2, 60), (1, 61)], 61 + OFFER),
+    ],
 )
 def test_a_terminal_offers_more_after_the_third_press(pressed: list[tuple[int, float]], due: float | None) -> None:
     outlived = Outlived()

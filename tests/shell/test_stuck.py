@@ -53,6 +53,18 @@ def test_two_presses_are_not_enough(shell: Shell) -> None:
     assert not asked(shell, "at_stake")
 
 
+def test_presses_between_which_something_else_is_typed_are_for_the_program(shell: Shell) -> None:
+    shell.run("breakpoint()")
+    shell.settle(0.2)  # what is typed at once may be for the next prompt
+    for n in (1, 2, 3):
+        shell.type("\x03")
+        shell.wait(lambda n=n: shell.hub.typed.count(b"\x03") == n, "the press")
+        shell.type("w")
+        shell.wait(lambda n=n: shell.hub.typed.count(b"w") == n, "the key")
+    shell.settle(0.8)
+    assert not asked(shell, "at_stake")
+
+
 def test_after_the_third_press_the_shell_can_be_killed(shell: Shell) -> None:
     offered(shell)
     shell.hub.answers["kill_shell"] = {"killed": True}
