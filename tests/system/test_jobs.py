@@ -149,7 +149,7 @@ def test_a_cell_that_holds_the_gil_in_c_code_can_be_killed(home: Home, shell: Sh
     for _ in range(3):
         shell.terminal.type(CTRL_C)
         shell.terminal.settle(0.05)
-    shell.see("this cell does not end; it does not await, or C code holds it", seconds=1.5)
+    shell.see("this cell does not end; what has the main thread does not await, or is C code", seconds=1.5)
     shell.see("lost: all its bindings; not lost: 1 task it started, ")
     shell.terminal.type("k")
     began = time.monotonic()
