@@ -6,6 +6,8 @@ from typing import Any
 from pysh.shell.output import Tagged, clean
 from pysh.shell.theme import Theme
 
+LONG = 1.0
+"""Seconds above which it is shown how long a cell took."""
 _LEVELS = {"warn": "warn", "error": "error"}
 _WORDS = {"warn": "warning: ", "error": "error: "}
 """What says the same where there are no colours."""
@@ -26,6 +28,8 @@ class Display:
     def result(self, told: Mapping[str, Any], columns: int) -> str:
         """What is shown of a DONE, without the last line end; empty for None."""
         kind = told.get("kind", "none")
+        if kind == "job":
+            return self.notice(told)
         if kind == "table":
             text = table(told.get("table") or {}, columns, self._theme)
         elif kind == "tree":
@@ -35,6 +39,11 @@ class Display:
         if footer := told.get("footer"):
             text += "\n" + self._theme("dim", clean(str(footer)).replace("\n", " "))
         return self._failure(text) if kind == "error" else text
+
+    def took(self, told: Mapping[str, Any]) -> str:
+        """How long the cell of a DONE took, where that was long and it is over; else empty."""
+        seconds = float(told.get("took", 0.0))
+        return f"took {duration(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
 
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""
@@ -55,6 +64,16 @@ class Display:
         """A traceback, with what was raised standing out."""
         head, line_end, last = text.rpartition("\n")
         return head + line_end + self._theme("error", last)
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as people say it: `2.3 s`, `1 min 12 s`, `3 h 5 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:

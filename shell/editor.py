@@ -64,6 +64,7 @@ class Editor:
         self._entering = Entering(lambda: self._input.typed_ahead, accepted=self._moves_on, cleared=cleared)
         self._prompt = ""
         self._mark: Callable[[], str] = str
+        self._aside = ""
         self._live: Sequence[str] = ()
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
@@ -76,6 +77,7 @@ class Editor:
             message=self._message,
             multiline=True,
             prompt_continuation=_continuation,
+            rprompt=self._beside,
             validate_while_typing=False,  # its answer, that there is no mistake, would replace ours
             history=Recalled(history),
             auto_suggest=Suggested(history) if settings.suggestions else None,
@@ -106,12 +108,13 @@ class Editor:
         self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
-    def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "") -> str:
+    def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: str = "") -> str:
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
 
         `text` stands there already. `mark` gives what stands before `prompt`, and is asked again after each `show`.
+        `aside` stands at the right, as long as there is room and the cell is not sent.
         """
-        self._prompt, self._mark = prompt, mark
+        self._prompt, self._mark, self._aside = prompt, mark, aside
         self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
@@ -191,6 +194,9 @@ class Editor:
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
         return [*shown, ("class:suspect", self._mark()), ("class:prompt", self._prompt)]
+
+    def _beside(self) -> StyleAndTextTuples:
+        return [("class:took", self._aside)] if self._aside and not self._app.is_done else []
 
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""

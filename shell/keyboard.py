@@ -9,7 +9,7 @@ from pysh.shell.boot import Tty
 
 MOST = 64 * 1024
 """How many bytes are read ahead; beyond that they wait in the terminal."""
-CTRL_C = b"\x03"
+CTRL_C, CTRL_Z = b"\x03", b"\x1a"
 
 
 class Keyboard:

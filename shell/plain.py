@@ -21,6 +21,7 @@ from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
 from pysh.shell.leaving import leave
 from pysh.shell.output import Batch, Output, clean
+from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme
 
 OK, FAILED, NODE_LOST, INTERRUPTED = 0, 1, 5, 130
@@ -154,14 +155,21 @@ class Plain:
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
+        stuck = Stuck(self._console, lambda text: self._print(f"{text}\n"))
         while done is None:
-            data, pressed = self._wait(reading=self._person and self._console.accepts(ref) and not self._console.full)
+            reading = stuck.open or (self._console.accepts(ref) and not self._console.full)
+            data, pressed = self._wait(reading=self._person and reading, until=stuck.due)
             interrupted |= pressed
             done = self._pass(ref)
+            stuck.pressed(pressed and self._person)
+            stuck.take_turn()
             if interrupted and self._console.accepts(ref):
                 self._console.interrupt()
                 interrupted = False
-            if data and done is None:
+            if data and done is None and stuck.open:
+                stuck.answer(data)
+            elif data and done is None:
+                stuck.typed()
                 self._console.type(data)
             elif data:
                 self._read += data
@@ -176,11 +184,13 @@ class Plain:
         self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
+        if self._person and (took := self._display.took(told)):
+            self._print(took + "\n")
         return told
 
-    def _wait(self, *, reading: bool) -> tuple[bytes | None, bool]:
-        """Wait for the hub, the keyboard or a signal: what was typed if anything, and whether SIGINT came."""
-        due = self._output.due()
+    def _wait(self, *, reading: bool, until: float | None = None) -> tuple[bytes | None, bool]:
+        """Wait for the hub, the keyboard, a signal or a time: what was typed if anything, and whether SIGINT came."""
+        due = min((when for when in (self._output.due(), until) if when is not None), default=None)
         timeout = None if due is None else max(0.0, due - time.monotonic())
         ready = self._console.wait((self._signals, KEYBOARD) if reading else (self._signals,), timeout)
         interrupted = self._signals in ready and signals.INTERRUPT in signals.came(self._signals)

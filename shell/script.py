@@ -144,7 +144,7 @@ def _run_in_loop(codes: list[CodeType], names: dict[str, Any]) -> Outcome:
     from pysh.runtime.runner.interrupts import Interrupts
     from pysh.runtime.runner.jobs import outcome_of
 
-    interrupts = Interrupts(cells.run.__code__)
+    interrupts = Interrupts()
 
     async def main() -> Outcome:
         task = asyncio.create_task(cells.run(lambda: codes, names))

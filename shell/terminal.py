@@ -24,6 +24,7 @@ from pysh.shell.notices import Notices
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.settings import DEFAULTS, Settings
+from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Typing
 
@@ -90,6 +91,7 @@ class Session:
         self._console: Console | None = None
         self._cell = 1
         self._offered = ""  # what the next prompt begins with
+        self._took = ""  # by the last cell, if that was long
         self._size = (0, 0)
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
@@ -178,7 +180,8 @@ class Session:
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
             offered, self._offered = self._offered, ""
-            return editor.read(text, lambda: mark(console.suspects), offered)
+            aside, self._took = self._took, ""
+            return editor.read(text, lambda: mark(console.suspects), offered, aside)
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
@@ -258,6 +261,7 @@ class Session:
         self._history.folder = str(done.get("folder", self._history.folder))
         self._offered = str(done.get("offer", ""))
         self._keyboard.put_back(console.take_back())
+        self._took = self._display.took(done)
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])
         left = done.get("exit")
@@ -273,16 +277,17 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref)
+            stuck = Stuck(console, lambda text: self._screen.show([text]))
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
-                ready = console.wait((signalled, *keys), self._patience(typing.due))
+                ready = console.wait((signalled, *keys), self._patience(typing.due, stuck.due))
                 done = self._pass(console, ref)
                 if signalled in ready:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()
                     self._resized(console)
-                if done is None and typing.give():
-                    self._output.skip(time.monotonic())
+                if done is None:
+                    self._pass_keys(typing, stuck)
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
@@ -290,10 +295,22 @@ class Session:
         self._tty.quiet()
         return done
 
-    def _patience(self, due: float | None) -> float | None:
-        """How long nothing has to be done until `due`, if nothing comes."""
+    def _pass_keys(self, typing: Typing, stuck: Stuck) -> None:
+        """What was typed is for the cell, or the answer to an offer."""
+        if stuck.open:
+            if key := typing.drop():
+                stuck.answer(key)
+        elif pressed := typing.give():
+            self._output.skip(time.monotonic())
+            stuck.pressed(pressed)
+        elif typing.gave:
+            stuck.typed()
+        stuck.take_turn()
+
+    def _patience(self, *due: float | None) -> float | None:
+        """How long nothing has to be done that is `due`, if nothing comes."""
         shown = None if self._screen.full else self._due()
-        times = [when for when in (due, shown, self._screen.due) if when is not None]
+        times = [when for when in (*due, shown, self._screen.due) if when is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _due(self) -> float | None:

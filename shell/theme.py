@@ -96,6 +96,7 @@ def style(name: str) -> "dict[str, str]":
     return {
         "prompt": "bold",
         "suspect": colour["warn"],
+        "took": colour["dim"],
         "prompt-continuation": colour["dim"],
         "auto-suggestion": colour["dim"],
         "live": colour["accent"],

@@ -3,7 +3,7 @@
 import time
 
 from pysh.shell.console import Console
-from pysh.shell.keyboard import CTRL_C, Keyboard
+from pysh.shell.keyboard import CTRL_C, CTRL_Z, Keyboard
 
 SETTLE = 0.1
 """Seconds that what was typed ahead waits for a cell to end, before it is the cell's: most end sooner, and
@@ -19,6 +19,8 @@ class Typing:
         self._ref = ref
         self._settled = time.monotonic() + SETTLE
         self._interrupted = False
+        self._held = 0  # presses of Ctrl-C that the cell has not had, and of which was told
+        self.gave = False  # something, at the last `give`
 
     @property
     def due(self) -> float | None:
@@ -29,18 +31,27 @@ class Typing:
         """Somebody sent SIGINT."""
         self._interrupted = True
 
-    def give(self) -> bool:
-        """Pass on what waits; a Ctrl-C, and all before it, at once. Whether there was one.
+    def give(self) -> int:
+        """Pass on what waits; a Ctrl-C or Ctrl-Z, and all before it, at once. How often Ctrl-C was pressed.
 
         Raises `EOFError` if the terminal is gone.
         """
         typed = self._keyboard.look()
+        pressed = typed.count(CTRL_C) - self._held
+        self._held += pressed
+        self.gave = False
         if not self._console.accepts(self._ref):
-            return False
+            return pressed
         if self._interrupted:
             self._interrupted = False
             self._console.interrupt()
-        if typed and not self._console.full and (CTRL_C in typed or self.due is None):
+            pressed += 1
+        if typed and not self._console.full and (CTRL_C in typed or CTRL_Z in typed or self.due is None):
             self._console.type(self._keyboard.take(len(typed)))
-            return CTRL_C in typed
-        return False
+            self._held, self.gave = 0, True
+        return pressed
+
+    def drop(self) -> bytes:
+        """Take what waits from the cell; what was typed since the last Ctrl-C, which is for somebody else."""
+        self._held = 0
+        return self._keyboard.take(len(self._keyboard.look())).rpartition(CTRL_C)[2]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
 POLL = 0.01
+_LFLAG = 3
 PATIENCE = 1.0
 """Seconds from the end of its socket until it is killed, if it does not end."""
 EVALUATOR = 0
@@ -169,7 +170,20 @@ class Evaluator:
         if self._child is not None:
             self._child.popen.send_signal(signal.SIGINT)
 
+    @property
+    def interrupts(self) -> bool:
+        """Whether Ctrl-C on its terminal is a signal, and not a key for the program there."""
+        try:
+            return bool(termios.tcgetattr(self._master)[_LFLAG] & termios.ISIG)
+        except termios.error:
+            return True
+
     # its end
+
+    def kill(self) -> None:
+        """End it, with what it started, whatever it does; `lost` follows."""
+        if self._child is not None:
+            system.kill_tree(self._child.pid)
 
     def lost(self) -> None:
         """Its socket ended: wait for the process, then say how it died."""

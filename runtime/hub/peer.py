@@ -16,7 +16,7 @@ from pysh.transports.streams import unread
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
-ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.REPLY})
+ANSWERS = frozenset({Kind.RESULT, Kind.DONE, Kind.NOTICE, Kind.REPLY})
 """Before one of these is passed on, what its runner printed is."""
 UNREAD = 64 * 1024 * 1024
 """Bytes that may wait for a terminal; what it shows is far less, as it says how much of it."""

@@ -294,6 +294,7 @@ class Server:
         actions.Type: lambda self, action: self.runners.evaluator.type(action.data),
         actions.Resize: lambda self, action: self.runners.evaluator.resize(action.rows, action.columns),
         actions.Interrupt: lambda self, action: self.runners.evaluator.interrupt(),
+        actions.Kill: lambda self, action: self.runners.evaluator.kill(),
     }
 
     # living
@@ -307,6 +308,7 @@ class Server:
             "python": sys.version.split()[0],
             "up": time.monotonic() - BORN,
             "memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()},
+            "interrupts": self.runners.evaluator.interrupts,
         }
 
     async def listen(self) -> None:

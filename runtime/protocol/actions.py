@@ -105,6 +105,10 @@ class Interrupt(NamedTuple):
     """SIGINT to the evaluator."""
 
 
+class Kill(NamedTuple):
+    """End the evaluator, whatever it does."""
+
+
 class Prepare(NamedTuple):
     """Start what runs user code, ahead of its first use: the fork server, or the evaluator."""
 
@@ -167,6 +171,7 @@ Action = (
     | Type
     | Resize
     | Interrupt
+    | Kill
     | Prepare
     | Keep
     | Discard

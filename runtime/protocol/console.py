@@ -47,6 +47,8 @@ class Console:
         self.cell = 1
         self.folder = ""  # the shell's current one, as far as it is known
         self.busy = 0
+        self.jobs = 0  # cells that go on in the background
+        self.killed = False  # from its terminal
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
         self.begun = False  # an evaluator was through with what it runs before the first cell
         self.hush = Hush()
@@ -62,6 +64,7 @@ class Console:
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
             Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
             Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
+            Kind.NOTICE: self._noticed,
         }  # fmt: skip
 
     # the evaluator
@@ -76,12 +79,14 @@ class Console:
         """It is gone, and with it the names of the shell: whoever waits for what it was to run is told."""
         name = self._node.name
         self.evaluator = None
-        text = f"the shell of {name} died ({death}): its names are gone; functions it published stay callable"
+        how = "was killed from its terminal" if self.killed else f"died ({death})"
+        text = f"the shell of {name} {how}: its names are gone; functions it published stay callable"
+        self.killed = False
         if self.busy:
             self._tell(Kind.DONE, meta={"cell": self.cell, "kind": "error", "text": text, "took": 0.0})
         else:
             self.notice(text, "error")
-        self.busy = 0
+        self.busy = self.jobs = 0
         self._waiting.clear()
         asked, self._asked = self._asked, {}
         for frame in asked.values():
@@ -116,6 +121,7 @@ class Console:
         told = frame.options()
         self.cell = told.get("cell", self.cell)
         self.folder = told.get("folder", self.folder)
+        self.jobs = told.get("jobs", 0)
         if self.terminal is not None:  # another one perhaps than the one that sent the cell
             self._node.to_process(self.terminal, frame)
         elif text := told.get("text"):
@@ -123,6 +129,17 @@ class Console:
         if self._touched and not self.busy and self._late is None:
             self._late = []
             self._ask_unread()
+
+    def _noticed(self, link: Link | None, frame: Frame) -> None:
+        """A job of the shell has ended."""
+        if link is None or link.process != self.evaluator:
+            return
+        told = frame.options()
+        self.jobs = int(told["jobs"])
+        if self.terminal is not None:
+            self.notice(str(told["text"]), str(told["level"]))
+        else:
+            self._missed.add(str(told["text"]).encode() + b"\n")
 
     def _ask_unread(self) -> None:
         if self.evaluator is not None:

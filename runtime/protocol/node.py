@@ -491,6 +491,8 @@ class Node:
             ),
         )
         cell = ["a cell is running"] if self.console.busy else []
+        if going := self.console.jobs:
+            cell.append(f"{going} job{'s' if going > 1 else ''} of this shell running")
         return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]
 
     def expect_terminal(self, seconds: float) -> None:

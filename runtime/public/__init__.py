@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         WorkerDied,
     )
     from pysh.runtime.executor import Executor
+    from pysh.runtime.foreground import cancel, fg, jobs
     from pysh.runtime.helpers.about import info
     from pysh.runtime.helpers.docs import h
     from pysh.runtime.helpers.edit import edit
@@ -102,13 +103,13 @@ __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
-    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all", "cd",
-    "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "flush", "full", "get", "h", "i",
-    "info", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes", "node", "nodes", "page", "pid",
-    "ping", "processes", "progress", "push", "put", "pwd", "quiet", "receive", "register", "reload", "save", "send",
-    "sh", "source", "spark", "spawn", "spawn_all", "stack", "start", "start_node", "start_nodes", "stop", "stop_node",
-    "supervise", "task", "task_all", "tasks", "top", "tour", "trace", "transcript", "trap_exits", "unlink", "upgrade",
-    "v", "wait", "whereis", "whos", "why",
+    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
+    "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg", "flush",
+    "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes",
+    "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet", "receive",
+    "register", "reload", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack", "start", "start_node",
+    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "top", "tour", "trace", "transcript",
+    "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -130,6 +131,7 @@ _ELSEWHERE = {
     "tour": "helpers.tour",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
     "stack": "looking", "trace": "looking", "why": "looking",
+    "cancel": "foreground", "fg": "foreground", "jobs": "foreground",
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import asjson, cells, inside
+from pysh.runtime.runner import asjson, background, cells, inside
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
@@ -32,6 +32,7 @@ from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.past import Cell
 from pysh.runtime.runner.startup import Startup, startup
 from pysh.runtime.runner.supplied import Supply
+from pysh.runtime.runner.suspends import Suspends
 from pysh.runtime.runner.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     pushed here under a name, `rc`, the path of code to run before the first cell, and `prelude`, the module of the
     preloaded names.
     """
-    interrupts = Interrupts(cells.run.__code__)
+    interrupts = Interrupts()
     interrupts.install()
     interrupts.heed_finalizers()
     terminal = Terminal()
@@ -105,11 +106,13 @@ class Evaluator:
         self._of_visitors: deque[Frame] = deque()
         self._entrance = threading.Lock()  # at the start both threads let them in
         self._context = contextvars.copy_context()
+        self._before = self._context
         self._waiting: deque[Frame] = deque()
         self._running: Job | None = None
         self._task: asyncio.Task[Outcome] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main = threading.get_ident()
+        self._suspends = Suspends(client, interrupts, self._foreground, self._let_go, self._visited)
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, for ever."""
@@ -133,6 +136,7 @@ class Evaluator:
         loop = self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         os.register_at_fork(after_in_child=self._forked)
+        self._suspends.install(loop)
         loop.call_soon(self._next)
         loop.call_soon(self._let_in)
         loop.call_later(IDLE, self._prepare, *WANTED)
@@ -157,6 +161,7 @@ class Evaluator:
         """Queue a cell or an eval. From now on Ctrl-C reaches it, and a terminal is told that."""
         if self._running is None and not self._waiting:
             self._interrupts.expect()
+            self._suspends.expect()
         if frame.kind == Kind.CELL:
             self._client.post(Kind.INPUT, self._client.hub, ref=frame.ref)
         self._waiting.append(frame)
@@ -235,7 +240,7 @@ class Evaluator:
         return not self._running.begun or self._task.done()
 
     def _visited(self) -> None:
-        """What ran here may have defined something."""
+        """What ran here, of others or as a job, may have defined something."""
         if self._running is None:
             self._guarded(self._publish)
 
@@ -276,12 +281,33 @@ class Evaluator:
                 frame = self._waiting.popleft()
             except IndexError:
                 return  # it was refused meanwhile
-            job = self._running = self._job(frame)
-            self._terminal.remember()
+            job = self._job(frame)
+            self._before = self._context.copy()
             running = cells.run(partial(self._compiled, job), self._namespace.names)
-            self._task = self._loop.create_task(running, context=self._context)
-            self._interrupts.begin(self._task)
-            self._task.add_done_callback(self._end)
+            self._run(job, self._loop.create_task(running, context=self._context))
+
+    def _run(self, job: Job, task: "asyncio.Task[Outcome]") -> None:
+        """Have `job` in the foreground from now on."""
+        self._running, self._task = job, task
+        self._terminal.remember()
+        self._interrupts.begin(task)
+        self._suspends.begin(task)
+        task.add_done_callback(self._end)
+
+    def _foreground(self) -> "tuple[Job, asyncio.Task[Outcome]] | None":
+        """The cell that runs; None if none does, or an eval."""
+        job, task = self._running, self._task
+        return None if job is None or task is None or job.captured is not None else (job, task)
+
+    def _let_go(self, told: dict[str, Any]) -> None:
+        """The cell that runs goes on as a job, and the terminal is `told`; its names and its prompt are here."""
+        job, task = self._running, self._task
+        assert job is not None and task is not None
+        task.remove_done_callback(self._end)
+        # What it has changed of the context for a while is not for those that follow.
+        self._context = self._before
+        self._finish(job, told)
+        self._next()
 
     def _task_ended(self, task: Any) -> None:
         """A task of this shell's ended. Called in the thread that reads."""
@@ -300,7 +326,9 @@ class Evaluator:
 
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True
-        return self._namespace.compile(job.source, job.filename)
+        codes = self._namespace.compile(job.source, job.filename)
+        job.awaits = any(code.co_flags & cells.CO_COROUTINE for code in codes)
+        return codes
 
     def _job(self, frame: Frame) -> Job:
         if self._startup is not None and frame is self._startup.frame:
@@ -319,14 +347,24 @@ class Evaluator:
         """Tell what came of the cell. What is still the user's code (a repr, a pickle) Ctrl-C can stop."""
         job = self._running
         assert job is not None
-        took = job.took
+        job.end()
         outcome = outcome_of(task, interrupted=self._interrupts.pressed > 0)
+        if (fetched := background.TABLE.take_fetched(outcome.value)) is not None and job.captured is None:
+            fetched.cell.frame = job.frame
+            self._run(fetched.cell, self._suspends.fetch(fetched))
+            return
+        background.TABLE.forget_cell(task)
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
         self._guarded(self._inside.past.explain, outcome.error)
         meta = self._guarded(told, outcome, job.number) or dict(UNSHOWN)
-        self._guarded(self._remember, job, outcome, meta, took)
+        self._guarded(self._remember, job, outcome, meta)
+        self._finish(job, meta, outcome)
+        self._next()
+
+    def _finish(self, job: Job, meta: dict[str, Any], outcome: Outcome | None = None) -> None:
+        """The foreground is free: whoever waits is told `meta`."""
         self._guarded(self._publish)
         self._guarded(flush)
         self._interrupts.end()
@@ -337,18 +375,19 @@ class Evaluator:
             job.tell(meta)
             self._begun()
         elif job.captured is not None:
-            self._answer(job, outcome, meta | {"output": job.captured.release()})
+            self._answer(job, outcome or Outcome(), meta | {"output": job.captured.release()})
         else:
-            meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers()}
+            meta |= {"cell": self._cell, "took": job.took, "folder": _folder(), **self._inside.offers()}
+            if jobs := background.TABLE.running:
+                meta["jobs"] = jobs
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         if self._attention is not None:
             self._attention.calm()
-        self._next()
 
-    def _remember(self, job: Job, outcome: Outcome, meta: dict[str, Any], took: float) -> None:
+    def _remember(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
         if job.number:
             good = outcome.error is None
-            self._inside.past.add(Cell(job.number, job.source, good, str(meta.get("text", "")), took), outcome)
+            self._inside.past.add(Cell(job.number, job.source, good, str(meta.get("text", "")), job.took), outcome)
 
     def _guarded(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do a step that runs code of the user's; None if that fails or is interrupted."""

@@ -6,7 +6,8 @@ a background task, in ours. The handler looks where it landed and does one of fo
 1. The running cell is on the stack: `KeyboardInterrupt` is raised right there, as in any program.
 2. The same, but inside a section of ours that must not be torn: the signal is raised again at its end.
 3. A cell runs but waits in an `await` (the loop sleeps, or another task has its turn): the task of
-   the cell is cancelled, again at each press. The loop and the other tasks notice nothing.
+   the cell is cancelled, again at each press. The loop and the other tasks notice nothing. At the third press
+   and after it `stubborn` is told, too.
 4. No cell runs: one that has arrived meanwhile is cancelled as it begins; else nothing.
 
 Code that others run in this shell is interrupted when it is cancelled, and by the second press: it may keep a cell
@@ -21,6 +22,8 @@ from collections.abc import Callable
 from time import sleep
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from pysh.runtime.protocol import presses
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,12 +62,12 @@ class Others(Protocol):
 class Interrupts:
     """The SIGINT handler of the main thread.
 
-    `entry` is the code object of the function that steps a cell: it is on the stack whenever the
-    cell is.
+    A cell is on the stack if the frame of its coroutine is: other cells may run beside it, as jobs.
     """
 
-    def __init__(self, entry: CodeType) -> None:
-        self._own = (entry, Interrupts.within.__code__)
+    def __init__(self) -> None:
+        self.stubborn: Callable[[asyncio.Task[Any]], None] | None = None
+        """Told the cell that outlives its third interruption, and each one after that."""
         self._visits: CodeType | None = None
         self._visitors: Others | None = None
         self._turning_out = False
@@ -155,7 +158,8 @@ class Interrupts:
             os.write(2, f"busy for {visitors.holds()}; Ctrl-C again interrupts that\n".encode())
         if self._task is None:
             return
-        if among(self._own, frame):
+        does = presses.interrupt(self.pressed, on_stack=self.is_on_stack(frame))
+        if presses.RAISE in does:
             raise KeyboardInterrupt
         waiter = getattr(self._task, "_fut_waiter", None)
         if waiter is None or waiter.done():
@@ -164,9 +168,21 @@ class Interrupts:
         else:
             # Not cancelled here: others may be about to settle what it waits for, or the loop asleep.
             self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+        if presses.LET_GO in does and self.stubborn is not None:
+            self.stubborn(self._task)
+
+    def is_on_stack(self, frame: FrameType | None) -> bool:
+        """Whether the cell, or what is shown of it, led to `frame`."""
+        own = getattr(self._task.get_coro(), "cr_frame", None) if self._task is not None else None
+        while frame is not None:
+            if frame is own or frame.f_code is _WITHIN:
+                return True
+            frame = frame.f_back
+        return False
 
 
 _DROPPED, _HANDLED = (Interrupts._dropped.__code__,), (Interrupts._handle.__code__,)
+_WITHIN = Interrupts.within.__code__
 
 
 class _Press(int):

@@ -36,15 +36,21 @@ class Job:
         self.filename = filename
         self.captured = captured
         self.started = perf_counter()
+        self.ended: float | None = None
         self.begun = False
+        self.awaits = False  # some of it does
 
     def __str__(self) -> str:
         return f"{self.filename}, asked by {self.by}" if self.by else self.filename
 
+    def end(self) -> None:
+        """It is over, unless it was before."""
+        self.ended = self.ended or perf_counter()
+
     @property
     def took(self) -> float:
-        """Seconds since it began."""
-        return perf_counter() - self.started
+        """Seconds from its beginning to its end, or until now."""
+        return (perf_counter() if self.ended is None else self.ended) - self.started
 
 
 class Captured(TextIOBase):

@@ -157,7 +157,7 @@ class Section:
 
 
 def test_a_press_in_a_shielded_section_is_left_to_its_end() -> None:
-    interrupts = Interrupts(run_shielded.__code__)
+    interrupts = Interrupts()
     interrupts.shield = section = Section()
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -180,7 +180,7 @@ async def run_shielded(interrupts: Interrupts, section: Section) -> None:
 @pytest.fixture
 def interrupts(sigint: None) -> Iterator[Interrupts]:
     """A handler whose cells are `asyncio.Task`s of a test's."""
-    interrupts = Interrupts(run_shielded.__code__)
+    interrupts = Interrupts()
     yield interrupts
     interrupts.end()
 

@@ -13,7 +13,6 @@ from pysh.runtime import api, payload
 from pysh.runtime.errors import BlockingCall, TaskCancelled, rebuild
 from pysh.runtime.protocol.frames import LOCAL, ROOM, Flag, Frame, Kind
 from pysh.runtime.protocol.terms import Parts, Pid
-from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.mates import Mates
@@ -33,7 +32,7 @@ class House:
         self.hub = hub
         self.client = hub.client
         self.namespace = Namespace()
-        self.interrupts = Interrupts(cells.run.__code__)
+        self.interrupts = Interrupts()
         self.interrupts.shield = self.client
         self.client.shield()
         self.interrupts.heed_finalizers()

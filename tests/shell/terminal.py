@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -15,6 +16,8 @@ from typing import Any, Self
 import pyte
 
 DEADLINE = 10.0
+ASIDE = re.compile(r"^(.*?\[\d+\]>.*?) *( took [\d.]+ (?:s|min \d+ s|h \d+ min))\s*$")
+"""A prompt, and how long the cell before it took: any cell may, on a slow machine."""
 
 
 class Terminal:
@@ -101,11 +104,16 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """The lines of the screen, without the spaces and the empty lines at their ends."""
-        lines = [line.rstrip() for line in self.screen.display]
+        """The lines of the screen, without the spaces and the empty lines at their ends, and without asides."""
+        lines = [ASIDE.sub(r"\1", line).rstrip() for line in self.screen.display]
         while lines and not lines[-1]:
             lines.pop()
         return lines
+
+    @property
+    def asides(self) -> list[str]:
+        """What stands at the right of prompts."""
+        return [found[2].strip() for line in self.screen.display if (found := ASIDE.match(line))]
 
     @property
     def modes(self) -> list[Any]:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from pysh.shell.display import Display
@@ -93,3 +95,20 @@ def test_a_state_has_its_colour_and_its_word() -> None:
     assert [line.split("\x1b[")[1][:3] for line in shown[1:4]] == ["32m", "33m", "31m"]
     assert "\x1b" not in shown[4]
     assert PLAIN.result({"kind": "table", "table": told}, 80).split("\n")[2] == " b     suspect"
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"took": 0.99}, ""), ({"took": 1.26}, "took 1.3 s"), ({"took": 59.97}, "took 1 min 0 s"),
+        ({"took": 131.6, "kind": "error"}, "took 2 min 12 s"), ({"took": 3 * 3600 + 305}, "took 3 h 5 min"),
+        ({"took": 5.0, "kind": "job"}, ""), ({}, ""),
+    ],
+)  # fmt: skip
+def test_a_long_time_is_shown(told: dict[str, Any], shown: str) -> None:
+    assert PLAIN.took(told) == shown
+
+
+def test_a_cell_that_goes_on_as_a_job_is_told_like_a_notice() -> None:
+    told = {"kind": "job", "text": "job 1 goes on: await work()"}
+    assert COLOURED.result(told, 80) == "\x1b[90mjob 1 goes on: await work()\x1b[0m"

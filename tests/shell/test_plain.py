@@ -238,3 +238,28 @@ def test_whatever_a_node_sends_there_is_no_escape_sequence_and_words_say_what_co
         lines = {line.strip() for line in terminal.lines}
         assert {"red text", "n2 | 100%", "node     state", "n1@here  up"} <= lines
         assert b"\x1b" not in terminal.raw
+
+
+def test_a_person_at_a_plain_terminal_may_kill_a_shell_that_is_stuck_and_sees_how_long_a_cell_took() -> None:
+    hub = Hub()
+    hub.answers["at_stake"] = {"jobs": 0, "tasks": 0, "functions": 0, "interrupts": True}
+    hub.answers["kill_shell"] = {"killed": True}
+    with ExitStack() as stack:
+        stack.callback(hub.close)
+        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
+        end = hub.end.fileno()
+        terminal = stack.enter_context(Terminal(command, {**ENV, "TERM": "dumb"}, pass_fds=(end,)))
+        hub.end.close()
+        terminal.others[hub.fileno()] = hub.receive
+        terminal.wait_for_end(f"{NAME}[1]>")
+        terminal.type("work()\r")
+        terminal.wait(lambda: hub.cells, "the cell")
+        for n in (1, 2, 3):
+            terminal.type("\x03")
+            terminal.wait(lambda n=n: len(hub.of(Kind.INTERRUPT)) == n, "the press")
+        terminal.wait_for_end("k: kill the shell (lost: all its bindings), any other key: wait")
+        terminal.type("k\r")
+        terminal.wait(lambda: hub.asked[-1] == {"verb": "kill_shell"}, "the kill")
+        hub.done("the shell was killed", kind="error", took=2.5)
+        terminal.wait_for_end("the shell was killed", "took 2.5 s", f"{NAME}[2]>")
+    assert hub.typed == b""

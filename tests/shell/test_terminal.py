@@ -438,3 +438,28 @@ def test_what_a_cell_offers_is_at_the_next_prompt(shell: Shell) -> None:
     assert shell.hub.cells[1] == "def f():\n    return 20"
     shell.hub.done()
     shell.prompt(3)
+
+
+def test_how_long_a_cell_took_stands_beside_the_next_prompt_until_that_is_used(shell: Shell) -> None:
+    shell.run("work()")
+    shell.hub.done("7", took=75.2)
+    shell.prompt(2)
+    shell.wait(lambda: shell.asides == ["took 1 min 15 s"])
+    shell.type("half")
+    shell.prompt(2, "half")
+    assert shell.asides == ["took 1 min 15 s"]
+    shell.hub.notice("job 1 done: await work()")
+    shell.wait_for_end("job 1 done: await work()", PROMPT.format(2) + "half")
+    shell.type("\r")
+    shell.wait(lambda: len(shell.hub.cells) == 2)
+    shell.hub.done("8")
+    shell.prompt(3)
+    assert (shell.lines[-3:], shell.asides) == ([PROMPT.format(2) + "half", "8", PROMPT.format(3).rstrip()], [])
+
+
+def test_ctrl_z_reaches_the_cell_at_once(shell: Shell) -> None:
+    shell.run("await work()")
+    shell.type("\x1a")
+    shell.wait(lambda: shell.hub.typed == b"\x1a", "the key")
+    shell.hub.done("job 1 goes on: await work(); fg(1) brings it back", kind="job")
+    shell.wait_for_end("job 1 goes on: await work(); fg(1) brings it back", PROMPT.format(2).rstrip())

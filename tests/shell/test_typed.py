@@ -89,3 +89,30 @@ def test_nobody_types_while_the_hub_is_behind(ends: Ends, keyboard: Keyboard, cl
     ends.full = True
     typing.give()
     assert (ends.given, keyboard.waits) == ([], True)
+
+
+def test_each_press_counts_once_whether_the_cell_has_it_or_not(
+    ends: Ends, keyboard: Keyboard, clock: list[float]
+) -> None:
+    ends.arrived = False
+    typing = Typing(keyboard, cast(Any, ends), REF)
+    keyboard.put_back(b"a\x03\x03")
+    assert (typing.give(), typing.give()) == (2, 0)
+    ends.arrived = True
+    assert (typing.give(), ends.given) == (0, [b"a\x03\x03"])
+    typing.interrupt()
+    assert (typing.give(), typing.give()) == (1, 0)
+
+
+def test_ctrl_z_does_not_wait_either(ends: Ends, keyboard: Keyboard, clock: list[float]) -> None:
+    typing = Typing(keyboard, cast(Any, ends), REF)
+    keyboard.put_back(b"\x1a")
+    assert (typing.give(), ends.given) == (0, [b"\x1a"])
+
+
+def test_what_is_dropped_is_what_was_typed_after_the_last_press(
+    ends: Ends, keyboard: Keyboard, clock: list[float]
+) -> None:
+    typing = Typing(keyboard, cast(Any, ends), REF)
+    keyboard.put_back(b"a\x03\x03k")
+    assert (typing.drop(), keyboard.waits, ends.given) == (b"k", False, [])

@@ -1,0 +1,127 @@
+"""What a terminal offers for a cell that Ctrl-C does not end; the hub is the test's."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pysh.runtime.protocol.frames import Kind
+from pysh.shell.stuck import at_stake
+from tests.shell.conftest import Shell
+from tests.shell.hub import NAME
+
+STAKE = {"jobs": 1, "tasks": 2, "functions": 3, "interrupts": True}
+HEAD = f"{NAME}: this cell does not end; what has the main thread does not await, or is C code"
+OFFER = "k: kill the shell (lost: all its bindings, 1 job; not lost: 2 tasks it started,"
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"jobs": 0, "tasks": 0, "functions": 0}, "lost: all its bindings"),
+        ({"jobs": 2, "tasks": 0, "functions": 1}, "lost: all its bindings, 2 jobs; not lost: 1 callable name"),
+        ({"jobs": 0, "tasks": 1, "functions": 0}, "lost: all its bindings; not lost: 1 task it started"),
+    ],
+)
+def test_what_would_be_lost_is_named(told: dict[str, int], text: str) -> None:
+    assert at_stake(told) == text
+
+
+def stuck(shell: Shell, **told: Any) -> None:
+    """Press Ctrl-C three times in a cell that goes on."""
+    shell.hub.answers["at_stake"] = {**STAKE, **told}
+    shell.run("work()")
+    for n in (1, 2, 3):
+        shell.type("\x03")
+        shell.wait(lambda n=n: shell.hub.typed == b"\x03" * n, "the press")
+
+
+def offered(shell: Shell) -> None:
+    stuck(shell)
+    shell.wait(lambda: OFFER in shell.lines, "the offer", seconds=5)
+    assert shell.lines[-3:-1] == [HEAD, OFFER]
+
+
+def asked(shell: Shell, verb: str) -> int:
+    return sum(each["verb"] == verb for each in shell.hub.asked)
+
+
+def test_two_presses_are_not_enough(shell: Shell) -> None:
+    shell.run("work()")
+    shell.type("\x03\x03")
+    shell.settle(0.8)
+    assert not asked(shell, "at_stake")
+
+
+def test_presses_between_which_something_else_is_typed_are_for_the_program(shell: Shell) -> None:
+    shell.run("breakpoint()")
+    shell.settle(0.2)  # what is typed at once may be for the next prompt
+    for n in (1, 2, 3):
+        shell.type("\x03")
+        shell.wait(lambda n=n: shell.hub.typed.count(b"\x03") == n, "the press")
+        shell.type("w")
+        shell.wait(lambda n=n: shell.hub.typed.count(b"w") == n, "the key")
+    shell.settle(0.8)
+    assert not asked(shell, "at_stake")
+
+
+def test_after_the_third_press_the_shell_can_be_killed(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["kill_shell"] = {"killed": True}
+    shell.type("\x03")  # pressed too often: no answer
+    shell.type("k")
+    shell.wait(lambda: asked(shell, "kill_shell") == 1, "the kill")
+    shell.hub.done("the shell was killed", kind="error")
+    shell.prompt(2)
+    assert shell.hub.typed == b"\x03" * 3, "the answer is not for the cell"
+
+
+def test_who_waits_is_asked_again_after_three_more_presses(shell: Shell) -> None:
+    offered(shell)
+    shell.type("w")
+    shell.wait_for_end("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
+    shell.type("x")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03x", "the key")
+    shell.type("\x03\x03\x03")
+    shell.wait(lambda: asked(shell, "at_stake") == 2, "the second offer")
+    assert not asked(shell, "kill_shell")
+
+
+def test_a_cell_that_ends_takes_the_offer_along(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.done("KeyboardInterrupt", kind="error")
+    shell.prompt(2)
+    shell.type("k")
+    shell.prompt(2, "k")
+    assert not asked(shell, "kill_shell")
+
+
+def test_a_cell_that_ends_in_time_is_followed_by_no_offer(shell: Shell) -> None:
+    stuck(shell)
+    shell.hub.done("KeyboardInterrupt", kind="error")
+    shell.prompt(2)
+    shell.run("next()")
+    shell.settle(0.8)
+    assert not asked(shell, "at_stake")
+
+
+def test_nothing_is_offered_where_ctrl_c_is_a_key(shell: Shell) -> None:
+    stuck(shell, interrupts=False)
+    shell.wait(lambda: asked(shell, "at_stake") == 1, "the question")
+    shell.type("k")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03k", "the key")
+    assert HEAD not in shell.lines
+
+
+def test_a_shell_that_does_not_even_take_the_cell_can_be_killed(open_shell: Callable[..., Shell]) -> None:
+    shell = open_shell()
+    shell.prompt(1)
+    shell.hub.accepts = False
+    shell.hub.answers["at_stake"] = STAKE
+    shell.hub.answers["kill_shell"] = {"killed": True}
+    shell.run("work()")
+    shell.type("\x03\x03\x03")
+    shell.wait(lambda: OFFER in shell.lines, "the offer", seconds=5)
+    assert not shell.hub.of(Kind.INPUT)
+    shell.type("k")
+    shell.wait(lambda: asked(shell, "kill_shell") == 1, "the kill")
