@@ -55,7 +55,7 @@ class Stuck:
             self._again()  # the program on the screen reads Ctrl-C as a key
             return
         self.open = True
-        self._say(f"{self._console.name}: this cell does not end; what has the main thread does not await, or is C code")
+        self._say(f"{self._console.name}: this cell does not end: code that does not await, or C code")
         self._say(f"k: kill the shell ({at_stake(told)}), any other key: wait")
 
     def _ended(self, killed: bool | None) -> None:

@@ -11,7 +11,7 @@ from tests.shell.conftest import Shell
 from tests.shell.hub import NAME
 
 STAKE = {"jobs": 1, "tasks": 2, "functions": 3, "interrupts": True}
-HEAD = f"{NAME}: this cell does not end; what has the main thread does not await, or is C code"
+HEAD = f"{NAME}: this cell does not end: code that does not await, or C code"
 OFFER = "k: kill the shell (lost: all its bindings, 1 job; not lost: 2 tasks it started,"
 
 
