@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import background, cells
+from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
@@ -291,7 +291,7 @@ class Evaluator:
         task.remove_done_callback(self._end)
         # What it has changed of the context for a while is not for those that follow.
         self._context = self._before
-        self._finish(job, told)
+        self._finish(job, Outcome(), told)
         self._next()
 
     def _provide(self, names: dict[str, Any], codes: Iterable[CodeType]) -> None:
@@ -321,22 +321,20 @@ class Evaluator:
         assert job is not None
         job.end()
         outcome = outcome_of(task, interrupted=self._interrupts.pressed > 0)
-        if (fetched := background.TABLE.take_fetched(outcome.value)) is not None and job.captured is None:
-            fetched.cell.frame = job.frame
-            self._run(fetched.cell, self._suspends.fetch(fetched))
+        if (fetched := self._suspends.fetched(job, outcome.value)) is not None:
+            self._run(*fetched)
             return
-        background.TABLE.forget_cell(task)
+        self._suspends.forget(task)
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
         meta = self._guarded(told, outcome) or dict(UNSHOWN)
-        if job.captured is None:
-            self._namespace.remember(outcome.value)
-        self._finish(job, meta, outcome)
+        self._finish(job, outcome, meta)
         self._next()
 
-    def _finish(self, job: Job, meta: dict[str, Any], outcome: Outcome | None = None) -> None:
+    def _finish(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
         """The foreground is free: whoever waits is told `meta`."""
+        took = job.took
         self._guarded(self._publish)
         self._guarded(flush)
         self._interrupts.end()
@@ -344,12 +342,11 @@ class Evaluator:
         # Free from here on: whoever reads the answer may ask the next thing at once.
         self._running = self._task = None
         if job.captured is not None:
-            self._answer(job, outcome or Outcome(), meta | {"output": job.captured.release()})
+            self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
-            meta |= {"cell": self._cell, "took": job.took}
-            if jobs := background.TABLE.running:
-                meta["jobs"] = jobs
-            self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
+            self._namespace.remember(outcome.value)
+            meta |= {"cell": self._cell, "took": took}
+            self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta | self._suspends.told)
 
     def _guarded(self, step: Callable[..., Any], *args: Any) -> Any:
         """Do a step that runs code of the user's; None if that fails or is interrupted."""
