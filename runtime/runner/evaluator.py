@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind, pack
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.runner import asjson, background, cells, inside
+from pysh.runtime.runner import asjson, cells, inside
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
@@ -306,7 +306,7 @@ class Evaluator:
         task.remove_done_callback(self._end)
         # What it has changed of the context for a while is not for those that follow.
         self._context = self._before
-        self._finish(job, told)
+        self._finish(job, Outcome(), told)
         self._next()
 
     def _task_ended(self, task: Any) -> None:
@@ -349,22 +349,22 @@ class Evaluator:
         assert job is not None
         job.end()
         outcome = outcome_of(task, interrupted=self._interrupts.pressed > 0)
-        if (fetched := background.TABLE.take_fetched(outcome.value)) is not None and job.captured is None:
-            fetched.cell.frame = job.frame
-            self._run(fetched.cell, self._suspends.fetch(fetched))
+        if (fetched := self._suspends.fetched(job, outcome.value)) is not None:
+            self._run(*fetched)
             return
-        background.TABLE.forget_cell(task)
+        self._suspends.forget(task)
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
         self._guarded(self._inside.past.explain, outcome.error)
         meta = self._guarded(told, outcome, job.number) or dict(UNSHOWN)
         self._guarded(self._remember, job, outcome, meta)
-        self._finish(job, meta, outcome)
+        self._finish(job, outcome, meta)
         self._next()
 
-    def _finish(self, job: Job, meta: dict[str, Any], outcome: Outcome | None = None) -> None:
+    def _finish(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
         """The foreground is free: whoever waits is told `meta`."""
+        took = job.took
         self._guarded(self._publish)
         self._guarded(flush)
         self._interrupts.end()
@@ -375,12 +375,10 @@ class Evaluator:
             job.tell(meta)
             self._begun()
         elif job.captured is not None:
-            self._answer(job, outcome or Outcome(), meta | {"output": job.captured.release()})
+            self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
-            meta |= {"cell": self._cell, "took": job.took, "folder": _folder(), **self._inside.offers()}
-            if jobs := background.TABLE.running:
-                meta["jobs"] = jobs
-            self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
+            meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers()}
+            self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta | self._suspends.told)
         if self._attention is not None:
             self._attention.calm()
 

@@ -94,11 +94,24 @@ class Suspends:
         self._let_go({"kind": "job", "text": text})
         task.add_done_callback(end)
 
-    def fetch(self, job: Job) -> "asyncio.Task[Outcome]":
-        """The task of a job that is the cell in the foreground from now on."""
+    @property
+    def told(self) -> dict[str, int]:
+        """How many jobs run, if any do: a part of what is told at the end of each cell."""
+        return {"jobs": running} if (running := TABLE.running) else {}
+
+    def forget(self, task: "asyncio.Task[Outcome]") -> None:
+        """The cell of `task`, which may have been a job, is over, and its result is shown."""
+        TABLE.forget_cell(task)
+
+    def fetched(self, by: Cell, value: object) -> "tuple[Cell, asyncio.Task[Outcome]] | None":
+        """The job that is in the foreground from now on, if the cell `by` ended with `value` to have it there."""
+        job = TABLE.take_fetched(value)
+        if job is None or by.captured is not None:
+            return None
         if (end := self._ends.pop(job.number, None)) is not None:
             job.task.remove_done_callback(end)
-        return job.task
+        job.cell.frame = by.frame
+        return job.cell, job.task
 
     def _ended(self, job: Job, _task: "asyncio.Task[Outcome]") -> None:
         """A job is over: one line says so, wherever somebody sits."""

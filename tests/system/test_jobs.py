@@ -131,12 +131,14 @@ def test_the_third_press_leaves_a_prompt_and_what_runs_in_the_background_lives(h
     shell.see("job 1 done")
 
 
-@pytest.mark.parametrize("source", ["input('who? ')", "__import__('getpass').getpass('who? ')"])
-def test_one_press_ends_a_cell_that_asks(shell: Shell, source: str) -> None:
+@pytest.mark.parametrize("source", ["input('who' + '? ')", "__import__('getpass').getpass('who' + '? ')"])
+def test_a_press_ends_a_cell_that_asks(shell: Shell, source: str) -> None:
     shell.enter(source)
     shell.see("who?")
-    shell.terminal.type(CTRL_C)
-    shell.prompted(seconds=2.0)
+    for _ in range(2):  # one that comes just before it reads is not seen by Python until the next
+        shell.terminal.type(CTRL_C)
+        shell.terminal.settle(0.3)
+    shell.prompted()
     assert shell.gives("(beating.done(), 1 + 1)") == "(False, 2)"
 
 
@@ -149,7 +151,7 @@ def test_a_cell_that_holds_the_gil_in_c_code_can_be_killed(home: Home, shell: Sh
     for _ in range(3):
         shell.terminal.type(CTRL_C)
         shell.terminal.settle(0.05)
-    shell.see("this cell does not end; what has the main thread does not await, or is C code", seconds=1.5)
+    shell.see("this cell does not end: code that does not await, or C code", seconds=1.5)
     shell.see("lost: all its bindings; not lost: 1 task it started, ")
     shell.terminal.type("k")
     began = time.monotonic()
