@@ -34,6 +34,18 @@ class Screen:
         self._waiting: bytes | None = None  # to be written when the live lines are painted again
         self._repaint_at = 0.0
         self._end = b""
+        self._held: bytes | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether what the cell writes is held back."""
+        return self._held is not None
+
+    def hold(self, on: bool) -> None:
+        """Hold back what the cell writes, so that a flood leaves in view what is said now; or write it all."""
+        held, self._held = self._held or b"", b"" if on else None
+        if held:
+            self.program(held)
 
     @property
     def due(self) -> float | None:
@@ -47,6 +59,9 @@ class Screen:
 
     def program(self, data: bytes) -> None:
         """Write what the cell wrote."""
+        if self._held is not None:
+            self._held += data
+            return
         self._look(data)
         self._write(data)
 

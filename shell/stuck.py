@@ -11,11 +11,14 @@ KILL = b"k"
 
 
 class Stuck:
-    """Counts the presses that the cell outlives; `say` shows a line below what it printed."""
+    """Counts the presses that the cell outlives; `say` shows a line below what it printed, which `hold` holds back."""
 
-    def __init__(self, console: Console, say: Callable[[str], object]) -> None:
+    def __init__(
+        self, console: Console, say: Callable[[str], object], hold: Callable[[bool], object] = lambda _: None
+    ) -> None:
         self._console = console
         self._say = say
+        self._hold = hold
         self._outlived = Outlived()
         self._asked = False
         self.open = False
@@ -55,6 +58,7 @@ class Stuck:
             self._again()  # the program on the screen reads Ctrl-C as a key
             return
         self.open = True
+        self._hold(True)
         self._say(f"{self._console.name}: this cell does not end: code that does not await, or C code")
         self._say(f"k: kill the shell ({at_stake(told)}), any other key: wait")
 
@@ -63,6 +67,8 @@ class Stuck:
             self._say("nothing was killed: the cell has ended meanwhile")
 
     def _again(self) -> None:
+        if self.open:
+            self._hold(False)
         self.open = self._asked = False
         self._outlived.start_again()
 

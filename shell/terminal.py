@@ -258,7 +258,7 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref)
-            stuck = Stuck(console, lambda text: self._screen.show([text]))
+            stuck = Stuck(console, lambda text: self._screen.show([text]), self._screen.hold)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), self._patience(typing.due, stuck.due))
@@ -269,6 +269,8 @@ class Session:
                     self._resized(console)
                 if done is None:
                     self._pass_keys(typing, stuck)
+                    self._pay(console)  # for what was held back until then
+        self._screen.hold(False)
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
         self._screen.end()
@@ -313,7 +315,7 @@ class Session:
 
     def _pay(self, console: Console) -> None:
         """Acknowledge what the cell printed, once it is on the screen."""
-        if self._unpaid and self._screen.due is None:
+        if self._unpaid and self._screen.due is None and not self._screen.holds:
             console.shown(Kind.SCREEN, self._unpaid)
             self._unpaid = 0
 

@@ -87,6 +87,17 @@ def test_who_waits_is_asked_again_after_three_more_presses(shell: Shell) -> None
     assert not asked(shell, "kill_shell")
 
 
+def test_a_flood_leaves_the_offer_in_view_and_goes_on_with_the_answer(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.screen(b"flood\r\n" * 100)
+    shell.hub.output("n2", b"something else\n")
+    shell.wait(lambda: "n2 | something else" in shell.lines, "the output of a task")
+    assert (OFFER in shell.lines, "flood" in shell.lines, shell.hub.credit(Kind.SCREEN)) == (True, False, 0)
+    shell.type("w")
+    shell.wait(lambda: shell.lines[-2] == "flood" and shell.lines[-1].startswith("waiting; "), "the rest")
+    shell.wait(lambda: shell.hub.credit(Kind.SCREEN) == 700, "the credit")
+
+
 def test_a_cell_that_ends_takes_the_offer_along(shell: Shell) -> None:
     offered(shell)
     shell.hub.done("KeyboardInterrupt", kind="error")
