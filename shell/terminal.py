@@ -288,6 +288,7 @@ class Session:
                     self._resized(console)
                 if done is None:
                     self._pass_keys(typing, stuck)
+                    self._pay(console)  # for what was held back until then
         self._screen.hold(False)
         self._screen.end()
         self._show(self._output.take(time.monotonic(), everything=True), self._screen)
