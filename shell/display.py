@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pysh.runtime.protocol.frames import Frame
+from pysh.shell.boot import prompt
 from pysh.shell.output import Tagged, clean
 from pysh.shell.theme import Theme
 
@@ -22,6 +24,13 @@ class Display:
             return table(told.get("table") or {}, columns, self._theme)
         text = clean(str(told.get("text", ""))).rstrip("\n")
         return self._failure(text) if kind == "error" else text
+
+    def cell(self, node: str, frame: Frame) -> str:
+        """A cell that another terminal typed, as it stands there: its prompt, and the source behind it."""
+        asked = clean(prompt(node, int(frame.options().get("cell", 1))))
+        first, *more = clean(bytes(frame.payload).decode("utf-8", "replace")).rstrip("\n").split("\n")
+        rest = [self._theme("dim", "... ".rjust(len(asked))) + line for line in more]
+        return "\n".join([self._theme("prompt", asked) + first, *rest])
 
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""

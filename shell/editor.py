@@ -62,6 +62,8 @@ class Editor:
         self._prompt = ""
         self._mark: Callable[[], str] = str
         self._live: Sequence[str] = ()
+        self._reads = 0
+        self._kept = Document()  # half-typed text of a prompt that went away for a while
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
         # No questions to the terminal about its cursor: the answers mix with what is typed, and cost a
@@ -102,8 +104,11 @@ class Editor:
         self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
+        self._reads += 1
+        kept, self._kept = self._kept, Document()
+        self._app.erase_when_done = False
         try:
-            asking = self._session.prompt_async(handle_sigint=False, pre_run=self._recall)
+            asking = self._session.prompt_async(default=kept, handle_sigint=False, pre_run=self._recall)
             return self.loop.run_until_complete(asking)
         finally:
             self._live = ()
@@ -116,6 +121,17 @@ class Editor:
                 self._app.exit(exception=error)
         else:
             self.loop.call_soon(self.stop, error)  # it is about to begin
+
+    def pause(self, error: BaseException, read: int = 0) -> None:
+        """End `read` with `error` and take the prompt away; the next `read` goes on with its text. In the loop."""
+        if read not in (0, self._reads):
+            return  # that one has ended
+        if not self._app.is_running:
+            self.loop.call_soon(self.pause, error, self._reads)
+        elif not self._app.is_done:
+            self._kept = self._session.default_buffer.document
+            self._app.erase_when_done = True
+            self._app.exit(exception=error)
 
     @property
     def typing(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from socket import socket
 from types import FrameType
@@ -82,21 +82,26 @@ def attach(asked: argparse.Namespace) -> int:
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
-        return _terminal(asked, tty, cookie, node.connect, force=asked.force, address=asked.node, **node.proof())
+        return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
+
+
+def how(asked: argparse.Namespace) -> dict[str, bool]:
+    """What a terminal asks of the shell that it attaches to."""
+    return {name: True for name in ("force", "watch") if getattr(asked, name)}
 
 
 def _terminal(
-    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False, **proof: Any
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
 ) -> int:
     proof["given"] = bool(asked.cookie or asked.cookie_file)
     if tty is None:
         from pysh.shell import plain
 
-        return plain.run_plain(connect, cookie, force=force, **proof)
+        return plain.run_plain(connect, cookie, how=how, **proof)
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, **proof)
+    return run_terminal(connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, **proof)
 
 
 def history_file() -> Any:

@@ -21,18 +21,16 @@ from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
+from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, ends
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.theme import Theme, has_colours
-from pysh.shell.typed import Typing
+from pysh.shell.typed import Leaving, Left, Typing
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
 
 OK, FAILED, NODE_LOST = 0, 1, 5
-
-ATTACHED = 1
-"""Stands for the ref of a cell that another terminal began, which is 2 at least."""
 
 OWN = "the node's own shell"
 """Stands for the evaluator where output is told apart by its source."""
@@ -45,7 +43,7 @@ def run_terminal(
     tty: Tty,
     given: bool = False,
     history: Path | None = None,
-    force: bool = False,
+    how: Mapping[str, bool] = {},
     colours: bool | None = None,
     **proof: Any,
 ) -> int:
@@ -53,8 +51,9 @@ def run_terminal(
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
     once, and may wait for the node to start. `given` tells that the cookie came by the command line.
-    `history` is the file of what was typed, `force` takes the shell over from another terminal, `colours`
-    overrides the environment. `proof` is what `Console` takes where nobody vouches for a host key.
+    `history` is the file of what was typed, `how` says `force`, to take the shell over from other terminals, or
+    `watch`, to see it only; `colours` overrides the environment. `proof` is what `Console` takes where nobody
+    vouches for a host key.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
@@ -63,7 +62,7 @@ def run_terminal(
     session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
     try:
         session.prepare()
-        return session.run(Console(connect(), cookie, given=given, **proof), force=force)
+        return session.run(Console(connect(), cookie, given=given, **proof), how)
     finally:
         session.close()
         tty.restore()
@@ -100,12 +99,12 @@ class Session:
         if self._editor is not None:
             self._editor.close()
 
-    def run(self, console: Console, *, force: bool = False) -> int:
+    def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
         self._console = console
         try:
             console.open()
-            return self._serve(console, force)
+            return self._serve(console, how)
         except HubLost as lost:
             self._say(f"{console.name or 'the node'}: connection lost: {lost}")
             return NODE_LOST
@@ -115,10 +114,12 @@ class Session:
         except EOFError:
             return FAILED  # the terminal hung up; the node decides how long it stays
 
-    def _serve(self, console: Console, force: bool) -> int:
+    def _serve(self, console: Console, how: Mapping[str, bool]) -> int:
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
         self._cell = told["cell"]
+        if how.get("watch"):
+            return self._watch(console)
         self._catch_up(console, told)
         while True:
             left: int | None = None
@@ -126,10 +127,21 @@ class Session:
                 source = unindented(self._read(console))
                 if source.strip():
                     left = self._run(console, source)
+            except Another:
+                self._finish(console, self._relay(console, lambda: ANOTHERS))
             except EOFError:
                 left = OK
             if left is not None and (code := may_leave(console, self._say, lambda: self._key(console))) is not None:
                 return left or code
+
+    def _watch(self, console: Console) -> int:
+        """Show what is done there until the user leaves."""
+        self._say(f"watching {console.name}; Ctrl-C or Ctrl-D leaves")
+        try:
+            self._relay(console, lambda: EVERY)
+        except Left:
+            self._screen.end()
+        return OK
 
     def _catch_up(self, console: Console, told: Mapping[str, Any]) -> None:
         """Show what was printed before we came, and stay with the cell that runs."""
@@ -174,7 +186,12 @@ class Session:
                 self._timer.cancel()
                 self._timer = None
             console.receive()
-            for frame in console.take():
+            frames = console.take()
+            for at, frame in enumerate(frames):
+                if frame.kind == Kind.CELL:
+                    console.put_back(frames[at:])
+                    editor.pause(Another())
+                    break
                 self._take(frame)
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
@@ -236,13 +253,17 @@ class Session:
 
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
-        done = frame.options()
-        self._cell = done.get("cell", self._cell)
         self._keyboard.put_back(console.take_back())
+        left = self._show_result(frame).get("exit")
+        return None if left is None else int(left)
+
+    def _show_result(self, frame: Frame) -> Mapping[str, Any]:
+        """Show what became of a cell; what its DONE tells."""
+        done: Mapping[str, Any] = frame.options()
+        self._cell = done.get("cell", self._cell)
         if text := self._display.result(done, self._tty.size()[1]):
             self._screen.show([text])
-        left = done.get("exit")
-        return None if left is None else int(left)
+        return done
 
     def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
         """Pass bytes both ways until the cell is done whose ref `begin` gives; its DONE."""
@@ -253,7 +274,7 @@ class Session:
         with signals.waited_for() as signalled:
             self._resized(console)
             ref = begin()
-            typing = Typing(self._keyboard, console, ref)
+            typing = Typing(self._keyboard, console, ref) if ref != EVERY else Leaving(self._keyboard)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), self._patience(typing.due))
@@ -280,9 +301,18 @@ class Session:
     def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
         done: Frame | None = None
-        for frame in console.take():
-            if frame.kind == Kind.DONE and (ref <= ATTACHED or frame.ref in (0, ref)):
+        frames = console.take()
+        for at, frame in enumerate(frames):
+            if frame.kind == Kind.DONE and ends(frame.ref, ref):
                 done = frame
+            elif frame.kind == Kind.DONE:  # another's, whose cell came before ours
+                self._screen.end()
+                self._show_result(frame)
+            elif frame.kind == Kind.CELL and done is not None:
+                console.put_back(frames[at:])
+                break
+            elif frame.kind == Kind.CELL:
+                self._screen.show([self._display.cell(console.name, frame)])
             elif frame.kind == Kind.SCREEN and done is None:
                 self._screen.program(bytes(frame.payload))
                 self._unpaid += len(frame.payload)

@@ -22,6 +22,10 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
     asked = frame.options()
     verb = asked.get("verb")
     do = VERBS.get(verb)
+    if link is not None and node.console.watches(link):
+        text = f"this terminal only watches {node.name}: it may ask for nothing"
+        node.reply(frame, {"error": "PyshError", "text": text, "executed": "no"})
+        return
     if do is None:
         node.reply(
             frame,
@@ -169,19 +173,22 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     console = node.console
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
-    if console.terminal is not None:
-        if not asked.get("force"):
-            text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
-            return {"error": "PyshError", "text": text, "executed": "no"}
-        node.part(node.processes[console.terminal], TAKEN_OVER)
-        console.taken_over = True
+    if asked.get("force") and not asked.get("watch"):
+        for seat in console.others(link):
+            node.part(node.processes[seat.process], TAKEN_OVER)
+            console.taken_over = True
     told = console.attach(link, asked)
     node.members.tell_grace()
     return {"ok": told}
 
 
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
-    """While the shell's last messages are `sending` the terminal asks again, and the node stops then."""
+    """While the shell's last messages are `sending` the terminal asks again, and the node stops then.
+
+    While others sit there it only goes.
+    """
+    if others := len(node.console.others(link)):
+        return {"ok": {"stop": False, "persistent": True, "reasons": [], "others": others}}
     reasons = node.reasons_to_stay()
     if node.console.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
