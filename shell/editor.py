@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from functools import partial
 
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.buffer import Buffer
@@ -113,24 +114,16 @@ class Editor:
         finally:
             self._live = ()
 
-    def stop(self, error: BaseException) -> None:
-        """End `read` with `error`. Called in the loop."""
-        if self._app.is_running:
-            if not self._app.is_done:
-                self._live = ()
-                self._app.exit(exception=error)
-        else:
-            self.loop.call_soon(self.stop, error)  # it is about to begin
-
-    def pause(self, error: BaseException, read: int = 0) -> None:
-        """End `read` with `error` and take the prompt away; the next `read` goes on with its text. In the loop."""
+    def stop(self, error: BaseException, *, keep: bool = False, read: int = 0) -> None:
+        """End `read` with `error`; to `keep` what is typed for the next one takes the prompt away. In the loop."""
         if read not in (0, self._reads):
             return  # that one has ended
-        if not self._app.is_running:
-            self.loop.call_soon(self.pause, error, self._reads)
+        if not self._app.is_running:  # it is about to begin
+            self.loop.call_soon(partial(self.stop, error, keep=keep, read=self._reads))
         elif not self._app.is_done:
-            self._kept = self._session.default_buffer.document
-            self._app.erase_when_done = True
+            self._live = ()
+            self._app.erase_when_done = keep
+            self._kept = self._session.default_buffer.document if keep else self._kept
             self._app.exit(exception=error)
 
     @property

@@ -1,5 +1,6 @@
 """The cells that other terminals of the same shell typed, as this one sees them."""
 
+from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import MIRRORED
 
 ATTACHED = 1
@@ -21,3 +22,9 @@ def ends(told: int, ref: int) -> bool:
     if ref == ANOTHERS:
         return told in (0, MIRRORED)
     return ref <= ATTACHED or told in (0, ref)
+
+
+def before_cell(frames: list[Frame]) -> tuple[list[Frame], list[Frame]]:
+    """`frames` up to the first cell that another terminal typed, and the rest."""
+    at = next((at for at, frame in enumerate(frames) if frame.kind == Kind.CELL), len(frames))
+    return frames[:at], frames[at:]

@@ -187,6 +187,8 @@ class Plain:
         self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
+        if there := told.get("attach"):
+            print(f"pysh: plain lines go to one shell alone; there: pysh attach {clean(str(there))}", file=sys.stderr)
         return told
 
     def _wait(self, *, reading: bool) -> tuple[bytes | None, bool]:

@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from socket import socket
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
 from pysh.runtime.hub.persistence import survival
@@ -17,6 +18,9 @@ from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.shell.several import addresses
 from pysh.transports import unix
+
+if TYPE_CHECKING:
+    from pysh.shell.console import Console
 
 
 def full_name(text: str | None) -> str:
@@ -101,7 +105,25 @@ def _terminal(
     from pysh.shell.terminal import run_terminal
 
     colours = False if asked.no_color else None
-    return run_terminal(connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, **proof)
+    reach = partial(_other, asked, cookie)
+    return run_terminal(
+        connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, reach=reach, **proof
+    )
+
+
+@contextmanager
+def _other(asked: argparse.Namespace, cookie: bytes, there: str) -> Iterator["Console"]:
+    """A connection to another node, for a terminal that goes over to it. Raises as `reached`."""
+    from pysh.shell.console import Console
+    from pysh.shell.reaching import reached
+
+    given = bool(asked.cookie or asked.cookie_file)
+    with reached(there, cookie, asked.hostkey) as node:
+        console = Console(node.connect(), cookie, given=given, address=there, **node.proof())
+        try:
+            yield console
+        finally:
+            console.close()
 
 
 def history_file() -> Any:

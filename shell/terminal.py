@@ -21,11 +21,12 @@ from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
-from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, ends
+from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Leaving, Left, Typing
+from pysh.shell.visiting import Reach, nowhere, visit
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
@@ -45,6 +46,7 @@ def run_terminal(
     history: Path | None = None,
     how: Mapping[str, bool] = {},
     colours: bool | None = None,
+    reach: Reach = nowhere,
     **proof: Any,
 ) -> int:
     """Be the terminal of a node's shell until the user leaves; the exit code.
@@ -53,13 +55,13 @@ def run_terminal(
     once, and may wait for the node to start. `given` tells that the cookie came by the command line.
     `history` is the file of what was typed, `how` says `force`, to take the shell over from other terminals, or
     `watch`, to see it only; `colours` overrides the environment. `proof` is what `Console` takes where nobody
-    vouches for a host key.
+    vouches for a host key. `reach` leads to other nodes, for `attach(n)` at the prompt.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
     """
     theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours)
-    session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme)
+    session = Session(tty, History(history, secret=cookie.decode("utf-8", "replace")), theme, reach)
     try:
         session.prepare()
         return session.run(Console(connect(), cookie, given=given, **proof), how)
@@ -71,8 +73,9 @@ def run_terminal(
 class Session:
     """What one terminal does, from attaching to leaving."""
 
-    def __init__(self, tty: Tty, history: History, theme: Theme) -> None:
+    def __init__(self, tty: Tty, history: History, theme: Theme, reach: Reach = nowhere) -> None:
         self._tty = tty
+        self._reach = reach
         self._history = history
         self._theme = theme
         self._display = Display(theme)
@@ -115,24 +118,47 @@ class Session:
             return FAILED  # the terminal hung up; the node decides how long it stays
 
     def _serve(self, console: Console, how: Mapping[str, bool]) -> int:
+        self._attach(console, how)
+        if how.get("watch"):
+            return self._watch(console)
+        while True:
+            left = self._cells(console)
+            if (code := may_leave(console, self._say, lambda: self._keyboard.key(console.wait))) is not None:
+                return left or code
+
+    def _attach(self, console: Console, how: Mapping[str, bool] = {}) -> None:
+        """Be a terminal of that shell from now on."""
+        self._console = console
         self._size = self._tty.size()
         told = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
         self._cell = told["cell"]
-        if how.get("watch"):
-            return self._watch(console)
         self._catch_up(console, told)
+
+    def _cells(self, console: Console) -> int:
+        """Run what is typed until somebody wants to leave; with what exit code."""
         while True:
-            left: int | None = None
             try:
                 source = unindented(self._read(console))
-                if source.strip():
-                    left = self._run(console, source)
+                if source.strip() and (left := self._run(console, source)) is not None:
+                    return left
             except Another:
                 self._finish(console, self._relay(console, lambda: ANOTHERS))
             except EOFError:
-                left = OK
-            if left is not None and (code := may_leave(console, self._say, lambda: self._key(console))) is not None:
-                return left or code
+                return OK
+
+    def _visit(self, home: Console, there: str) -> None:
+        """Be a terminal of the node `there` until the user leaves it."""
+
+        def stay(console: Console) -> None:
+            self._attach(console)
+            self._cells(console)
+
+        output, self._output = self._output, Output()
+        said = visit(self._reach, home, there, stay, self._say)
+        self._output = output
+        for frame in said:
+            self._take(frame)
+        self._attach(home)
 
     def _watch(self, console: Console) -> int:
         """Show what is done there until the user leaves."""
@@ -181,18 +207,19 @@ class Session:
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
         """The hub sent something, or output is due, while the user types."""
+        if console is not self._console:
+            return  # it was left
         try:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             console.receive()
-            frames = console.take()
-            for at, frame in enumerate(frames):
-                if frame.kind == Kind.CELL:
-                    console.put_back(frames[at:])
-                    editor.pause(Another())
-                    break
+            frames, cell = before_cell(console.take())
+            for frame in frames:
                 self._take(frame)
+            if cell:
+                console.put_back(cell)
+                editor.stop(Another(), keep=True)
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
                 editor.wake()
@@ -254,7 +281,10 @@ class Session:
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         self._keyboard.put_back(console.take_back())
-        left = self._show_result(frame).get("exit")
+        done = self._show_result(frame)
+        if there := done.get("attach"):
+            self._visit(console, str(there))
+        left = done.get("exit")
         return None if left is None else int(left)
 
     def _show_result(self, frame: Frame) -> Mapping[str, Any]:
@@ -367,9 +397,3 @@ class Session:
         self._tty.unpaint()
         self._screen.end()
         self._screen.show([text])
-
-    def _key(self, console: Console) -> bytes:
-        """The next key."""
-        while not self._keyboard.look():
-            console.wait((self._tty.keys,), None)
-        return self._keyboard.take(1)

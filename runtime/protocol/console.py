@@ -4,10 +4,6 @@ Each terminal sees the cells of the others. One cell runs at a time, and its key
 typed it, or, when that is gone, of the one that came first of the rest; everybody's Ctrl-C reaches it. A
 terminal that only watches reaches nothing.
 
-With nobody there who may type nothing blocks: what the shell and its tasks print, and what became of a cell,
-is kept within bounds and shown once to the next who may, with the count of what was dropped. So is what the
-last terminal was sent and had not shown when it was lost.
-
 What is typed to a cell is never lost, whenever the cell ends:
 
 1. The evaluator has the cell and says so, with an INPUT of the cell's ref; the terminal hears it and
@@ -25,18 +21,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Prepare, Resize, Type
+from pysh.runtime.protocol.actions import Attended, Interrupt, Prepare, Resize, Type
+from pysh.runtime.protocol.audience import Audience
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
-from pysh.runtime.protocol.missed import Missed
-from pysh.runtime.protocol.seats import STUCK, Seat, Seats, Source
+from pysh.runtime.protocol.seats import Seat
 from pysh.runtime.protocol.terms import MIRRORED, Pid
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
-
-EVALUATOR = 0
-"""What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
 
 
 class Console:
@@ -44,7 +37,9 @@ class Console:
 
     def __init__(self, node: "Node") -> None:
         self.evaluator: int | None = None  # a process number
-        self.seats = Seats()
+        self.audience = Audience(node)
+        self.seats = self.audience.seats
+        self.screen, self.shown = self.audience.screen, self.audience.shown
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
@@ -54,12 +49,10 @@ class Console:
         self._cells: deque[Frame] = deque()  # of others than the holder, which wait
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
-        self._missed = Missed()
         self._touched = False  # something was typed into the pty
         self._late: list[Frame] | None = None  # INPUT that waits until the pty is empty, if that is asked for
-        self._looking = False  # whether a terminal is stuck
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
+            Kind.OUTPUT: self.audience.output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
             Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
         }  # fmt: skip
 
@@ -70,8 +63,8 @@ class Console:
 
     @property
     def attached(self) -> bool:
-        """Whether somebody is there who may type."""
-        return bool(self.seats.typists)
+        """Whether somebody is there who may type, or will be back."""
+        return bool(self.seats.typists or self.seats.away)
 
     @property
     def attended(self) -> bool:
@@ -96,8 +89,8 @@ class Console:
             for seat in self.seats:
                 said = f"{text}; nothing of this cell was run" if seat.process in waited else text
                 self._tell(seat, Kind.DONE, meta={"cell": self.cell, "kind": "error", "text": said, "took": 0.0})
-            if not self.attached:
-                self._missed.add(text.encode() + b"\n")
+            if not self.seats.typists:
+                self.audience.missed.add(text.encode() + b"\n")
         else:
             self.notice(text, "error")
         self._running = None
@@ -172,8 +165,8 @@ class Console:
                 shown = {name: value for name, value in told.items() if name not in _OF_WHO_TYPED}
                 others = frame._replace(ref=MIRRORED, meta=pack(shown))
             self._node.to_process(seat.process, others)
-        if not self.attached and (text := told.get("text")):
-            self._missed.add(text.rstrip("\n").encode() + b"\n")
+        if not self.seats.typists and (text := told.get("text")):
+            self.audience.missed.add(text.rstrip("\n").encode() + b"\n")
         if self._touched and self._late is None:
             self._late = []
             self._ask_unread()
@@ -212,7 +205,7 @@ class Console:
         watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
         seat = Seat(link.process, watches=watches, person=person, size=size)
         self.seats.join(seat)
-        missed, dropped = (b"", 0) if watches else self._missed.take()
+        missed, dropped = (b"", 0) if watches else self.audience.missed.take()
         if not watches:
             self._node.actions.append(Prepare("evaluator"))
             self._fit()
@@ -228,22 +221,32 @@ class Console:
 
     def terminal_gone(self, link: Link) -> bool:
         """A terminal closed; whether it was the last that could type. What that did not show the next one will."""
+        if link.process in self.seats.away:
+            self.seats.away.discard(link.process)
+            return not self.attached
         seat = self.seats.leave(link.process)
-        if seat is None:
-            return False
-        last = not seat.watches and not self.attached
-        if last:
-            self._missed.add(b"".join(unshown.rest() for source, unshown in seat.unshown.items() if source is None))
-            for source, unshown in seat.unshown.items():
-                if source is not None:
-                    self._miss(source[0], unshown.rest())
+        if seat is not None:
+            self._left(seat)
+        return seat is not None and not seat.watches and not self.attached
+
+    def goes_away(self, link: Link) -> bool:
+        """A terminal goes over to another shell; to this one it is as if it were here, but nobody looks."""
+        seat = self.seats.typist(link.process)
+        if seat is not None:
+            self.seats.leave(seat.process)
+            self.seats.away.add(seat.process)
+            self._left(seat)
+        return seat is not None
+
+    def _left(self, seat: Seat) -> None:
+        if not seat.watches and not self.seats.typists:
+            self.audience.left(seat)
             self._node.actions.append(Attended(False))
         elif not seat.watches:
             self._fit()
             if self._holder == seat.process and self.busy:
                 self._hand_over()
-        self._settle()
-        return last
+        self.audience.settle()
 
     def _hand_over(self) -> None:
         """The terminal that typed the cell is gone: another one has its keys."""
@@ -256,24 +259,17 @@ class Console:
         seat = self.seats.get(link.process)
         return seat is not None and seat.watches
 
-    def others(self, link: Link | None) -> list[Seat]:
-        """The terminals beside that of `link` which may type."""
-        return [seat for seat in self.seats.typists if link is None or seat.process != link.process]
+    def others(self, link: Link | None) -> list[int]:
+        """The terminals beside that of `link` which may type, also those that will be back: their process numbers."""
+        numbers = [*(seat.process for seat in self.seats.typists), *self.seats.away]
+        return [number for number in numbers if link is None or number != link.process]
 
     def notice(self, text: str, level: str = "info", gone: bytes = b"") -> None:
         """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down."""
-        for seat in self.seats:
-            self._note(seat, text, level, {"gone": gone} if gone else {})
+        self.audience.notice(text, level, gone)
 
-    def _note(self, seat: Seat, text: str, level: str, more: dict[str, Any]) -> None:
-        suspects = self._node.members.suspects()
-        self._tell(seat, Kind.NOTICE, meta={"text": text, "level": level, "suspects": suspects, **more})
-
-    def _tell(self, seat: Seat | None, kind: int, *, meta: Any = None, **fields: Any) -> None:
-        if seat is not None:
-            packed = meta if isinstance(meta, bytes) else pack(meta) if meta else b""
-            dest = Pid(self._node.incarnation, seat.process)
-            self._node.to_process(seat.process, Frame(kind, self._node.me, dest, meta=packed, **fields))
+    def _tell(self, seat: Seat | None, kind: int, **fields: Any) -> None:
+        self.audience.tell(seat, kind, **fields)
 
     def _typed(self, link: Link | None, frame: Frame) -> None:
         if link is not None and link.process == self.evaluator:
@@ -309,93 +305,6 @@ class Console:
     def _interrupted(self, link: Link | None, frame: Frame) -> None:
         if self.seats.typist(frame.source.number) is not None:
             self._node.actions.append(Interrupt())
-
-    # what is printed
-
-    def screen(self, data: bytes) -> None:
-        """The evaluator wrote to its pty."""
-        if not self.attached:
-            self._missed.add(data)
-        for seat in self.seats.send(None, data, self._node.now):
-            self._tell(seat, Kind.SCREEN, payload=data)
-        if self.seats.full:
-            self._node.actions.append(Pause(EVALUATOR, on=True))
-        self._look_soon()
-
-    def shown(self, frame: Frame) -> bool:
-        """A CREDIT passes: whether it was a terminal's, for what it has shown."""
-        seat, kind = self.seats.get(frame.source.number), frame.options()
-        if seat is None or frame.source.incarnation != self._node.incarnation or kind not in (Kind.SCREEN, Kind.OUTPUT):
-            return False
-        source: Source = None if kind == Kind.SCREEN else (frame.dest, frame.ref)
-        if skipped := seat.shown(source, frame.credit, self._node.now):
-            self._note(seat, f"… {skipped:,} bytes not shown: this terminal was too slow", "warn", {})
-        if source is None:
-            self._go_on()
-        else:
-            self._grant(*source, self.seats.due(source))
-        return True
-
-    def _go_on(self) -> None:
-        if not self.seats.full:
-            self._node.actions.append(Pause(EVALUATOR, on=False))
-
-    def _settle(self) -> None:
-        """Nobody waits any more for a terminal that is gone or stuck."""
-        for source, credit in self.seats.all_due().items():
-            if source is not None:
-                self._grant(*source, credit)
-        self._go_on()
-
-    def _look_soon(self) -> None:
-        """While several are there none may hold up the others for long."""
-        if not self._looking and len(self.seats.typists) > 1:
-            self._looking = True
-            self._node.later(STUCK / 2, self._look)
-
-    def _look(self) -> None:
-        self._looking = False
-        waited = self.seats.leave_behind(self._node.now)
-        self._settle()
-        if waited:
-            self._look_soon()
-
-    def _output(self, link: Link | None, frame: Frame) -> None:
-        owner = self._node.processes.get(frame.dest.number)
-        role = owner.role if owner is not None else ""
-        if owner is not None and role == "program":
-            self._node.write(owner, self._labelled(frame))
-        elif role == "evaluator":
-            self._show(frame)
-        elif frame.payload:
-            self._grant(frame.source, frame.ref, len(frame.payload))
-
-    def _show(self, frame: Frame) -> None:
-        """What a task of the shell printed goes to all who are there."""
-        source, data = (frame.source, frame.ref), bytes(frame.payload)
-        if data and not self.attached:
-            self._miss(frame.source, data)
-        to = self.seats.send(source, data, self._node.now) if data else []
-        whole = self._labelled(frame)
-        for seat in self.seats:
-            self._node.to_process(seat.process, whole if seat in to else whole._replace(payload=b""))
-        if data:
-            self._grant(*source, self.seats.due(source))
-        self._look_soon()
-
-    def _labelled(self, frame: Frame) -> Frame:
-        """An OUTPUT with the label of its node beside what it says: `end`, if nothing more comes."""
-        label = self._node.members.label(frame.source.incarnation)
-        return frame._replace(meta=pack({**frame.options(), "label": label}))
-
-    def _grant(self, source: Pid, ref: int, size: int) -> None:
-        if size > 0:
-            self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)
-
-    def _miss(self, source: Pid, data: bytes) -> None:
-        """What a task printed while nobody looked, tagged as its node's."""
-        label = self._node.members.label(source.incarnation).encode()
-        self._missed.add(b"".join(b"%s | %s" % (label, line) for line in data.splitlines(keepends=True)))
 
 
 _OF_WHO_TYPED = frozenset({"exit", "attach"})

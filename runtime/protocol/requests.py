@@ -174,12 +174,17 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
     if asked.get("force") and not asked.get("watch"):
-        for seat in console.others(link):
-            node.part(node.processes[seat.process], TAKEN_OVER)
+        for number in console.others(link):
+            node.part(node.processes[number], TAKEN_OVER)
             console.taken_over = True
     told = console.attach(link, asked)
     node.members.tell_grace()
     return {"ok": told}
+
+
+def _away(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """A terminal goes over to another shell; it attaches again when it is back."""
+    return {"ok": link is not None and node.console.goes_away(link)}
 
 
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
@@ -247,7 +252,7 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
-    "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
+    "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "away": _away, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
     "stack": _stack, "standing": _standing, "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,

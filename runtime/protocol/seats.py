@@ -63,6 +63,7 @@ class Seats:
 
     def __init__(self) -> None:
         self._seats: dict[int, Seat] = {}
+        self.away: set[int] = set()  # terminals that went over to another shell, and will be back
         self._owed: dict[Source, int] = {}  # bytes of tasks that they were not given credit for
 
     def __iter__(self) -> Iterator[Seat]:
@@ -89,7 +90,8 @@ class Seats:
         return (min(rows for rows, _ in sizes), min(columns for _, columns in sizes)) if sizes else None
 
     def join(self, seat: Seat) -> None:
-        """One came."""
+        """One came, or is back."""
+        self.away.discard(seat.process)
         self._seats[seat.process] = seat
 
     def leave(self, process: int) -> Seat | None:

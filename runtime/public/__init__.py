@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         wait,
         whereis,
     )
+    from pysh.runtime.attaching import attach
     from pysh.runtime.command import Completed
     from pysh.runtime.copying import Copied
     from pysh.runtime.errors import (
@@ -85,15 +86,15 @@ __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
-    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me", "monitor",
-    "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register", "reload",
-    "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise",
-    "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
+    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "attach", "call",
+    "call_all", "connect", "demonitor", "disconnect", "doctor", "flush", "get", "kill", "leave", "link", "me",
+    "monitor", "monitor_nodes", "node", "nodes", "pid", "ping", "processes", "push", "put", "receive", "register",
+    "reload", "send", "sh", "spawn", "spawn_all", "start", "start_node", "start_nodes", "stop", "stop_node",
+    "supervise", "task", "task_all", "tasks", "trap_exits", "unlink", "upgrade", "wait", "whereis",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Completed": "command", "Copied": "copying",
+    "Completed": "command", "Copied": "copying", "attach": "attaching",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "",

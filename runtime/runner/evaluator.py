@@ -26,7 +26,7 @@ from pysh.runtime.runner import cells
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
-from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.jobs import Captured, Exit, Job, goes, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.supplied import Supply
@@ -307,7 +307,7 @@ class Evaluator:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
             self._namespace.remember(outcome.value)
-            meta |= {"cell": self._cell, "took": took}
+            meta |= {"cell": self._cell, "took": took, **goes()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta)
         self._next()
 

@@ -318,3 +318,14 @@ def test_what_the_last_terminal_had_not_shown_is_shown_to_the_next(two: Hub) -> 
     assert not two.goes(TERMINAL)
     assert two.goes(OTHER)
     assert two.attach(4)["missed"] == b"out"
+
+
+def test_a_terminal_that_went_over_to_another_shell_keeps_this_one_and_sees_what_it_missed() -> None:
+    hub = Hub()
+    assert hub.console.goes_away(cast(Any, SimpleNamespace(process=TERMINAL)))
+    hub.console.screen(b"out")
+    assert hub.said() == []
+    assert (hub.console.attached, hub.console.attended) == (True, False)
+    assert hub.attach(TERMINAL)["missed"] == b"out"
+    hub.console.goes_away(cast(Any, SimpleNamespace(process=TERMINAL)))
+    assert hub.goes(TERMINAL), "the last one"
