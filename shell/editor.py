@@ -44,6 +44,8 @@ HIGHLIGHTED = 100_000
 """Characters above which a text is not coloured any more: each key would wait for it."""
 TYPING = 3.0
 """Seconds after a key in which another one is expected."""
+AGAIN = 0.02
+"""Seconds until a prompt that cannot end yet is told to again."""
 ESCAPE = 0.05
 """Seconds in which what follows an Escape makes it one key."""
 
@@ -118,8 +120,8 @@ class Editor:
         """End `read` with `error`; to `keep` what is typed for the next one takes the prompt away. In the loop."""
         if read not in (0, self._reads):
             return  # that one has ended
-        if not self._app.is_running:  # it is about to begin
-            self.loop.call_soon(partial(self.stop, error, keep=keep, read=self._reads))
+        if not self._app.is_running or self._app._running_in_terminal:  # it is about to begin, or an editor runs
+            self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
         elif not self._app.is_done:
             self._live = ()
             self._app.erase_when_done = keep

@@ -221,13 +221,15 @@ class Console:
 
     def terminal_gone(self, link: Link) -> bool:
         """A terminal closed; whether it was the last that could type. What that did not show the next one will."""
-        if link.process in self.seats.away:
-            self.seats.away.discard(link.process)
-            return not self.attached
+        away = link.process in self.seats.away
+        self.seats.away.discard(link.process)
         seat = self.seats.leave(link.process)
         if seat is not None:
             self._left(seat)
-        return seat is not None and not seat.watches and not self.attached
+        last = (away or (seat is not None and not seat.watches)) and not self.attached
+        if last:
+            self._node.actions.append(Attended(False))
+        return last
 
     def goes_away(self, link: Link) -> bool:
         """A terminal goes over to another shell; to this one it is as if it were here, but nobody looks."""
@@ -241,7 +243,6 @@ class Console:
     def _left(self, seat: Seat) -> None:
         if not seat.watches and not self.seats.typists:
             self.audience.left(seat)
-            self._node.actions.append(Attended(False))
         elif not seat.watches:
             self._fit()
             if self._holder == seat.process and self.busy:

@@ -140,3 +140,37 @@ def test_a_terminal_that_is_stuck_holds_up_nobody_and_is_told_what_it_missed(hom
     second.type("6 * 7\r")
     for terminal in first, second:
         terminal.wait_for_end(f"{at(2)} 6 * 7", "42", at(3))
+
+
+def test_a_pipe_joins_and_has_what_comes_of_its_own_cells_alone(home: Home, screens: Screens) -> None:
+    first, _ = two(screens)
+    done = home.pysh("attach", "n1", stdin="print('out')\n6 * 7\n")
+    assert (done.returncode, done.stdout) == (0, "out\n42\n"), done.stderr
+    first.wait_for_end(f"{at(1)} print('out')", "out", f"{at(2)} 6 * 7", "42", at(3))
+    first.type("import os; os.get_terminal_size()\r")
+    first.wait_for_end("os.terminal_size(columns=100, lines=30)", at(4))
+
+
+def test_when_all_are_lost_what_nobody_saw_is_shown_once_to_the_next(home: Home, screens: Screens) -> None:
+    first, second = two(screens)
+    first.type("import os, threading, time; x = 'kept'\r")
+    first.wait_for_end(at(2))
+    first.paste("def later():\n while not os.path.exists('go'): time.sleep(0.01)\n print('printed', flush=True)\n\n")
+    first.type("\r")
+    first.wait_for_end(at(3))
+    first.type("t = threading.Thread(target=later); t.start()\r")
+    for terminal in first, second:
+        terminal.wait_for_end(at(4))
+    for terminal in first, second:
+        terminal.process.kill()
+        terminal.wait_exit()
+    (home.folder / "go").touch()
+    home.pysh("rpc", "n1", "-c", "t.join()")
+    third = screens.open("attach", "n1")
+    third.wait_for_end("printed", at(4))
+    fourth = screens.open("attach", "n1")
+    fourth.wait_for_end(at(4))
+    assert fourth.lines == [at(4)]
+    fourth.type("x\r")
+    for terminal in third, fourth:
+        terminal.wait_for_end("'kept'", at(5))
