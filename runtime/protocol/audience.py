@@ -53,7 +53,7 @@ class Audience:
             self.tell(seat, Kind.SCREEN, payload=data)
         if self.seats.full:
             self._node.actions.append(Pause(EVALUATOR, on=True))
-        self._look_soon()
+        self.look_soon()
 
     def shown(self, frame: Frame) -> bool:
         """A CREDIT passes: whether it was a terminal's, for what it has shown."""
@@ -87,7 +87,7 @@ class Audience:
                 self._grant(*source, credit)
         self._go_on()
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
         """While several are there none may hold up the others for long."""
         if not self._looking and len(self.seats.typists) > 1:
             self._looking = True
@@ -98,7 +98,7 @@ class Audience:
         waited = self.seats.leave_behind(self._node.now)
         self.settle()
         if waited:
-            self._look_soon()
+            self.look_soon()
 
     def output(self, link: Link | None, frame: Frame) -> None:
         owner = self._node.processes.get(frame.dest.number)
@@ -121,7 +121,7 @@ class Audience:
             self._node.to_process(seat.process, whole if seat in to else whole._replace(payload=b""))
         if data:
             self._grant(*source, self.seats.due(source))
-        self._look_soon()
+        self.look_soon()
 
     def _labelled(self, frame: Frame) -> Frame:
         """An OUTPUT with the label of its node beside what it says: `end`, if nothing more comes."""

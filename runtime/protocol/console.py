@@ -205,6 +205,7 @@ class Console:
         watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
         seat = Seat(link.process, watches=watches, person=person, size=size)
         self.seats.join(seat)
+        self.audience.look_soon()  # one that was stuck alone is so no more
         missed, dropped = (b"", 0) if watches else self.audience.missed.take()
         if not watches:
             self._node.actions.append(Prepare("evaluator"))

@@ -11,7 +11,7 @@ from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.missed import Unshown
 from pysh.runtime.protocol.terms import Pid
 
-STUCK = 2.0
+STUCK = 3.0
 """Seconds that the others wait for a terminal which shows nothing of what it was sent."""
 
 Source = tuple[Pid, int] | None

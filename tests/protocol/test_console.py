@@ -286,6 +286,15 @@ def test_one_terminal_alone_may_take_its_time() -> None:
     assert not paused(hub)
 
 
+def test_a_terminal_that_was_stuck_alone_holds_nobody_who_comes_later() -> None:
+    hub = Hub()
+    hub.console.screen(bytes(PRINTED))
+    hub.wait(STUCK)
+    hub.attach(OTHER)
+    hub.wait(STUCK)
+    assert not paused(hub)
+
+
 def test_who_watches_and_is_slow_holds_nothing() -> None:
     hub = Hub()
     hub.attach(WATCHER, watch=True)
