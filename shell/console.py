@@ -16,8 +16,9 @@ from pysh.runtime.protocol.connection import Connection
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.handshake import HMAC, SPAKE2, Handshake
 from pysh.runtime.protocol.hello import Hello
-from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, TAKEN_OVER, Pid
+from pysh.runtime.protocol.terms import HUB, INCARNATION_BYTES, MIRRORED, TAKEN_OVER, Pid
 from pysh.runtime.runner.greet import Compute
+from pysh.shell.mirrored import ANOTHERS
 
 ANSWER_SECONDS = 10.0
 """How long a hub may take to answer; it never runs user code, so it is quick or broken."""
@@ -64,13 +65,14 @@ class Console:
         self._frames: deque[Frame] = deque()
         self._replies: dict[int, Any] = {}
         self._told: dict[int, Callable[[Any], object]] = {}
-        self._refs = 0
+        self._refs = MIRRORED
         self._reason = ""
         self._self: Pid | None = None
         self._hub = Pid(b"", HUB)
         self._unread = b""  # what was typed to a cell and came back
         self._heard = 0  # the newest ref of an INPUT that came back
         self._typed = False  # anything, to the last cell
+        self._holds = False  # another terminal's cell has our keys: that terminal is gone
         self._ahead = 0  # bytes typed to it that are not in its pty yet
 
     def open(self) -> None:
@@ -143,10 +145,14 @@ class Console:
             raise self._connection.error
 
     def take(self) -> list[Frame]:
-        """The frames that came and were not taken yet: SCREEN, OUTPUT, NOTICE, DONE."""
+        """The frames that came and were not taken yet: SCREEN, OUTPUT, NOTICE, CELL, DONE."""
         frames = list(self._frames)
         self._frames.clear()
         return frames
+
+    def put_back(self, frames: list[Frame]) -> None:
+        """`frames` are for whoever takes next."""
+        self._frames.extendleft(reversed(frames))
 
     def ask(self, verb: str, **args: Any) -> Any:
         """What the hub answers to `verb`. Raises `Refused` or `HubLost`."""
@@ -171,8 +177,8 @@ class Console:
         return self._post(Kind.CELL, payload=source, meta=b"" if person else pack({"person": False}))
 
     def accepts(self, ref: int) -> bool:
-        """Whether the cell `ref` has arrived where it runs, and takes what is typed."""
-        return self._heard >= ref
+        """Whether the cell `ref` has arrived where it runs, and takes what is typed here."""
+        return self._holds if ref == ANOTHERS else self._heard >= ref
 
     def type(self, data: bytes) -> None:
         """Pass on what was typed to the program that runs."""
@@ -225,12 +231,15 @@ class Console:
                 self.suspects = told.get("suspects", self.suspects)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
+            self._holds = self._holds or frame.ref == MIRRORED
             self._heard = max(self._heard, frame.ref)
         elif frame.kind == Kind.CREDIT:
             self._ahead = max(0, self._ahead - frame.credit)
         elif frame.kind == Kind.BYE:
             self._reason = str(frame.options().get("reason", ""))
         elif frame.kind != Kind.NODES:
+            if frame.kind == Kind.CELL:
+                self._holds = False
             if frame.kind == Kind.NOTICE:
                 self.suspects = frame.options().get("suspects", self.suspects)
             self._frames.append(frame)

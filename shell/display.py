@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pysh.runtime.protocol.frames import Frame
+from pysh.shell.boot import prompt
 from pysh.shell.output import Tagged, clean
 from pysh.shell.theme import Theme
 
@@ -44,6 +46,13 @@ class Display:
         """How long the cell of a DONE took, where that was long and it is over; else empty."""
         seconds = float(told.get("took", 0.0))
         return f"took {duration(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
+
+    def cell(self, node: str, frame: Frame) -> str:
+        """A cell that another terminal typed, as it stands there: its prompt, and the source behind it."""
+        asked = clean(prompt(node, int(frame.options().get("cell", 1))))
+        first, *more = clean(bytes(frame.payload).decode("utf-8", "replace")).rstrip("\n").split("\n")
+        rest = [self._theme("dim", "... ".rjust(len(asked))) + line for line in more]
+        return "\n".join([self._theme("prompt", asked) + first, *rest])
 
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""

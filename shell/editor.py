@@ -9,8 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from prompt_toolkit.data_structures import Size
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
 from prompt_toolkit.filters import Condition, emacs_mode, has_focus, vi_insert_mode, vi_navigation_mode
 from prompt_toolkit.formatted_text import ANSI, StyleAndTextTuples, to_formatted_text
@@ -45,6 +47,8 @@ IDLE = 0.05
 """Seconds after the prompt is up until the highlighting is imported."""
 TYPING = 3.0
 """Seconds after a key in which another one is expected."""
+AGAIN = 0.02
+"""Seconds until a prompt that cannot end yet is told to again."""
 ESCAPE = 0.05
 """Seconds in which what follows an Escape makes it one key."""
 
@@ -66,6 +70,8 @@ class Editor:
         self._mark: Callable[[], str] = str
         self._aside = ""
         self._live: Sequence[str] = ()
+        self._reads = 0
+        self._kept = Document()  # half-typed text of a prompt that went away for a while
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
         vi = settings.editing == "vi"
@@ -111,27 +117,33 @@ class Editor:
     def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: str = "") -> str:
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
 
-        `text` stands there already. `mark` gives what stands before `prompt`, and is asked again after each `show`.
-        `aside` stands at the right, as long as there is room and the cell is not sent.
+        `text` stands there already, or what `stop` kept. `mark` gives what stands before `prompt`, and is asked again
+        after each `show`. `aside` stands at the right, as long as there is room and the cell is not sent.
         """
         self._prompt, self._mark, self._aside = prompt, mark, aside
         self._tty.unpaint()
         if self._session.lexer is None:
             self.loop.call_later(IDLE, self._load_lexer)
+        self._reads += 1
+        kept, self._kept = self._kept, Document()
+        self._app.erase_when_done = False
         try:
-            asking = self._session.prompt_async(default=text, handle_sigint=False, pre_run=self._recall)
+            asking = self._session.prompt_async(default=text or kept, handle_sigint=False, pre_run=self._recall)
             return self.loop.run_until_complete(asking)
         finally:
             self._live = ()
 
-    def stop(self, error: BaseException) -> None:
-        """End `read` with `error`. Called in the loop."""
-        if self._app.is_running:
-            if not self._app.is_done:
-                self._live = ()
-                self._app.exit(exception=error)
-        else:
-            self.loop.call_soon(self.stop, error)  # it is about to begin
+    def stop(self, error: BaseException, *, keep: bool = False, read: int = 0) -> None:
+        """End `read` with `error`; to `keep` what is typed for the next one takes the prompt away. In the loop."""
+        if read not in (0, self._reads):
+            return  # that one has ended
+        if not self._app.is_running or self._app._running_in_terminal:  # it is about to begin, or an editor runs
+            self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
+        elif not self._app.is_done:
+            self._live = ()
+            self._app.erase_when_done = keep
+            self._kept = self._session.default_buffer.document if keep else self._kept
+            self._app.exit(exception=error)
 
     @property
     def typing(self) -> bool:

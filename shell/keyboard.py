@@ -5,6 +5,8 @@ keyboard. Each takes what it uses and no more, and what comes back from a cell g
 key overtakes another, and a key of several bytes may be cut anywhere.
 """
 
+from collections.abc import Callable
+
 from pysh.shell.boot import Tty
 
 MOST = 64 * 1024
@@ -42,6 +44,12 @@ class Keyboard:
             if not self._typed:
                 raise
         return self._typed
+
+    def key(self, wait: Callable[[tuple[int, ...], None], object]) -> bytes:
+        """The next key, for which `wait` waits. Raises `EOFError`."""
+        while not self.look():
+            wait((self._tty.keys,), None)
+        return self.take(1)
 
     def take(self, size: int) -> bytes:
         """Use the first `size` bytes of what waits."""

@@ -150,7 +150,9 @@ def _positive(text: str) -> float:
 
 def _attach(made: Parser) -> None:
     _named(made)
-    made.add_argument("--force", action="store_true", help="take the shell over from another terminal")
+    how = made.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="take the shell over: other terminals are detached")
+    how.add_argument("--watch", action="store_true", help="see what is done there, and type nothing")
 
 
 def _rpc(made: Parser) -> None:

@@ -8,12 +8,13 @@ import os
 import sys
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import IncrementalNewlineDecoder
 from socket import socket
 from typing import Any, NamedTuple
 
 from pysh.runtime.protocol.frames import Frame, Kind
+from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell import signals
 from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
@@ -30,7 +31,7 @@ END_OF_FILE = b"\x04"
 
 
 def run_plain(
-    connect: Callable[[], socket], cookie: bytes, *, given: bool = False, force: bool = False, **proof: Any
+    connect: Callable[[], socket], cookie: bytes, *, given: bool = False, how: Mapping[str, bool] = {}, **proof: Any
 ) -> int:
     """Be the terminal of a node's shell on standard input and output; the exit code.
 
@@ -38,7 +39,7 @@ def run_plain(
     """
     session = Plain(Console(connect(), cookie, given=given, **proof))
     try:
-        return session.run(force=force)
+        return session.run(how)
     except HubLost as lost:
         print(f"{session.name}: connection lost: {lost}", file=sys.stderr)
         return NODE_LOST
@@ -67,6 +68,8 @@ class Plain:
         self._program = IncrementalNewlineDecoder(getincrementaldecoder("utf-8")("replace"), translate=True)
         self._tty = Tty(KEYBOARD)
         self._person = os.isatty(KEYBOARD)
+        self._shows_others = self._person  # cells of others; a pipe gets what comes of its own
+        self._others = False  # such a cell runs
         self._read = b""  # and not yet used
         self._returned = ""  # by the cell it was typed to, and not shown at the prompt yet
         self._ended = False
@@ -83,19 +86,30 @@ class Plain:
         self._console.close()
         self._tty.echo(True)
 
-    def run(self, *, force: bool) -> int:
+    def run(self, how: Mapping[str, bool]) -> int:
         """Attach and serve; the exit code."""
         self._console.open()
         rows, columns = self._tty.size()
-        told = self._console.ask("attach", rows=rows, cols=columns, force=force, person=self._person, plain=True)
+        told = self._console.ask("attach", rows=rows, cols=columns, person=self._person, plain=True, **how)
         self._cell = told["cell"]
         self._print(self._text(told.get("missed", b"")))
         with signals.waited_for() as self._signals:
+            if how.get("watch"):
+                return self._watch()
             code = self._serve()
         told = leave(self._console, lambda text: print(text, file=sys.stderr))
         if told.get("reasons"):
             print(f"{self.name} stays: {', '.join(told['reasons'])}", file=sys.stderr)
         return code or int(told["code"])
+
+    def _watch(self) -> int:
+        """Print what is done there until Ctrl-C, or the end of what a person types."""
+        self._shows_others = True
+        while True:
+            data, interrupted = self._wait(reading=self._person)
+            self._pass()
+            if interrupted or data == b"":
+                return OK
 
     def _serve(self) -> int:
         while True:
@@ -186,6 +200,8 @@ class Plain:
             self._print(text + "\n")
         if self._person and (took := self._display.took(told)):
             self._print(took + "\n")
+        if there := told.get("attach"):
+            print(f"pysh: plain lines go to one shell alone; there: pysh attach {clean(str(there))}", file=sys.stderr)
         return told
 
     def _wait(self, *, reading: bool, until: float | None = None) -> tuple[bytes | None, bool]:
@@ -200,10 +216,14 @@ class Plain:
         """Print what came; the DONE of the cell `ref`, or of one whose shell died, if it was there."""
         done = None
         for frame in self._console.take():
-            if frame.kind == Kind.DONE and frame.ref in (0, ref):
+            if frame.kind in (Kind.CELL, Kind.DONE) and frame.ref == MIRRORED:
+                self._others = frame.kind == Kind.CELL
+                self._mirror(frame)
+            elif frame.kind == Kind.DONE and frame.ref in (0, ref):
                 done = frame
             elif frame.kind == Kind.SCREEN:
-                self._print(self._text(bytes(frame.payload)))
+                if self._shows_others or not self._others:
+                    self._print(self._text(bytes(frame.payload)))
                 self._console.shown(Kind.SCREEN, len(frame.payload))
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
@@ -211,6 +231,17 @@ class Plain:
                 print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done
+
+    def _mirror(self, frame: Frame) -> None:
+        """Print a cell that another terminal typed, or what became of it."""
+        told = frame.options()
+        self._cell = told.get("cell", self._cell)
+        if not self._shows_others:
+            return
+        if frame.kind == Kind.CELL:
+            self._print("\n" * self._person + self._display.cell(self.name, frame) + "\n")
+        elif text := self._display.result(told, self._tty.size()[1]):
+            self._print(text + "\n")
 
     def _show(self, batch: Batch) -> None:
         # The live lines are left out: each line is printed once, when it is finished.

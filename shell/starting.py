@@ -5,11 +5,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from socket import socket
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pysh.runtime import config, interpreter, launch
 from pysh.runtime.hub.persistence import survival
@@ -17,6 +18,9 @@ from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.shell.several import addresses
 from pysh.transports import unix
+
+if TYPE_CHECKING:
+    from pysh.shell.console import Console
 
 
 def full_name(text: str | None) -> str:
@@ -84,26 +88,33 @@ def attach(asked: argparse.Namespace) -> int:
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)
-        return _terminal(asked, tty, cookie, node.connect, force=asked.force, address=asked.node, **node.proof())
+        return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
+
+
+def how(asked: argparse.Namespace) -> dict[str, bool]:
+    """What a terminal asks of the shell that it attaches to."""
+    return {name: True for name in ("force", "watch") if getattr(asked, name)}
 
 
 def _terminal(
-    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, force: bool = False, **proof: Any
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
 ) -> int:
     proof["given"] = bool(asked.cookie or asked.cookie_file)
     if tty is None:
         from pysh.shell import plain
 
-        return plain.run_plain(connect, cookie, force=force, **proof)
+        return plain.run_plain(connect, cookie, how=how, **proof)
     from pysh.shell import configured
     from pysh.shell.terminal import run_terminal
 
     settings, _, wrong = configured.read()
     tell_above(tty, wrong)
     colours = False if asked.no_color else None
+    reach = partial(_other, asked, cookie)
     return run_terminal(
-        connect, cookie, tty=tty, history=history_file(), force=force, colours=colours, settings=settings, **proof
-    )
+        connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, settings=settings, reach=reach,
+        **proof,
+    )  # fmt: skip
 
 
 def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:
@@ -113,6 +124,21 @@ def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:
         tty.unpaint()
         tty.write("".join(f"pysh: {line}\r\n" for line in lines).encode("utf-8", "backslashreplace"))
         tty.paint(text)
+
+
+@contextmanager
+def _other(asked: argparse.Namespace, cookie: bytes, there: str) -> Iterator["Console"]:
+    """A connection to another node, for a terminal that goes over to it. Raises as `reached`."""
+    from pysh.shell.console import Console
+    from pysh.shell.reaching import reached
+
+    given = bool(asked.cookie or asked.cookie_file)
+    with reached(there, cookie, asked.hostkey) as node:
+        console = Console(node.connect(), cookie, given=given, address=there, **node.proof())
+        try:
+            yield console
+        finally:
+            console.close()
 
 
 def history_file() -> Any:

@@ -15,29 +15,23 @@ from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
 from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
-from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
-from pysh.shell.notices import Notices
-from pysh.shell.output import Batch, Output
-from pysh.shell.screen import Screen
+from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
+from pysh.shell.output import Output
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
-from pysh.shell.typed import Typing
+from pysh.shell.typed import Leaving, Left, Typing
+from pysh.shell.view import View
+from pysh.shell.visiting import Reach, nowhere, visit
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
 
 OK, FAILED, NODE_LOST = 0, 1, 5
-
-ATTACHED = 1
-"""Stands for the ref of a cell that another terminal began, which is 2 at least."""
-
-OWN = "the node's own shell"
-"""Stands for the evaluator where output is told apart by its source."""
 
 
 def run_terminal(
@@ -47,28 +41,29 @@ def run_terminal(
     tty: Tty,
     given: bool = False,
     history: Path | None = None,
-    force: bool = False,
+    how: Mapping[str, bool] = {},
     colours: bool | None = None,
     settings: Settings = DEFAULTS,
+    reach: Reach = nowhere,
     **proof: Any,
 ) -> int:
     """Be the terminal of a node's shell until the user leaves; the exit code.
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
     once, and may wait for the node to start. `given` tells that the cookie came by the command line.
-    `history` is the file of what was typed, `force` takes the shell over from another terminal, `colours`
-    overrides the environment, `settings` are the user's own. `proof` is what `Console` takes where nobody
-    vouches for a host key.
+    `history` is the file of what was typed, `how` says `force`, to take the shell over from other terminals, or
+    `watch`, to see it only; `colours` overrides the environment, `settings` are the user's own. `proof` is what
+    `Console` takes where nobody vouches for a host key. `reach` leads to other nodes, for `attach(n)` at the prompt.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
     """
     theme = Theme(has_colours(os.environ, terminal=True) if colours is None else colours, settings.theme)
     kept = History(history if settings.history else None, secret=cookie.decode("utf-8", "replace"))
-    session = Session(tty, kept, theme, settings)
+    session = Session(tty, kept, theme, settings=settings, reach=reach)
     try:
         session.prepare()
-        return session.run(Console(connect(), cookie, given=given, **proof), force=force)
+        return session.run(Console(connect(), cookie, given=given, **proof), how)
     finally:
         session.close()
         tty.restore()
@@ -77,15 +72,15 @@ def run_terminal(
 class Session:
     """What one terminal does, from attaching to leaving."""
 
-    def __init__(self, tty: Tty, history: History, theme: Theme, settings: Settings = DEFAULTS) -> None:
+    def __init__(
+        self, tty: Tty, history: History, theme: Theme, *, settings: Settings = DEFAULTS, reach: Reach = nowhere
+    ) -> None:
         self._tty = tty
         self._settings = settings
+        self._reach = reach
         self._history = history
         self._theme = theme
-        self._display = Display(theme)
-        self._screen = Screen(tty)
-        self._output = Output()
-        self._notices = Notices()
+        self._view = View(tty, theme)
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
@@ -93,7 +88,6 @@ class Session:
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
         self._size = (0, 0)
-        self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
         self._timer: Any = None
 
     def prepare(self) -> None:
@@ -108,58 +102,88 @@ class Session:
         if self._editor is not None:
             self._editor.close()
 
-    def run(self, console: Console, *, force: bool = False) -> int:
+    def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
         self._console = console
         try:
             console.open()
-            code = self._serve(console, force)
-            self._show_rest()
+            code = self._serve(console, how)
+            self._view.show_rest()
             return code
         except HubLost as lost:
-            self._show_rest()
-            self._say(f"{console.name or 'the node'}: connection lost: {lost}")
+            self._view.show_rest()
+            self._view.say(f"{console.name or 'the node'}: connection lost: {lost}")
             return NODE_LOST
         except Refused as refused:
-            self._say(f"pysh: {refused}")
+            self._view.say(f"pysh: {refused}")
             return FAILED
         except EOFError:
             return FAILED  # the terminal hung up; the node decides how long it stays
 
-    def _show_rest(self) -> None:
-        """Show the notices that wait: nobody will have the time later."""
-        if rest := self._notices.take(time.monotonic(), everything=True):
-            self._tty.unpaint()
-            self._screen.show(rest)
+    def _serve(self, console: Console, how: Mapping[str, bool]) -> int:
+        self._attach(console, how)
+        if how.get("watch"):
+            return self._watch(console)
+        while True:
+            left = self._cells(console)
+            if (code := may_leave(console, self._view.say, lambda: self._keyboard.key(console.wait))) is not None:
+                return left or code
 
-    def _serve(self, console: Console, force: bool) -> int:
+    def _attach(self, console: Console, how: Mapping[str, bool] = {}) -> None:
+        """Be a terminal of that shell from now on."""
+        self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], force=force)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
+
+    def _cells(self, console: Console) -> int:
+        """Run what is typed until somebody wants to leave; with what exit code."""
         while True:
-            left: int | None = None
             try:
                 source = unindented(self._read(console))
-                if source.strip():
-                    left = self._run(console, source)
+                if source.strip() and (left := self._run(console, source)) is not None:
+                    return left
+            except Another:
+                self._finish(console, self._relay(console, lambda: ANOTHERS))
             except EOFError:
-                left = OK
-            if left is not None and (code := may_leave(console, self._say, lambda: self._key(console))) is not None:
-                return left or code
+                return OK
+
+    def _visit(self, home: Console, there: str) -> None:
+        """Be a terminal of the node `there` until the user leaves it."""
+
+        def stay(console: Console) -> None:
+            self._attach(console)
+            self._cells(console)
+
+        output, self._view.output = self._view.output, Output()
+        said = visit(self._reach, home, there, stay, self._view.say)
+        self._view.output = output
+        for frame in said:
+            self._view.sort(frame)
+        self._attach(home)
+
+    def _watch(self, console: Console) -> int:
+        """Show what is done there until the user leaves."""
+        self._view.say(f"watching {console.name}; Ctrl-C or Ctrl-D leaves")
+        try:
+            self._relay(console, lambda: EVERY)
+        except Left:
+            self._view.screen.end()
+        return OK
 
     def _catch_up(self, console: Console, told: Mapping[str, Any]) -> None:
         """Show what was printed before we came, and stay with the cell that runs."""
         if told.get("dropped"):
-            self._say(f"… {told['dropped']:,} bytes not shown")
+            self._view.say(f"… {told['dropped']:,} bytes not shown")
         if told.get("missed"):
             self._tty.unpaint()
-            self._screen.program(told["missed"])
+            self._view.screen.program(told["missed"])
         if told["busy"]:
             self._tty.unpaint()
             self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
-        self._screen.end()
+        self._view.screen.end()
 
     # at the prompt
 
@@ -175,7 +199,7 @@ class Session:
         editor = self._editor
         assert editor is not None
         self._tty.quiet()
-        editor.show((), [self._display.tagged(line) for line in self._output.live])
+        editor.show((), self._view.live)
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
@@ -189,25 +213,31 @@ class Session:
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
         """The hub sent something, or output is due, while the user types."""
+        if console is not self._console:
+            return  # it was left
         try:
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
             console.receive()
-            for frame in console.take():
-                self._take(frame)
+            frames, cell = before_cell(console.take())
+            for frame in frames:
+                self._view.sort(frame)
+            if cell:
+                console.put_back(cell)
+                editor.stop(Another(), keep=True)
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
                 editor.wake()
-            self._show(self._output.take(time.monotonic(), calm=editor.typing), editor)
-            if (due := self._due()) is not None:
+            self._view.show(console, self._view.output.take(time.monotonic(), calm=editor.typing), editor)
+            if (due := self._view.due) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
             editor.stop(error)  # to be raised where the prompt was asked for
 
     def _cleared(self) -> None:
         """Ctrl-C at the prompt: of a flood of output no more is shown."""
-        self._output.skip(time.monotonic())
+        self._view.output.skip(time.monotonic())
         assert self._editor is not None and self._console is not None
         self._editor.loop.call_soon(self._at_prompt, self._console, self._editor)
 
@@ -250,37 +280,44 @@ class Session:
         """Run a cell and show its result; the exit code if it asked to leave."""
         data = source.encode("utf-8", "surrogateescape")
         if len(data) > CHUNK:
-            self._say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
+            self._view.say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
         return self._finish(console, self._relay(console, lambda: console.cell(data)))
 
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
-        done = frame.options()
-        self._cell = done.get("cell", self._cell)
-        self._history.folder = str(done.get("folder", self._history.folder))
-        self._offered = str(done.get("offer", ""))
         self._keyboard.put_back(console.take_back())
-        self._took = self._display.took(done)
-        if text := self._display.result(done, self._tty.size()[1]):
-            self._screen.show([text])
+        done = self._show_result(frame)
+        if there := done.get("attach"):
+            self._visit(console, str(there))
+        self._offered = str(done.get("offer", ""))
         left = done.get("exit")
         return None if left is None else int(left)
 
+    def _show_result(self, frame: Frame) -> Mapping[str, Any]:
+        """Show what became of a cell; what its DONE tells."""
+        done: Mapping[str, Any] = frame.options()
+        self._cell = done.get("cell", self._cell)
+        self._history.folder = str(done.get("folder", self._history.folder))
+        self._took = self._view.display.took(done)
+        if text := self._view.display.result(done, self._tty.size()[1]):
+            self._view.screen.show([text])
+        return done
+
     def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
         """Pass bytes both ways until the cell is done whose ref `begin` gives; its DONE."""
+        view = self._view
         self._tty.raw()
-        self._output.end(OWN)
-        self._screen.show((), [self._display.tagged(line) for line in self._output.live])
+        view.begin()
         done: Frame | None = None
         with signals.waited_for() as signalled:
             self._resized(console)
             ref = begin()
-            typing = Typing(self._keyboard, console, ref)
-            stuck = Stuck(console, lambda text: self._screen.show([text]), self._screen.hold)
+            typing = Typing(self._keyboard, console, ref) if ref != EVERY else Leaving(self._keyboard)
+            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
-                ready = console.wait((signalled, *keys), self._patience(typing.due, stuck.due))
+                ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
                 done = self._pass(console, ref)
                 if signalled in ready:
                     if signals.INTERRUPT in signals.came(signalled):
@@ -288,102 +325,50 @@ class Session:
                     self._resized(console)
                 if done is None:
                     self._pass_keys(typing, stuck)
-                    self._pay(console)  # for what was held back until then
-        self._screen.hold(False)
-        self._screen.end()
-        self._show(self._output.take(time.monotonic(), everything=True), self._screen)
-        self._screen.end()
-        self._pay(console)
+                    view.pay(console)  # for what was held back until then
+        view.end(console)
         self._tty.quiet()
         return done
 
-    def _pass_keys(self, typing: Typing, stuck: Stuck) -> None:
+    def _pass_keys(self, typing: Typing | Leaving, stuck: Stuck) -> None:
         """What was typed is for the cell, or the answer to an offer."""
         if stuck.open:
             if key := typing.drop():
                 stuck.answer(key)
         elif pressed := typing.give():
-            self._output.skip(time.monotonic())
+            self._view.output.skip(time.monotonic())
             stuck.pressed(pressed)
         elif typing.gave:
             stuck.typed()
         stuck.take_turn()
 
-    def _patience(self, *due: float | None) -> float | None:
-        """How long nothing has to be done that is `due`, if nothing comes."""
-        shown = None if self._screen.full else self._due()
-        times = [when for when in (*due, shown, self._screen.due) if when is not None]
-        return max(0.0, min(times) - time.monotonic()) if times else None
-
-    def _due(self) -> float | None:
-        """When something is to be shown."""
-        times = [when for when in (self._output.due(), self._notices.due(time.monotonic())) if when is not None]
-        return min(times, default=None)
-
     def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
+        view = self._view
         done: Frame | None = None
-        for frame in console.take():
-            if frame.kind == Kind.DONE and (ref <= ATTACHED or frame.ref in (0, ref)):
+        frames = console.take()
+        for at, frame in enumerate(frames):
+            if frame.kind == Kind.DONE and ends(frame.ref, ref):
                 done = frame
+            elif frame.kind == Kind.DONE:  # another's, whose cell came before ours
+                view.screen.end()
+                self._show_result(frame)
+            elif frame.kind == Kind.CELL and done is not None:
+                console.put_back(frames[at:])
+                break
+            elif frame.kind == Kind.CELL:
+                view.screen.show([view.display.cell(console.name, frame)])
             elif frame.kind == Kind.SCREEN and done is None:
-                self._screen.program(bytes(frame.payload))
-                self._unpaid += len(frame.payload)
+                view.program(bytes(frame.payload))
             else:
-                self._take(frame)
-        if not self._screen.full:
-            self._show(self._output.take(time.monotonic()), self._screen)
-        self._screen.take_turn()
-        self._pay(console)
+                view.sort(frame)
+        if not view.screen.full:
+            view.show(console, view.output.take(time.monotonic()), view.screen)
+        view.screen.take_turn()
+        view.pay(console)
         return done
-
-    def _pay(self, console: Console) -> None:
-        """Acknowledge what the cell printed, once it is on the screen."""
-        if self._unpaid and self._screen.due is None and not self._screen.holds:
-            console.shown(Kind.SCREEN, self._unpaid)
-            self._unpaid = 0
 
     def _resized(self, console: Console) -> None:
         if (size := self._tty.size()) != self._size:
             self._size = size
             console.resize(*size)
-
-    # both
-
-    def _take(self, frame: Frame) -> None:
-        """Sort a frame that belongs to no cell."""
-        now = time.monotonic()
-        if frame.kind == Kind.OUTPUT:
-            self._output.take_frame(frame, now)
-        elif frame.kind == Kind.SCREEN:
-            self._output.feed(OWN, "", bytes(frame.payload), now)
-        elif frame.kind == Kind.NOTICE:
-            self._output.end_of(frame.options().get("gone", b""))
-            if text := self._display.notice(frame.options()):
-                self._notices.put(text)
-
-    def _show(self, batch: Batch, where: "Screen | Editor") -> None:
-        """Show what is due, and tell those it came from."""
-        live = None if batch.live is None else [self._display.tagged(line) for line in batch.live]
-        notices = self._notices.take(time.monotonic())
-        lines = [*notices, *(self._display.tagged(line) for line in batch.lines)]
-        if lines or live is not None:
-            where.show(lines, live)
-        console = self._console
-        assert console is not None
-        for key, size in batch.credit.items():
-            if isinstance(key, tuple):
-                console.shown(Kind.OUTPUT, size, *key)
-            else:
-                console.shown(Kind.SCREEN, size)
-
-    def _say(self, text: str) -> None:
-        self._tty.unpaint()
-        self._screen.end()
-        self._screen.show([text])
-
-    def _key(self, console: Console) -> bytes:
-        """The next key."""
-        while not self._keyboard.look():
-            console.wait((self._tty.keys,), None)
-        return self._keyboard.take(1)

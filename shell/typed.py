@@ -1,13 +1,22 @@
-"""What of the keyboard a cell gets while it runs, and when."""
+"""What of the keyboard a cell gets while it runs, and when; nothing, from who only watches."""
 
 import time
 
 from pysh.shell.console import Console
 from pysh.shell.keyboard import CTRL_C, CTRL_Z, Keyboard
+from pysh.shell.mirrored import ANOTHERS
 
 SETTLE = 0.1
 """Seconds that what was typed ahead waits for a cell to end, before it is the cell's: most end sooner, and
 then nothing of it is echoed twice."""
+
+
+LEAVES = (CTRL_C, b"\x04")
+"""The keys of who only watches."""
+
+
+class Left(Exception):
+    """Who only watches has seen enough."""
 
 
 class Typing:
@@ -37,10 +46,13 @@ class Typing:
         Raises `EOFError` if the terminal is gone.
         """
         typed = self._keyboard.look()
+        accepts = self._console.accepts(self._ref)
+        if self._ref == ANOTHERS and not accepts:
+            return self._give_interrupt(typed)
         pressed = typed.count(CTRL_C) - self._held
         self._held += pressed
         self.gave = False
-        if not self._console.accepts(self._ref):
+        if not accepts:
             return pressed
         if self._interrupted:
             self._interrupted = False
@@ -55,3 +67,38 @@ class Typing:
         """Take what waits from the cell; what was typed since the last Ctrl-C, which is for somebody else."""
         self._held = 0
         return self._keyboard.take(len(self._keyboard.look())).rpartition(CTRL_C)[2]
+
+    def _give_interrupt(self, typed: bytes) -> int:
+        """Of what is typed while another terminal's cell runs only Ctrl-C reaches it; what came before is dropped."""
+        pressed = typed.count(CTRL_C) + self._interrupted
+        self.gave = not typed.endswith(CTRL_C) and bool(typed)
+        if pressed:
+            self._keyboard.take(typed.rfind(CTRL_C) + 1)
+            self._interrupted = False
+            self._console.interrupt()
+        return pressed
+
+
+class Leaving:
+    """The keyboard of who only watches: Ctrl-C and Ctrl-D leave, and nothing else is done with it."""
+
+    due = None
+    gave = False
+
+    def __init__(self, keyboard: Keyboard) -> None:
+        self._keyboard = keyboard
+
+    def interrupt(self) -> None:
+        """Somebody sent SIGINT. Raises `Left`."""
+        raise Left
+
+    def give(self) -> int:
+        """Look at what was typed. Raises `Left`, or `EOFError` if the terminal is gone."""
+        typed = self.drop()
+        if any(key in typed for key in LEAVES):
+            raise Left
+        return 0
+
+    def drop(self) -> bytes:
+        """Take what waits."""
+        return self._keyboard.take(len(self._keyboard.look()))

@@ -167,7 +167,7 @@ class Carrier:
         sock = listening.bind(asked["host"], asked["port"])
         self._ports[number] = sshd.Port(
             sock, key, authorized=asked["authorized"], secret=base64.b64decode(asked["secret"]),
-            desk=self._desk, came=came, terminal=asked["terminal"],
+            desk=self._desk, came=came, offers=listening.Offers(**asked["offers"]),
         )  # fmt: skip
         host, port, *_ = sock.getsockname()
         return {"listener": number, "host": host, "port": port, "fingerprint": key.get_fingerprint()}

@@ -1,9 +1,11 @@
-"""The text that says where a node listens, and the socket that does."""
+"""The text that says where a node listens, the socket that does, and what is there for people."""
 
 import errno
 import os
 import re
 import socket
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pysh.transports.base import TransportError, cleaned
 
@@ -13,6 +15,26 @@ _PLACE = re.compile(
     r"(?:(?:\[(?P<address>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]+)?)\]"
     r"|(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]*)):)?(?P<port>[0-9]{1,5})"
 )
+
+
+class Offers(NamedTuple):
+    """The commands that a person with an authorized key is given; an empty one is for nobody."""
+
+    terminal: Sequence[str] = ()  # with a terminal
+    plain: Sequence[str] = ()  # without
+    run: Sequence[str] = ()  # with what is to be run behind its last word
+    watch: Sequence[str] = ()  # the first two, for a key that may only watch
+    watch_plain: Sequence[str] = ()
+    watching: Sequence[str] = ()
+    """Such a key has one of these as its `command=` in the file of keys."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything for anybody."""
+        return any(self)
+
+
+NOTHING = Offers()
 
 
 def parse(text: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """The embedded SSH server: who proves a key of ours, or the secret, reaches one service and nothing else.
 
 No file transfer and no forwarding is here, and nothing is ever dialled for anybody: the stream to the
-socket `SERVICE` is handed to whom we listen for. Who has a key and a terminal is given one program on a pty.
+socket `SERVICE` is handed to whom we listen for. Who has a key is given one program, and no shell of the machine.
 """
 
 import asyncio
@@ -21,11 +21,12 @@ from pysh.transports.base import TransportError
 from pysh.transports.dial import SILENCE
 from pysh.transports.gate import Gate, source_of
 from pysh.transports.interactive import METHOD, Server
+from pysh.transports.listening import NOTHING, Offers
 from pysh.transports.means import EMBEDDED, SERVICE
 from pysh.transports.pake import Desk, Result
 from pysh.transports.ssh import CIPHERS, KEY_EXCHANGES, PACKET, REKEY_BYTES, WINDOW, send_no_ignore
 from pysh.transports.sshsession import Tunnel
-from pysh.transports.sshterminal import NOTHING_ELSE, Terminal
+from pysh.transports.sshterminal import NOTHING_ELSE, ONLY_WATCHES, Given, Session
 
 LOGIN = 10.0
 """Seconds from a TCP connection to an authenticated one."""
@@ -38,6 +39,8 @@ BACKLOG = 64
 MSG_USERAUTH_FAILURE = 51
 HARMLESS = frozenset({"from", "environment", "no-agent-forwarding", "no-X11-forwarding", "no-pty", "no-user-rc"})
 """Options of an authorized key that either are obeyed here or take away what nobody is given."""
+NARROW = HARMLESS | {"command", "restrict", "pty", "no-port-forwarding"}
+"""The same for one that may only watch, and has no stream."""
 
 
 class Came(NamedTuple):
@@ -80,11 +83,18 @@ def _make(file: Path) -> None:
         made.unlink()
 
 
-def authorized(key: asyncssh.SSHKey, path: str, address: str) -> frozenset[str] | None:
-    """The options with which the authorized_keys file at `path` lets `key` in from `address`; None if it does not.
+class Right(NamedTuple):
+    """What an authorized key opens."""
+
+    pty: bool = True
+    watches: bool = False  # and nothing else
+
+
+def authorized(key: asyncssh.SSHKey, path: str, address: str, watching: Sequence[str] = ()) -> Right | None:
+    """What the authorized_keys file at `path` lets `key` do from `address`; None for nothing.
 
     As with sshd the file counts only if nobody else can change it. A key with an option that is not
-    obeyed here, such as a forced command, opens nothing.
+    obeyed here, such as a forced command, opens nothing, but for one that is forced to one of `watching`.
     """
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
@@ -94,22 +104,27 @@ def authorized(key: asyncssh.SSHKey, path: str, address: str) -> frozenset[str] 
             options = asyncssh.import_authorized_keys(file.read()).validate(key, address, address)
     except (OSError, ValueError):
         return None
-    return frozenset(options) if options is not None and HARMLESS.issuperset(options) else None
+    if options is None:
+        return None
+    watches = options.get("command") in watching
+    if not (NARROW if watches else HARMLESS).issuperset(options):
+        return None
+    return Right("no-pty" not in options and ("restrict" not in options or "pty" in options), watches)
 
 
 class Port:
     """A listening socket, and who comes in through it; `came(stream, who)` owns each stream.
 
-    `terminal` is the command that a person with a key is given on a pty; without one there is none.
+    `offers` are the commands that people with a key are given.
     """
 
     def __init__(
         self, sock: socket.socket, key: asyncssh.SSHKey, *, authorized: str, secret: bytes, desk: Desk,
-        came: Callable[[socket.socket, Came], None], terminal: Sequence[str] = (), gate: Gate | None = None,
+        came: Callable[[socket.socket, Came], None], offers: Offers = NOTHING, gate: Gate | None = None,
         login: float = LOGIN,
     ) -> None:  # fmt: skip
         self.gate = gate or Gate()
-        self.authorized, self.secret, self.terminal = authorized, secret, terminal
+        self.authorized, self.secret, self.offers = authorized, secret, offers
         self.key_hash = hashlib.sha256(key.public_data).digest()
         self._sock, self._desk, self._came, self._login = sock, desk, came, login
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,7 +133,7 @@ class Port:
             keepalive_interval=KEEPALIVE, keepalive_count_max=KEEPALIVES,
             public_key_auth=True, kbdint_auth=bool(secret), password_auth=False, host_based_auth=False,
             gss_host=None, gss_kex=False, gss_auth=False, allow_scp=False, sftp_factory=None, line_editor=False,
-            agent_forwarding=False, x11_forwarding=False, allow_pty=bool(terminal),
+            agent_forwarding=False, x11_forwarding=False, allow_pty=offers.any,
             kex_algs=KEY_EXCHANGES, encryption_algs=CIPHERS, compression_algs=["none"],
             rekey_bytes=REKEY_BYTES, rekey_seconds=3600,
         )  # fmt: skip
@@ -188,7 +203,7 @@ class Door(asyncssh.SSHServer):
         self._failures = 0
         self._proof: Server | None = None
         self._streams = 0
-        self._key_options: frozenset[str] | None = None  # of the key that was shown last: the one that let him in
+        self._right: Right | None = None  # of the key that was shown last: the one that let him in
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -219,8 +234,8 @@ class Door(asyncssh.SSHServer):
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         # Asked before the signature is looked at, so nothing may follow from it but the answer.
-        self._key_options = authorized(key, self._port.authorized, self._address)
-        return self._key_options is not None
+        self._right = authorized(key, self._port.authorized, self._address, self._port.offers.watching)
+        return self._right is not None
 
     def kbdint_auth_supported(self) -> bool:
         return bool(self._port.secret)
@@ -248,15 +263,20 @@ class Door(asyncssh.SSHServer):
         if self._by_secret or self._streams >= CHANNELS:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, NOTHING_ELSE)
         self._streams += 1
-        command = () if "no-pty" in (self._key_options or ()) else self._port.terminal
-        return self._connection.create_server_channel(encoding=None), Terminal(command, self.stream_ended)
+        offers, right = self._port.offers, self._right or Right()
+        given = Given(offers.terminal, offers.plain, offers.run)
+        if right.watches:
+            given = Given(offers.watch, offers.watch_plain, why=ONLY_WATCHES)
+        session = Session(given if right.pty else given._replace(terminal=()), self.stream_ended)
+        return self._connection.create_server_channel(encoding=None), session
 
     @property
     def _by_secret(self) -> bool:
         return self._proof is not None and self._proof.proved
 
     def unix_connection_requested(self, dest_path: str) -> Any:
-        if dest_path != SERVICE or self._streams >= CHANNELS:
+        watches = self._right is not None and self._right.watches and not self._by_secret
+        if dest_path != SERVICE or watches or self._streams >= CHANNELS:
             return False
         self._streams += 1
         by = "secret" if self._by_secret else "key"

@@ -1,4 +1,4 @@
-"""A session of the embedded server: a program on a pty of its own, for a person; nothing else is run for anybody."""
+"""A session of the embedded server: one program, on a pty of its own or on pipes; nothing else is run for anybody."""
 
 import asyncio
 import fcntl
@@ -11,40 +11,52 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from subprocess import SubprocessError
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncssh
 
 from pysh.transports import system
 from pysh.transports.base import HIGH_WATER, cleaned
+from pysh.transports.sshpiped import Piped
 from pysh.transports.sshprocess import end
 
 REFUSED = 1
 """The exit status of a session that asks for what is not here."""
 NOTHING_ELSE = (
-    "this port leads to a pysh node, and to nothing else: its shell is there for who has a terminal and an "
-    "authorized key (ssh -p PORT HOST); to run code: pysh rpc NAME@HOST:PORT -c CODE"
+    "this port leads to a pysh node, and to nothing else: its shell is there for who has an authorized key "
+    "(ssh -p PORT HOST); to run code: pysh rpc NAME@HOST:PORT -c CODE, or ssh -p PORT HOST CODE"
 )
+ONLY_WATCHES = "nothing was run: this key may only watch the shell here (ssh -p PORT HOST)"
 _PIECE = 64 * 1024
 LAST_PIECES = 64
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 
 
-class Terminal(asyncssh.SSHServerSession[bytes]):
-    """Runs `command` for a session that has a terminal and asks for a shell; `ended` is called at its end.
+class Given(NamedTuple):
+    """The commands of one person: with a terminal, without, and to run what he says; an empty one is not for him."""
+
+    terminal: Sequence[str] = ()
+    plain: Sequence[str] = ()
+    run: Sequence[str] = ()
+    why: str = NOTHING_ELSE  # what he is told who asks for one that is not
+
+
+class Session(asyncssh.SSHServerSession[bytes]):
+    """Runs one of the commands `given`; `ended` is called at its end.
 
     The other end's terminal is raw, and the pty here is as any: what is typed is put into it, what comes out is
     sent, and its size follows. When the session is lost the pty hangs up, as a line that is cut does.
     """
 
-    def __init__(self, command: Sequence[str], ended: Callable[[], None]) -> None:
-        self._command, self._ended = command, ended
+    def __init__(self, given: Given, ended: Callable[[], None]) -> None:
+        self._given, self._ended = given, ended
         self._loop = asyncio.get_running_loop()
         self._term = ""
         self._size = (24, 80)
-        self._shell = False
+        self._asked: str | None = None
         self._master = -1
         self._unwritten = b""
+        self._piped: Piped | None = None
         self._running: asyncio.Task[None] | None = None
 
     # What asyncssh calls.
@@ -53,24 +65,32 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
         self._channel = chan
 
     def pty_requested(self, term_type: str, term_size: Any, term_modes: Any) -> bool:
-        if not self._command:
+        if not self._given.terminal:
             return False
         self._term = term_type if _TERM.fullmatch(term_type) else "dumb"
         self.terminal_size_changed(*term_size)
         return True
 
     def shell_requested(self) -> bool:
-        self._shell = True
         return True
 
     def exec_requested(self, command: str) -> bool:
-        return True  # to say why not
+        self._asked = command
+        return True  # also to say why not
 
     def session_started(self) -> None:
-        if self._shell and self._term:
-            self._running = self._loop.create_task(self._run())
+        given = self._given
+        if self._asked is not None:
+            command = [*given.run[:-1], given.run[-1] + self._asked] if given.run else []
         else:
-            self._refuse(NOTHING_ELSE)
+            command = [*(given.terminal if self._term else given.plain)]
+        if not command:
+            self._refuse(given.why)
+        elif self._term:
+            self._running = self._loop.create_task(self._run(command))
+        else:
+            self._piped = Piped(self._channel, command)
+            self._running = self._loop.create_task(self._run_piped(self._piped))
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         self._size = min(height, 0xFFFF), min(width, 0xFFFF)
@@ -78,19 +98,38 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
             self._resize()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._piped:
+            self._piped.feed(data)
+            return
         self._unwritten += data
         self._write()
         if len(self._unwritten) > HIGH_WATER:
             self._channel.pause_reading()
 
     def eof_received(self) -> bool:
+        if self._piped:
+            self._piped.feed(b"")
         return True  # nothing more is typed, and the rest may still be shown
 
+    def signal_received(self, signal: str) -> None:
+        if self._piped:
+            self._piped.signal(signal)
+        elif self._master >= 0 and signal == "INT":
+            self.data_received(b"\x03", None)
+
+    def break_received(self, msec: int) -> bool:
+        self.signal_received("INT")
+        return True
+
     def pause_writing(self) -> None:
+        if self._piped:
+            self._piped.flow(False)
         if self._master >= 0:
             self._loop.remove_reader(self._master)
 
     def resume_writing(self) -> None:
+        if self._piped:
+            self._piped.flow(True)
         if self._master >= 0:
             self._loop.add_reader(self._master, self._read)
 
@@ -101,10 +140,18 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
 
     # The program.
 
-    async def _run(self) -> None:
+    async def _run_piped(self, piped: Piped) -> None:
+        try:
+            status = await piped.run()
+        except (OSError, SubprocessError) as error:
+            self._refuse(f"it could not be started: {cleaned(str(error))}")
+        else:
+            self._channel.exit(status)
+
+    async def _run(self, command: Sequence[str]) -> None:
         """From its start to its end, which is the session's."""
         try:
-            process = await self._start()
+            process = await self._start(command)
         except (OSError, SubprocessError) as error:
             self._hang_up()
             self._refuse(f"the shell could not be started: {cleaned(str(error))}")
@@ -122,13 +169,13 @@ class Terminal(asyncssh.SSHServerSession[bytes]):
             await end(process)
         self._channel.exit(status if status >= 0 else 128 - status)
 
-    async def _start(self) -> Process:
+    async def _start(self, command: Sequence[str]) -> Process:
         self._master, slave = pty.openpty()
         try:
             os.set_blocking(self._master, False)
             self._resize()
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=slave, stdout=slave, stderr=slave,
+                *command, stdin=slave, stdout=slave, stderr=slave,
                 preexec_fn=owning(slave), env=os.environ | {"TERM": self._term},
             )  # fmt: skip
         finally:

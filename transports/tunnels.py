@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple, Self
 from pysh.transports.asking import Ask, Question
 from pysh.transports.base import CLOSE_GRACE, TransportError
 from pysh.transports.control import Facts, Message, Ran, Wire, hash_of
+from pysh.transports.listening import NOTHING, Offers
 from pysh.transports.means import LIMIT, Ended, Passage
 
 MAX_STDIN = 4 << 20
@@ -147,18 +148,18 @@ class Carrier:
 
     async def listen(
         self, host: str, port: int, *, key: str, authorized: str, secret: bytes, came: Came,
-        terminal: Sequence[str] = (),
+        offers: Offers = NOTHING,
     ) -> Listener:  # fmt: skip
         """Let nodes in at a TCP port (0: any free one) that have a key in the file `authorized`, or the `secret`.
 
         `came(stream, source, by)` owns each stream that they open; `source` is who, as far as the address
         tells, and `by` is `key` or `secret`. `key` is the file of our own host key, made if it is missing.
-        A person who has an authorized key and a terminal is given the command `terminal`, if there is one.
+        A person who has an authorized key is given one of the commands of `offers`.
         Raises `TransportError` with one of the stages `resolve tcp hostkey`.
         """
         text = base64.b64encode(secret).decode()
         answer, _ = await self._ask(
-            "listen", host=host, port=port, key=key, authorized=authorized, secret=text, terminal=list(terminal)
+            "listen", host=host, port=port, key=key, authorized=authorized, secret=text, offers=offers._asdict()
         )
         self._came[answer["listener"]] = came
         return Listener(answer["host"], answer["port"], answer["fingerprint"])

@@ -2,8 +2,9 @@
 
 The server runs in a carrier of its own, so that no stranger holds up a tunnel of ours. Whoever gets
 through it has proved a key or the cookie, and proves the cookie once more to the hub, by SPAKE2 over
-the host key that he saw: to a hub all that come are equal. A person with a key and a terminal is given
-`pysh attach` on a pty beside the node, as the login shell of that user would be by an sshd.
+the host key that he saw: to a hub all that come are equal. A person with a key is given `pysh attach` on a
+pty beside the node, as the login shell of that user would be by an sshd; plain lines without a terminal;
+`pysh rpc` for a command.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class Port:
                 *self._place, secret=self._server.cookie, came=self._came,
                 key=os.path.join(state, "host_ed25519"),  # noqa: PTH118
                 authorized=os.path.expanduser("~/.ssh/authorized_keys"),  # noqa: PTH111
-                terminal=self._terminal(self._carrier.folder),
+                offers=self._offers(self._carrier.folder),
             )  # fmt: skip
         except BaseException:
             await self._carrier.close()
@@ -73,12 +74,21 @@ class Port:
         host = f"[{listener.host}]" if ":" in listener.host else listener.host
         return f"{host}:{listener.port}"
 
-    def _terminal(self, folder: str) -> list[str]:
-        """The command that a person with a key is given: a terminal of this node, as any other here."""
+    def _offers(self, folder: str) -> listening.Offers:
+        """What people with a key are given: terminals of this node, as any other here, and what they ask to run."""
         cookie = os.path.join(folder, "cookie")  # noqa: PTH118
         with open(os.open(cookie, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(self._server.cookie)
-        return [sys.executable, "-P", "-m", "pysh", "attach", self._server.name, "--cookie-file", cookie]
+        name = self._server.name
+        node = [name, "--cookie-file", cookie]
+        pysh = [sys.executable, "-P", "-m", "pysh"]
+        attach, watch = [*pysh, "attach", *node], [*pysh, "attach", "--watch", *node]
+        called = [name, name.partition("@")[0]]
+        return listening.Offers(
+            terminal=attach, plain=[*attach, "--plain"], run=[*pysh, "rpc", *node, "-c"],
+            watch=watch, watch_plain=[*watch, "--plain"],
+            watching=[f"pysh attach {words}" for each in called for words in (f"--watch {each}", f"{each} --watch")],
+        )  # fmt: skip
 
     async def _keep(self) -> None:
         """Start anew whenever the carrier has died, at the same place."""

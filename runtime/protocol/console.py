@@ -1,8 +1,8 @@
-"""The shell of a node as its hub sees it: one evaluator, at most one terminal, and what passes between.
+"""The shell of a node as its hub sees it: one evaluator, the terminals at it, and what passes between.
 
-With no terminal attached nothing blocks: what the shell and its tasks print, and what became of a cell, is
-kept within bounds and shown once at the next attach, with the count of what was dropped. So is what a
-terminal was sent and had not shown when it was lost.
+Each terminal sees the cells of the others. One cell runs at a time, and its keys are those of the terminal that
+typed it, or, when that is gone, of the one that came first of the rest; everybody's Ctrl-C reaches it. A
+terminal that only watches reaches nothing.
 
 What is typed to a cell is never lost, whenever the cell ends:
 
@@ -14,58 +14,74 @@ What is typed to a cell is never lost, whenever the cell ends:
    do not fit into the pty the terminal has no CREDIT for more.
 4. INPUT that was on its way meanwhile waits for that, and goes back behind it. The terminal sends one
    last, empty INPUT: when that is back, so is everything before it.
+5. Only then the next terminal's cell begins: what is in the pty is not meant for it.
 """
 
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Prepare, Resize, Type
-from pysh.runtime.protocol.flow import PRINTED
+from pysh.runtime.protocol.actions import Attended, Interrupt, Prepare, Resize, Type
+from pysh.runtime.protocol.audience import Audience
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
-from pysh.runtime.protocol.missed import Missed, Unshown
-from pysh.runtime.protocol.notices import Hush
-from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.protocol.seats import Seat
+from pysh.runtime.protocol.terms import MIRRORED, Pid
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
-EVALUATOR = 0
-"""What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
-
 
 class Console:
-    """Who is attached, and how much each source may still print."""
+    """Who is attached, what runs and what waits, and how much each source may still print."""
 
     def __init__(self, node: "Node") -> None:
-        self.evaluator: int | None = None  # process numbers, as is `terminal`
-        self.terminal: int | None = None
-        self.attended = False  # by a person at that terminal, who may be asked things
-        self.plain = False  # that terminal takes lines of text alone
+        self.evaluator: int | None = None  # a process number
+        self.audience = Audience(node)
+        self.seats = self.audience.seats
+        self.screen, self.shown, self.notice = self.audience.screen, self.audience.shown, self.audience.notice
+        self.hush = self.audience.hush
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.folder = ""  # the shell's current one, as far as it is known
-        self.busy = 0
         self.jobs = 0  # cells that go on in the background
-        self.killed = False  # from its terminal
+        self.killed = False  # from a terminal
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
         self.begun = False  # an evaluator was through with what it runs before the first cell
-        self.hush = Hush()
         self._node = node
+        self._running: Frame | None = None  # the cell
+        self._holder: int | None = None  # the terminal whose keys the cell that runs, or ran last, has
+        self._cells: deque[Frame] = deque()  # of others than the holder, which wait
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
-        self._credit = PRINTED
-        self._missed = Missed()
-        self._screen = Unshown()
-        self._tasks: dict[tuple[Pid, int], Unshown] = {}
         self._touched = False  # something was typed into the pty
         self._late: list[Frame] | None = None  # INPUT that waits until the pty is empty, if that is asked for
         self.handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            Kind.OUTPUT: self._output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
+            Kind.OUTPUT: self.audience.output, Kind.CELL: self._cell, Kind.DONE: self._done, Kind.INPUT: self._typed,
             Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
             Kind.NOTICE: self._noticed,
         }  # fmt: skip
+
+    @property
+    def busy(self) -> bool:
+        """Whether a cell runs."""
+        return self._running is not None
+
+    @property
+    def attached(self) -> bool:
+        """Whether somebody is there who may type, or will be back."""
+        return bool(self.seats.typists or self.seats.away)
+
+    @property
+    def attended(self) -> bool:
+        """Whether a person is, who may be asked things."""
+        return any(seat.person for seat in self.seats.typists)
+
+    @property
+    def paints(self) -> bool:
+        """Whether the terminal whose keys the cell has shows what a program paints."""
+        seat = self.seats.typist(self._holder) or self.seats.typist(self._first())
+        return seat is not None and not seat.plain
 
     # the evaluator
 
@@ -82,11 +98,17 @@ class Console:
         how = "was killed from its terminal" if self.killed else f"died ({death})"
         text = f"the shell of {name} {how}: its names are gone; functions it published stay callable"
         self.killed = False
-        if self.busy:
-            self._tell(Kind.DONE, meta={"cell": self.cell, "kind": "error", "text": text, "took": 0.0})
+        if self.busy or self._cells:
+            waited = {frame.source.number for frame in self._cells}
+            for seat in self.seats:
+                said = f"{text}; nothing of this cell was run" if seat.process in waited else text
+                self._tell(seat, Kind.DONE, meta={"cell": self.cell, "kind": "error", "text": said, "took": 0.0})
+            if not self.seats.typists:
+                self.audience.missed.add(text.encode() + b"\n")
         else:
             self.notice(text, "error")
-        self.busy = self.jobs = 0
+        self._running, self.jobs = None, 0
+        self._cells.clear()
         self._waiting.clear()
         asked, self._asked = self._asked, {}
         for frame in asked.values():
@@ -112,23 +134,59 @@ class Console:
         self._node.to_process(frame.dest.number, frame)
 
     def _cell(self, link: Link | None, frame: Frame) -> None:
-        self.busy += 1
+        if self.seats.typist(frame.source.number) is None:
+            return
+        if any(frame.source == waiting.source for waiting in self._cells):
+            text = "a cell of this terminal waits already; nothing of this one was run"
+            meta = {"cell": self.cell, "kind": "error", "text": text, "took": 0.0}
+            self._node.post(frame.source, Kind.DONE, ref=frame.ref, meta=meta)
+            return
+        self._cells.append(frame)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Let the next cell run, if none does and what was typed to the last one is back."""
+        if self._running is not None or not self._cells:
+            return
+        if self._late is not None and self._cells[0].source.number != self._holder:
+            return
+        frame = self._running = self._cells.popleft()
+        self._holder = frame.source.number if self.seats.typist(frame.source.number) else self._first()
         self.accepts = False
+        for seat in self.seats:
+            if seat.process != frame.source.number:
+                self._mirror(seat)
         self.to_evaluator(frame)
 
+    def _mirror(self, seat: Seat) -> None:
+        """Show the cell that runs to one who did not type it."""
+        assert self._running is not None
+        self._tell(seat, Kind.CELL, ref=MIRRORED, meta={"cell": self.cell}, payload=self._running.payload)
+
+    def _first(self) -> int | None:
+        return next((seat.process for seat in self.seats.typists), None)
+
     def _done(self, link: Link | None, frame: Frame) -> None:
-        self.busy = max(0, self.busy - 1)
         told = frame.options()
         self.cell = told.get("cell", self.cell)
         self.folder = told.get("folder", self.folder)
         self.jobs = told.get("jobs", 0)
-        if self.terminal is not None:  # another one perhaps than the one that sent the cell
-            self._node.to_process(self.terminal, frame)
-        elif text := told.get("text"):
-            self._missed.add(text.rstrip("\n").encode() + b"\n")
-        if self._touched and not self.busy and self._late is None:
+        self._running = None
+        others = None
+        for seat in self.seats:
+            if seat.process == frame.dest.number:
+                self._node.to_process(seat.process, frame)
+                continue
+            if others is None:
+                shown = {name: value for name, value in told.items() if name not in _OF_WHO_TYPED}
+                others = frame._replace(ref=MIRRORED, meta=pack(shown))
+            self._node.to_process(seat.process, others)
+        if not self.seats.typists and (text := told.get("text")):
+            self.audience.missed.add(text.rstrip("\n").encode() + b"\n")
+        if self._touched and self._late is None:
             self._late = []
             self._ask_unread()
+        self._begin()
 
     def _noticed(self, link: Link | None, frame: Frame) -> None:
         """A job of the shell has ended."""
@@ -136,10 +194,7 @@ class Console:
             return
         told = frame.options()
         self.jobs = int(told["jobs"])
-        if self.terminal is not None:
-            self.notice(str(told["text"]), str(told["level"]))
-        else:
-            self._missed.add(str(told["text"]).encode() + b"\n")
+        self.notice(str(told["text"]), str(told["level"]), keep=True)
 
     def _ask_unread(self) -> None:
         if self.evaluator is not None:
@@ -147,11 +202,13 @@ class Console:
 
     def _from_evaluator(self, frame: Frame) -> None:
         """It has a cell, or reads what cells left unread."""
+        holder = self.seats.get(self._holder)
         if frame.ref:
             self.accepts = True
-            self._tell(Kind.INPUT, ref=frame.ref)
+            typed_it = self._running is not None and self._running.source.number == self._holder
+            self._tell(holder, Kind.INPUT, ref=frame.ref if typed_it else MIRRORED)
         elif frame.payload:
-            self._tell(Kind.INPUT, payload=frame.payload)
+            self._tell(holder, Kind.INPUT, payload=frame.payload)
             self._ask_unread()
         else:
             self._emptied()
@@ -162,129 +219,119 @@ class Console:
         self._touched = False
         for frame in late:
             self._typed(None, frame)
+        self._begin()
 
-    # the terminal
+    # the terminals
 
     def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
-        """Make `link` the terminal of this shell; what it should know of it."""
-        self.terminal, self.attended = link.process, bool(asked.get("person", True))
-        self.plain = bool(asked.get("plain"))
-        self._node.actions.append(Prepare("evaluator"))
-        self._node.actions.append(Resize(int(asked.get("rows", 24)), int(asked.get("cols", 80))))
-        self._node.actions.append(Attended(True))
-        missed, dropped = self._missed.take()
-        answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": self.busy > 0, "folder": self.folder}
+        """Make `link` a terminal of this shell; what it should know of it."""
+        size = int(asked.get("rows", 24)), int(asked.get("cols", 80))
+        watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
+        seat = Seat(link.process, watches=watches, person=person, plain=bool(asked.get("plain")), size=size)
+        self.seats.join(seat)
+        self.audience.look_soon()  # one that was stuck alone is so no more
+        missed, dropped = (b"", 0) if watches else self.audience.missed.take()
+        if not watches:
+            self._node.actions.append(Prepare("evaluator"))
+            self._fit()
+            self._node.actions.append(Attended(True))
+            if self.busy and self.seats.typist(self._holder) is None:
+                self._holder = link.process
+        busy = self.busy and self._holder == link.process
+        if self.busy and not busy:
+            self._mirror(seat)
+        answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": busy, "folder": self.folder}
         suspects = self._node.members.suspects()
         return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects}
 
     def terminal_gone(self, link: Link) -> bool:
-        """A terminal closed; whether it was the attached one. What it did not show the next one will."""
-        if self.terminal != link.process:
-            return False
-        self.terminal, self.attended, self._credit = None, False, PRINTED
-        self._missed.add(self._screen.rest())
-        self._screen = Unshown()
-        tasks, self._tasks = self._tasks, {}
-        for (source, ref), unshown in tasks.items():
-            self._miss(source, unshown.rest())
-            self._grant(source, ref, unshown.size)
-        self._node.actions.append(Pause(EVALUATOR, on=False))
-        self._node.actions.append(Attended(False))
-        return True
+        """A terminal closed; whether it was the last that could type. What that did not show the next one will."""
+        away = link.process in self.seats.away
+        self.seats.away.discard(link.process)
+        seat = self.seats.leave(link.process)
+        if seat is not None:
+            self._left(seat)
+        last = (away or (seat is not None and not seat.watches)) and not self.attached
+        if last:
+            self._node.actions.append(Attended(False))
+        return last
 
-    def notice(self, text: str, level: str = "info", gone: bytes = b"", *, keep: bool = False) -> None:
-        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down.
+    def goes_away(self, link: Link) -> bool:
+        """A terminal goes over to another shell; to this one it is as if it were here, but nobody looks."""
+        seat = self.seats.typist(link.process)
+        if seat is not None:
+            self.seats.leave(seat.process)
+            self.seats.away.add(seat.process)
+            self._left(seat)
+        return seat is not None
 
-        One that is held back has no text. With `keep` it waits for whoever comes, if nobody sits there.
-        """
-        if self.hush.holds(level):
-            text = ""
-        elif keep and self.terminal is None:
-            self._missed.add(text.encode("utf-8", "replace") + b"\n")
-        meta = {"text": text, "level": level, "suspects": self._node.members.suspects()}
-        self._tell(Kind.NOTICE, meta=meta | ({"gone": gone} if gone else {}))
+    def _left(self, seat: Seat) -> None:
+        if not seat.watches and not self.seats.typists:
+            self.audience.left(seat)
+        elif not seat.watches:
+            self._fit()
+            if self._holder == seat.process and self.busy:
+                self._hand_over()
+        self.audience.settle()
 
-    def _tell(self, kind: int, **fields: Any) -> None:
-        if self.terminal is not None:
-            self._node.post(Pid(self._node.incarnation, self.terminal), kind, **fields)
+    def _hand_over(self) -> None:
+        """The terminal that typed the cell is gone: another one has its keys."""
+        self._holder = self._first()
+        if self.accepts:
+            self._tell(self.seats.get(self._holder), Kind.INPUT, ref=MIRRORED)
+
+    def types(self, link: Link | None) -> bool:
+        """Whether that is a terminal which may type."""
+        return link is not None and self.seats.typist(link.process) is not None
+
+    def watches(self, link: Link) -> bool:
+        """Whether that terminal only watches."""
+        seat = self.seats.get(link.process)
+        return seat is not None and seat.watches
+
+    def others(self, link: Link | None) -> list[int]:
+        """The terminals beside that of `link` which may type, also those that will be back: their process numbers."""
+        numbers = [*(seat.process for seat in self.seats.typists), *self.seats.away]
+        return [number for number in numbers if link is None or number != link.process]
+
+    def _tell(self, seat: Seat | None, kind: int, **fields: Any) -> None:
+        self.audience.tell(seat, kind, **fields)
 
     def _typed(self, link: Link | None, frame: Frame) -> None:
         if link is not None and link.process == self.evaluator:
             self._from_evaluator(frame)
-        elif self.busy:
+            return
+        seat = self.seats.typist(frame.source.number)
+        if seat is None:
+            return  # it watches: nothing that it says reaches the shell
+        holds = seat.process == self._holder
+        if holds and self.busy:
             self._touched = True
             self._node.actions.append(Type(bytes(frame.payload)))
-        elif self._late is not None:
+        elif holds and self._late is not None:
             self._late.append(frame)
         else:  # the cell it was typed to has ended meanwhile: it belongs to the next prompt
-            self._tell(Kind.INPUT, ref=frame.ref, payload=frame.payload)
+            self._tell(seat, Kind.INPUT, ref=frame.ref, payload=frame.payload)
 
     def taken(self, size: int) -> None:
         """`size` bytes of what was typed are in the pty: as many more may be typed."""
-        self._tell(Kind.CREDIT, meta=pack(Kind.INPUT), credit=size)
+        self._tell(self.seats.get(self._holder), Kind.CREDIT, meta=pack(Kind.INPUT), credit=size)
 
     def _resized(self, link: Link | None, frame: Frame) -> None:
-        size = frame.options()
-        self._node.actions.append(Resize(int(size["rows"]), int(size["cols"])))
+        seat, size = self.seats.typist(frame.source.number), frame.options()
+        if seat is not None:
+            seat.size = int(size["rows"]), int(size["cols"])
+            self._fit()
+
+    def _fit(self) -> None:
+        """Give the pty the size that every terminal has room for."""
+        if (size := self.seats.size) is not None:
+            self._node.actions.append(Resize(*size))
 
     def _interrupted(self, link: Link | None, frame: Frame) -> None:
-        self._node.actions.append(Interrupt())
+        if self.seats.typist(frame.source.number) is not None:
+            self._node.actions.append(Interrupt())
 
-    # what is printed
 
-    def screen(self, data: bytes) -> None:
-        """The evaluator wrote to its pty."""
-        if self.terminal is None:
-            self._missed.add(data)
-            return
-        self._tell(Kind.SCREEN, payload=data)
-        self._screen.sent(data)
-        self._credit -= len(data)
-        if self._credit <= 0:
-            self._node.actions.append(Pause(EVALUATOR, on=True))
-
-    def screen_shown(self, size: int) -> None:
-        """The terminal has room for more."""
-        self._screen.shown(size)
-        self._credit += size
-        if self._credit > 0:
-            self._node.actions.append(Pause(EVALUATOR, on=False))
-
-    def output_shown(self, frame: Frame) -> None:
-        """A CREDIT passes: if it is the terminal's for output of a task, that was shown."""
-        key = frame.dest, frame.ref
-        if frame.options() == Kind.OUTPUT and (unshown := self._tasks.get(key)) is not None:
-            unshown.shown(frame.credit)
-            if not unshown.size:
-                del self._tasks[key]
-
-    def _output(self, link: Link | None, frame: Frame) -> None:
-        owner = self._node.processes.get(frame.dest.number)
-        role = owner.role if owner is not None else ""
-        if owner is not None and role == "program":
-            self._node.write(owner, self._labelled(frame))
-        elif role == "evaluator" and self.terminal is not None:
-            self._show(frame)
-        elif frame.payload:
-            if role == "evaluator":
-                self._miss(frame.source, bytes(frame.payload))
-            self._grant(frame.source, frame.ref, len(frame.payload))
-
-    def _show(self, frame: Frame) -> None:
-        if frame.payload:
-            self._tasks.setdefault((frame.source, frame.ref), Unshown()).sent(bytes(frame.payload))
-        assert self.terminal is not None
-        self._node.to_process(self.terminal, self._labelled(frame))
-
-    def _labelled(self, frame: Frame) -> Frame:
-        """An OUTPUT with the label of its node beside what it says: `end`, if nothing more comes."""
-        label = self._node.members.label(frame.source.incarnation)
-        return frame._replace(meta=pack({**frame.options(), "label": label}))
-
-    def _grant(self, source: Pid, ref: int, size: int) -> None:
-        self._node.post(source, Kind.CREDIT, ref=ref, meta=pack(Kind.OUTPUT), credit=size)
-
-    def _miss(self, source: Pid, data: bytes) -> None:
-        """What a task printed while nobody looked, tagged as its node's."""
-        label = self._node.members.label(source.incarnation).encode()
-        self._missed.add(b"".join(b"%s | %s" % (label, line) for line in data.splitlines(keepends=True)))
+_OF_WHO_TYPED = frozenset({"exit", "attach", "offer"})
+"""What of a DONE concerns the terminal alone that typed the cell."""

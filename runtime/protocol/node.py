@@ -147,7 +147,7 @@ class Node:
     @property
     def grace(self) -> float:
         """Seconds that this node waits for another without a connection."""
-        return self._grace[self.console.terminal is not None]
+        return self._grace[self.console.attached]
 
     def next_number(self) -> int:
         """A process number that this incarnation never used."""
@@ -221,6 +221,8 @@ class Node:
         link = self.links.get(number)
         if link is None:
             return
+        if link.role == "terminal" and self.console.watches(link):
+            raws = [raw for raw in raws if self._may_watcher(raw)]
         for raw in raws:
             kind = kind_of(raw)
             if kind < LINK_KINDS:
@@ -236,6 +238,11 @@ class Node:
         if link.member is not None:
             self.go_on(link.member)
             self.acknowledge_soon(link)
+
+    def _may_watcher(self, raw: Raw) -> bool:
+        """Whether a terminal that only watches may say that: what it has shown, and what the hub refuses."""
+        to_hub = dest_of(raw) == self.incarnation and route_of(raw).number == HUB
+        return kind_of(raw) < LINK_KINDS or kind_of(raw) == Kind.CREDIT or (kind_of(raw) == Kind.REQUEST and to_hub)
 
     def _worked(self, link: Link, kind: int, frame: Frame) -> None:
         """A worker or an apartment says something of what runs there."""
@@ -306,8 +313,8 @@ class Node:
             self.to_process(frame.dest.number, frame)
 
     def _forward(self, kind: int, raw: Raw) -> None:
-        if kind == Kind.CREDIT:
-            self.console.output_shown(parse(raw))
+        if kind == Kind.CREDIT and self.console.shown(parse(raw)):
+            return
         peer = self.peers.get(dest_of(raw))
         if peer is None:
             self.undeliverable(parse(raw))
@@ -398,13 +405,11 @@ class Node:
 
     def _credited(self, link: Link | None, frame: Frame) -> None:
         kind = frame.options()
-        if kind == Kind.SCREEN:
-            self.console.screen_shown(frame.credit)
+        if self.console.shown(frame):
             return
         if kind == Kind.SEND and frame.dest.number == HUB:  # else it is credit for the chunks of a message
             self.mailboxes.received(frame.source.number, frame.ref, frame.credit)
             return
-        self.console.output_shown(frame)
         if kind in (Kind.OUTPUT, Kind.RESULT) and frame.dest.incarnation == self.incarnation:
             self.work.credited(frame, kind)
         else:
@@ -500,7 +505,7 @@ class Node:
         self.later(seconds, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
-        if self.console.terminal is not None or self.now < self.alone_since + self.linger:
+        if self.console.attached or self.now < self.alone_since + self.linger:
             return  # the timer of an earlier loss
         if self.reasons_to_stay():
             self.later(max(self.linger, 1.0), self._stop_if_idle)

@@ -38,7 +38,7 @@ def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Met
     """Whether process `number` is a shell here at which a person sits."""
     console = node.console
     shell = console.evaluator is not None and console.evaluator == int(asked["number"])
-    return {"ok": shell and console.terminal is not None and console.attended}
+    return {"ok": shell and console.attended}
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {

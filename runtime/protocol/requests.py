@@ -22,6 +22,10 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
     asked = frame.options()
     verb = asked.get("verb")
     do = VERBS.get(verb)
+    if link is not None and node.console.watches(link):
+        text = f"this terminal only watches {node.name}: it may ask for nothing"
+        node.reply(frame, {"error": "PyshError", "text": text, "executed": "no"})
+        return
     if do is None:
         node.reply(
             frame,
@@ -174,19 +178,27 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     console = node.console
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
-    if console.terminal is not None:
-        if not asked.get("force"):
-            text = f"{node.name} has a terminal already; leave it there, or take over: pysh attach --force {node.name}"
-            return {"error": "PyshError", "text": text, "executed": "no"}
-        node.part(node.processes[console.terminal], TAKEN_OVER)
-        console.taken_over = True
+    if asked.get("force") and not asked.get("watch"):
+        for number in console.others(link):
+            node.part(node.processes[number], TAKEN_OVER)
+            console.taken_over = True
     told = console.attach(link, asked)
     node.members.tell_grace()
     return {"ok": told}
 
 
+def _away(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
+    """A terminal goes over to another shell; it attaches again when it is back."""
+    return {"ok": link is not None and node.console.goes_away(link)}
+
+
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
-    """While the shell's last messages are `sending` the terminal asks again, and the node stops then."""
+    """While the shell's last messages are `sending` the terminal asks again, and the node stops then.
+
+    While others sit there it only goes.
+    """
+    if others := len(node.console.others(link)):
+        return {"ok": {"stop": False, "persistent": True, "reasons": [], "others": others}}
     reasons = node.reasons_to_stay()
     if node.console.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
@@ -251,8 +263,8 @@ def _quiet(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _screen(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    """Whether somebody sits here whose terminal shows what a program paints."""
-    return {"ok": node.console.terminal is not None and not node.console.plain}
+    """Whether the terminal that typed the cell shows what a program paints."""
+    return {"ok": node.console.paints}
 
 
 def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -268,7 +280,7 @@ def _paths(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] = {
     "info": _info, "nodes": _nodes, "ping": _ping, "connect": _connect, "start": _start, "answer": _answer,
-    "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "leave": _leave,
+    "disconnect": _disconnect, "tasks": _tasks, "output": _output, "attach": _attach, "away": _away, "leave": _leave,
     "stop": _stop, "cancel": _cancel, "sent": _sent, "settle": _settle, "fetch": _fetch, "cancel_task": _cancel_task,
     "stack": _stack, "standing": _standing, "notice": _notice, "quiet": _quiet, "screen": _screen,
     "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,

@@ -25,10 +25,10 @@ def _at_stake(node: "Node", link: Link | None, frame: Frame, asked: dict[str, An
 
 
 def _kill(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
-    """End the shell, if a cell still runs there; the terminal hears of its end as of any other."""
+    """End the shell, if a cell still runs there; its terminals hear of its end as of any other."""
     console = node.console
-    if link is None or link.process != console.terminal:
-        return {"error": "PyshError", "text": "only its terminal can kill a shell", "executed": "no"}
+    if not console.types(link):
+        return {"error": "PyshError", "text": "only a terminal of it can kill a shell", "executed": "no"}
     if console.busy:
         console.killed = True
         node.actions.append(Kill())

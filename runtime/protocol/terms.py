@@ -49,6 +49,8 @@ HUB = 0
 
 TAKEN_OVER = "taken_over"
 """The reason that a terminal is told when another one took its shell."""
+MIRRORED = 1
+"""The ref of a cell, and of what becomes of it, as those terminals are told that did not type it; theirs begin at 2."""
 
 _NODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         wait,
         whereis,
     )
+    from pysh.runtime.attaching import attach
     from pysh.runtime.command import Completed
     from pysh.runtime.copying import Copied
     from pysh.runtime.debugging import debug
@@ -103,17 +104,17 @@ __all__ = [
     "Actor", "BlockingCall", "Child", "CodeSkew", "Completed", "ConnectError", "Copied", "Down", "Executor", "Exit",
     "LargeCapture", "MailboxFull", "NoFunction", "NoModule", "NoProcess", "Node", "NodeDown", "NodeEvent",
     "NotSendable", "Process", "PyshError", "RemoteError", "Results", "Task", "TaskCancelled", "TaskTimeout",
-    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "call", "call_all",
-    "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg", "flush",
-    "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor", "monitor_nodes",
-    "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet", "receive",
-    "register", "reload", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack", "start", "start_node",
-    "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "top", "tour", "trace", "transcript",
-    "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
+    "UpgradeFailed", "VersionSkew", "WorkerDied", "actor", "aio", "all_nodes", "as_completed", "attach", "call",
+    "call_all", "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg",
+    "flush", "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor",
+    "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
+    "receive", "register", "reload", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack", "start",
+    "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "top", "tour", "trace",
+    "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
-    "Completed": "command", "Copied": "copying",
+    "Completed": "command", "Copied": "copying", "attach": "attaching",
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "", "debug": "debugging",

@@ -26,7 +26,7 @@ from pysh.runtime.runner import asjson, cells, inside
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.interrupts import Interrupts
-from pysh.runtime.runner.jobs import Captured, Exit, Job, leave_child, outcome_of, refused, told
+from pysh.runtime.runner.jobs import Captured, Exit, Job, goes, leave_child, outcome_of, refused, told
 from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.past import Cell
@@ -377,7 +377,7 @@ class Evaluator:
         elif job.captured is not None:
             self._answer(job, outcome, meta | {"output": job.captured.release()})
         else:
-            meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers()}
+            meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers(), **goes()}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta | self._suspends.told)
         if self._attention is not None:
             self._attention.calm()

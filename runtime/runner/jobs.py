@@ -142,6 +142,13 @@ def told(outcome: Outcome, number: int = 0) -> dict[str, Any]:
     return {"kind": "error", "error": short(type(outcome.error).__name__), "text": failure(outcome.error)}
 
 
+def goes() -> dict[str, Any]:
+    """Where the terminal of the cell is to go over to, if that was asked for."""
+    attaching = sys.modules.get("pysh.runtime.attaching")
+    there = attaching.taken() if attaching is not None else ""
+    return {"attach": there} if there else {}
+
+
 def refused(error: BaseException, shown: dict[str, Any], node: str) -> dict[str, Any]:
     """The answer to an eval that raised `error`, as another node rebuilds it: a `RemoteError`."""
     from pysh.runtime import tracebacks

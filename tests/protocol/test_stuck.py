@@ -19,7 +19,8 @@ def node(**facts: Any) -> Any:
     """A node whose shell is busy."""
     jobs = [job(SHELL), job(SHELL, DONE), job(SHELL, process=True), job(PROGRAM)]
     elsewhere = {Ref(Pid(THERE, SHELL), 1), Ref(Pid(THERE, SHELL), 2), Ref(Pid(THERE, PROGRAM), 1)}
-    console = SimpleNamespace(evaluator=SHELL, terminal=TERMINAL, busy=1, jobs=2, killed=False)
+    console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False)
+    console.types = lambda link: link.process == TERMINAL
     work = SimpleNamespace(jobs=jobs, code=["f", "g", "h", "i"])
     return SimpleNamespace(
         incarnation=OWN, console=console, work=work, elsewhere=elsewhere, actions=[], facts=lambda: facts
@@ -47,12 +48,12 @@ def test_its_terminal_kills_a_busy_shell() -> None:
 
 def test_a_shell_that_is_free_by_then_is_not_killed() -> None:
     there = node()
-    there.console.busy = 0
+    there.console.busy = False
     assert asks(there, "kill_shell") == {"ok": False}
     assert there.actions == []
 
 
-def test_nobody_but_its_terminal_kills_a_shell() -> None:
+def test_nobody_but_a_terminal_of_it_kills_a_shell() -> None:
     there = node()
     assert asks(there, "kill_shell", PROGRAM)["executed"] == "no"
     assert there.actions == []

@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from pysh.shell import typed
-from pysh.shell.keyboard import Keyboard
+from pysh.shell.keyboard import CTRL_C, CTRL_Z, Keyboard
+from pysh.shell.mirrored import ANOTHERS
 from pysh.shell.typed import SETTLE, Typing
 
 REF = 3
@@ -116,3 +117,21 @@ def test_what_is_dropped_is_what_was_typed_after_the_last_press(
     typing = Typing(keyboard, cast(Any, ends), REF)
     keyboard.put_back(b"a\x03\x03k")
     assert (typing.drop(), keyboard.waits, ends.given) == (b"k", False, [])
+
+
+def test_of_what_is_typed_beside_the_cell_of_another_only_ctrl_c_reaches_it(
+    ends: Ends, keyboard: Keyboard, clock: list[float]
+) -> None:
+    typing = Typing(keyboard, cast(Any, ends), ANOTHERS)
+    keyboard.put_back(b"half" + CTRL_Z)
+    assert (typing.give(), typing.gave) == (0, True)
+    assert (ends.given, keyboard.look()) == ([], b"half" + CTRL_Z)
+    keyboard.put_back(b"gone" + CTRL_C + CTRL_C)
+    assert typing.give() == 2
+    assert (ends.given, keyboard.look()) == (["SIGINT"], b"half" + CTRL_Z)
+    keyboard.take(5)
+    keyboard.put_back(CTRL_C)
+    assert (typing.give(), typing.gave) == (1, False)
+    typing.interrupt()
+    assert (typing.give(), typing.give()) == (1, 0)
+    assert ends.given == ["SIGINT"] * 3

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from pysh.transports import sshd
 from pysh.transports.base import TransportError
+from pysh.transports.listening import NOTHING, Offers
 from pysh.transports.means import SERVICE
 from pysh.transports.pake import Desk
 from pysh.transports.tunnels import Carrier
@@ -35,10 +36,10 @@ class Listening:
         self.key = there.folder / "own" / "host_ed25519"
         self.authorized = there.home.ssh / "authorized_keys"
 
-    async def start(self, secret: bytes = SECRET, terminal: Sequence[str] = ()) -> None:
+    async def start(self, secret: bytes = SECRET, offers: Offers = NOTHING) -> None:
         self.listener = await self.carrier.listen(
             "127.0.0.1", 0, key=str(self.key), authorized=str(self.authorized), secret=secret,
-            came=self._take, terminal=terminal,
+            came=self._take, offers=offers,
         )  # fmt: skip
         self.port = self.listener.port
 
@@ -172,10 +173,8 @@ async def test_nobody_gets_a_shell_a_file_or_a_forward(listening: Listening) -> 
     assert listening.came == []
 
 
-async def test_with_a_command_for_terminals_all_but_a_terminal_is_refused_as_before(
-    listening: Listening, client: Carrier
-) -> None:
-    await listening.start(terminal=["/bin/echo", "hello"])
+async def test_with_a_command_for_terminals_alone_all_else_is_refused(listening: Listening, client: Carrier) -> None:
+    await listening.start(offers=Offers(terminal=["/bin/echo", "hello"]))
     listening.authorized.write_text(public(listening.there.home.key) + "\n")
     for words in ("127.0.0.1", "127.0.0.1 true", "-tt 127.0.0.1 true"):
         done = await asyncio.to_thread(ssh, listening, *words.split())
@@ -188,8 +187,37 @@ async def test_with_a_command_for_terminals_all_but_a_terminal_is_refused_as_bef
     assert await say(near, far) == b"hello"
 
 
+async def test_a_key_that_may_only_watch_is_given_that_and_nothing_else(listening: Listening, client: Carrier) -> None:
+    full, watch = ["/bin/echo", "all"], ["/bin/echo", "watch"]
+    await listening.start(offers=Offers(full, full, full, watch, watch_plain=["/bin/cat"], watching=["w n1"]))
+    key = public(listening.there.home.key)
+    for options in ('command="w n1"', 'restrict,pty,command="w n1"'):
+        listening.authorized.write_text(f"{options} {key}\n")
+        assert (await asyncio.to_thread(ssh, listening, "-tt", "127.0.0.1")).stdout == "watch\n"
+        assert (await asyncio.to_thread(ssh, listening, "127.0.0.1", stdin="lines")).stdout == "lines"
+        done = await asyncio.to_thread(ssh, listening, "127.0.0.1", "x")
+        assert (done.returncode, done.stdout, "may only watch" in done.stderr) == (1, "", True)
+        connection = await client.connect(f"127.0.0.1:{listening.port}")
+        assert await refused(connection.stream(path=SERVICE))
+    listening.authorized.write_text(f'restrict,command="w n1" {key}\n')
+    assert (await asyncio.to_thread(ssh, listening, "-tt", "127.0.0.1")).returncode == 255
+    listening.authorized.write_text(f'command="w n2" {key}\n')
+    assert "Permission denied" in (await asyncio.to_thread(ssh, listening, "127.0.0.1")).stderr
+
+
+async def test_a_command_has_its_two_outputs_apart_and_its_status(listening: Listening) -> None:
+    await listening.start(offers=Offers(plain=["/bin/cat"], run=["/bin/sh", "-c", "eval "]))
+    listening.authorized.write_text(public(listening.there.home.key) + "\n")
+    done = await asyncio.to_thread(ssh, listening, "127.0.0.1", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr.splitlines()[-1]) == (7, "out\n", "err")
+    text = "".join(f"{number}\n" for number in range(200_000))
+    assert (await asyncio.to_thread(ssh, listening, "127.0.0.1", stdin=text)).stdout == text
+    done = await asyncio.to_thread(ssh, listening, "127.0.0.1", "kill -9 $$")
+    assert done.returncode == 128 + 9
+
+
 async def test_the_cookie_alone_opens_no_session(listening: Listening, client: Carrier) -> None:
-    await listening.start(terminal=["/bin/echo", "hello"])
+    await listening.start(offers=Offers(terminal=["/bin/echo", "hello"]))
     connection = await client.connect(f"127.0.0.1:{listening.port}", secret=SECRET)
     assert (await refused(connection.run("true"))).stage == "cut"
 

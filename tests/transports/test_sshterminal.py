@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pysh.transports.listening import Offers
 from pysh.transports.tunnels import Carrier
 from tests.shell.terminal import Terminal
 from tests.sshd import Place, alive, public, until
@@ -43,7 +44,7 @@ async def seat(there: Place, carrier: Carrier) -> AsyncIterator[Seat]:
     authorized.write_text(public(there.home.key) + "\n")
     listener = await carrier.listen(
         "127.0.0.1", 0, key=str(there.folder / "own" / "key"), authorized=str(authorized), secret=b"a cookie",
-        came=lambda *_: None, terminal=["/bin/bash", "--norc", "-c", PROGRAM.format(mark=mark)],
+        came=lambda *_: None, offers=Offers(terminal=["/bin/bash", "--norc", "-c", PROGRAM.format(mark=mark)]),
     )  # fmt: skip
     options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
     command = ["ssh", *options, "-p", str(listener.port), "127.0.0.1"]
