@@ -51,7 +51,7 @@ class Console:
         self._node = node
         self._running: Frame | None = None  # the cell
         self._holder: int | None = None  # the terminal whose keys the cell that runs, or ran last, has
-        self._cells: deque[Frame] = deque()  # of others than the holder, which wait
+        self._cells: deque[Frame] = deque()  # those that wait, one of each terminal at most
         self._waiting: deque[Frame] = deque()
         self._asked: dict[tuple[Pid, int], Frame] = {}  # requests that the evaluator has not answered
         self._touched = False  # something was typed into the pty
@@ -134,12 +134,13 @@ class Console:
         self._node.to_process(frame.dest.number, frame)
 
     def _cell(self, link: Link | None, frame: Frame) -> None:
-        if self.seats.typist(frame.source.number) is None:
+        seat = self.seats.typist(frame.source.number)
+        if seat is None:
             return
         if any(frame.source == waiting.source for waiting in self._cells):
             text = "a cell of this terminal waits already; nothing of this one was run"
             meta = {"cell": self.cell, "kind": "error", "text": text, "took": 0.0}
-            self._node.post(frame.source, Kind.DONE, ref=frame.ref, meta=meta)
+            self._tell(seat, Kind.DONE, ref=frame.ref, meta=meta)
             return
         self._cells.append(frame)
         self._begin()

@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import pytest
 
-from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Resize, Type
+from pysh.runtime.protocol.actions import Attended, Interrupt, Pause, Resize, Type, Write
 from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.flow import PRINTED
-from pysh.runtime.protocol.frames import Frame, Kind, pack
+from pysh.runtime.protocol.frames import HEADER, Frame, Kind, Raw, encode, pack, parse
+from pysh.runtime.protocol.hello import Hello
+from pysh.runtime.protocol.node import INTERCEPTED, Node
 from pysh.runtime.protocol.seats import STUCK
 from pysh.runtime.protocol.terms import HUB, MIRRORED, Pid
 
@@ -55,7 +57,11 @@ class Hub:
         self, dest: Pid, kind: int, *, ref: int = 0, payload: bytes = b"", meta: Any = None, credit: int = 0
     ) -> None:
         packed = meta if isinstance(meta, bytes) else pack(meta or {})
-        self.to_process(dest.number, Frame(kind, self.me, dest, ref, meta=packed, payload=payload, credit=credit))
+        frame = Frame(kind, self.me, dest, ref, meta=packed, payload=payload, credit=credit)
+        if kind in INTERCEPTED and kind in self.console.handlers:
+            self.console.handlers[kind](None, frame)
+        else:
+            self.to_process(dest.number, frame)
 
     def to_process(self, number: int, frame: Frame) -> None:
         self.sent.append((number, frame.kind, bytes(frame.payload), frame.ref))
@@ -424,3 +430,34 @@ def test_who_may_kill_a_shell_is_a_terminal_that_may_type(two: Hub) -> None:
         process: two.console.types(cast(Any, SimpleNamespace(process=process))) for process in (TERMINAL, WATCHER, 5)
     }
     assert may == {TERMINAL: True, WATCHER: False, 5: False}
+
+
+def raw(frame: Frame) -> Raw:
+    """As it comes over a connection."""
+    data = b"".join(encode(frame))
+    return Raw(data[: HEADER.size], data[HEADER.size :])
+
+
+def test_of_a_connection_that_watches_a_hub_takes_what_it_has_shown_and_refuses_the_rest() -> None:
+    node = Node("n1@here", OWN, python="3.11", cores=1)
+    node.opened(1, Hello("terminal", "", bytes(16), bytes(32)), 0.0)
+    (terminal,) = node.processes
+    own = Pid(OWN, terminal)
+
+    def says(kind: int, dest: Pid = MAIN, **meta: Any) -> list[Frame]:
+        node.take()
+        node.received(1, [raw(Frame(kind, own, dest, 9, meta=pack(meta), payload=b"x"))], 0.0)
+        taken = node.take()
+        assert all(isinstance(action, Write) for action in taken), taken
+        whole = [b"".join(action.buffers) for action in taken if isinstance(action, Write)]
+        return [parse(Raw(data[: HEADER.size], data[HEADER.size :])) for data in whole]
+
+    (told,) = says(Kind.REQUEST, verb="attach", watch=True)
+    assert told.options()["ok"]["cell"] == 1
+    for kind in (Kind.SPAWN, Kind.CELL, Kind.INPUT, Kind.INTERRUPT, Kind.SEND, Kind.EXIT, Kind.DONE):
+        assert says(kind) == []
+        assert says(kind, Pid(OWN, 5)) == []
+    assert says(Kind.REQUEST, Pid(OWN, 5), verb="eval") == []
+    for verb in ("eval", "leave", "stop", "attach"):
+        (told,) = says(Kind.REQUEST, verb=verb, source="1")
+        assert "only watches" in told.options()["text"]
