@@ -132,3 +132,11 @@ def test_there_are_ten_and_the_keys_are_counted_as_they_are_typed() -> None:
         assert sum(len(line) + len("\r") for line in lines) == int(keys), typed
         if where == "pysh" and "processes" not in typed:
             assert all(line in section.partition("| where")[0] for line in lines), typed
+
+
+def test_the_tests_that_the_comparison_names_are_there() -> None:
+    root = Path(__file__).parents[2]
+    named = re.findall(r"`(test_\w+\.py)`", (root / "docs" / "comparison.md").read_text())
+    there = {file.name for file in (root / "tests").rglob("test_*.py")}
+    assert len(named) > 10
+    assert set(named) <= there
