@@ -136,6 +136,14 @@ class Debugger(UsersFrames, pdb.Pdb):
         finally:
             self._talk.goes_on(over=frame is None or self._is_over())
 
+    def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
+        """The end of a function; that of the user's outermost one is the end of it all."""
+        trace = super().dispatch_return(frame, arg)
+        if frame.f_back is None or is_ours(frame.f_back.f_code.co_filename):
+            self._set_stopinfo(self.botframe, None, -1)  # type: ignore[attr-defined]  # as bdb's own set_continue
+            sys.settrace(None)
+        return trace
+
     def _is_over(self) -> bool:
         return self.quitting or (self.stoplineno == -1 and not self.breaks)
 
