@@ -210,6 +210,17 @@ def test_in_the_list_one_moves_and_narrows_it(open_shell, tmp_path: Path) -> Non
     shell.wait(lambda: chosen(shell) == ["> a1"])
 
 
+def test_on_a_low_screen_the_chosen_entry_is_in_sight(open_shell: Any, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "history").write_text("".join(f'{{"src": "a{n}"}}\n' for n in range(9)))
+    shell = open_shell(size=(6, 60), settings="editing='vi'")
+    shell.prompt(1)
+    shell.type("\x12" + DOWN * 5)
+    shell.wait_for_end("search everywhere (Tab: this node):", "  a5", "  a4", "> a3", "  a2")
+    shell.type("\r")
+    shell.prompt(1, "a3")
+
+
 @pytest.mark.parametrize("key", ["\x1b", "\x07", "\x03"])
 def test_leaving_the_list_changes_nothing(shell: Shell, key: str) -> None:
     run_all(shell, "alpha = 1")
