@@ -46,7 +46,10 @@ IDLE = 0.3
 """Seconds from the start until what the first cells will want is imported, while nobody waits."""
 HOLDS = 0.5
 """Seconds that an async task of others may have the main thread until an eval that waits for it is refused."""
-WANTED = ("pysh.runtime.runner.display", "pysh.runtime.runner.publish", "pysh.runtime.payload")
+WANTED = (
+    "pysh.runtime.runner.completing", "pysh.runtime.runner.display", "pysh.runtime.runner.publish",
+    "pysh.runtime.payload",
+)  # fmt: skip
 PRELUDE = "pysh.shell.prelude"
 UNSHOWN = {
     "kind": "error",
