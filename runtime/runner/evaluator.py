@@ -298,9 +298,11 @@ class Evaluator:
         task.add_done_callback(self._end)
 
     def _foreground(self) -> "tuple[Job, asyncio.Task[Outcome]] | None":
-        """The cell that runs; None if none does, or an eval."""
+        """The cell that runs; None if none does, or an eval, or what runs before the first."""
         job, task = self._running, self._task
-        return None if job is None or task is None or job.captured is not None else (job, task)
+        if job is None or task is None or job.captured is not None or isinstance(job, Startup):
+            return None
+        return job, task
 
     def _let_go(self, told: dict[str, Any]) -> None:
         """The cell that runs goes on as a job, and the terminal is `told`; its names and its prompt are here."""
