@@ -86,6 +86,12 @@ class Talk:
         if self._call is not None:
             self._answer(over=True)
 
+    def job_ended(self) -> None:
+        """The job is over: nothing of it is traced any more, and who looks is told."""
+        sys.settrace(None)
+        self._client.talk = None
+        self.ends()
+
     def write(self, text: str) -> int:
         """Of the debugger."""
         self._said = (self._said + text)[-KEPT:]
@@ -186,10 +192,3 @@ def post_mortem(client: Client, error: BaseException) -> None:
     debugger = Debugger(client.talk, f"{type(error).__name__}: {error}"[:200].replace("\n", " "))
     debugger.reset()
     debugger.interaction(None, error.__traceback__)
-
-
-def ended(client: Client) -> None:
-    """The job is over: nothing of it is traced any more, and who looks is told."""
-    sys.settrace(None)
-    client.talk.ends()
-    client.talk = None
