@@ -4,20 +4,20 @@ from typing import Any
 
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.protocol.frames import Flag, FrameError, unpack
-from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LONG, LOST, TEXT, Ended
+from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LOST, TEXT, Ended
 from pysh.runtime.protocol.terms import Buffer
 
 _HOW = {"TaskCancelled": CANCELLED, "NodeDown": LOST}
 
 
-def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: BaseException | None) -> Ended | None:
+def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: BaseException | None) -> Ended:
     """What the RESULT with these `flags`, `facts` and `payload` tells of the task that is `called` so.
 
-    Without flags there was none, for that `error`. None for what is no news: it was quick.
+    Without flags there was none, for that `error`.
     """
     took = float(facts) if isinstance(facts, float | int) else None
     if flags == 0:
-        return Ended(called, DONE, took) if (took or 0) >= LONG else None
+        return Ended(called, DONE, took)
     if flags is None:
         return Ended(called, LOST, why=_said(error))
     if flags & Flag.FAILED:

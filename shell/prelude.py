@@ -44,6 +44,9 @@ def value(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext pysh`: the preloaded names in IPython and Jupyter, where `%who` does not list them."""
-    missing = [name for name in NAMES if name not in shell.user_ns]
+    """`%load_ext pysh`: the preloaded names in IPython and Jupyter, where `%who` does not list them.
+
+    But for those that mean something there already, `cd` and `load` for example: `pysh.cd` is ours.
+    """
+    missing = [name for name in NAMES if name not in shell.user_ns and shell.find_line_magic(name) is None]
     shell.push({name: value(name) for name in missing}, interactive=False)

@@ -128,7 +128,8 @@ def _width(text: str, word: str) -> int:
 def shown(entry: Entry, width: int) -> str:
     """`entry` in one line of at most `width` characters: its first line, and how many more there are."""
     first, _, rest = entry.source.partition("\n")
-    more = f" … +{rest.count(chr(10)) + 1} lines" if rest.strip() else ""
+    count = rest.count("\n") + 1
+    more = f" … +{count} line{'s' * (count > 1)}" if rest.strip() else ""
     plain = "".join(char if char.isprintable() else " " for char in first)
     room = width - len(more)
     return (plain if len(plain) <= room else plain[: max(0, room - 1)] + "…") + more

@@ -9,7 +9,7 @@ from pysh.runtime.started import current
 def quiet(level: str | bool = "warn") -> Shown:
     """Show no notices of `level` and less on the terminal of this node, until `quiet(False)`; says what was held back.
 
-    The levels are `info` (a task is done, a node is back), `warn` (a node is suspect or down) and `error` (a task
+    The levels are `info` (a task is done, a node is up or back), `warn` (a node is suspect or down) and `error` (a task
     failed). Notices that were held back are counted. What code prints, here and elsewhere, is no notice, and a node
     that is suspect stays marked before the prompt. Raises `ValueError` for another level.
     """

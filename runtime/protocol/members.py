@@ -167,6 +167,8 @@ class Members(Roster):
             node.actions.append(Write(link.number, [raw.header, raw.body]))
         node.write(link, node.work.standing.report())
         self.tell((member, "up", "") if first else None)
+        if first and not link.dialled:  # else whoever asked for it is answered
+            node.console.notice(f"{member.name} is up: it connected to this node")
         self.say(member)
         self._answer(link, member)
         node.go_on(member)

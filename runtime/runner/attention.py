@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.errors import NodeDown
-from pysh.runtime.protocol.notices import Endings
+from pysh.runtime.protocol.notices import LONG, Endings
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,7 +29,7 @@ class Attention:
 
     def ended(self, task: Any) -> None:
         """A task ended, and how is known."""
-        if (one := task.ending()) is not None:
+        if (one := task.ending(LONG)) is not None:
             self._endings.ended(task.ref, one, monotonic())
             self._loop.call_soon_threadsafe(self._arm)
 

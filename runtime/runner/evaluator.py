@@ -46,7 +46,10 @@ IDLE = 0.3
 """Seconds from the start until what the first cells will want is imported, while nobody waits."""
 HOLDS = 0.5
 """Seconds that an async task of others may have the main thread until an eval that waits for it is refused."""
-WANTED = ("pysh.runtime.runner.display", "pysh.runtime.runner.publish", "pysh.runtime.payload")
+WANTED = (
+    "pysh.runtime.runner.completing", "pysh.runtime.runner.display", "pysh.runtime.runner.publish",
+    "pysh.runtime.payload",
+)  # fmt: skip
 PRELUDE = "pysh.shell.prelude"
 UNSHOWN = {
     "kind": "error",
@@ -295,9 +298,11 @@ class Evaluator:
         task.add_done_callback(self._end)
 
     def _foreground(self) -> "tuple[Job, asyncio.Task[Outcome]] | None":
-        """The cell that runs; None if none does, or an eval."""
+        """The cell that runs; None if none does, or an eval, or what runs before the first."""
         job, task = self._running, self._task
-        return None if job is None or task is None or job.captured is not None else (job, task)
+        if job is None or task is None or job.captured is not None or isinstance(job, Startup):
+            return None
+        return job, task
 
     def _let_go(self, told: dict[str, Any]) -> None:
         """The cell that runs goes on as a job, and the terminal is `told`; its names and its prompt are here."""

@@ -114,9 +114,7 @@ class Execution:
             _leave_fork(error)
         answer = Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
         if self._client.talk is not None:
-            from pysh.runtime.runner import parking
-
-            parking.ended(self._client)
+            self._client.talk.job_ended()
         return answer
 
     def _perform(self, frame: Frame, options: Mapping[str, Any]) -> Payload:

@@ -86,6 +86,12 @@ class Talk:
         if self._call is not None:
             self._answer(over=True)
 
+    def job_ended(self) -> None:
+        """The job is over: nothing of it is traced any more, and who looks is told."""
+        sys.settrace(None)
+        self._client.talk = None
+        self.ends()
+
     def write(self, text: str) -> int:
         """Of the debugger."""
         self._said = (self._said + text)[-KEPT:]
@@ -136,6 +142,14 @@ class Debugger(UsersFrames, pdb.Pdb):
         finally:
             self._talk.goes_on(over=frame is None or self._is_over())
 
+    def dispatch_return(self, frame: FrameType, arg: Any) -> Any:
+        """The end of a function; that of the user's outermost one is the end of it all."""
+        trace = super().dispatch_return(frame, arg)
+        if frame.f_back is None or is_ours(frame.f_back.f_code.co_filename):
+            self._set_stopinfo(self.botframe, None, -1)  # type: ignore[attr-defined]  # as bdb's own set_continue
+            sys.settrace(None)
+        return trace
+
     def _is_over(self) -> bool:
         return self.quitting or (self.stoplineno == -1 and not self.breaks)
 
@@ -178,10 +192,3 @@ def post_mortem(client: Client, error: BaseException) -> None:
     debugger = Debugger(client.talk, f"{type(error).__name__}: {error}"[:200].replace("\n", " "))
     debugger.reset()
     debugger.interaction(None, error.__traceback__)
-
-
-def ended(client: Client) -> None:
-    """The job is over: nothing of it is traced any more, and who looks is told."""
-    sys.settrace(None)
-    client.talk.ends()
-    client.talk = None

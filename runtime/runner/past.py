@@ -14,6 +14,8 @@ RESULTS = 200
 """Values that are kept."""
 BYTES = 64 * 1024 * 1024
 """What they may take together, about; a single one that takes more is kept until the next comes."""
+AGAIN = 2
+"""Values that are measured again with each new one: a list grows, and a task gets its result."""
 ERRORS = 5
 """Exceptions that are kept."""
 CELLS, TEXT = 2_000, 4 * 1024 * 1024
@@ -52,6 +54,7 @@ class Past:
         self._values: dict[int, tuple[object, int]] = {}
         self._dropped: dict[int, int] = {}  # and how large they were
         self._characters = 0
+        self._turn = 0
 
     def add(self, cell: Cell, outcome: Outcome) -> None:
         """A cell has ended."""
@@ -116,6 +119,11 @@ class Past:
 
         self._values[number] = value, size_of(value)
         self._names.setdefault(f"_{number}", value)
+        numbers = list(self._values)
+        for _ in range(AGAIN):
+            self._turn = (self._turn + 1) % len(numbers)
+            again = self._values[numbers[self._turn]][0]
+            self._values[numbers[self._turn]] = again, size_of(again)
         for old in [old for old, (_, size) in self._values.items() if size > BYTES and old != number]:
             self._drop(old)
         while len(self._values) > RESULTS or (self._size() > BYTES and len(self._values) > 1):

@@ -27,7 +27,8 @@ class CallTip:
         self._question = 0
         self._due: asyncio.TimerHandle | None = None
         self._shown: Signature | None = None
-        there = Condition(lambda: self._shown is not None) & has_focus(buffer) & ~is_done
+        # The text is looked at, too: nobody tells when a buffer is reset.
+        there = Condition(lambda: self._shown is not None and "(" in self._before()) & has_focus(buffer) & ~is_done
         self.container = ConditionalContainer(Window(FormattedTextControl(self._line), height=1), filter=there)
         buffer.on_text_changed += self._moved
         buffer.on_cursor_position_changed += self._moved

@@ -19,7 +19,9 @@ from pysh.shell.history import Entry, History
 from pysh.shell.recall import Place, Scope, place_of, search, shown
 
 ROWS = 10
-"""Entries that are shown at a time."""
+"""Entries that are shown at a time, at most."""
+AROUND = 2
+"""Rows of the screen that are not theirs: the prompt, and the line to type in."""
 
 
 class Searching:
@@ -58,10 +60,11 @@ class Searching:
     def _rows(self) -> StyleAndTextTuples:
         if not self._found:
             return [("class:search.place", "  nothing fits")]
-        columns = get_app().output.get_size().columns
-        first = max(0, min(self._chosen - ROWS // 2, len(self._found) - ROWS))
+        lines, columns = get_app().output.get_size()
+        room = max(1, min(ROWS, lines - AROUND))
+        first = max(0, min(self._chosen - room // 2, len(self._found) - room))
         rows: StyleAndTextTuples = []
-        for number, entry in enumerate(self._found[first : first + ROWS], first):
+        for number, entry in enumerate(self._found[first : first + room], first):
             rows += _row(entry, columns, chosen=number == self._chosen)
         return rows[:-1]  # without the last line end
 

@@ -18,7 +18,7 @@ def infrastructure(error: str, **facts: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("flags", "facts", "payload", "how"),
     [
-        (0, 0.3, b"", None),
+        (0, 0.3, b"", (DONE, 0.3, "")),
         (0, 5.5, b"", (DONE, 5.5, "")),
         (Flag.ERROR, 2.1, RAISED, (FAILED, 2.1, "ValueError: bad")),
         (Flag.ERROR, 2.1, pack({"type": "E", "text": ""}), (FAILED, 2.1, "E")),
@@ -32,9 +32,9 @@ def infrastructure(error: str, **facts: Any) -> dict[str, Any]:
     ],
 )
 def test_an_ending_is_told_from_what_came_without_rebuilding_it(
-    flags: int, facts: Any, payload: bytes, how: tuple[str, float | None, str] | None
+    flags: int, facts: Any, payload: bytes, how: tuple[str, float | None, str]
 ) -> None:
-    assert ending(CALLED, flags, facts, payload, None) == (how and Ended(CALLED, *how))
+    assert ending(CALLED, flags, facts, payload, None) == Ended(CALLED, *how)
 
 
 def test_of_a_node_that_is_gone_the_reason_is_told() -> None:

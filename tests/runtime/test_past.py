@@ -108,6 +108,16 @@ def test_a_value_larger_than_all_that_is_kept_drops_no_other_and_goes_with_the_n
         shell.past.value(2)
 
 
+def test_a_value_that_grows_is_measured_again(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "BYTES", 10_000)
+    grows: list[bytes] = []
+    shell.come_to("a", grows, "b")
+    grows.append(b"x" * 20_000)
+    shell.come_to(*(f"{n}" for n in range(10)))
+    assert "_2" not in shell.names
+    assert shell.names["_1"] == "a"
+
+
 def test_errors_are_few_and_the_last_has_a_name(shell: Shell) -> None:
     for number in range(1, 8):
         shell.fail(ValueError(number))

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.budgets import SLACK
 from tests.shell.conftest import Shell
 
-KEYS = 40
-
-
-def worked(shell: Shell) -> float:
-    """Milliseconds that its process has worked, which is what a key takes where nothing else runs."""
-    return int(Path(f"/proc/{shell.process.pid}/schedstat").read_text().split()[0]) / 1e6
+KEYS = 60
 
 
 def to_screen(shell: Shell, key: str) -> float:
@@ -29,6 +25,11 @@ def to_screen(shell: Shell, key: str) -> float:
     return (time.monotonic() - started) * 1000
 
 
+def worked(shell: Shell) -> float:
+    """Milliseconds that the terminal's process has had a core."""
+    return int(Path(f"/proc/{shell.process.pid}/schedstat").read_text().split()[0]) / 1e6
+
+
 @pytest.mark.parametrize(("lines", "within"), [(50, 20.0), (1000, 60.0)])
 @pytest.mark.parametrize("where", ["at the end", "in the middle"])
 def test_a_key_is_on_the_screen_at_once(shell: Shell, lines: int, within: float, where: str) -> None:
@@ -37,14 +38,14 @@ def test_a_key_is_on_the_screen_at_once(shell: Shell, lines: int, within: float,
     shell.wait(lambda: any(f"value_{lines - 2}" in line for line in shell.lines))
     if where == "in the middle":
         shell.type("\x1b[A" * (lines // 2))
-    row = shell.screen.cursor.y
-    shell.settle(0.3)  # until the highlighting is there
-    shell.wait(lambda: shell.screen.cursor.y <= row)
+    shell.wait(lambda: any(cell.fg == "green" for row in shell.screen.buffer.values() for cell in row.values()))
+    shell.settle(0.2)
     before = worked(shell)
     times = sorted(to_screen(shell, "qxzj"[n % 4]) for n in range(KEYS))
-    each = (worked(shell) - before) / KEYS
+    work = (worked(shell) - before) / KEYS
     print(
-        f"keystroke to screen {where} of {lines} lines: median {statistics.median(times):.1f} ms, "
-        f"95 % within {times[int(len(times) * 0.95)]:.1f} ms, work {each:.1f} ms"
+        f"keystroke to screen {where} of {lines} lines: median {statistics.median(times):.1f} ms, 95 % within "
+        f"{times[int(KEYS * 0.95)]:.1f} ms, {work:.1f} ms of work"
     )
-    assert each < within
+    assert work < within  # which other programs on this machine do not change
+    assert times[KEYS // 4] < within * SLACK or work < within / 2

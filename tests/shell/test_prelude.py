@@ -41,13 +41,16 @@ class Notebook:
     def __init__(self) -> None:
         self.user_ns: dict[str, Any] = {"me": "mine"}
 
+    def find_line_magic(self, name: str) -> object:
+        return print if name == "cd" else None
+
     def push(self, names: dict[str, Any], interactive: bool) -> None:
         assert not interactive
         self.user_ns |= names
 
 
-def test_a_notebook_gets_all_names_but_those_it_has() -> None:
+def test_a_notebook_gets_all_names_but_those_it_has_and_its_magics() -> None:
     notebook = Notebook()
     prelude.load_ipython_extension(notebook)
-    assert notebook.user_ns.keys() == {*pysh.__all__, "pysh"}
+    assert notebook.user_ns.keys() == {*pysh.__all__, "pysh"} - {"cd"}
     assert notebook.user_ns["me"] == "mine"

@@ -126,6 +126,7 @@ def test_suggested_is_what_was_typed_at_this_node_then_in_this_folder_then_last(
 def test_an_entry_is_shown_in_one_line() -> None:
     assert shown(Entry("x = 1"), 20) == "x = 1"
     assert shown(Entry("def f():\n    pass\n    pass"), 20) == "def f(): … +2 lines"
+    assert shown(Entry("def f():\n    pass"), 20) == "def f(): … +1 line"
     assert shown(Entry("a" * 30), 10) == "a" * 9 + "…"
     assert shown(Entry("print('\x1b[2J')"), 30) == "print(' [2J')"
 

@@ -154,3 +154,11 @@ def test_trees_are_drawn_at_the_prompt(shell: Terminal) -> None:
     assert below.startswith(" └─ w1@localhost  up")
     shell.type("s = supervise([Child('a', receive), Child('b', receive)], on=w1); await s.tree()\r")
     sees(shell, " supervisor <w1.", " ├─ a  <w1.", " └─ b  <w1.")
+
+
+def test_a_node_that_comes_and_goes_is_told_above_what_is_being_typed(shell: Terminal, home: Home) -> None:
+    shell.type("half of a")
+    shell.wait_for_end(f"{ONE}[3]> half of a")
+    ok(home.script("connect('n1@localhost')", "--name", "visitor@localhost"))
+    sees(shell, "visitor@localhost is up: it connected to this node", "visitor@localhost is down: ")
+    shell.wait_for_end(f"{ONE}[3]> half of a")
