@@ -15,7 +15,8 @@ def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: B
 
     Without flags there was none, for that `error`.
     """
-    took = float(facts) if isinstance(facts, float | int) else None
+    seconds = facts[0] if isinstance(facts, list) and facts else facts  # the first is all, the others are parts of it
+    took = float(seconds) if isinstance(seconds, float | int) else None
     if flags == 0:
         return Ended(called, DONE, took)
     if flags is None:

@@ -130,14 +130,13 @@ class Task:
 
     def ending(self, news: float) -> "Ended | None":
         """How it ended; None where that is no news, as a success that took less than `news` seconds."""
-        facts = self._facts()
-        if self._flags == 0 and isinstance(facts, float) and facts < news:
+        if self._flags == 0 and (spent := self.spent) and spent[0] < news:
             return None
         from pysh.runtime.endings import ending
 
         kind, _, which = self.called.partition(" ")
         called = f"{'call' if kind == 'Reply' else 'task'} {which}"
-        return ending(called, self._flags, facts, self._payload, self._error)
+        return ending(called, self._flags, self._facts(), self._payload, self._error)
 
     # what the user asks
 

@@ -20,6 +20,8 @@ def infrastructure(error: str, **facts: Any) -> dict[str, Any]:
     [
         (0, 0.3, b"", (DONE, 0.3, "")),
         (0, 5.5, b"", (DONE, 5.5, "")),
+        (0, [5.5, 0.2, 0.1], b"", (DONE, 5.5, "")),
+        (Flag.ERROR, [2.1, 0.2], RAISED, (FAILED, 2.1, "ValueError: bad")),
         (Flag.ERROR, 2.1, RAISED, (FAILED, 2.1, "ValueError: bad")),
         (Flag.ERROR, 2.1, pack({"type": "E", "text": ""}), (FAILED, 2.1, "E")),
         (Flag.ERROR, 2.1, b"no msgpack", (FAILED, 2.1, "")),
