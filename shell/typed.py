@@ -69,7 +69,14 @@ class Typing:
         return self._keyboard.take(len(self._keyboard.look())).rpartition(CTRL_C)[2]
 
     def _give_interrupt(self, typed: bytes) -> int:
-        """Of what is typed while another terminal's cell runs only Ctrl-C reaches it; what came before is dropped."""
+        """Of what is typed while another terminal's cell runs only Ctrl-C reaches it; what came before is dropped.
+
+        So is a Ctrl-Z, which at the next prompt would suspend this terminal.
+        """
+        if CTRL_Z in typed:
+            self._keyboard.take(len(typed))
+            typed = typed.replace(CTRL_Z, b"")
+            self._keyboard.put_back(typed)
         pressed = typed.count(CTRL_C) + self._interrupted
         self.gave = not typed.endswith(CTRL_C) and bool(typed)
         if pressed:

@@ -75,6 +75,26 @@ def test_a_cell_has_the_keys_of_who_typed_it_and_the_others_ctrl_c(home: Home, s
     second.wait_for_end("name? you", "'you'", at(5))
 
 
+def test_a_cell_is_suspended_where_it_was_typed_and_fetched_by_anybody(home: Home, screens: Screens) -> None:
+    first, second = two(screens)
+    first.type("import asyncio, os\r")
+    first.wait_for_end(at(2))
+    first.type("async def work():\rwhile not os.path.exists('go'): await asyncio.sleep(0.01)\rreturn 42\r\r")
+    first.wait_for_end(at(3))
+    first.type("await work()\r")
+    second.wait_for_end(f"{at(3)} await work()")
+    second.type("\x1a2 + 3")
+    first.type("\x1a")
+    said = "job 1 goes on: await work(); fg(1) brings it back"
+    first.wait_for_end(said, at(4))
+    second.wait_for_end(said, f"{at(4)} 2 + 3")
+    second.type("\x7f\x7f\x7f\x7f\x7ffg(1)\r")
+    first.wait_for_end(f"{at(4)} fg(1)")
+    (home.folder / "go").touch()
+    for terminal in first, second:
+        terminal.wait_for_end("42", at(5))
+
+
 def test_cells_of_two_run_one_after_the_other(home: Home, screens: Screens) -> None:
     first, second = two(screens)
     first.type("import os, time\r")
