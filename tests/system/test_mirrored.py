@@ -95,6 +95,21 @@ def test_a_cell_is_suspended_where_it_was_typed_and_fetched_by_anybody(home: Hom
         terminal.wait_for_end("42", at(5))
 
 
+def test_who_presses_ctrl_c_in_vain_may_kill_the_shell_though_another_typed_the_cell(
+    home: Home, screens: Screens
+) -> None:
+    first, second = two(screens)
+    first.type("import itertools; any(itertools.repeat(0))\r")
+    second.wait_for_end(f"{at(1)} import itertools; any(itertools.repeat(0))")
+    second.type("\x03\x03\x03")
+    second.wait_for_end("k: kill the shell (lost: all its bindings), any other key: wait")
+    second.type("k")
+    for terminal in first, second:
+        terminal.wait(lambda t=terminal: "was killed from its terminal" in " ".join(t.lines), "the end of the shell")
+    first.type("6 * 7\r")
+    second.wait_for("42")
+
+
 def test_cells_of_two_run_one_after_the_other(home: Home, screens: Screens) -> None:
     first, second = two(screens)
     first.type("import os, time\r")
