@@ -29,7 +29,7 @@ class Typing:
         self._settled = time.monotonic() + SETTLE
         self._interrupted = False
         self._held = 0  # presses of Ctrl-C that the cell has not had, and of which was told
-        self.gave = False  # something, at the last `give`
+        self.gave = False  # something beside Ctrl-C, at the last `give`
 
     @property
     def due(self) -> float | None:
@@ -60,7 +60,7 @@ class Typing:
             pressed += 1
         if typed and not self._console.full and (CTRL_C in typed or CTRL_Z in typed or self.due is None):
             self._console.type(self._keyboard.take(len(typed)))
-            self._held, self.gave = 0, True
+            self._held, self.gave = 0, bool(typed.strip(CTRL_C))
         return pressed
 
     def drop(self) -> bytes:

@@ -135,3 +135,14 @@ def test_of_what_is_typed_beside_the_cell_of_another_only_ctrl_c_reaches_it(
     typing.interrupt()
     assert (typing.give(), typing.give()) == (1, 0)
     assert ends.given == ["SIGINT"] * 3
+
+
+def test_a_press_that_came_before_the_cell_counts_once_and_is_nothing_else_that_was_typed(
+    ends: Ends, keyboard: Keyboard, clock: list[float]
+) -> None:
+    typing = Typing(keyboard, cast(Any, ends), REF)
+    ends.arrived = False
+    keyboard.put_back(CTRL_C)
+    assert (typing.give(), typing.gave) == (1, False)
+    ends.arrived = True
+    assert (typing.give(), typing.gave, ends.given) == (0, False, [CTRL_C])
