@@ -11,6 +11,7 @@ function __pysh_nodes
     set -l folders /run/user/(id -u)/pysh /tmp/pysh-(id -u)
     set -q PYSH_RUNTIME_DIR; and set folders $PYSH_RUNTIME_DIR
     for file in $folders/*.json
+        test -O (dirname $file); and test -f $file; or continue  # in /tmp anybody may make such a folder
         echo (string replace -rf '.*"name": "([^"]*)".*' '$1' <$file)
     end
 end

@@ -14,8 +14,9 @@ FUNCTIONS = r"""_pysh_nodes() {
     set -- "/run/user/${EUID:-$(id -u)}/pysh" "/tmp/pysh-${EUID:-$(id -u)}"
     [ -z "$PYSH_RUNTIME_DIR" ] || set -- "$PYSH_RUNTIME_DIR"
     for folder in "$@"; do
+        [ -O "$folder" ] || continue  # in /tmp anybody may make one
         for file in "$folder"/*.json; do
-            [ -r "$file" ] || continue
+            [ -f "$file" ] && [ -r "$file" ] || continue
             IFS= read -r text < "$file"
             text=${text#*"$mark"}
             printf '%s\n' "${text%%"$end"*}"
