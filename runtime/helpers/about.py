@@ -23,7 +23,7 @@ def info(n: str | Node | None = None) -> None:
     refuse_to_block("info")
     client = current()
     dest = client.hub if n is None else hub_of(client, n)
-    lines = [*of_node(client.ask("info", dest=dest)), *(of_process() if dest == client.hub else ())]
+    lines = [*of_node(client.ask("info", dest=dest, memory=True)), *(of_process() if dest == client.hub else ())]
     print(*(f"{label:<10} {text}" for label, text in lines), sep="\n")
 
 

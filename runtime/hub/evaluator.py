@@ -173,6 +173,8 @@ class Evaluator:
     @property
     def interrupts(self) -> bool:
         """Whether Ctrl-C on its terminal is a signal, and not a key for the program there."""
+        if self._master < 0:
+            return True
         try:
             return bool(termios.tcgetattr(self._master)[_LFLAG] & termios.ISIG)
         except termios.error:

@@ -299,16 +299,16 @@ class Server:
 
     # living
 
-    def facts(self) -> dict[str, Any]:
-        """What `info` says of the process itself."""
+    def facts(self, *, memory: bool = False) -> dict[str, Any]:
+        """What `info` says of the process itself; the memory of all, which costs much more to find out, if asked."""
         return {
             "pid": os.getpid(),
             "modules": sorted(sys.modules),
             "runners": self.runners.pids(),
             "python": sys.version.split()[0],
             "up": time.monotonic() - BORN,
-            "memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()},
             "interrupts": self.runners.evaluator.interrupts,
+            **({"memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()}} if memory else {}),
         }
 
     async def listen(self) -> None:

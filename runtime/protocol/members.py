@@ -335,7 +335,8 @@ class Members(Roster):
         undelivered = self._give_back(member, reason)
         if not member.met:
             return
-        node.elsewhere = {ref for ref in node.elsewhere if ref.owner.incarnation != member.incarnation}
+        there = member.incarnation
+        node.elsewhere = {ref: lasts for ref, lasts in node.elsewhere.items() if ref.owner.incarnation != there}
         self.tell((member, "down", reason))
         node.work.requester_lost(lambda asked: asked.incarnation == member.incarnation)
         node.relations.node_down(member.incarnation)

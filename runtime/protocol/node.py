@@ -76,7 +76,7 @@ class Node:
     """
 
     def __init__(
-        self, name: str, incarnation: bytes, *, python: str, cores: int, facts: Callable[[], dict[str, Any]] = dict,
+        self, name: str, incarnation: bytes, *, python: str, cores: int, facts: Callable[..., dict[str, Any]] = dict,
         persistent: bool = False, linger: float = LINGER, limit: int = MAX_VALUE,
         starter: bytes = b"",
         grace: tuple[float, float] = GRACE, jitter: Callable[[], float] = lambda: 1.0,
@@ -95,7 +95,7 @@ class Node:
         self.me = Pid(incarnation, HUB)
         self.links: dict[int, Link] = {}
         self.processes: dict[int, Link] = {}
-        self.elsewhere: set[Ref] = set()
+        self.elsewhere: dict[Ref, bool] = {}  # tasks of this node's on others, and whether they outlive it
         self.paths: dict[str, Any] = {}
         self.actions: list[Action] = []
         self.stopping = False
@@ -270,7 +270,7 @@ class Node:
             self._mine(link, parse(raw))
             return
         if not flags & Flag.MORE:
-            self.elsewhere.discard(Ref(Pid(link.hello.incarnation, route.number), route.ref))
+            self.elsewhere.pop(Ref(Pid(link.hello.incarnation, route.number), route.ref), None)
         self.actions.append(Write(runner.number, [raw.header, raw.body]))
 
     def acknowledge_soon(self, link: Link) -> None:
@@ -321,8 +321,10 @@ class Node:
             return
         if kind == Kind.SPAWN:
             frame = parse(raw)
-            if not frame.flags & Flag.MORE and frame.options().get("kind") != "process":
-                self.elsewhere.add(Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref))
+            asked = {} if frame.flags & Flag.MORE else frame.options()
+            if asked and asked.get("kind") != "process":
+                ref = Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref)
+                self.elsewhere[ref] = bool(asked.get("detach"))
         elif kind == Kind.REPLY:
             self.console.answered(parse(raw))
         elif kind == Kind.ANSWER:
@@ -400,7 +402,7 @@ class Node:
 
     def _result(self, link: Link | None, frame: Frame) -> None:
         if not frame.flags & Flag.MORE:
-            self.elsewhere.discard(Ref(Pid(frame.source.incarnation, frame.dest.number), frame.ref))
+            self.elsewhere.pop(Ref(Pid(frame.source.incarnation, frame.dest.number), frame.ref), None)
         self.to_process(frame.dest.number, self.members.knowing(frame) if frame.flags & Flag.FAILED else frame)
 
     def _credited(self, link: Link | None, frame: Frame) -> None:
@@ -486,7 +488,7 @@ class Node:
         jobs = list(self.work.jobs)
         counts = (
             ("running here", sum(job.state != DONE for job in jobs)),
-            ("running on other nodes for this shell", len(self.elsewhere)),
+            ("running on other nodes for this shell", list(self.elsewhere.values()).count(False)),
             (
                 "finished, not fetched",
                 sum(

@@ -53,7 +53,8 @@ def _info(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
         "workers": len(pool.workers),
         "waiting": len(pool.waiting),
     }
-    return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), **node.facts()}}
+    more = node.facts(memory=True) if asked.get("memory") else node.facts()
+    return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), **more}}
 
 
 def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

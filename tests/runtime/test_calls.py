@@ -53,7 +53,7 @@ async def waits() -> None:
 )
 def test_what_its_node_is_told_besides(fn: Any, meta: dict[str, Any]) -> None:
     told = unpack(call(fn).meta(None, ""))
-    assert {key: value for key, value in told.items() if key not in ("code", "from")} == meta
+    assert {key: value for key, value in told.items() if key not in ("code", "from", "fixed")} == meta
 
 
 def test_for_a_shell_a_function_takes_its_modules_along_and_no_other_global_name() -> None:

@@ -34,3 +34,9 @@ def test_a_command_asks_too(home: Home) -> None:
     home.node("n1@localhost")
     assert "Start `fn(*args, **kwargs)` on a node" in home.pysh("rpc", "n1", "-c", "task?").stdout
     assert "this       the shell, pid " in home.pysh("rpc", "n1", "-c", "info()").stdout
+
+
+def test_what_a_node_without_a_terminal_is_made_of_is_told_elsewhere(home: Home, n2: str) -> None:
+    told = home.script("info(connect('n2'))")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "n2@localhost" in told.stdout and " MB" in told.stdout

@@ -38,7 +38,7 @@ class Pane:
     def ends(self, *lines: str) -> None:
         """Wait until the screen ends with these lines."""
         try:
-            until(lambda: self.lines()[-len(lines) :] == list(lines), f"last lines {lines}",3)
+            until(lambda: self.lines()[-len(lines) :] == list(lines), f"last lines {lines}", 3)
         except AssertionError:
             assert self.lines() == list(lines)
 
