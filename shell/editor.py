@@ -34,6 +34,7 @@ from pysh.shell.completion import Ask, Completions
 from pysh.shell.editing.calltip import CallTip
 from pysh.shell.editing.entering import Entering
 from pysh.shell.editing.inserting import dedent, edit_elsewhere, in_margin, indent, newline, paste
+from pysh.shell.editing.mistake import MarkMistake
 from pysh.shell.editing.modes import SEQUENCES, shape, wait_less_for_vi
 from pysh.shell.editing.recalled import Recalled, Suggested
 from pysh.shell.editing.searching import Searching
@@ -95,7 +96,7 @@ class Editor:
             enable_suspend=True,
             editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
             cursor=shape() if vi else None,
-            input_processors=[HighlightMatchingBracketProcessor(chars="[](){}")],
+            input_processors=[HighlightMatchingBracketProcessor(chars="[](){}"), MarkMistake()],
             tempfile_suffix=".py",
             key_bindings=self._keys(),
             style=Style.from_dict(style(theme.name)),

@@ -97,6 +97,7 @@ def style(name: str) -> "dict[str, str]":
         "prompt": "bold",
         "suspect": colour["warn"],
         "took": colour["dim"],
+        "mistake": f"bold underline {colour['error']}",
         "prompt-continuation": colour["dim"],
         "auto-suggestion": colour["dim"],
         "live": colour["accent"],

@@ -24,25 +24,18 @@ class Entering:
         self._accepted = accepted
         self._told_cleared = cleared
         self._cleared: deque[str] = deque(maxlen=CLEARED)
-        self._pointed = False  # we moved the cursor to a mistake, and Enter was not pressed since
 
     def enter(self, event: KeyPressEvent) -> None:
         """Enter."""
         buffer = event.current_buffer
-        text, error = buffer.text, buffer.validation_error
-        # After a mistake was pointed at Enter counts as pressed at the end, where it was pressed before.
-        cursor = len(text) if self._pointed else buffer.cursor_position
-        self._pointed = False
-        verdict = enter(text, cursor)
+        verdict = enter(buffer.text, buffer.cursor_position)
         if isinstance(verdict, Newline):
-            buffer.cursor_position = cursor
             buffer.insert_text("\n" + verdict.indent)
         # The node may run another version of Python: a second Enter asks it. So does what was typed ahead: it is
         # the next line, by somebody who has not seen the mistake.
-        elif isinstance(verdict, Wrong) and error is None and not self._typed_ahead():
-            buffer.cursor_position = verdict.position
+        elif isinstance(verdict, Wrong) and buffer.validation_error is None and not self._typed_ahead():
+            # The cursor stays: who types on without a look must not do so in the middle of this.
             buffer.validation_error = ValidationError(verdict.position, verdict.message)
-            self._pointed = True
         else:
             self._accept(buffer)
 
@@ -51,8 +44,8 @@ class Entering:
         buffer = event.current_buffer
         if buffer.text.strip():
             self._cleared.append(buffer.text)
-        self._pointed = False
         buffer.reset()
+        buffer.load_history_if_not_yet_loaded()  # for an Up that follows at once
         self._told_cleared()
 
     def restore(self, event: KeyPressEvent) -> None:

@@ -45,8 +45,10 @@ def test_keys_edit(shell: Shell, keys: str, cell: str) -> None:
 def test_a_mistake_is_pointed_at_and_not_run(shell: Shell) -> None:
     shell.type("x = )\r")
     shell.wait(lambda: any("unmatched" in line for line in shell.lines))
-    assert shell.screen.cursor.x == len(f"{NAME}[1]> x = ")
-    shell.type("1\x05" + BACKSPACE)
+    row, column = shell.screen.cursor.y, len(f"{NAME}[1]> x = ")
+    marked = [at for at, cell in shell.screen.buffer[row].items() if cell.underscore]
+    assert (marked, shell.screen.cursor.x) == ([column], column + 1), "whoever types on does so behind it"
+    shell.type(BACKSPACE + "1")
     shell.prompt(1, "x = 1")
     shell.type("\r")
     shell.wait(lambda: shell.hub.cells == ["x = 1"])
@@ -59,14 +61,14 @@ def test_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
 def test_a_mistake_in_a_block_is_pointed_at_and_a_second_enter_lets_the_node_judge(shell: Shell) -> None:
     shell.type("if x:\ry = )\r")
     shell.wait_for(" " * 16 + "...     y = )", "unmatched ')'")
-    assert (shell.screen.cursor.y, shell.screen.cursor.x) == (1, len(f"{NAME}[1]>     y = "))
+    assert (shell.screen.cursor.y, shell.screen.cursor.x) == (1, len(f"{NAME}[1]>     y = )"))
     assert sent(shell, "") == "if x:\n    y = )"
 
 
-def test_after_a_mistake_is_mended_enter_goes_on_behind_the_text(shell: Shell) -> None:
+def test_a_mistake_in_the_middle_is_mended(shell: Shell) -> None:
     shell.type("if x:\ry = ) + 1\r")
     shell.wait_for(" " * 16 + "...     y = ) + 1", "unmatched ')'")
-    shell.type("\x041\r\r")
+    shell.type("\x1b[D" * 5 + "\x041\x05\r\r")
     shell.wait(lambda: shell.hub.cells == ["if x:\n    y = 1 + 1"])
 
 

@@ -39,4 +39,4 @@ def test_a_command_asks_too(home: Home) -> None:
 def test_what_a_node_without_a_terminal_is_made_of_is_told_elsewhere(home: Home, n2: str) -> None:
     told = home.script("info(connect('n2'))")
     assert (told.returncode, told.stderr) == (0, "")
-    assert "n2@localhost" in told.stdout and " MB" in told.stdout
+    assert "n2@localhost" in told.stdout and " MiB" in told.stdout

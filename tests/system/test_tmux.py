@@ -37,10 +37,7 @@ class Pane:
 
     def ends(self, *lines: str) -> None:
         """Wait until the screen ends with these lines."""
-        try:
-            until(lambda: self.lines()[-len(lines) :] == list(lines), f"last lines {lines}", 3)
-        except AssertionError:
-            assert self.lines() == list(lines)
+        until(lambda: self.lines()[-len(lines) :] == list(lines), f"last lines {lines}")
 
     def resize(self, columns: int) -> None:
         """Make the window that wide."""
