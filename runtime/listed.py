@@ -54,6 +54,11 @@ class Listed(dict[str, Any]):
     def __hash__(self) -> int:  # type: ignore[override]  # which a dict has none of
         return hash((self.get("node"), self.get("number")))  # so that `gather` takes it
 
+    def __repr__(self) -> str:
+        kind = str(self.get("kind", "task")).capitalize()
+        where = str(self.get("node", "")).partition("@")[0]
+        return f"<{kind} {self.get('number')} {self.get('label')} on {where} {self.get('status')}>"
+
     @property
     def hub(self) -> Pid:
         """That of its node."""

@@ -31,6 +31,7 @@ TASK_OPTIONS = frozenset(("on", "limit", "detach", "isolate", "memory", "cpu", "
 CALL_OPTIONS = frozenset(("on", "timeout"))
 SPAWN_OPTIONS = frozenset(("on", "name", "link", "monitor", "isolate", "memory", "cpu", "where", "sync"))
 NOT_OF_CALL = {name: f"task(): task(FN, ..., {name}=...).result()" for name in TASK_OPTIONS - CALL_OPTIONS}
+NOT_OF_TASK = {"timeout": "call() and result(), and limit= ends a task: task(FN, ..., limit=...)"}
 NOT_OF_SPAWN = {
     **{name: f"task(): task(FN, ..., {name}=...)" for name in TASK_OPTIONS - SPAWN_OPTIONS},
     "timeout": "call(): call(FN, ..., timeout=...)",
@@ -301,8 +302,7 @@ def prepare(
     """A task that was not sent yet, and what to send."""
     client, began = current(), perf_counter()
     info = choose(client, on)
-    if options is CALL_OPTIONS:
-        refuse_unmeant(fn, kwargs, NOT_OF_CALL)
+    refuse_unmeant(fn, kwargs, NOT_OF_CALL if options is CALL_OPTIONS else NOT_OF_TASK)
     call = Call(fn, args, kwargs, options, apart)
     if detach:
         call.carry()
@@ -326,8 +326,7 @@ def task_all(
     limit: float | None = None, detach: bool = False, apart: Apart = SHARED,
 ) -> Results:  # fmt: skip
     """A task on each node, pickled once."""
-    if options is CALL_OPTIONS:
-        refuse_unmeant(fn, kwargs, NOT_OF_CALL)
+    refuse_unmeant(fn, kwargs, NOT_OF_CALL if options is CALL_OPTIONS else NOT_OF_TASK)
     return task_all_of(Call(fn, args, kwargs, options, apart), on, limit, detach)
 
 

@@ -12,6 +12,8 @@ from pysh.shell.boot import Tty
 MOST = 64 * 1024
 """How many bytes are read ahead; beyond that they wait in the terminal."""
 CTRL_C, CTRL_Z = b"\x03", b"\x1a"
+ALONE = 0.3
+"""Seconds in which nothing follows a key that answers a question."""
 
 
 class Keyboard:
@@ -45,11 +47,15 @@ class Keyboard:
                 raise
         return self._typed
 
-    def key(self, wait: Callable[[tuple[int, ...], None], object]) -> bytes:
-        """The next key, for which `wait` waits. Raises `EOFError`."""
+    def answer(self, wait: Callable[[tuple[int, ...], float | None], object]) -> bytes:
+        """The next key, for which `wait` waits; empty where others follow it at once: that is text, for the prompt.
+
+        Raises `EOFError`.
+        """
         while not self.look():
             wait((self._tty.keys,), None)
-        return self.take(1)
+        wait((self._tty.keys,), ALONE)
+        return self.take(1) if len(self.look()) == 1 else b""
 
     def take(self, size: int) -> bytes:
         """Use the first `size` bytes of what waits."""

@@ -57,7 +57,8 @@ def complete(text: str, position: int, names: Mapping[str, Any], known: Known = 
     """What can stand at `position` of `text`, in a shell with these `names`."""
     cursor = under(text, position)
     wanted = _wanted(cursor)
-    found = sorted(set(_found(cursor, names, known)), key=lambda each: (_word(each) not in wanted, *_rank(each.text)))
+    once = {each.text: each for each in _found(cursor, names, known)}.values()
+    found = sorted(once, key=lambda each: (_word(each) not in wanted, *_rank(each.text)))
     fitting = [each for each in found if len(each.text) <= LONGEST]
     return Completion(
         cursor.start, fitting[:MOST], len(fitting) > MOST, _signature(cursor.call, _finding(names, known))
