@@ -4,6 +4,7 @@ The terminal may be far away and never holds the value, so a list of ten million
 on the wire and there what its first thousand cost.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ TEXT = 32 * 1024
 """How many bytes of UTF-8 one value or error may take, so that the frame has room for the rest."""
 CLOSING = 64
 """How many bytes more may follow the beginning of a long text: the count of what is left out, and brackets."""
+COLUMNS = 80
+"""The width where no terminal tells its own."""
 FIELD = 200
 """How many characters one field of a table may take."""
 
@@ -27,6 +30,7 @@ _BRACKETS: dict[type[Any], tuple[str, str]] = {
     frozenset: ("frozenset({", "})"),
     dict: ("{", "}"),
 }
+_TEXTS = (str.__repr__, bytes.__repr__, bytearray.__repr__)
 _HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: write `await main()` instead"),)
 
 
@@ -65,7 +69,33 @@ def show(value: object, cell: int = 0) -> dict[str, Any]:
         except Exception:
             pass  # it is shown as any other value, then
     text, cut = _told(value, TEXT)
+    if cell and cut is None:
+        text = _laid_out(value, text)
     return {"kind": "text", "text": text} | _footer(value, cut, cell)
+
+
+def _laid_out(value: object, text: str) -> str:
+    """The repr of a container in lines that fit the terminal, if it is too long for one; any other `text` as it is."""
+    columns = _columns()
+    if len(text) <= columns or not (type(value) in _BRACKETS or hasattr(type(value), "__dataclass_fields__")):
+        return text
+    from pprint import PrettyPrinter  # few values need it
+
+    layout = PrettyPrinter(width=columns, compact=True, sort_dicts=False)
+    # Texts stay in one piece, as they are looked for and copied.
+    layout._dispatch = {of: how for of, how in PrettyPrinter._dispatch.items() if of not in _TEXTS}  # type: ignore[attr-defined]
+    try:
+        lines = layout.pformat(value)
+    except Exception:
+        return text
+    return lines if len(lines) <= TEXT else text
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(1).columns or COLUMNS
+    except OSError:
+        return COLUMNS
 
 
 def _footer(value: object, cut: _Cut | None, cell: int) -> dict[str, str]:

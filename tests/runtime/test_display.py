@@ -259,3 +259,15 @@ def test_the_whole_of_a_value_is_its_repr(value: object) -> None:
 def test_nothing_is_left_out_of_the_whole() -> None:
     value = [list(range(2000)), "x" * 100_000]
     assert "".join(display.whole(value)) == repr(value)
+
+
+def test_a_container_that_is_too_long_for_a_line_is_laid_out_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(display, "_columns", lambda: 40)
+    rows = {f"host{n}": {"cpu": n, "mem": [1, 2, 3]} for n in range(2)}
+    laid_out = "{'host0': {'cpu': 0, 'mem': [1, 2, 3]},\n 'host1': {'cpu': 1, 'mem': [1, 2, 3]}}"
+    assert display.show(rows, 3)["text"] == laid_out
+    assert display.show(rows)["text"] == repr(rows), "for a program it is one line"
+    assert display.show("x" * 50, 3)["text"] == repr("x" * 50)
+    assert display.show([1, 2], 3)["text"] == "[1, 2]"
+    assert display.show(["many words " * 5], 3)["text"] == repr(["many words " * 5])
+    assert max(map(len, display.show(list(range(100)), 3)["text"].split("\n"))) <= 40
