@@ -81,6 +81,27 @@ def _cut(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
+def fitted(text: str, width: int) -> str:
+    """`text` with those of its paragraphs that have a line of `width` characters or more broken to less."""
+    return "\n\n".join(map(partial(_fitted, width=width), text.split("\n\n")))
+
+
+def _fitted(paragraph: str, width: int) -> str:
+    lines = paragraph.split("\n")
+    if all(len(line) < width for line in lines):
+        return paragraph
+    from textwrap import wrap
+
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    is_prose = all(line[margin : margin + 1].isalnum() or line[margin : margin + 1] in "`'\"(" for line in lines)
+    whole = [" ".join(line.strip() for line in lines)] if is_prose else [line.strip() for line in lines]
+    margins = [margin] if is_prose else [len(line) - len(line.lstrip()) for line in lines]
+    broken = []
+    for line, indent in zip(whole, margins, strict=True):
+        broken += wrap(line, width - 1, initial_indent=" " * indent, subsequent_indent=" " * indent) or [""]
+    return "\n".join(broken)
+
+
 def summary(x: Any) -> str:
     """The first sentence of the documentation of `x`."""
     first = rendered(_doc(x)).partition("\n\n")[0].replace("\n", " ")
@@ -102,7 +123,7 @@ def described(x: Any, name: str = "") -> Iterator[str]:
     yield f"  {_where(about)}"
     if doc := rendered(_doc(about)):
         yield ""
-        yield doc
+        yield fitted(doc, _width())
     else:
         yield "  It has no documentation."
     if issubclass(type(about), type):

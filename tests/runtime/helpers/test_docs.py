@@ -6,7 +6,7 @@ import pytest
 import pysh
 from pysh.runtime.errors import PyshError
 from pysh.runtime.helpers import docs
-from pysh.runtime.helpers.docs import described, h, listed, rendered, summary
+from pysh.runtime.helpers.docs import described, fitted, h, listed, rendered, summary
 from tests.runtime.helpers.conftest import Printing
 
 
@@ -31,7 +31,10 @@ def test_no_name_stands_in_two_groups() -> None:
     assert len(names) == len(set(names))
 
 
-def test_a_function_is_told_with_its_signature_its_place_and_its_documentation() -> None:
+def test_a_function_is_told_with_its_signature_its_place_and_its_documentation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(docs, "_width", lambda: 120)
     lines = told(pysh.ping).split("\n")
     assert lines[0].startswith("ping(n: ")
     assert lines[1].startswith("  defined in pysh.runtime.api, /")
@@ -189,3 +192,16 @@ def test_a_property_is_told_of_and_not_run(shell: Printing) -> None:
         "class Late:\n    @property\n    def value(self):\n        '''Takes long.'''\n        1 / 0\nlate = Late()"
     )
     assert shell.printed("late.value?").startswith("property late.value\n  defined in <n1@here:")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("short\nlines", "short\nlines"),
+        ("one two three\nfour five six", "one two\nthree four\nfive six"),
+        ("a b\n\n  in a margin as\n  is this", "a b\n\n  in a\n  margin as\n  is this"),
+        ("- first of a list\n- second", "- first of\na list\n- second"),
+    ],
+)
+def test_what_is_too_wide_for_the_terminal_is_broken_to_less(text: str, told: str) -> None:
+    assert fitted(text, 12) == told
