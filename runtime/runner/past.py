@@ -117,8 +117,10 @@ class Past:
     def _keep(self, number: int, value: object) -> None:
         from pysh.runtime.helpers.sizes import size_of
 
-        self._values[number] = value, size_of(value)
+        self._values[number] = value, 0
         self._names.setdefault(f"_{number}", value)
+        self._bind()  # first, as Ctrl-C may end what follows
+        self._values[number] = value, size_of(value)
         numbers = list(self._values)
         for _ in range(AGAIN):
             self._turn = (self._turn + 1) % len(numbers)

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from pysh.runtime.helpers import sizes
 from pysh.runtime.runner import past
 from pysh.runtime.runner.cells import Outcome
 from pysh.runtime.runner.past import Cell, Past
@@ -116,6 +117,27 @@ def test_a_value_that_grows_is_measured_again(shell: Shell, monkeypatch: pytest.
     shell.come_to(*(f"{n}" for n in range(10)))
     assert "_2" not in shell.names
     assert shell.names["_1"] == "a"
+
+
+def test_a_value_that_cannot_be_measured_is_there_all_the_same(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_value: object) -> int:
+        raise KeyboardInterrupt
+
+    shell.come_to("a")
+    monkeypatch.setattr(sizes, "size_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shell.come_to("b")
+    assert [shell.names[name] for name in ("_", "__", "_2")] == ["b", "a", "b"]
+    assert shell.past.value() == "b"
+
+
+def test_a_value_that_has_grown_deep_costs_no_later_one(shell: Shell) -> None:
+    deep: list[Any] = []
+    shell.come_to(deep)
+    for _ in range(1_000):
+        deep[:] = [deep[:]]
+    shell.come_to("b", "c", "d")
+    assert shell.names["_"] == "d"
 
 
 def test_errors_are_few_and_the_last_has_a_name(shell: Shell) -> None:
