@@ -56,7 +56,7 @@ def of_process() -> Iterator[tuple[str, str]]:
     yield "threads", f"{threading.active_count()}, {_background()} async tasks"
     if inside.here is not None:
         past = inside.here.past
-        bad = sum(not cell.good for cell in past.cells)
+        bad = sum(cell.good is False for cell in past.cells)
         yield "cells", f"{len(past.cells) + past.forgotten}, {bad} of which raised"
 
 

@@ -103,7 +103,7 @@ class Evaluator:
         prelude, reply = self._prelude, self._requests.reply
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, reply)
         self._outcomes = Outcomes(client, interrupts, self._inside, former=config.get("former", False))
-        self._suspends = Suspends(client, interrupts, self._foreground, self._let_go, self._visited)
+        self._suspends = Suspends(client, interrupts, self._foreground, self._let_go, self._job_ended)
 
     def serve(self) -> NoReturn:
         """Run what the hub sends, for ever."""
@@ -223,10 +223,15 @@ class Evaluator:
         job, task = self._running, self._task
         assert job is not None and task is not None
         task.remove_done_callback(self._end)
+        self._outcomes.went_on(job, told["text"])
         # What it has changed of the context for a while is not for those that follow.
         self._context = self._before
         self._finish(job, Outcome(), told)
         self._next()
+
+    def _job_ended(self, job: Job, outcome: Outcome, text: str) -> None:
+        self._outcomes.ended_behind(job, outcome, text)
+        self._visited()
 
     def _task_ended(self, task: Any) -> None:
         """A task of this shell's ended. Called in the thread that reads."""
@@ -268,10 +273,10 @@ class Evaluator:
         assert job is not None
         job.end()
         outcome = outcome_of(task, interrupted=self._interrupts.pressed > 0)
+        self._suspends.forget(task)
         if (fetched := self._suspends.fetched(job, outcome.value)) is not None:
             self._run(*fetched)
             return
-        self._suspends.forget(task)
         self._finish(job, outcome, self._outcomes.meta(job, outcome))
         self._next()
 

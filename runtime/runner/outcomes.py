@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.frames import LOCAL, Kind
 from pysh.runtime.runner import asjson
+from pysh.runtime.runner.background import plainly
 from pysh.runtime.runner.cells import Outcome
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.inside import Inside
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Job, refused, told
-from pysh.runtime.runner.past import Cell
 
 if TYPE_CHECKING:
     from pysh.runtime.runner.publish import Publisher
@@ -53,6 +53,19 @@ class Outcomes:
         self.guarded(self._remember, job, outcome, meta)
         return meta
 
+    def went_on(self, job: Job, text: str) -> None:
+        """The cell `job` goes on in the background, which is told by `text`."""
+        cell = job.remembered[-1]
+        cell.text, cell.took = text, job.took
+        self._inside.past.add(cell)
+
+    def ended_behind(self, job: Job, outcome: Outcome, text: str) -> None:
+        """It has ended there, which is told by `text`."""
+        raised = plainly(outcome.error) if outcome.error is not None else ""
+        for cell in job.remembered:
+            more = f"\n{text}" if cell is job.remembered[-1] else ""
+            self._inside.past.end(cell, outcome, raised, more)
+
     def answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> dict[str, Any]:
         """The answer to an eval, of which `meta` is told."""
         if meta["kind"] != "error" or job.by:  # a command shows an error as a prompt does
@@ -80,8 +93,11 @@ class Outcomes:
 
     def _remember(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> None:
         if job.number:
-            good = outcome.error is None
-            self._inside.past.add(Cell(job.number, job.source, good, str(meta.get("text", "")), job.took), outcome)
+            *before, cell = job.remembered
+            cell.good, cell.text, cell.took = outcome.error is None, str(meta.get("text", "")), job.took
+            self._inside.past.add(cell, outcome)
+            for each in before:
+                self._inside.past.end(each, outcome, cell.raised)
 
 
 def _shown(job: Job, outcome: Outcome) -> dict[str, Any]:

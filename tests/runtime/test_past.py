@@ -173,6 +173,36 @@ def test_a_name_of_a_value_that_is_gone_says_so(shell: Shell, monkeypatch: pytes
     assert said("other") == "NameError: name 'other' is not defined\n"
 
 
+def test_what_comes_of_a_job_is_not_the_last_value_and_leaves_what_the_user_calls_so_alone(shell: Shell) -> None:
+    job = Cell(1, "await work()", text="job 1 goes on")
+    shell.past.add(job)
+    shell.number = 1
+    with pytest.raises(ValueError, match="cell 1 has come to no value yet: job 1 goes on"):
+        shell.past.value(1)
+    shell.come_to("b")
+    shell.names["_"] = "mine"
+    shell.past.end(job, Outcome("a"), "", "\njob 1 done")
+    assert shell.names == {"_": "mine", "_1": "a", "_2": "b"}
+    assert [shell.past.value(number) for number in (1, -1)] == ["a", "b"]
+    assert (job.good, job.text) == (True, "job 1 goes on\njob 1 done")
+    shell.come_to("c")
+    assert [shell.names[name] for name in ("_", "__")] == ["c", "b"]
+
+
+def test_a_job_that_ends_after_its_cell_is_forgotten_is_kept_by_its_number(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CELLS", 2)
+    job = Cell(1, "await work()", text="job 1 goes on")
+    shell.past.add(job)
+    shell.number = 1
+    shell.come_to("b", "c")
+    shell.past.end(job, Outcome("a"), "", "x" * 1_000)
+    shell.past.end(job, Outcome("twice"), "")
+    assert shell.names["_1"] == "a"
+    assert shell.past._characters == sum(cell.size for cell in shell.past.cells)
+
+
 def test_sources_and_texts_are_bounded_and_what_is_forgotten_is_counted(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
