@@ -35,7 +35,7 @@ def cancel(what: Any = None) -> bool:
     if isinstance(what, Process | Actor):
         messages.exit_signal(what, "shutdown")
         return True
-    if what is None or isinstance(what, int):
+    if what is None or type(what) is int:
         return TABLE.find(what).cancel()
     end = getattr(what, "cancel", None)
     if not callable(end):

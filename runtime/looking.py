@@ -6,6 +6,7 @@ Nothing of it costs what runs anything: it uses what is noted of each task anywa
 import re
 from typing import Any, NamedTuple
 
+from pysh.runtime.durations import lasting
 from pysh.runtime.errors import NodeDown, NoProcess, PyshError, RemoteTraceback
 from pysh.runtime.listed import Listed
 from pysh.runtime.node import Shown
@@ -162,7 +163,7 @@ def standing(told: dict[str, Any], node: str, text: str = "", about: dict[str, A
         owner += ", and lost: tasks() lists it, and its result is kept"
     if told["state"] in ("queued", "sent") and not (text and told["working"] is not None):
         what = f": {told['why']}" if told.get("why") else f" to {node}"
-        return f"{told['state']} for {seconds(told['queued'])}{what}{owner}"
+        return f"{told['state']} for {lasting(told['queued'])}{what}{owner}"
     if told.get("parked"):
         doing = f"waits in a debugger at {told['parked']}: debug() gets there"
     elif about is not None and about["state"] == "waiting" and told["shared"]:
@@ -172,7 +173,7 @@ def standing(told: dict[str, Any], node: str, text: str = "", about: dict[str, A
     else:
         doing = f"runs{placed(text)}"
     limit = f" of the {told['limit']:g} s that it has" if told.get("limit") else ""
-    return f"{doing}, for {seconds(told['working'] or 0.0)}{limit} on {node}{owner}"
+    return f"{doing}, for {lasting(told['working'] or 0.0)}{limit} on {node}{owner}"
 
 
 def placed(text: str) -> str:
@@ -195,7 +196,7 @@ def placed(text: str) -> str:
 def ended(task: Task) -> str:
     """How a task ended that has."""
     error, took = task.outcome(), task.took
-    ran = "" if took is None else f" after {seconds(took)}"
+    ran = "" if took is None else f" after {lasting(took)}"
     if error is None:
         return f"done{ran}; its result is here"
     state = task.status
@@ -210,15 +211,6 @@ def _raised(error: BaseException) -> str:
         return ""
     frames = [frame for frame in cause.told.frames if frame.file and not frame.ours]
     return f" in {frames[-1].name} at {frames[-1].file}:{frames[-1].line}" if frames else ""
-
-
-def seconds(value: float) -> str:
-    """A duration as people read it: `12 ms`, `3.2 s`, `5 min`, `3 h`."""
-    if value < 1:
-        return f"{value * 1000:.0f} ms"
-    if value < 120:
-        return f"{value:.1f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.0f} h"
 
 
 # trace

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pysh.runtime.durations import lasting
 from pysh.runtime.protocol.frames import Frame
 from pysh.shell.boot import prompt
 from pysh.shell.output import Tagged, clean
@@ -45,7 +46,7 @@ class Display:
     def took(self, told: Mapping[str, Any]) -> str:
         """How long the cell of a DONE took, where that was long and it is over; else empty."""
         seconds = float(told.get("took", 0.0))
-        return f"took {duration(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
+        return f"took {lasting(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
 
     def cell(self, node: str, frame: Frame) -> str:
         """A cell that another terminal typed, as it stands there: its prompt, and the source behind it."""
@@ -73,16 +74,6 @@ class Display:
         """A traceback, with what was raised standing out."""
         head, line_end, last = text.rpartition("\n")
         return head + line_end + self._theme("error", last)
-
-
-def duration(seconds: float) -> str:
-    """`seconds` as people say it: `2.3 s`, `1 min 12 s`, `3 h 5 min`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:

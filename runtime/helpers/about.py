@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from pysh.runtime.durations import lasting
 from pysh.runtime.helpers.sizes import readable
 from pysh.runtime.node import Node, hub_of
 from pysh.runtime.runner import inside
@@ -56,7 +57,7 @@ def of_process() -> Iterator[tuple[str, str]]:
     yield "threads", f"{threading.active_count()}, {_background()} async tasks"
     if inside.here is not None:
         past = inside.here.past
-        bad = sum(not cell.good for cell in past.cells)
+        bad = sum(cell.good is False for cell in past.cells)
         yield "cells", f"{len(past.cells) + past.forgotten}, {bad} of which raised"
 
 
@@ -73,13 +74,3 @@ def _background() -> int:
         return max(0, len(asyncio.all_tasks()) - 1) if asyncio is not None else 0  # this cell is one
     except RuntimeError:
         return 0  # no loop runs here
-
-
-def lasting(seconds: float) -> str:
-    """A time as people say it: `2 h 5 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if hours < 1:
-        return f"{minutes:.0f} min"
-    return f"{hours:.0f} h {minutes % 60:.0f} min" if days < 2 else f"{days:.0f} days {hours % 24:.0f} h"

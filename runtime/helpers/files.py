@@ -36,7 +36,7 @@ def cd(path: str | os.PathLike[str] = "~") -> None:
     now = _here()
     if path == "-" and not _before:
         raise FileNotFoundError("there was no folder before this one")
-    wanted = _before.pop() if path == "-" else os.path.expanduser(path)  # noqa: PTH111
+    wanted = _before[0] if path == "-" else os.path.expanduser(path)  # noqa: PTH111
     try:
         os.chdir(wanted)
     except OSError as error:

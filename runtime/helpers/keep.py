@@ -1,5 +1,6 @@
 """`save` and `transcript`: the cells of this shell, kept as a file that runs or that is read."""
 
+import ast
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -19,19 +20,23 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def save(path: str | os.PathLike[str], force: bool = False) -> None:
     """Write the cells of this shell that raised nothing to a file, which `pysh FILE` and `load(path)` run.
 
-    Questions such as `x?` are left out. One that is there is only replaced with `force`. Raises `FileExistsError`, and
-    `PyshError` where there is nothing to save.
+    Questions such as `x?` are left out, and so is `fg(1)`: there the cell that it fetched is none in
+    the background. A file that is there is only replaced with `force`. Raises `FileExistsError`, and `PyshError` where
+    there is nothing to save.
     """
     shell = inside("save")
     past = shell.past
-    good = [cell for cell in past.cells if cell.good and question(cell.source) is None]
+    kept = [cell for cell in past.cells if cell.good is not False and question(cell.source) is None]
+    good = [cell for cell in kept if not cell.fetched or before_last(cell.source)]
     if not good:
         raise PyshError("no cell of this shell has come to a good end so far: there is nothing to save")
     gone = f"; of the first {past.forgotten} the text is gone" if past.forgotten else ""
     text = script(good, f"# Cells of {shell.node}{gone}")
     file = _write(path, text, "save", force)
-    bad = sum(not cell.good for cell in past.cells)
+    bad = sum(cell.good is False for cell in past.cells)
+    going = sum(cell.good is None and not cell.fetched for cell in good)
     left = f"; {bad} that raised left out" if bad else ""
+    left += f"; {going} of them go{'es' * (going == 1)} on as a job" if going else ""
     print(f"{len(good)} cell{'s' * (len(good) > 1)} in {file}{left}{gone}")
 
 
@@ -48,7 +53,16 @@ def _write(path: str | os.PathLike[str], text: str, verb: str, force: bool) -> P
 
 def script(cells: Iterable[Cell], title: str) -> str:
     """The text of a file that does what the cells did, with an empty line between them."""
-    return "\n\n".join([title, *(cell.source.strip("\n") for cell in cells)]) + "\n"
+    sources = (before_last(cell.source) if cell.fetched else cell.source for cell in cells)
+    return "\n\n".join([title, *(source.strip("\n") for source in sources)]) + "\n"
+
+
+def before_last(source: str) -> str:
+    """What stands before the last statement."""
+    last = ast.parse(source).body[-1]
+    lines = source.encode().splitlines(keepends=True)[: last.lineno]
+    lines[-1] = lines[-1][: last.col_offset]
+    return b"".join(lines).decode().rstrip(" \t;\n")
 
 
 def transcript(path: str | os.PathLike[str] | None = None, force: bool = False) -> None:

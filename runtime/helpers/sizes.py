@@ -12,14 +12,31 @@ SAMPLE = 100
 """Items of a container that are looked at; the others are taken to be as large."""
 LOOKED_AT = 5_000
 """Objects that are looked at in all."""
+_MOST = 1e12
+"""Objects that one of them stands for at most: where each holds a thousand of the next, the number soon has no end."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType, CodeType, FrameType)
 """What is not in a value, but what it belongs to."""
 
 
 def size_of(value: object) -> int:
-    """About how many bytes `value` takes with all that it holds. Of its own code only `__sizeof__` runs."""
-    return _Look().size(value)
+    """About how many bytes `value` takes with all that it holds, what is held twice counted once.
+
+    However deep that is. Of its own code only `__sizeof__` runs.
+    """
+    seen: dict[int, object] = {}  # kept, so that no other object gets its id
+    waiting, size = [(value, 1.0)], 0.0
+    while waiting and len(seen) < LOOKED_AT:
+        value, stands_for = waiting.pop()
+        if id(value) in seen or (seen and issubclass(type(value), _SHARED)):
+            continue
+        seen[id(value)] = value
+        size += stands_for * _own(value)
+        inside, count = _held(value)
+        if inside:
+            each = min(stands_for * count / len(inside), _MOST)
+            waiting += [(item, each) for item in inside]
+    return int(size)
 
 
 def readable(size: float) -> str:
@@ -31,35 +48,25 @@ def readable(size: float) -> str:
     return f"{size:.1f} {_UNITS[-1]}"
 
 
-class _Look:
-    def __init__(self) -> None:
-        self._seen: dict[int, object] = {}  # kept, so that no other object gets its id
-
-    def size(self, value: object) -> int:
-        """That of what is held once, and of a container more than once what is held by its items."""
-        if id(value) in self._seen or len(self._seen) >= LOOKED_AT:
-            return 0
-        if self._seen and issubclass(type(value), _SHARED):
-            return 0
-        self._seen[id(value)] = value
-        try:
-            own = int(sys.getsizeof(value, 0))
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # its `__sizeof__` is the user's
-            own = 0
-        inside, count = _held(value)
-        looked = [self.size(each) for each in inside]
-        return own + (sum(looked) * count // len(looked) if looked else 0)
+def _own(value: object) -> int:
+    try:
+        return sys.getsizeof(value, 0)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its `__sizeof__` is the user's
+        return 0
 
 
-def _held(value: Any) -> tuple[Iterable[object], int]:
+def _held(value: Any) -> tuple[list[object], int]:
     """Some of what a value holds, and how many there are of it. No code of the user's runs."""
     for kind, some in _CONTAINERS.items():
         if issubclass(type(value), kind):  # `__class__` may say anything
-            return some(value), kind.__len__(value)
+            try:
+                return list(some(value)), kind.__len__(value)
+            except RuntimeError:
+                return [], 0  # another thread changes it
     if not gc.is_tracked(value) or issubclass(type(value), _SHARED):
-        return (), 0
+        return [], 0
     held = [each for each in gc.get_referents(value) if not issubclass(type(each), _SHARED)]
     return held[:SAMPLE], len(held)
 

@@ -2,6 +2,7 @@
 
 from math import exp
 
+from pysh.runtime.durations import lasting
 from pysh.runtime.live.text import fit, width
 
 FIRST = 0.5
@@ -38,9 +39,9 @@ class Pace:
 def running(label: str, done: int, total: int | None, took: float, rate: float, columns: int) -> str:
     """The line of what goes on, in fewer than `columns`: a bar, the count, the rate and the time left."""
     if not total or done > total:
-        return fit(_joined(label, f"{done:,}", span(took), per_second(rate)), columns - 1).rstrip()
+        return fit(_joined(label, f"{done:,}", lasting(took), per_second(rate)), columns - 1).rstrip()
     share = done / total
-    left = f"{span((total - done) / rate)} left" if rate > 0 else ""
+    left = f"{lasting((total - done) / rate)} left" if rate > 0 else ""
     head, tail = _joined(label, f"{int(100 * share):3d}%"), _joined(f"{done:,}/{total:,}", per_second(rate), left)
     room = min(MOST, columns - 1 - width(head) - width(tail) - 4)
     return fit(f"{head} {_bar(share, room) if room >= LEAST else ''}{tail}", columns - 1).rstrip()
@@ -50,7 +51,7 @@ def ended(label: str, done: int, total: int | None, took: float) -> str:
     """The line that stays."""
     of = f" of {total:,}" if total and done != total else ""
     return _joined(
-        f"{label}:" if label else "", f"{done:,}{of} in {span(took)}", per_second(done / took if took else 0)
+        f"{label}:" if label else "", f"{done:,}{of} in {lasting(took)}", per_second(done / took if took else 0)
     )
 
 
@@ -59,26 +60,12 @@ def tenth(done: int, total: int | None) -> int:
     return TENTHS * done // total if total else 0
 
 
-def span(seconds: float) -> str:
-    """A time as people read it: `0.4 s`, `12 s`, `3:05`, `1:02:03`, `3 d 4 h`."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(min(seconds, 1e12))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, seconds = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours >= 48:
-        return f"{hours // 24:,} d {hours % 24} h"
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-
-
 def per_second(rate: float) -> str:
     """A rate: `1,200/s`, `3.4/s`, and of slow ones the time each takes, `5.0 s each`."""
     if rate <= 0:
         return ""
     if rate < 0.5:
-        return f"{span(1 / rate)} each"
+        return f"{lasting(1 / rate)} each"
     return f"{rate:,.0f}/s" if rate >= 9.95 else f"{rate:.1f}/s"
 
 

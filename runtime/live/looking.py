@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
+from pysh.runtime.durations import lasting
 from pysh.runtime.errors import PyshError
-from pysh.runtime.live.bars import span
 from pysh.runtime.live.model import NODES, PROCESSES, TASKS, Row
 from pysh.runtime.live.spark import spark
 from pysh.runtime.live.text import plain
@@ -154,14 +154,14 @@ class Looking:
 def _silent(row: Row, info: NodeInfo, seconds: float) -> Row:
     if row.incarnation != info.incarnation:
         return row
-    return row._replace(fields=(row.fields[0], f"silent {span(seconds)}", *row.fields[2:]))
+    return row._replace(fields=(row.fields[0], f"silent {lasting(seconds)}", *row.fields[2:]))
 
 
 def _process(info: NodeInfo, row: dict[str, Any], own: int) -> Row:
     number, memory = int(row["number"]), row.get("memory") or 0
     texts = (
         plain(shown(info.name, number)), plain(row.get("name") or ""), plain(row.get("label", "")),
-        plain(row.get("kind", "")), plain(row.get("state", "")), span(row["age"]), field(row.get("queue")),
+        plain(row.get("kind", "")), plain(row.get("state", "")), lasting(row["age"]), field(row.get("queue")),
         f"{memory / 1e6:.1f} MB" if memory else "",
     )  # fmt: skip
     values = (info.name, *texts[1:5], row["age"], row.get("queue") or 0, memory)
@@ -173,6 +173,6 @@ def _task(info: NodeInfo, row: dict[str, Any]) -> Row:
     number = int(row["number"])
     texts = (
         str(number), plain(info.name), plain(row.get("label", "")), plain(row.get("kind", "")),
-        plain(row.get("status", "")), plain(row.get("owner", "")), span(row["age"]),
+        plain(row.get("status", "")), plain(row.get("owner", "")), lasting(row["age"]),
     )  # fmt: skip
     return Row((info.name, number), texts, (number, *texts[1:6], row["age"]), "", info.incarnation)

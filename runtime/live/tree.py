@@ -7,6 +7,8 @@ from typing import Any
 MIDDLE, LAST, BESIDE, BELOW = "├─ ", "└─ ", "│  ", "   "
 MOST = 1000
 """Parts that a repr shows."""
+DEEPEST = 100
+"""Below so many parts all is drawn at the same place, whatever a node says."""
 
 
 class Tree:
@@ -27,7 +29,7 @@ class Tree:
         return "\n".join(drawn(rows[:MOST]) + ["…"] * (len(rows) > MOST))
 
 
-def listed(tree: Any, depth: int = 0, most: int = 100) -> Iterator[tuple[int, str]]:
+def listed(tree: Any, depth: int = 0, most: int = DEEPEST) -> Iterator[tuple[int, str]]:
     """The depth and the text of each part, from the top; below `most` nothing more. May run code of the user's."""
     text, below = parts(tree)
     yield depth, text
@@ -50,7 +52,7 @@ def drawn(rows: Iterable[tuple[int, str]]) -> list[str]:
     """The lines of a tree from the depth and the text of each part."""
     lines: list[str] = []
     open_below: set[int] = set()  # depths at which something still follows
-    for depth, text in reversed(list(rows)):
+    for depth, text in [(min(depth, DEEPEST), text) for depth, text in rows][::-1]:
         open_below = {each for each in open_below if each <= depth}
         stem = "".join(BESIDE if each in open_below else BELOW for each in range(1, depth))
         branch = "" if not depth else MIDDLE if depth in open_below else LAST

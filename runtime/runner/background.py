@@ -27,7 +27,8 @@ class Job:
         self.number = number
         self.cell = cell
         self.task = task
-        self.cancelled = False  # on purpose
+        self.awaited = 0
+        """How many wait for its value."""
 
     @property
     def state(self) -> str:
@@ -53,7 +54,6 @@ class Job:
         """Cancel what it awaits; False if it has ended."""
         if self.task.done():
             return False
-        self.cancelled = True
         self.task.get_loop().call_soon_threadsafe(self.task.cancel)
         return True
 
@@ -62,14 +62,20 @@ class Job:
         state, outcome = self.state, self.outcome
         line = f"job {self.number} {state}: {self.text}"
         if state == FAILED:
-            return f"{line} raised {_raised(outcome.error)}; its traceback: fg({self.number})", "error"
+            line += f" raised {plainly(outcome.error)}"
+            return (line, "info") if self.awaited else (f"{line}; its traceback: fg({self.number})", "error")
         if state == DONE and outcome.value is not None:
-            line += f" gave {_plain(outcome.value)}; the value itself: fg({self.number})"
+            line += f" gave {_plain(outcome.value)}"
+            line += "" if self.awaited else f"; the value itself: fg({self.number})"
         return line, "info"
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if not self.task.done():
-            yield from self.task  # what cancels that cancels the job
+        self.awaited += 1
+        try:
+            if not self.task.done():
+                yield from self.task  # what cancels that cancels the job
+        finally:
+            self.awaited -= 1
         TABLE.forget(self)
         outcome = self.outcome
         if outcome.error is not None:
@@ -160,8 +166,8 @@ def _plain(value: object) -> str:
         return "a large int"
 
 
-def _raised(error: BaseException | None) -> str:
-    """The type of an error, and its text where that is one."""
+def plainly(error: BaseException | None) -> str:
+    """The type of an error, and its text where that is one, in a line. No code of the user's runs."""
     args = getattr(error, "args", ())
     text = next(iter(args), "")
     text = text if type(text) is str and len(args) == 1 else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pysh.runtime.protocol.frames import Frame, pack
 from pysh.runtime.runner.cells import Outcome, exit_code
 from pysh.runtime.runner.output import flush
+from pysh.runtime.runner.past import Cell
 
 if TYPE_CHECKING:
     import asyncio
@@ -39,6 +40,8 @@ class Job:
         self.ended: float | None = None
         self.begun = False
         self.awaits = False  # some of it does
+        self.remembered = [Cell(number, source)] if number else []
+        """What its shell remembers it by: as the cell that it is, and those that brought it back since it is a job."""
 
     def __str__(self) -> str:
         return f"{self.filename}, asked by {self.by}" if self.by else self.filename

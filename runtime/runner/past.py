@@ -6,7 +6,7 @@ gone is told as such to whoever asks for it.
 
 import re
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any
 
 from pysh.runtime.runner.cells import Outcome
 
@@ -26,14 +26,23 @@ LATEST = ("_", "__", "___")
 _NAMED = re.compile(r"_(\d+)")
 
 
-class Cell(NamedTuple):
-    """A cell that has ended: its source, whether it raised nothing, and what was shown of its value or error."""
+class Cell:
+    """A cell that has ended, or goes on as a job: then `good` is None, and `text` says so."""
 
-    number: int
-    source: str
-    good: bool
-    text: str
-    took: float
+    __slots__ = ("fetched", "good", "number", "raised", "source", "text", "took")
+
+    def __init__(self, number: int, source: str, good: bool | None = None, text: str = "", took: float = 0.0) -> None:
+        self.number = number
+        self.source = source
+        self.good = good
+        """Whether it raised nothing."""
+        self.text = text
+        """What was shown of its value or error, or of its going on."""
+        self.took = took
+        self.raised = ""
+        """The error in one line."""
+        self.fetched = False
+        """Whether it brought a job to the foreground, and came to what that came to."""
 
     @property
     def size(self) -> int:
@@ -52,16 +61,39 @@ class Past:
         self._names = names
         self._bound: dict[str, object] = {}  # by us, under the names of the last values
         self._values: dict[int, tuple[object, int]] = {}
+        self._behind: set[int] = set()  # those that ended as jobs: their values and errors are not the last ones
         self._dropped: dict[int, int] = {}  # and how large they were
         self._characters = 0
         self._turn = 0
 
-    def add(self, cell: Cell, outcome: Outcome) -> None:
-        """A cell has ended."""
+    def add(self, cell: Cell, outcome: Outcome | None = None) -> None:
+        """A cell has ended; or without an outcome, goes on as a job."""
         self._remember(cell)
+        if outcome is None:
+            return
+        if not cell.good:
+            cell.raised = cell.text.rstrip("\n").rpartition("\n")[2]
         if isinstance(outcome.error, Exception):
             self.errors.append((cell.number, outcome.error))
             self._names["_e"] = outcome.error
+        if outcome.value is not None:
+            self._keep(cell.number, outcome.value)
+
+    def end(self, cell: Cell, outcome: Outcome, raised: str, more: str = "") -> None:
+        """A cell that went on as a job has ended, if it had not: `more` was shown of that.
+
+        What it came to is had by its number alone; `_` and `_e` are what somebody saw as the value of what he typed.
+        """
+        if cell.good is not None:
+            return
+        cell.good, cell.raised = outcome.error is None, raised
+        cell.text += more
+        if cell in self.cells:
+            self._characters += len(more)
+        kept = {cell.number, *self._values, *(number for number, _ in self.errors)}
+        self._behind = (self._behind | {cell.number}) & kept
+        if isinstance(outcome.error, Exception):
+            self.errors.append((cell.number, outcome.error))
         if outcome.value is not None:
             self._keep(cell.number, outcome.value)
 
@@ -72,10 +104,10 @@ class Past:
         if number in self._values:
             return self._values[number][0]
         if number < 0:
-            values = list(self._values.values())
+            values = self._latest()
             if -number > len(values):
                 raise ValueError(f"v({number}) goes too far back: {self._range()}")
-            return values[number][0]
+            return values[number]
         cell = next((cell for cell in self.cells if cell.number == number), None)
         if number in self._dropped or cell is None or not cell.good:
             raise ValueError(self._why_none(number, cell))
@@ -85,8 +117,9 @@ class Past:
         """What that cell raised, or the last error but so many. Raises `ValueError`, `TypeError`."""
         if type(number) is not int:
             raise TypeError(f"e() takes the number of a cell, as 3, or how far back, as -1; not {_short(number)}")
-        if number < 0 and -number <= len(self.errors):
-            return self.errors[number][1]
+        latest = [error for cell, error in self.errors if cell not in self._behind]
+        if number < 0 and -number <= len(latest):
+            return latest[number]
         found = next((error for cell, error in self.errors if cell == number), None)
         if found is None:
             kept = ", ".join(str(cell) for cell, _ in self.errors)
@@ -117,8 +150,10 @@ class Past:
     def _keep(self, number: int, value: object) -> None:
         from pysh.runtime.helpers.sizes import size_of
 
-        self._values[number] = value, size_of(value)
+        self._values[number] = value, 0
         self._names.setdefault(f"_{number}", value)
+        self._bind(number)  # first, as Ctrl-C may end what follows
+        self._values[number] = value, size_of(value)
         numbers = list(self._values)
         for _ in range(AGAIN):
             self._turn = (self._turn + 1) % len(numbers)
@@ -128,7 +163,11 @@ class Past:
             self._drop(old)
         while len(self._values) > RESULTS or (self._size() > BYTES and len(self._values) > 1):
             self._drop(next(iter(self._values)))
-        self._bind()
+        self._bind(number)
+
+    def _latest(self) -> list[object]:
+        """The values, the last one last, without those of jobs."""
+        return [value for number, (value, _) in self._values.items() if number not in self._behind]
 
     def _size(self) -> int:
         return sum(size for _, size in self._values.values() if size <= BYTES)
@@ -141,15 +180,16 @@ class Past:
         if len(self._dropped) > CELLS:
             del self._dropped[next(iter(self._dropped))]
 
-    def _bind(self) -> None:
-        """`_ __ ___`. The last two only where the user has not given them a meaning of his own."""
-        last = list(reversed(self._values.values()))
+    def _bind(self, new: int) -> None:
+        """`_ __ ___`, now that there is a `new` value: the last two only where the user has not made them his own."""
+        last = self._latest()[::-1]
         for place, name in enumerate(LATEST):
-            if place and name in self._names and self._names[name] is not self._bound.get(name):
+            his = name in self._names and self._names[name] is not self._bound.get(name)
+            if his and (place or new in self._behind):
                 self._bound.pop(name, None)
                 continue
             if place < len(last):
-                self._names[name] = self._bound[name] = last[place][0]
+                self._names[name] = self._bound[name] = last[place]
             elif self._bound.pop(name, None) is not None:
                 self._names.pop(name, None)
 
@@ -163,9 +203,10 @@ class Past:
                 else f"the last {RESULTS} values are kept, of {readable(BYTES)} in all"
             )
             return f"the value of cell {number} ({readable(size)}) was dropped ({why}); {self._range()}"
+        if cell is not None and cell.good is None:
+            return f"cell {number} has come to no value yet: {cell.text}"
         if cell is not None:
-            raised = cell.text.rstrip("\n").rpartition("\n")[2]
-            return f"cell {number} came to no value, it raised {raised:.80}: see e({number})"
+            return f"cell {number} came to no value, it raised {cell.raised:.80}: see e({number})"
         if number and self.cells and number < self.cells[0].number:
             return f"nothing is known here of cell {number} any more; {self._range()}"
         return f"there is no cell {number} yet; {self._range()}"
@@ -173,7 +214,8 @@ class Past:
     def _range(self) -> str:
         if not self._values:
             return "no cell has come to a value so far"
-        return f"values are kept of {_cells(_folded(list(self._values)))}, and v(-1) is the last"
+        last = ", and v(-1) is the last" if self._latest() else ""
+        return f"values are kept of {_cells(_folded(sorted(self._values)))}{last}"
 
 
 def _cells(numbers: str) -> str:

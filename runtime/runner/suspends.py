@@ -31,12 +31,12 @@ class Suspends:
     """Takes SIGTSTP, and what Ctrl-C did not end.
 
     `foreground` gives the cell that runs and its task; `let_go` has the terminal told what it is given, and the
-    prompt free; `left` is called when a job has ended.
+    prompt free; `left` is called when a job has ended, with what is told of that.
     """
 
     def __init__(
         self, client: Client, interrupts: Interrupts, foreground: "Foreground",
-        let_go: Callable[[dict[str, Any]], None], left: Callable[[], object],
+        let_go: Callable[[dict[str, Any]], None], left: "Callable[[Cell, Outcome, str], object]",
     ) -> None:  # fmt: skip
         self._client = client
         self._interrupts = interrupts
@@ -111,6 +111,9 @@ class Suspends:
         if (end := self._ends.pop(job.number, None)) is not None:
             job.task.remove_done_callback(end)
         job.cell.frame = by.frame
+        for cell in by.remembered:
+            cell.fetched = True
+            job.cell.remembered.append(cell)
         return job.cell, job.task
 
     def _ended(self, job: Job, _task: "asyncio.Task[Outcome]") -> None:
@@ -120,6 +123,7 @@ class Suspends:
         job.cell.end()
         text, level = job.told()
         TABLE.make_room()
-        meta = {"text": text, "level": level, "jobs": TABLE.running}
-        self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
-        self._left()
+        if not job.awaited or self._foreground() is None:  # else the end of the cell tells how many there are
+            meta = {"text": text, "level": level, "jobs": TABLE.running}
+            self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
+        self._left(job.cell, job.outcome, text)

@@ -247,6 +247,16 @@ def test_a_command_is_shown_an_error_as_a_prompt_is(shell: Shell) -> None:
     assert told["text"].endswith("ZeroDivisionError: division by zero\n")
 
 
+@pytest.mark.parametrize("by", ["", "rpc"])
+@pytest.mark.parametrize("raised", ["SystemExit", "KeyboardInterrupt"])
+def test_an_eval_is_answered_whatever_the_text_of_its_value_raises(shell: Shell, raised: str, by: str) -> None:
+    shell.cell(f"class Odd(Exception):\n    def __str__(self): raise {raised}\n    __repr__ = tolist = __str__")
+    for more in ({"json": True, "source": "Odd()"}, {"source": "Odd()"}, {"source": "raise Odd()"}):
+        answer = shell.ask("eval", by=by, **more)
+        assert answer.get("ok", answer).get("error") in ("KeyboardInterrupt", "Odd", "RemoteError"), answer
+    assert shell.text("1 + 1") == "2"
+
+
 def test_an_interrupt_ends_the_eval_of_its_asker_and_no_cell(shell: Shell, tmp_path: Path) -> None:
     running = tmp_path / "running"
     code = f"import pathlib\npathlib.Path({str(running)!r}).touch()\nwhile True: pass"

@@ -62,7 +62,7 @@ async def test_cancel_takes_a_task_of_asyncio() -> None:
     assert task.cancelled()
 
 
-@pytest.mark.parametrize("what", ["1", 1.5, [1]])
+@pytest.mark.parametrize("what", ["1", 1.5, True, [1]])
 def test_what_cannot_be_cancelled_is_refused(what: object) -> None:
     with pytest.raises(TypeError, match=r"cancel\(\) takes the number of a job, a task or a process"):
         pysh.cancel(what)

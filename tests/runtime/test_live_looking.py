@@ -79,7 +79,7 @@ def test_rows_of_others_are_cleaned_and_processes_are_no_tasks(hub: HubEnd) -> N
     rows = looking.rows()
     assert rows[PROCESSES][0].fields[2:6] == ("x ", "shell", "running", "2.0 s")
     assert [row.fields for row in rows[TASKS] if row.incarnation == HERE] == [
-        ("3", "n1@here", "a?b", "task", "running", "n1@here", "1:10")
+        ("3", "n1@here", "a?b", "task", "running", "n1@here", "1 min 10 s")
     ]
 
 
@@ -121,4 +121,4 @@ def test_a_picture_is_printed_without_a_terminal(hub: HubEnd) -> None:
     )
     first, second = snapshot(hub.client).split("\n\n")
     assert first.split("\n")[0].split() == ["node", "state", "rtt", "load", "lately", "tasks"]
-    assert second.split("\n")[1].split() == ["3", "n1@here", "f", "task", "running", "n1@here", "1:10"]
+    assert second.split("\n")[1].split() == ["3", "n1@here", "f", "task", "running", "n1@here", "1", "min", "10", "s"]

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from pysh.runtime.live.tree import Tree, drawn, listed
+from pysh.runtime.live.tree import BELOW, DEEPEST, LAST, Tree, drawn, listed
 from pysh.runtime.results import Nodes
 from pysh.runtime.runner.display import ITEMS, TEXT, show
 
@@ -36,6 +36,13 @@ def test_its_repr_is_its_picture() -> None:
 def test_a_part_alone_has_no_lines() -> None:
     assert drawn([(0, "alone")]) == ["alone"]
     assert drawn([]) == []
+
+
+def test_nothing_is_drawn_deeper_than_there_is_room_for() -> None:
+    assert drawn([(0, "top"), (10**12, "deep"), (-1, "odd")])[1:] == [
+        BELOW * (DEEPEST - 1) + LAST + "deep",
+        LAST + "odd",
+    ]
 
 
 def test_a_shell_tells_a_tree_by_depths_and_texts() -> None:

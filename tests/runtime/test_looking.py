@@ -7,7 +7,7 @@ import pytest
 
 import pysh
 from pysh.runtime import api, looking
-from pysh.runtime.looking import Own, placed, seconds, split, standing
+from pysh.runtime.looking import Own, placed, split, standing
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import Pid
@@ -75,13 +75,6 @@ RUNNING = {"state": "running", "why": "", "queued": 0.1, "working": 2.31, "share
 )  # fmt: skip
 def test_where_something_stands_is_one_sentence(told: Any, text: str, about: Any, said: str) -> None:
     assert standing(told, "w1", text, about) == said
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.0123, "12 ms"), (2.31, "2.3 s"), (300, "5 min"), (10_800, "3 h"), (90_000, "25 h")]
-)
-def test_durations_have_the_unit_that_fits(value: float, text: str) -> None:
-    assert seconds(value) == text
 
 
 HUB = {"queued": 0.1, "working": 0.5}

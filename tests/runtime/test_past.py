@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from pysh.runtime.helpers import sizes
 from pysh.runtime.runner import past
 from pysh.runtime.runner.cells import Outcome
 from pysh.runtime.runner.past import Cell, Past
@@ -118,6 +119,27 @@ def test_a_value_that_grows_is_measured_again(shell: Shell, monkeypatch: pytest.
     assert shell.names["_1"] == "a"
 
 
+def test_a_value_that_cannot_be_measured_is_there_all_the_same(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_value: object) -> int:
+        raise KeyboardInterrupt
+
+    shell.come_to("a")
+    monkeypatch.setattr(sizes, "size_of", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shell.come_to("b")
+    assert [shell.names[name] for name in ("_", "__", "_2")] == ["b", "a", "b"]
+    assert shell.past.value() == "b"
+
+
+def test_a_value_that_has_grown_deep_costs_no_later_one(shell: Shell) -> None:
+    deep: list[Any] = []
+    shell.come_to(deep)
+    for _ in range(1_000):
+        deep[:] = [deep[:]]
+    shell.come_to("b", "c", "d")
+    assert shell.names["_"] == "d"
+
+
 def test_errors_are_few_and_the_last_has_a_name(shell: Shell) -> None:
     for number in range(1, 8):
         shell.fail(ValueError(number))
@@ -149,6 +171,36 @@ def test_a_name_of_a_value_that_is_gone_says_so(shell: Shell, monkeypatch: pytes
     assert "of cell 1 (50 B) was dropped" in said("_1")
     assert "that cell came to no value" in said("_3")
     assert said("other") == "NameError: name 'other' is not defined\n"
+
+
+def test_what_comes_of_a_job_is_not_the_last_value_and_leaves_what_the_user_calls_so_alone(shell: Shell) -> None:
+    job = Cell(1, "await work()", text="job 1 goes on")
+    shell.past.add(job)
+    shell.number = 1
+    with pytest.raises(ValueError, match="cell 1 has come to no value yet: job 1 goes on"):
+        shell.past.value(1)
+    shell.come_to("b")
+    shell.names["_"] = "mine"
+    shell.past.end(job, Outcome("a"), "", "\njob 1 done")
+    assert shell.names == {"_": "mine", "_1": "a", "_2": "b"}
+    assert [shell.past.value(number) for number in (1, -1)] == ["a", "b"]
+    assert (job.good, job.text) == (True, "job 1 goes on\njob 1 done")
+    shell.come_to("c")
+    assert [shell.names[name] for name in ("_", "__")] == ["c", "b"]
+
+
+def test_a_job_that_ends_after_its_cell_is_forgotten_is_kept_by_its_number(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CELLS", 2)
+    job = Cell(1, "await work()", text="job 1 goes on")
+    shell.past.add(job)
+    shell.number = 1
+    shell.come_to("b", "c")
+    shell.past.end(job, Outcome("a"), "", "x" * 1_000)
+    shell.past.end(job, Outcome("twice"), "")
+    assert shell.names["_1"] == "a"
+    assert shell.past._characters == sum(cell.size for cell in shell.past.cells)
 
 
 def test_sources_and_texts_are_bounded_and_what_is_forgotten_is_counted(

@@ -29,6 +29,7 @@ async def work(value=42):
 """
 FETCH = "loop = asyncio.get_running_loop(); loop.call_soon(loop.call_soon, print, 'fetched')\nfg({})"
 """Says so in the turn of the loop after the one in which that cell ends."""
+RING = "loop = asyncio.get_running_loop(); loop.call_soon(loop.call_soon, bell.set)\nfg({})"
 STUBBORN = """
 async def stubborn():
     while True:
@@ -292,3 +293,73 @@ def test_a_job_that_leaves_the_shell_does_so_once_it_is_fetched(shell: Shell) ->
     shell.wait(lambda: bool(notices(shell)))
     assert shell.text("kept") == "'kept'"
     assert shell.cell(f"fg({n})")["exit"] == 3
+
+
+def test_a_cell_that_went_on_and_the_one_that_fetched_it_are_both_remembered_in_order(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.cell("await asyncio.sleep(0); 'first'")
+    told = suspended(shell, "await work(77)")
+    n, cell = number(told), told["cell"] - 1
+    assert f"cell {cell} has come to no value yet: job {n} goes on" in shell.text(f"v({cell})")
+    assert shell.text("55") == "55"
+    done = shell.cell(RING.format(n))
+    fetching = done["cell"] - 1
+    assert done["text"] == "77"
+    assert (
+        shell.text(f"[v({cell}), v({fetching}), v(-1), _, __, _{cell}, _{fetching}]") == "[77, 77, 77, 77, 55, 77, 77]"
+    )
+    shell.cell(f"save({str(tmp_path / 'saved')!r})")
+    saved = (tmp_path / "saved").read_text()
+    end = saved[saved.index("'first'") :].split("\n\n")
+    assert end[:4] == ["'first'", "await work(77)", "55", RING.removesuffix("\nfg({})")]
+
+
+def test_what_a_job_comes_to_that_nobody_fetches_is_had_by_the_number_of_its_cell(shell: Shell, tmp_path: Path) -> None:
+    told = suspended(shell, "x = await work(20)\nx + 1")
+    n, cell = number(told), told["cell"] - 1
+    shell.cell("'seen'")
+    shell.cell("bell.set()")
+    shell.wait(lambda: bool(notices(shell)))
+    assert shell.text(f"[_, v(-1), v({cell}), _{cell}]") == "['seen', 'seen', 21, 21]"
+    shell.cell(f"save({str(tmp_path / 'saved')!r})")
+    assert "x = await work(20)\nx + 1\n\n'seen'\n\n" in (tmp_path / "saved").read_text()
+    assert shell.text(f"fg({n})") == "21"
+    assert shell.text("_") == "21"
+
+
+def test_what_a_job_raises_that_nobody_fetches_is_had_by_the_number_of_its_cell(shell: Shell) -> None:
+    shell.cell("1 / 0")
+    told = suspended(shell, "await work(ValueError('bad'))")
+    cell = told["cell"] - 1
+    shell.cell("bell.set()")
+    shell.wait(lambda: bool(notices(shell)))
+    assert (
+        shell.text(f"e({cell}), e(), _e")
+        == "(ValueError('bad'), ZeroDivisionError('division by zero'), ZeroDivisionError('division by zero'))"
+    )
+    assert f"cell {cell} came to no value, it raised ValueError: bad: see e({cell})" in shell.text(f"v({cell})")
+
+
+def test_a_cell_that_waits_for_a_job_has_looked_at_it(shell: Shell) -> None:
+    n = number(suspended(shell, "await work(5)"))
+    assert shell.cell(f"asyncio.get_running_loop().call_soon(bell.set)\nx = await fg({n})")["kind"] == "none"
+    assert shell.text("x") == "5"
+    assert notices(shell) == []
+
+
+def test_where_a_task_waits_for_a_job_its_end_is_told_and_nothing_to_fetch(shell: Shell) -> None:
+    n = number(suspended(shell, "await work(5)"))
+    shell.cell(f"async def waits(job=fg({n})): return await job")
+    shell.cell("waiting = asyncio.create_task(waits())")
+    shell.cell("bell.set()")
+    shell.wait(lambda: bool(notices(shell)))
+    assert notices(shell) == [(f"job {n} done: await work(5) gave 5", "info", 0)]
+    assert shell.text("await waiting") == "5"
+
+
+def test_a_job_that_fetched_another_is_over_with_that(shell: Shell) -> None:
+    n = number(suspended(shell, "await work(5)"))
+    m = number(suspended(shell, f"print('begun'); await bell.wait(); fg({n})"))
+    assert shell.text(RING.format(m)) == "5"
+    assert shell.text("list(jobs())") == "[]"

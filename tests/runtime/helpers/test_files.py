@@ -61,6 +61,18 @@ def test_the_folder_is_changed_and_back(folder: Path, capsys: Shown) -> None:
     assert capsys.readouterr().out == f"{there}{there}{folder}\n{there}{folder}\n"
 
 
+def test_the_folder_before_is_known_also_once_it_could_not_be_gone_back_to(folder: Path, capsys: Shown) -> None:
+    (folder / "sub").mkdir()
+    cd("sub")
+    cd("..")
+    (folder / "sub").rmdir()
+    with pytest.raises(FileNotFoundError, match="sub: no such file or directory"):
+        cd("-")
+    (folder / "sub").mkdir()
+    cd("-")
+    assert capsys.readouterr().out.endswith(f"{folder}\n{folder}/sub\n")
+
+
 @pytest.mark.parametrize(
     ("verb", "arg", "kind", "said"),
     [

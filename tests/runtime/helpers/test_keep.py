@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pysh.runtime.helpers.keep import dialogue, plain, script
+from pysh.runtime.helpers.keep import before_last, dialogue, plain, script
 from pysh.runtime.runner.past import Cell
 from tests.runtime.scripted_hub import Shell
 
@@ -55,3 +55,11 @@ def test_a_transcript_is_what_a_terminal_showed() -> None:
         "n1@here[5]> 1 / 0",
         "Traceback\nZeroDivisionError",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "before"),
+    [("fg(1)", ""), ("x = 1\nfg(1)\n", "x = 1"), ("x = 'ü'; fg(\n1)", "x = 'ü'"), ("await y; fg()", "await y")],
+)
+def test_of_a_cell_that_fetched_a_job_what_stands_before_that_is_written(source: str, before: str) -> None:
+    assert before_last(source) == before

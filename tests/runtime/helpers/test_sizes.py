@@ -1,8 +1,10 @@
+import sys
 import time
 from typing import Any
 
 import pytest
 
+from pysh.runtime.helpers import sizes
 from pysh.runtime.helpers.sizes import readable, size_of
 
 
@@ -53,6 +55,36 @@ def test_what_is_held_twice_or_in_itself_counts_once() -> None:
     values: list[object] = [BIG, BIG]
     values.append(values)
     assert size_of(values) < 1_100_000
+
+
+def nested(depth: int, width: int) -> Any:
+    value: Any = BIG
+    for _ in range(depth):
+        value = [value] * width
+    return value
+
+
+def linked(length: int) -> Any:
+    value: Any = BIG
+    for _ in range(length):
+        value = Held(value)
+    return value
+
+
+@pytest.mark.parametrize("value", [nested(2_000, 1), nested(2_000, 1_000), linked(2_000)], ids=["1", "1000", "linked"])
+def test_what_is_nested_deep_has_a_size(value: Any) -> None:
+    assert size_of(value) > 1_000_000
+
+
+@pytest.mark.parametrize("value", [[None] * 500, (None,) * 500, {n: n for n in range(500)}, set(range(500))], ids=type)
+def test_of_a_container_that_changes_meanwhile_the_items_do_not_count(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(_value: Any) -> Any:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(sizes, "_CONTAINERS", dict.fromkeys((list, tuple, dict, set), changed))
+    assert size_of(value) == sys.getsizeof(value)
 
 
 def test_functions_classes_and_modules_belong_to_nobody() -> None:
