@@ -334,9 +334,8 @@ def test_what_a_job_raises_that_nobody_fetches_is_had_by_the_number_of_its_cell(
     cell = told["cell"] - 1
     shell.cell("bell.set()")
     shell.wait(lambda: bool(notices(shell)))
-    assert (
-        shell.text(f"e({cell}), e(), _e")
-        == "(ValueError('bad'), ZeroDivisionError('division by zero'), ZeroDivisionError('division by zero'))"
+    assert shell.text(f"e({cell}), e(), _e") == (
+        "(ValueError('bad'),\n ZeroDivisionError('division by zero'),\n ZeroDivisionError('division by zero'))"
     )
     assert f"cell {cell} came to no value, it raised ValueError: bad: see e({cell})" in shell.text(f"v({cell})")
 
