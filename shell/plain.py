@@ -13,6 +13,7 @@ from io import IncrementalNewlineDecoder
 from socket import socket
 from typing import Any, NamedTuple
 
+from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell import signals
@@ -21,7 +22,7 @@ from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
 from pysh.shell.leaving import leave
-from pysh.shell.output import Batch, Output, clean
+from pysh.shell.output import Batch, Output
 from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme
 
