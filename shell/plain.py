@@ -188,6 +188,7 @@ class Plain:
                 self._console.type(data)
             elif data:
                 self._read += data
+        stuck.close()
         unread = self._console.take_back()
         if self._person:
             self._read = unread.replace(b"\r", b"\n") + self._read

@@ -314,7 +314,7 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref) if ref != EVERY else Leaving(self._keyboard)
-            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold)
+            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold, lambda: view.screen.full)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
@@ -326,6 +326,7 @@ class Session:
                 if done is None:
                     self._pass_keys(typing, stuck)
                     view.pay(console)  # for what was held back until then
+            stuck.close()
         view.end(console)
         self._tty.quiet()
         return done
