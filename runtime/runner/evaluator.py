@@ -190,19 +190,22 @@ class Evaluator:
             self._refuse(frame, f"{self._name} has been busy for {self._visitors.holds()}")
         else:
             self.deliver(frame)
-            if self._visitors is not None and self._visitors.busy:
+            if (self._visitors is not None and self._visitors.busy) or self._suspends.holds():
                 self._watch(frame)
 
     def _watch(self, frame: Frame) -> None:
-        """An eval waits for what others run here, which was not to last."""
+        """An eval waits for what others run here, or a job, which was not to last."""
         timer = threading.Timer(HOLDS, self._refuse_late, (frame,))
         timer.daemon = True
         timer.start()
 
     def _refuse_late(self, frame: Frame) -> None:
-        if frame not in self._waiting or self._visitors is None:
+        if frame not in self._waiting:
             return
-        if not (held := self._visitors.holds(HOLDS)):
+        held = self._visitors.holds(HOLDS) if self._visitors is not None else ""
+        if not held and self._running is None and (job := self._suspends.holds()):
+            held = f"more than {HOLDS:g} s with {job}"
+        if not held:
             self._watch(frame)
             return
         try:
