@@ -29,6 +29,7 @@ from pysh.shell.theme import Theme
 OK, FAILED, NODE_LOST, INTERRUPTED = 0, 1, 5, 130
 KEYBOARD = 0
 END_OF_FILE = b"\x04"
+ASKED = "Enter runs that; Ctrl-C, or another line, leaves it: "
 
 
 def run_plain(
@@ -119,8 +120,7 @@ class Plain:
                 return INTERRUPTED
             if source.text.strip():
                 done = self._run(source.text)
-                if offered := str(done.get("offer", "")):  # here nothing that is printed can be changed
-                    self._print(f"{offered}\n")
+                while (offered := str(done.get("offer", ""))) and self._confirmed(offered):
                     done = self._run(offered)
                 if done.get("exit") is not None:
                     return int(done["exit"])
@@ -128,6 +128,17 @@ class Plain:
                     return FAILED
             if source.end:
                 return OK
+
+    def _confirmed(self, offered: str) -> bool:
+        """Whether that is to be run: here nothing that is printed can be changed, so it is Enter or something else."""
+        self._print(f"{clean(offered)}\n{ASKED}")
+        line = self._line()
+        if line.interrupted:
+            self._print("\n")
+        elif line.text:
+            self._read = f"{line.text}\n".encode("utf-8", "surrogateescape") + self._read
+            self._returned = f"{clean(line.text)}\n{self._returned}"
+        return not (line.interrupted or line.text or line.end)
 
     def _source(self) -> Line:
         """The next cell."""
