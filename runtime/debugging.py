@@ -6,7 +6,9 @@ from typing import Any
 from pysh.runtime import looking
 from pysh.runtime.errors import NodeDown, NoProcess, PyshError, RemoteTraceback
 from pysh.runtime.looking import Looked
+from pysh.runtime.payload import dumps
 from pysh.runtime.process import Actor, Process
+from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps, block, refuse_to_block
@@ -18,9 +20,9 @@ def debug(t: Looked | bool | None = None) -> None:
 
     `t` is a task, a row of `tasks()` or a process, also by its text, `debug("n2.7")`, as the line says it that a
     `breakpoint()` of remote code shows here. Without `t` it is what waits for this shell since last, if anything does.
-    `c` and Ctrl-D let the code go on, Ctrl-C leaves it waiting, `q` ends it. With `debug(True)` tasks that are started
-    from then on wait where they raise, with all their frames, until somebody has looked; `debug(False)` ends that.
-    Raises `PyshError` where nothing waits, or there was no error.
+    `c` and Ctrl-D let the code go on, Ctrl-C leaves it waiting or running, `q` ends it. With `debug(True)` tasks that
+    are started from then on wait where they raise, with all their frames, until somebody has looked; `debug(False)`
+    ends that. Raises `PyshError` where nothing waits, or there was no error.
     """
     refuse_to_block("debug")
     client = current()
@@ -68,18 +70,34 @@ def _talk(process: Process) -> None:
     from pysh.runtime.actor import ask
     from pysh.runtime.runner.parking import METHOD
 
-    line = None
+    line, runs = None, False
     try:
         while True:
+            runs = line is not None
             text, over = ask(Actor(process), METHOD, (line,), {}).result()
+            runs = False
             prompt = _show(str(text), asks=not over)
             if over:
                 return
             line = _typed(prompt)
     except KeyboardInterrupt:
-        print(f'\n{process} goes on waiting: debug("{str(process)[1:-1]}")')
+        if runs:
+            _leave(process)
+            print(f"\n{process} goes on running; a line says so if it stops again")
+        else:
+            print(f'\n{process} goes on waiting: debug("{str(process)[1:-1]}")')
     except (NoProcess, NodeDown) as error:
         print(error)
+
+
+def _leave(process: Process) -> None:
+    """Let `process` know that nobody waits for what it says next; no answer to that is waited for."""
+    from pysh.runtime.runner.parking import LEFT, METHOD
+
+    client = current()
+    client.post(
+        Kind.CALL, process.pid, ref=client.next_ref(), meta={"method": METHOD}, payload=dumps(((LEFT,), {}))
+    )  # fmt: skip
 
 
 def _show(text: str, asks: bool) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pysh.runtime.durations import lasting
+from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame
 from pysh.shell.boot import prompt
-from pysh.shell.output import Tagged, clean
+from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
 
 LONG = 1.0

@@ -57,13 +57,15 @@ ESCAPE = 0.05
 class Editor:
     """Reads cells from `keyboard`, which is that of `tty`.
 
-    `cleared` is called when Ctrl-C was pressed, `ask` when it is to be known what can stand at the cursor.
+    `cleared` is called when Ctrl-C was pressed, `ask` when it is to be known what can stand at the cursor, `returned`
+    when another editor had the screen and has ended.
     """
 
     def __init__(
         self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
-        settings: Settings = DEFAULTS,
+        returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS,
     ) -> None:  # fmt: skip
+        self._returned = returned
         self.loop = asyncio.new_event_loop()
         self._tty = tty
         self._entering = Entering(lambda: self._input.typed_ahead, accepted=self._moves_on, cleared=cleared)
@@ -138,13 +140,18 @@ class Editor:
         """End `read` with `error`; to `keep` what is typed for the next one takes the prompt away. In the loop."""
         if read not in (0, self._reads):
             return  # that one has ended
-        if not self._app.is_running or self._app._running_in_terminal:  # it is about to begin, or an editor runs
+        if not self._app.is_running or self.elsewhere:  # it is about to begin, or an editor runs
             self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
         elif not self._app.is_done:
             self._live = ()
             self._app.erase_when_done = keep
             self._kept = self._session.default_buffer.document if keep else self._kept
             self._app.exit(exception=error)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another editor has the screen: nothing may be shown."""
+        return self._app._running_in_terminal
 
     @property
     def typing(self) -> bool:
@@ -227,8 +234,8 @@ class Editor:
         keys.add(Keys.BracketedPaste, filter=typing)(paste)
         keys.add("c-c", filter=typing)(self._entering.clear)
         keys.add("escape", "up", filter=typing)(self._entering.restore)
-        keys.add("c-x", "c-e", filter=typing & ~vi_navigation_mode)(edit_elsewhere)
-        keys.add("v", filter=typing & vi_navigation_mode)(edit_elsewhere)
+        keys.add("c-x", "c-e", filter=typing & ~vi_navigation_mode)(self._edit)
+        keys.add("v", filter=typing & vi_navigation_mode)(self._edit)
         keys.add("c-d", filter=typing & Condition(lambda: not self._session.default_buffer.text))(self._leave)
         keys.add("c-r", filter=typing & (emacs_mode | vi_insert_mode))(lambda event: self._searching.begin(event))
         margin = typing & Condition(lambda: in_margin(self._session.default_buffer))
@@ -236,6 +243,9 @@ class Editor:
         keys.add("backspace", filter=margin)(dedent)
         keys.add("s-tab", filter=margin)(dedent)
         return keys
+
+    def _edit(self, event: KeyPressEvent) -> None:
+        edit_elsewhere(event, self._returned)
 
     def _moves_on(self) -> None:
         self._live = ()  # they stand above the next prompt; this line stays

@@ -4,13 +4,13 @@ Time is an argument and nothing is written here. Whoever writes calls `take` whe
 two calls lines gather, so that a flood costs the terminal one repaint and never the user's keys.
 """
 
-import re
 from codecs import IncrementalDecoder, getincrementaldecoder
 from collections import deque
 from collections.abc import Hashable
 from math import inf
 from typing import NamedTuple
 
+from pysh.runtime.protocol.cleaning import visible
 from pysh.runtime.protocol.frames import Frame
 
 GATHER = 0.03
@@ -38,14 +38,6 @@ TOLD = 1.0
 SOURCES = 256
 """How many processes may have an unfinished line."""
 
-# Escape sequences are left out whole; what else controls a terminal, or turns the reading direction
-# around, becomes a question mark.
-_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]+[0-~]|\x1b[0-Z\\^-~]"
-)
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
 
 class Tagged(NamedTuple):
     """One line of output; `label` says whose it is, and is empty for this node's own shell."""
@@ -60,17 +52,6 @@ class Batch(NamedTuple):
     lines: list[Tagged]
     live: list[Tagged] | None
     credit: dict[Hashable, int]
-
-
-def clean(text: str, *, colours: bool = False) -> str:
-    """`text` without anything that a terminal would obey, but line ends, tabs and perhaps colours."""
-    if text.isprintable():
-        return text
-    if colours:
-        parts = _COLOUR.split(text)
-        marks = [*_COLOUR.findall(text), "\x1b[0m"] if len(parts) > 1 else [""]
-        return "".join(clean(part) + mark for part, mark in zip(parts, marks, strict=True))
-    return _CONTROL.sub("?", _SEQUENCE.sub("", text))
 
 
 class Source:
@@ -97,7 +78,7 @@ class Source:
         self.bar = self.bar or "\r" in rest
         self.text = _rewritten(rest)
         self.changed = now
-        pieces = [piece for line in lines for piece in _pieces(_visible(line))]
+        pieces = [piece for line in lines for piece in _pieces(visible(line))]
         if len(self.text) > WIDTH:
             *more, self.text = _pieces(self.text)
             pieces += more
@@ -106,7 +87,7 @@ class Source:
     @property
     def visible(self) -> str:
         """Its unfinished line as a terminal would show it."""
-        return _visible(self.text)
+        return visible(self.text)
 
     @property
     def shown_at(self) -> float:
@@ -260,14 +241,7 @@ def _rewritten(line: str) -> str:
     """An unfinished line with what was overwritten in it left out."""
     if "\r" not in line:
         return line
-    return _visible(line) + ("\r" if line.endswith("\r") else "")
-
-
-def _visible(line: str) -> str:
-    """What is seen of a line that may hold carriage returns: what followed the last one, if anything did."""
-    if "\r" not in line:
-        return line
-    return next((part for part in reversed(line.split("\r")) if part), "")
+    return visible(line) + ("\r" if line.endswith("\r") else "")
 
 
 def _pieces(line: str) -> list[str]:

@@ -13,6 +13,7 @@ from io import IncrementalNewlineDecoder
 from socket import socket
 from typing import Any, NamedTuple
 
+from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell import signals
@@ -21,13 +22,14 @@ from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
 from pysh.shell.leaving import leave
-from pysh.shell.output import Batch, Output, clean
+from pysh.shell.output import Batch, Output
 from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme
 
 OK, FAILED, NODE_LOST, INTERRUPTED = 0, 1, 5, 130
 KEYBOARD = 0
 END_OF_FILE = b"\x04"
+ASKED = "Enter runs that; Ctrl-C, or another line, leaves it: "
 
 
 def run_plain(
@@ -118,8 +120,7 @@ class Plain:
                 return INTERRUPTED
             if source.text.strip():
                 done = self._run(source.text)
-                if offered := str(done.get("offer", "")):  # here nothing that is printed can be changed
-                    self._print(f"{offered}\n")
+                while (offered := str(done.get("offer", ""))) and self._confirmed(offered):
                     done = self._run(offered)
                 if done.get("exit") is not None:
                     return int(done["exit"])
@@ -127,6 +128,17 @@ class Plain:
                     return FAILED
             if source.end:
                 return OK
+
+    def _confirmed(self, offered: str) -> bool:
+        """Whether that is to be run: here nothing that is printed can be changed, so it is Enter or something else."""
+        self._print(f"{clean(offered)}\n{ASKED}")
+        line = self._line()
+        if line.interrupted:
+            self._print("\n")
+        elif line.text:
+            self._read = f"{line.text}\n".encode("utf-8", "surrogateescape") + self._read
+            self._returned = f"{clean(line.text)}\n{self._returned}"
+        return not (line.interrupted or line.text or line.end)
 
     def _source(self) -> Line:
         """The next cell."""
@@ -187,6 +199,7 @@ class Plain:
                 self._console.type(data)
             elif data:
                 self._read += data
+        stuck.close()
         unread = self._console.take_back()
         if self._person:
             self._read = unread.replace(b"\r", b"\n") + self._read

@@ -11,16 +11,22 @@ KILL = b"k"
 
 
 class Stuck:
-    """Counts the presses that the cell outlives; `say` shows a line below what it printed, which `hold` holds back."""
+    """Counts the presses that the cell outlives.
+
+    `say` shows a line below what it printed, which `hold` holds back; not while a program has the whole screen, which
+    is `full` then.
+    """
 
     def __init__(
-        self, console: Console, say: Callable[[str], object], hold: Callable[[bool], object] = lambda _: None
-    ) -> None:
+        self, console: Console, say: Callable[[str], object], hold: Callable[[bool], object] = lambda _: None,
+        full: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
         self._console = console
         self._say = say
         self._hold = hold
+        self._full = full
         self._outlived = Outlived()
-        self._asked = False
+        self._asked = self._over = False
         self.open = False
         """Whether the next key is an answer, and not for the cell."""
 
@@ -53,9 +59,16 @@ class Stuck:
         else:
             self._say("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
 
+    def close(self) -> None:
+        """The cell has ended: an answer of the hub that is still on its way is of no use."""
+        self._over = True
+        self._again()
+
     def _told(self, told: Mapping[str, Any] | None) -> None:
-        if not told or not told["interrupts"]:
-            self._again()  # the program on the screen reads Ctrl-C as a key
+        if self._over:
+            return
+        if not told or not told["interrupts"] or self._full():
+            self._again()  # a program reads keys, and takes this one for its own
             return
         self.open = True
         self._hold(True)
@@ -63,7 +76,7 @@ class Stuck:
         self._say(f"k: kill the shell ({at_stake(told)}), any other key: wait")
 
     def _ended(self, killed: bool | None) -> None:
-        if not killed:
+        if not killed and not self._over:
             self._say("nothing was killed: the cell has ended meanwhile")
 
     def _again(self) -> None:

@@ -229,6 +229,8 @@ class Session:
             if typed := console.take_back():
                 self._keyboard.put_back(typed)
                 editor.wake()
+            if editor.elsewhere:
+                return  # `_show_soon` follows; those whose output waits get no credit until then
             self._view.show(console, self._view.output.take(time.monotonic(), calm=editor.typing), editor)
             if (due := self._view.due) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
@@ -238,6 +240,9 @@ class Session:
     def _cleared(self) -> None:
         """Ctrl-C at the prompt: of a flood of output no more is shown."""
         self._view.output.skip(time.monotonic())
+        self._show_soon()
+
+    def _show_soon(self) -> None:
         assert self._editor is not None and self._console is not None
         self._editor.loop.call_soon(self._at_prompt, self._console, self._editor)
 
@@ -268,7 +273,7 @@ class Session:
 
             self._editor = Editor(
                 self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
-                settings=self._settings,
+                returned=self._show_soon, settings=self._settings,
             )  # fmt: skip
         finally:
             gc.freeze()
@@ -314,7 +319,7 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref) if ref != EVERY else Leaving(self._keyboard)
-            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold)
+            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold, lambda: view.screen.full)
             while done is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
@@ -326,6 +331,7 @@ class Session:
                 if done is None:
                     self._pass_keys(typing, stuck)
                     view.pay(console)  # for what was held back until then
+            stuck.close()
         view.end(console)
         self._tty.quiet()
         return done

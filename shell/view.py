@@ -54,6 +54,7 @@ class View:
     def begin(self) -> None:
         """A cell has the screen from now on."""
         self.output.end(OWN)
+        self.screen.hold(False)
         self.screen.show((), self.live)
 
     def end(self, console: Console) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from pysh.runtime.places import ConfigError
+from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame, FrameError, Kind
 from pysh.runtime.protocol.handshake import HandshakeError
 from pysh.runtime.protocol.terms import BadName
 from pysh.shell.console import Console, HubLost, Refused
-from pysh.shell.output import clean
 from pysh.transports.base import TransportError
 
 FAILURES = (TransportError, HandshakeError, HubLost, Refused, BadName, ConfigError, FrameError, OSError)

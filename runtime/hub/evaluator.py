@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
 
 POLL = 0.01
-_LFLAG = 3
+_LFLAG, _LINES = 3, termios.ISIG | termios.ICANON
 PATIENCE = 1.0
 """Seconds from the end of its socket until it is killed, if it does not end."""
 EVALUATOR = 0
@@ -172,11 +172,11 @@ class Evaluator:
 
     @property
     def interrupts(self) -> bool:
-        """Whether Ctrl-C on its terminal is a signal, and not a key for the program there."""
+        """Whether Ctrl-C on its terminal is a signal, and no program there reads keys, as a pager does."""
         if self._master < 0:
             return True
         try:
-            return bool(termios.tcgetattr(self._master)[_LFLAG] & termios.ISIG)
+            return bool(termios.tcgetattr(self._master)[_LFLAG] & _LINES == _LINES)
         except termios.error:
             return True
 

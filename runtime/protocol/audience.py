@@ -57,7 +57,7 @@ class Audience:
     def screen(self, data: bytes) -> None:
         """The evaluator wrote to its pty."""
         if not self.seats.typists:
-            self.missed.add(data)
+            self.missed.add(data, own=True)
         for seat in self.seats.send(None, data, self._node.now):
             self.tell(seat, Kind.SCREEN, payload=data)
         if self.seats.full:
@@ -84,7 +84,8 @@ class Audience:
 
     def left(self, seat: Seat) -> None:
         """The last who could type is gone: what he did not see the next one will."""
-        self.missed.add(b"".join(unshown.rest() for source, unshown in seat.unshown.items() if source is None))
+        rest = b"".join(unshown.rest() for source, unshown in seat.unshown.items() if source is None)
+        self.missed.add(rest, own=True)
         for source, unshown in seat.unshown.items():
             if source is not None:
                 self.miss(source[0], unshown.rest())

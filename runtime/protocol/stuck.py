@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _at_stake(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
-    """What goes with the shell, and what stays, as far as it is known here; and whether Ctrl-C is a key there."""
+    """What goes with the shell, and what stays, as far as it is known here; and whether a program reads keys there."""
     shell = node.console.evaluator or 0
     owner = Pid(node.incarnation, shell)
     here = sum(job.owner == owner and job.state != DONE and not job.is_process for job in node.work.jobs)

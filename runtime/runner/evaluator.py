@@ -99,7 +99,9 @@ class Evaluator:
         self._task: asyncio.Task[Outcome] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._entrance = Entrance(client, self._make_visitors)
-        self._requests = Requests(client, self._name, self._entrance, self._waiting, self._runs, self.deliver)
+        self._requests = Requests(
+            client, self._name, self._entrance, self._waiting, self._runs, self.deliver, lambda: self._suspends.holds()
+        )
         prelude, reply = self._prelude, self._requests.reply
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, reply)
         self._outcomes = Outcomes(client, interrupts, self._inside, former=config.get("former", False))

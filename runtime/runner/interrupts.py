@@ -11,7 +11,7 @@ a background task, in ours. The handler looks where it landed and does one of fo
 4. No cell runs: one that has arrived meanwhile is cancelled as it begins; else nothing.
 
 Code that others run in this shell is interrupted when it is cancelled, and by the second press: it may keep a cell
-waiting.
+waiting. So may a job in a step that lasts, which is named, and interrupted by the next press.
 """
 
 import os
@@ -36,6 +36,7 @@ class Cancelled(KeyboardInterrupt):
     """Raised in code that is to end; what catches `Exception` lets it pass."""
 
 
+TWICE = "Ctrl-C at the terminal of this shell, twice"
 AGAIN = 0.005
 """Seconds after which a press is repeated that came at a bad moment."""
 
@@ -59,6 +60,12 @@ class Others(Protocol):
     def holds(self, least: float = 0.0) -> str: ...
 
 
+class Jobs(Protocol):
+    """Cells that run beside the one in the foreground."""
+
+    def pressed(self, frame: FrameType | None) -> bool: ...
+
+
 class Interrupts:
     """The SIGINT handler of the main thread.
 
@@ -71,6 +78,7 @@ class Interrupts:
         self._visits: CodeType | None = None
         self._visitors: Others | None = None
         self._turning_out = False
+        self._jobs: Jobs | None = None
         self.shield: Shield | None = None
         self._task: asyncio.Task[Any] | None = None
         self._early = False  # pressed while no cell ran
@@ -90,6 +98,10 @@ class Interrupts:
     def heed_visitors(self, step: CodeType, visitors: Others) -> None:
         """Code that others run here has `step` on the stack, itself not to be torn, and is one of `visitors`."""
         self._visits, self._visitors = step, visitors
+
+    def heed_jobs(self, jobs: Jobs) -> None:
+        """One of `jobs` may have the main thread."""
+        self._jobs = jobs
 
     def turn_out(self) -> None:
         """Interrupt what others run in the main thread, if it is unwanted. Called in any thread."""
@@ -154,11 +166,14 @@ class Interrupts:
             self.pressed += 1
         if visitors is not None:
             if visitors.pressed() > 1:
-                raise KeyboardInterrupt("Ctrl-C at the terminal of this shell, twice")
+                raise KeyboardInterrupt(TWICE)
             os.write(2, f"busy for {visitors.holds()}; Ctrl-C again interrupts that\n".encode())
+        on_stack = self.is_on_stack(frame)
+        if self._jobs is not None and not on_stack and self._jobs.pressed(frame):
+            raise KeyboardInterrupt(TWICE)
         if self._task is None:
             return
-        does = presses.interrupt(self.pressed, on_stack=self.is_on_stack(frame))
+        does = presses.interrupt(self.pressed, on_stack=on_stack)
         if presses.RAISE in does:
             raise KeyboardInterrupt
         waiter = getattr(self._task, "_fut_waiter", None)

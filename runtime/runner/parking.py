@@ -3,7 +3,8 @@
 `breakpoint()` there parks the process: it stays where it is, its place in the pool is given back, and a line on the
 owner's terminal says how to get to it. Whoever wants to look calls the process, as one calls an actor, so that no
 `receive` of the code sees anything of it: with a line that was typed, or with None to be told where it is. Each call is
-answered with what `pdb` says until it wants the next line, and whether it is over.
+answered with what `pdb` says until it wants the next line, and whether it is over. Whoever leaves while the code runs
+calls with `LEFT`, so that the next stop is said again.
 
 It ends with its owner, and at a cancel. Where nobody sits at the owner's shell nothing waits.
 """
@@ -21,11 +22,14 @@ from pysh.runtime.payload import dumps, loads
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid, shown
 from pysh.runtime.runner.client import Client
+from pysh.runtime.runner.mailbox import MISSING
 from pysh.runtime.runner.waiting import block
 from pysh.runtime.tracebacks import is_ours
 
 METHOD = "<debug>"
 """What is called."""
+LEFT = False
+"""In place of a line: nobody waits any more for what is said."""
 KEPT = 32 * 1024
 """Characters of what was said since the last line that was typed."""
 ENTRIES = ("/runner/execution.py", "/runner/cells.py", "/runtime/actor.py")
@@ -56,7 +60,7 @@ class Talk:
         self._client = client
         self._pid = client.pid
         self._owner = client.owner or client.pid
-        self._said = ""
+        self._said = self._stop = ""
         self._call: Frame | None = None  # that waits for its answer
 
     def attended(self) -> bool:
@@ -70,10 +74,14 @@ class Talk:
     def parks(self, at: str, what: str) -> None:
         """Let be known that it waits."""
         self._client.ask("park", at=at)
+        name = shown(self._client.name, self._pid.number)[1:-1]
+        self._stop = f'{what} at {at} waits: debug("{name}")  (Ctrl-C first where a cell waits for it)'
+        self._hear_who_left()
         if self._call is None:
-            name = shown(self._client.name, self._pid.number)[1:-1]
-            text = f'{what} at {at} waits: debug("{name}")  (Ctrl-C first where a cell waits for it)'
-            print(text, file=sys.stderr, flush=True)
+            self._tell()
+
+    def _tell(self) -> None:
+        print(self._stop, file=sys.stderr, flush=True)
 
     def goes_on(self, over: bool) -> None:
         """It waits no more; it may stop again unless that is `over`."""
@@ -83,6 +91,7 @@ class Talk:
 
     def ends(self) -> None:
         """Nothing will stop any more."""
+        self._hear_who_left()
         if self._call is not None:
             self._answer(over=True)
 
@@ -105,13 +114,21 @@ class Talk:
         if self._call is not None:
             self._answer(over=False)
         while True:
-            calls = self._client.mailbox.calls
-            self._call = block(taken(self._client, calls, lambda call: call.options()["method"] == METHOD))
-            assert self._call is not None
-            (line,), _ = loads(self._call.payload)
-            if line is not None:
+            call: Frame = block(taken(self._client, self._client.mailbox.calls, _is_meant))
+            self._call, line = call, _line(call)
+            if line is LEFT:
+                self._tell()
+            elif line is not None:
                 self._said = ""
                 return f"{line}\n"
+            self._answer(over=False)
+
+    def _hear_who_left(self) -> None:
+        """Owe nobody an answer who has left since."""
+        while (call := self._client.mailbox.calls.take(_has_left)[0]) is not MISSING:
+            if self._call is not None:
+                self._answer(over=False)
+            self._call = call
             self._answer(over=False)
 
     def _answer(self, *, over: bool) -> None:
@@ -120,6 +137,19 @@ class Talk:
         self._client.post(
             Kind.ANSWER, call.source, ref=call.ref, source=self._pid, payload=dumps((self._said, over))
         )  # fmt: skip
+
+
+def _is_meant(call: Frame) -> bool:
+    return bool(call.options()["method"] == METHOD)
+
+
+def _line(call: Frame) -> Any:
+    (line,), _ = loads(call.payload)
+    return line
+
+
+def _has_left(call: Frame) -> bool:
+    return _is_meant(call) and _line(call) is LEFT
 
 
 class Debugger(UsersFrames, pdb.Pdb):

@@ -19,11 +19,12 @@ HOLDS = 0.5
 
 
 class Requests:
-    """Those to the shell of node `name`; `waiting` is what `deliver` queues, `running` gives what runs."""
+    """Those to the shell of node `name`; `waiting` is what `deliver` queues, `running` gives what runs, and `held` the
+    job that has the main thread, if one has."""
 
     def __init__(
         self, client: Client, name: str, entrance: Entrance, waiting: deque[Frame],
-        running: Callable[[], Job | None], deliver: Callable[[Frame], None],
+        running: Callable[[], Job | None], deliver: Callable[[Frame], None], held: Callable[[], str],
     ) -> None:  # fmt: skip
         self._client = client
         self._name = name
@@ -31,6 +32,7 @@ class Requests:
         self._waiting = waiting
         self._running = running
         self._deliver = deliver
+        self._held = held
         self._main = threading.get_ident()
 
     def handle(self, frame: Frame, completer: Completer, supply: Supply) -> None:
@@ -67,20 +69,23 @@ class Requests:
             self._refuse_busy(frame, visitors.holds())
         else:
             self._deliver(frame)
-            if visitors is not None and visitors.busy:
+            if (visitors is not None and visitors.busy) or self._held():
                 self._watch(frame)
 
     def _watch(self, frame: Frame) -> None:
-        """An eval waits for what others run here, which was not to last."""
+        """An eval waits for what others run here, or a job, which was not to last."""
         timer = threading.Timer(HOLDS, self._refuse_late, (frame,))
         timer.daemon = True
         timer.start()
 
     def _refuse_late(self, frame: Frame) -> None:
         visitors = self._entrance.visitors
-        if frame not in self._waiting or visitors is None:
+        if frame not in self._waiting:
             return
-        if not (held := visitors.holds(HOLDS)):
+        held = visitors.holds(HOLDS) if visitors is not None else ""
+        if not held and self._running() is None and (job := self._held()):
+            held = f"more than {HOLDS:g} s with {job}"
+        if not held:
             self._watch(frame)
             return
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol import presses
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.runner.background import TABLE, Job
+from pysh.runtime.runner.beside import Beside
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Job as Cell
@@ -45,13 +46,20 @@ class Suspends:
         self._left = left
         self._early = False  # pressed while no cell ran
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._beside: Beside | None = None
         self._ends: dict[int, Callable[[asyncio.Task[Outcome]], None]] = {}
 
     def install(self, loop: "asyncio.AbstractEventLoop") -> None:
         """Take the signal in the main thread, whose loop that is."""
         self._loop = loop
+        self._beside = Beside(loop)
         self._interrupts.stubborn = self._outlived
+        self._interrupts.heed_jobs(self._beside)
         signal.signal(signal.SIGTSTP, self._handle)
+
+    def holds(self) -> str:
+        """Which job has the main thread; `""` for none. Called in any thread."""
+        return self._beside.holds() if self._beside is not None else ""
 
     def expect(self) -> None:
         """A cell has arrived: presses from now on are for it. Called in any thread, while none runs."""

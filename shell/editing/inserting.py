@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import shutil
+from collections.abc import Callable
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
@@ -46,8 +47,8 @@ def dedent(event: KeyPressEvent) -> None:
     event.current_buffer.delete_before_cursor((column - 1) % len(INDENT) + 1 if column else 1)
 
 
-def edit_elsewhere(event: KeyPressEvent) -> None:
-    """Open the text in `$VISUAL` or `$EDITOR`. What comes back stands at the prompt, and is not run."""
+def edit_elsewhere(event: KeyPressEvent, returned: Callable[[], object]) -> None:
+    """Open the text in `$VISUAL` or `$EDITOR`, then call `returned`. What comes back stands there, and is not run."""
     buffer = event.current_buffer
     asked = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if not any(shutil.which(each) for each in (shlex.split(asked)[:1] if asked else EDITORS)):
@@ -60,5 +61,6 @@ def edit_elsewhere(event: KeyPressEvent) -> None:
         if buffer.text != before and "\n" in buffer.text:  # as after a paste, one Enter runs it
             text = buffer.text.rstrip("\n") + "\n"
             buffer.document = Document(text, len(text))
+        returned()
 
     buffer.open_in_editor().add_done_callback(done)

@@ -393,6 +393,20 @@ def test_the_end_of_a_job_is_told_to_all_and_kept_if_nobody_is_there(two: Hub) -
     assert two.attach(OTHER)["missed"] == b"job 1 done\n"
 
 
+def test_nothing_that_was_written_elsewhere_reaches_a_terminal_later_with_its_escapes() -> None:
+    hub = Hub()
+    assert hub.goes(TERMINAL)
+    title, task = "\x1b]0;pwned\x07", Pid(b"n2-incarnation--", 7)
+    hub.console.screen(f"own {title}\n".encode())
+    hub.console.notice(f"task 7 failed: {title}", "error", keep=True)
+    hub.console.audience.miss(task, f"printed {title}\n".encode())
+    hub.hears(EVALUATOR, Kind.NOTICE, text=f"job 1 failed: {title}", level="error", jobs=0)
+    hub.hears(EVALUATOR, Kind.DONE, ref=CELL_REF, cell=2, text=f"ValueError: {title}")
+    assert (missed := hub.attach(OTHER)["missed"]).startswith(f"own {title}\n".encode())
+    assert missed.count(b"\x1b") == 1
+    assert [line.partition(b": ")[0] for line in missed.splitlines()[1:4:2]] == [b"task 7 failed", b"job 1 failed"]
+
+
 def test_what_the_next_prompt_begins_with_is_of_who_typed_the_cell(two: Hub) -> None:
     two.hears(TERMINAL, Kind.CELL, b"edit()", CELL_REF)
     two.told.clear()

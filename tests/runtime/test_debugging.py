@@ -10,10 +10,12 @@ import pytest
 
 import pysh
 from pysh.runtime import api, raised
+from pysh.runtime.actor import Reply
 from pysh.runtime.errors import PyshError
 from pysh.runtime.payload import dumps, loads
 from pysh.runtime.protocol.frames import Flag, Frame, Kind
 from pysh.runtime.protocol.terms import Pid
+from pysh.runtime.runner.parking import LEFT
 from tests.runtime.hub_end import DEADLINE, ME, THERE, HubEnd, hub_end
 
 PARKED = Pid(THERE, 7)
@@ -29,13 +31,13 @@ class Parked:
     """Process 7 of n2, which waits: it answers each line with what `says` has for it, and is over after a `c`."""
 
     def __init__(self, hub: HubEnd, says: dict[str | None, str], parked: bool = True) -> None:
-        self.lines: list[str | None] = []
+        self.lines: list[Any] = []
         self._hub, self._says, self._parked = hub, says, parked
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self) -> None:
-        while not self.lines or self.lines[-1] not in ("c", "continue", "!"):
+        while not self.lines or self.lines[-1] not in ("c", "continue", "!", LEFT):
             self._hub.read(DEADLINE)
             frames, self._hub.frames = self._hub.frames, []
             for frame in frames:
@@ -112,6 +114,25 @@ def test_ctrl_c_leaves_it_waiting(
     pysh.debug()
     parked.end()
     assert parked.lines == [None, None, "c"]
+
+
+def test_ctrl_c_while_it_runs_leaves_it_running_and_lets_it_know(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def result(reply: Any, **how: Any) -> Any:
+        waits.append(reply)
+        if len(waits) == 1:
+            return before(reply, **how)
+        raise KeyboardInterrupt
+
+    before, waits = Reply.result, list[Reply]()
+    monkeypatch.setattr(Reply, "result", result)
+    types(monkeypatch, "n")
+    parked = Parked(hub, {None: "(Pdb) "})
+    pysh.debug()
+    parked.end()
+    assert capsys.readouterr().out == "\n<n2.7> goes on running; a line says so if it stops again\n"
+    assert parked.lines == [None, "n", LEFT]
 
 
 def test_one_that_ended_meanwhile_says_so(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pysh.runtime.messages import receive
 from pysh.runtime.payload import dumps, loads
 from pysh.runtime.protocol.frames import Frame, Kind, encode, pack
 from pysh.runtime.protocol.terms import Pid
-from pysh.runtime.runner.parking import METHOD, UsersFrames
+from pysh.runtime.runner.parking import LEFT, METHOD, UsersFrames
 from pysh.runtime.runner.waiting import block
 from tests.runtime.forking import ASKER, INCARNATION, Node, Worker
 
@@ -158,6 +159,57 @@ def test_one_that_steps_beyond_its_end_leaves_nothing_traced(somebody: Debugged)
     assert somebody.says(job, "n") == ("", True)
     assert somebody.result(job) == 11
     assert somebody.worker.call(lambda: sys.gettrace()) is None
+
+
+def stops_once(go: Path) -> int:
+    breakpoint()
+    while not go.exists():
+        sleep(0.005)
+    return 5
+
+
+LAST = stops_once.__code__.co_firstlineno + 4
+
+
+def leaves_while_it_runs(somebody: Debugged, job: int, line: str, answered: int = 2) -> Callable[[], bool]:
+    """Type `line` and leave; whether both calls were `answered` since, or the first."""
+    refs = 6001, 6002
+    for ref, typed in zip(refs, (line, LEFT), strict=True):
+        somebody.worker.send(Kind.CALL, job, ref, dumps(((typed,), {})), method=METHOD)
+    return lambda: {f.ref for f in somebody.worker.frames if f.kind == Kind.ANSWER} >= {*refs[:answered]}
+
+
+def test_one_that_stops_again_after_somebody_left_says_so(somebody: Debugged, tmp_path: Path) -> None:
+    job = somebody.worker.begin(stops_once, tmp_path / "go")
+    somebody.says(job, f"b {LAST}")
+    answered = leaves_while_it_runs(somebody, job, "c")
+    (tmp_path / "go").touch()
+    somebody.wait(lambda: somebody.worker.output.count(b'waits: debug("n1.') == 2)
+    somebody.wait(answered)
+    assert somebody.says(job, None)[0].endswith("-> return 5\n(Pdb) ")
+    assert somebody.says(job, "c") == ("", True)
+    assert somebody.result(job) == 5
+
+
+def test_one_that_was_left_while_it_says_something_says_that_it_waits(somebody: Debugged, tmp_path: Path) -> None:
+    job = somebody.worker.begin(stops_once, tmp_path / "go")
+    somebody.says(job, f"b {LAST}")
+    somebody.wait(leaves_while_it_runs(somebody, job, "p 6 * 7"))
+    somebody.wait(lambda: somebody.worker.output.count(b'waits: debug("n1.') == 2)
+    assert somebody.says(job, None) == ("42\n(Pdb) ", False)
+    (tmp_path / "go").touch()
+    assert not somebody.says(job, "c")[1]
+    assert somebody.says(job, "c")[1]
+    assert somebody.result(job) == 5
+
+
+def test_one_that_ends_after_somebody_left_owes_no_answer(somebody: Debugged, tmp_path: Path) -> None:
+    job = somebody.worker.begin(stops_once, tmp_path / "go")
+    somebody.says(job, f"b {LAST}, False")
+    answered = leaves_while_it_runs(somebody, job, "c", answered=1)
+    (tmp_path / "go").touch()
+    assert somebody.result(job) == 5
+    somebody.wait(answered)
 
 
 def test_a_cancel_ends_what_waits(somebody: Debugged) -> None:

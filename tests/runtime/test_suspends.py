@@ -234,7 +234,7 @@ def test_three_presses_at_once_end_a_cell_that_one_ends(shell: Shell) -> None:
     assert shell.done(ref)["error"] == "KeyboardInterrupt"
 
 
-def test_no_press_hits_a_job_that_has_the_main_thread(shell: Shell) -> None:
+def test_no_press_hits_a_job_that_has_the_main_thread_for_an_instant(shell: Shell) -> None:
     source = """
 async def hog():
     print('begun')
@@ -255,6 +255,41 @@ async def hog():
         shell.pump(0.005)
     assert shell.done(ref)["error"] == "KeyboardInterrupt"
     assert shell.text(f"await fg({n})") == "29"
+
+
+def holding(shell: Shell) -> int:
+    """A job that was to await, and does not; its number."""
+    n = number(suspended(shell, "await work()\nprint('holds')\ntime.sleep(9)"))
+    shell.cell("asyncio.get_running_loop().call_later(0.05, bell.set)")
+    shell.see("holds")
+    return n
+
+
+def test_a_job_that_keeps_a_cell_waiting_is_named_and_interrupted_by_the_next_press(shell: Shell) -> None:
+    n = holding(shell)
+    ref = shell.begin("1 + 1")
+    shell.interrupt()
+    shell.see(f"busy with job {n}: await work() print('holds') time.sleep(9); Ctrl-C again interrupts that\r\n")
+    assert not any(frame.kind == Kind.DONE and frame.ref == ref for frame in shell.frames)
+    shell.interrupt()
+    assert shell.done(ref)["error"] == "KeyboardInterrupt"
+    shell.wait(lambda: bool(notices(shell)))
+    [(text, level, jobs)] = notices(shell)
+    assert "raised KeyboardInterrupt: Ctrl-C at the terminal of this shell, twice" in text
+    assert (level, jobs) == ("error", 0)
+    assert shell.text("kept") == "'kept'"
+
+
+def test_what_asks_while_a_job_holds_the_main_thread_is_told_which(shell: Shell) -> None:
+    n = holding(shell)
+    told = shell.ask("eval", source="1 + 1")
+    text = f"n1@here has been busy for more than 0.5 s with job {n}: await work() print('holds') time.sleep(9)"
+    assert (told["text"], told["executed"]) == (text, "no")
+    shell.interrupt()
+    shell.see("Ctrl-C again interrupts that")
+    shell.interrupt()
+    shell.wait(lambda: bool(notices(shell)))
+    assert shell.ask("eval", source="1 + 1")["ok"]["text"] == "2"
 
 
 def test_a_job_prints_as_a_background_task_does(shell: Shell) -> None:
@@ -335,7 +370,7 @@ def test_what_a_job_raises_that_nobody_fetches_is_had_by_the_number_of_its_cell(
     shell.cell("bell.set()")
     shell.wait(lambda: bool(notices(shell)))
     assert shell.text(f"e({cell}), e(), _e") == (
-        "(ValueError('bad'),\n ZeroDivisionError('division by zero'),\n ZeroDivisionError('division by zero'))"
+        "(ValueError('bad'), ZeroDivisionError('division by zero'),\n ZeroDivisionError('division by zero'))"
     )
     assert f"cell {cell} came to no value, it raised ValueError: bad: see e({cell})" in shell.text(f"v({cell})")
 

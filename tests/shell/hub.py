@@ -31,6 +31,7 @@ class Hub:
         self._sock.setblocking(False)
         self.frames: list[Frame] = []
         self.asked: list[dict[str, Any]] = []
+        self.refs: list[int] = []  # of these
         self.cell = 1
         self.running = False
         self.accepts = True  # the evaluator takes cells at once
@@ -138,6 +139,7 @@ class Hub:
             return
         asked = frame.options()
         self.asked.append(asked)
+        self.refs.append(frame.ref)
         answer = self.answers[asked["verb"]]
         if callable(answer):
             answer = answer(asked)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pysh.runtime.protocol.frames import Kind
 from tests.shell.conftest import Shell
 from tests.shell.hub import NAME
 
@@ -95,6 +96,29 @@ def test_the_text_can_be_edited_elsewhere_and_is_not_run_by_that(open_shell: Any
     shell.wait_for(f"{NAME}[1]> if x:", " " * 16 + "...     y")
     assert shell.hub.cells == []
     assert sent(shell, "i" if settings else "") == "if x:\n    y"
+
+
+def test_nothing_is_written_over_an_editor_and_all_that_came_is_shown_behind_it(
+    open_shell: Any, tmp_path: Path
+) -> None:
+    program, go = tmp_path / "editor", tmp_path / "go"
+    program.write_text(f"#!/bin/sh\necho it is open\nwhile ! test -e {go}; do sleep 0.01; done\n")
+    program.chmod(0o755)
+    shell = open_shell(env={"EDITOR": str(program)})
+    shell.prompt(1)
+    shell.type("half\x18\x05")
+    shell.wait_for("it is open")
+    shell.hub.output("n2", b"a line\nbar\r")
+    shell.hub.screen(b"own\r\n")
+    shell.hub.notice("noticed")
+    shell.settle(0.5)
+    assert shell.lines[-1:] == ["it is open"]
+    assert (shell.hub.credit(Kind.OUTPUT), shell.hub.credit(Kind.SCREEN)) == (0, 0)
+    go.touch()
+    shell.prompt(1, "half")
+    shell.wait(lambda: {"noticed", "n2 | a line", "own"} <= set(shell.lines), "what came meanwhile")
+    shell.wait(lambda: (shell.hub.credit(Kind.OUTPUT), shell.hub.credit(Kind.SCREEN)) == (11, 5), "the credit")
+    assert sent(shell, "") == "half"
 
 
 def test_an_editor_that_is_not_there_is_told(open_shell: Any) -> None:

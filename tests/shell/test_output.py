@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.terms import Pid
 from pysh.shell import output
 from pysh.shell.output import (
@@ -20,7 +21,6 @@ from pysh.shell.output import (
     WIDTH,
     Output,
     Tagged,
-    clean,
 )
 
 

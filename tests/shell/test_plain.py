@@ -20,6 +20,8 @@ sys.exit(run_plain(lambda: socket.socket(fileno=int(sys.argv[1])), sys.argv[2].e
 """
 ENV = {name: os.environ[name] for name in ("PYTHONPATH", "PATH") if name in os.environ}
 
+ASKED = "Enter runs that; Ctrl-C, or another line, leaves it:"
+
 
 class Piped:
     """A plain shell with pipes on both ends."""
@@ -191,18 +193,31 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         hub.done("1")
         terminal.wait_for_end("1", f"{NAME}[4]> 2")
         terminal.wait(lambda: hub.cells[-1] == "2")
-        hub.done("2", offer="3")  # which can be changed nowhere, and so is run
-        terminal.wait(lambda: hub.cells[-1] == "3")
-        hub.done("3")
-        terminal.wait_for_end("2", "3", "3", f"{NAME}[6]>")
-        terminal.type("half")
-        terminal.wait_for_end(f"{NAME}[6]> half")
+        hub.done("2", offer="\x1b[1m3")  # which can be changed nowhere
+        terminal.wait_for_end("2", "3", ASKED)
+        assert hub.cells[-1] == "2"
+        terminal.type("\r")
+        terminal.wait(lambda: hub.cells[-1] == "\x1b[1m3")
+        hub.done("3", offer="4")
+        terminal.wait_for_end("3", "4", ASKED)
         terminal.type("\x03")
-        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[6]> half^C", f"{NAME}[6]>"])
+        terminal.wait(lambda: terminal.lines[-2:] == [f"{ASKED} ^C", f"{NAME}[6]>"])
+        terminal.type("5\r")
+        terminal.wait(lambda: hub.cells[-1] == "5")
+        hub.done("5", offer="6")
+        terminal.wait_for_end("5", "6", ASKED)
+        terminal.type("7\r")
+        terminal.wait(lambda: hub.cells[-1] == "7")
+        hub.done("7")
+        terminal.wait_for_end(f"{NAME}[7]> 7", "7", f"{NAME}[8]>")
+        terminal.type("half")
+        terminal.wait_for_end(f"{NAME}[8]> half")
+        terminal.type("\x03")
+        terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[8]> half^C", f"{NAME}[8]>"])
         terminal.type("\x04")
         assert terminal.wait_exit() == 0
         assert hub.of(Kind.CELL)[0].options() == {}
-        assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2", "3"]
+        assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2", "\x1b[1m3", "5", "7"]
         assert b"\x1b" not in terminal.raw
         assert terminal.modes == terminal.found
 

@@ -116,12 +116,44 @@ def test_a_cell_that_ends_in_time_is_followed_by_no_offer(shell: Shell) -> None:
     assert not asked(shell, "at_stake")
 
 
+def test_an_answer_that_comes_after_the_cells_end_leaves_the_prompt_and_the_next_cell_alone(shell: Shell) -> None:
+    shell.hub.answers["at_stake"] = lambda _: None
+    shell.run("work()")
+    shell.type("\x03\x03\x03")
+    shell.wait(lambda: asked(shell, "at_stake") == 1, "the question")
+    ref = shell.hub.refs[-1]
+    shell.hub.done("KeyboardInterrupt", kind="error")
+    shell.prompt(2)
+    shell.hub.send(Kind.REPLY, {"ok": STAKE}, ref=ref)
+    shell.hub.notice("after the answer")
+    shell.wait(lambda: "after the answer" in shell.lines, "what came behind it")
+    shell.run("next()")
+    shell.hub.screen(b"shown\r\n")
+    shell.wait(lambda: "shown" in shell.lines, "what the next cell prints")
+    assert HEAD not in shell.lines
+
+
 def test_nothing_is_offered_where_ctrl_c_is_a_key(shell: Shell) -> None:
     stuck(shell, interrupts=False)
     shell.wait(lambda: asked(shell, "at_stake") == 1, "the question")
     shell.type("k")
     shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03k", "the key")
     assert HEAD not in shell.lines
+
+
+def test_nothing_is_offered_over_a_full_screen(shell: Shell) -> None:
+    shell.hub.answers["at_stake"] = STAKE
+    shell.run("work()")
+    shell.hub.screen(b"\x1b[?1049hin full")
+    shell.wait(lambda: "in full" in "".join(shell.lines), "the program's screen")
+    for n in (1, 2, 3):
+        shell.type("\x03")
+        shell.wait(lambda n=n: shell.hub.typed == b"\x03" * n, "the press")
+    shell.wait(lambda: asked(shell, "at_stake") == 1, "the question")
+    shell.type("k")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03k", "the key")
+    assert HEAD not in shell.lines
+    assert not asked(shell, "kill_shell")
 
 
 def test_a_shell_that_does_not_even_take_the_cell_can_be_killed(open_shell: Callable[..., Shell]) -> None:

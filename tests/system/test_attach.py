@@ -33,7 +33,7 @@ def prepare(terminal: Terminal, folder: Path) -> None:
     go = str(folder / "go")
     terminal.type(f"threading.Thread(target=later, args=({go!r}, 'thread', 'from a thread')).start()\r")
     terminal.wait_for_end("n1@localhost[4]>")
-    terminal.type(f"t = task(later, {go!r}, 'task', 'from a task', on='n2')\r")
+    terminal.type(f"t = task(later, {go!r}, 'task', 'from \\x1b]0;pwned\\x07a task', on='n2')\r")
     terminal.wait_for_end("n1@localhost[5]>")
 
 
@@ -51,6 +51,7 @@ def test_a_lost_terminal_is_replaced_and_what_was_missed_is_shown_once(home: Hom
     second = screens.open("attach", "n1")
     second.wait_for_end("n1@localhost[5]>")
     assert sorted(second.lines[:-1]) == ["from a thread", "n2 | from a task"]
+    assert b"pwned" not in second.raw
     second.type("x + 1\r")
     second.wait_for_end("43", "n1@localhost[6]>")
     second.process.send_signal(signal.SIGHUP)

@@ -11,6 +11,12 @@ from tests.system.conftest import CONNECT, Home, Screens, ok, until
 from tests.system.prompts import HERE, Prompt
 
 STOPS = "def f(n):\n    k = n * 2\n    breakpoint()\n    k += 1\n    return k"
+LATER = """import pathlib, time
+def f(begun, go):
+    breakpoint()
+    pathlib.Path(begun).touch()
+    while not pathlib.Path(go).exists(): time.sleep(0.01)
+    return 5"""
 FAILS = "def f(n):\n    k = n * 2\n    return [k][5]"
 
 
@@ -58,6 +64,26 @@ def test_ctrl_c_leaves_it_waiting_and_ctrl_d_lets_it_go_on(prompt: Prompt) -> No
     prompt.terminal.type("\x04")
     prompt.waits()
     assert prompt("t.result()") == ["11"]
+
+
+def test_ctrl_c_while_it_runs_leaves_it_running_and_its_next_stop_is_told(prompt: Prompt, home: Home) -> None:
+    begun, go = home.folder / "begun", home.folder / "go"
+    prompt(LATER)
+    prompt(f"t = task(f, {str(begun)!r}, {str(go)!r}, on='n2')")
+    prompt.shows("breakpoint in f at <n1@localhost:2>:4 waits: ")
+    prompt.type("debug()")
+    prompt.pdb("b 6", "Breakpoint 1 at <n1@localhost:2>:6")
+    prompt.pdb("c")
+    until(begun.exists, "its going on")
+    prompt.terminal.type("\x03")
+    prompt.shows("goes on running; a line says so if it stops again")
+    prompt.waits()
+    go.touch()
+    prompt.shows("breakpoint in f at <n1@localhost:2>:6 waits: ")
+    prompt.type("debug()")
+    prompt.pdb("c")
+    prompt.waits()
+    assert prompt("t.result()") == ["5"]
 
 
 def test_one_that_waits_is_ended_by_a_cancel(prompt: Prompt) -> None:

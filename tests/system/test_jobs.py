@@ -162,3 +162,35 @@ def test_a_cell_that_holds_the_gil_in_c_code_can_be_killed(home: Home, shell: Sh
     assert shell.gives("'beats' in globals()") == "False"
     assert shell.gives("call('double', 21)") == "42"
     assert re.search(r"running +sleep", home.pysh("tasks", "n2").stdout)
+
+
+PAGER = """
+import os, signal, sys, termios, tty
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b'pressed\\n'))
+sys.stdin.read()
+terminal = os.open('/dev/tty', os.O_RDWR)
+before = termios.tcgetattr(terminal)
+tty.setcbreak(terminal)
+os.write(1, b'rea' + b'ding\\n')
+while (key := os.read(terminal, 1)) != b'k': pass
+os.write(1, b'it was for ' + b'me\\n')
+termios.tcsetattr(terminal, termios.TCSANOW, before)
+"""
+"""As `less`: Ctrl-C is a signal, and all else a key."""
+
+
+def test_a_program_that_reads_keys_is_offered_no_other_use_of_one(home: Home, screens: Screens) -> None:
+    (home.folder / "pager.py").write_text(PAGER)
+    shell = Shell(screens.open("--name", "n1@localhost"))
+    shell.gives(f"import os, sys; os.environ['PAGER'] = f'{{sys.executable}} {home.folder / 'pager.py'}'; 'set'")
+    shell.enter("page('a text')")
+    shell.see("reading")
+    for presses in (1, 2, 3):
+        shell.terminal.type(CTRL_C)
+        shell.terminal.wait(lambda n=presses: shell.terminal.lines.count("pressed") == n, "the press")
+    shell.terminal.settle(1.0)  # longer than the offer would take
+    assert not any("kill the shell" in line for line in shell.terminal.lines)
+    shell.terminal.type("k")
+    shell.see("it was for me")
+    shell.prompted()
+    assert shell.gives("6 * 7") == "42"
