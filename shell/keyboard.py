@@ -48,14 +48,15 @@ class Keyboard:
         return self._typed
 
     def answer(self, wait: Callable[[tuple[int, ...], float | None], object]) -> bytes:
-        """The next key, for which `wait` waits; empty where others follow it at once: that is text, for the prompt.
+        """The next key, for which `wait` waits, perhaps with an Enter behind it; empty where more follows at once.
 
-        Raises `EOFError`.
+        That is text, for the prompt. Raises `EOFError`.
         """
         while not self.look():
             wait((self._tty.keys,), None)
         wait((self._tty.keys,), ALONE)
-        return self.take(1) if len(self.look()) == 1 else b""
+        first, rest = self.look()[:1], self.look()[1:]
+        return self.take(len(first + rest))[:1] if rest in (b"", b"\r") else b""
 
     def take(self, size: int) -> bytes:
         """Use the first `size` bytes of what waits."""

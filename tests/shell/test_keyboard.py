@@ -40,3 +40,14 @@ def test_no_more_is_read_ahead_than_a_bound(master: tuple[int, int], keyboard: K
     assert len(keyboard.look()) == MOST
     keyboard.take(MOST)
     assert keyboard.look() == b"later"
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer", "left"), [(b"s", b"s", b""), (b"s\r", b"s", b""), (b"ssh db1\r", b"", b"ssh db1\r")]
+)
+def test_what_is_typed_on_is_no_answer_to_a_question(
+    keyboard: Keyboard, typed: bytes, answer: bytes, left: bytes
+) -> None:
+    keyboard.put_back(typed)
+    assert keyboard.answer(lambda files, timeout: None) == answer
+    assert keyboard.look() == left
