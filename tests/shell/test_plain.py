@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Self
 
 import pytest
@@ -160,16 +160,26 @@ def test_a_hub_that_goes_ends_a_plain_shell_with_5(piped: Piped) -> None:
     assert piped.text.decode() == f"{NAME}: connection lost: its hub is gone\n"
 
 
-def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
-    hub = Hub()
+DUMB = {"TERM": "dumb"}
+
+
+@contextmanager
+def at_a_terminal(hub: Hub, env: dict[str, str]) -> Iterator[Terminal]:
+    """A plain terminal of the shell of `hub`, at its first prompt."""
+    end = hub.end.fileno()
+    command = [sys.executable, "-c", START, str(end), COOKIE.decode()]
     with ExitStack() as stack:
         stack.callback(hub.close)
-        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
-        end = hub.end.fileno()
-        terminal = stack.enter_context(Terminal(command, {**ENV, "TERM": "dumb"}, pass_fds=(end,)))
+        terminal = stack.enter_context(Terminal(command, {**ENV, **env}, pass_fds=(end,)))
         hub.end.close()
         terminal.others[hub.fileno()] = hub.receive
         terminal.wait_for_end(f"{NAME}[1]>")
+        yield terminal
+
+
+def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
+    hub = Hub()
+    with at_a_terminal(hub, DUMB) as terminal:
         terminal.type("if x:\r")
         terminal.wait_for_end(f"{NAME}[1]> if x:", "                ...")
         terminal.type("    input()\r")
@@ -227,14 +237,7 @@ def test_whatever_a_node_sends_there_is_no_escape_sequence_and_words_say_what_co
     env: dict[str, str],
 ) -> None:
     hub = Hub()
-    with ExitStack() as stack:
-        stack.callback(hub.close)
-        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
-        end = hub.end.fileno()
-        terminal = stack.enter_context(Terminal(command, {**ENV, **env}, pass_fds=(end,)))
-        hub.end.close()
-        terminal.others[hub.fileno()] = hub.receive
-        terminal.wait_for_end(f"{NAME}[1]>")
+    with at_a_terminal(hub, env) as terminal:
         hub.notice("nothing comes from n2", "warn")
         terminal.wait(lambda: any("warning: nothing comes from n2" in line for line in terminal.lines))
         terminal.type("work()\r")
@@ -259,14 +262,7 @@ def test_a_person_at_a_plain_terminal_may_kill_a_shell_that_is_stuck_and_sees_ho
     hub = Hub()
     hub.answers["at_stake"] = {"jobs": 0, "tasks": 0, "functions": 0, "interrupts": True}
     hub.answers["kill_shell"] = {"killed": True}
-    with ExitStack() as stack:
-        stack.callback(hub.close)
-        command = [sys.executable, "-c", START, str(hub.end.fileno()), COOKIE.decode()]
-        end = hub.end.fileno()
-        terminal = stack.enter_context(Terminal(command, {**ENV, "TERM": "dumb"}, pass_fds=(end,)))
-        hub.end.close()
-        terminal.others[hub.fileno()] = hub.receive
-        terminal.wait_for_end(f"{NAME}[1]>")
+    with at_a_terminal(hub, DUMB) as terminal:
         terminal.type("work()\r")
         terminal.wait(lambda: hub.cells, "the cell")
         for n in (1, 2, 3):
