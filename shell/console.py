@@ -116,6 +116,13 @@ class Console:
         # While an answer was waited for, other frames may have come.
         return self._wait(others, 0 if self._frames else timeout)
 
+    def wait_for(self, file: int, timeout: float | None) -> None:
+        """Wait until `file` can be read; what the hub sends meanwhile is kept for `take`."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._wait((file,), None if until is None else max(0.0, until - time.monotonic())):
+            if until is not None and time.monotonic() >= until:
+                return
+
     def _wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
         hub = self._sock.fileno()
         ready, writable, _ = select.select([hub, *others], [hub] if self._unsent else [], [], timeout)

@@ -126,7 +126,9 @@ class Session:
             return self._watch(console)
         while True:
             left = self._cells(console)
-            if (code := may_leave(console, self._view.say, lambda: self._keyboard.answer(console.wait))) is not None:
+            if (
+                code := may_leave(console, self._view.say, lambda: self._keyboard.answer(console.wait_for))
+            ) is not None:
                 return left or code
 
     def _attach(self, console: Console, how: Mapping[str, bool] = {}) -> None:
