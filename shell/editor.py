@@ -74,6 +74,7 @@ class Editor:
         self._aside = ""
         self._live: Sequence[str] = ()
         self._reads = 0
+        self._stops: asyncio.TimerHandle | None = None  # tries again to end what cannot end yet
         self._kept = Document()  # half-typed text of a prompt that went away for a while
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
@@ -141,7 +142,9 @@ class Editor:
         if read not in (0, self._reads):
             return  # that one has ended
         if not self._app.is_running or self.elsewhere:  # it is about to begin, or an editor runs
-            self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
+            if self._stops is not None:
+                self._stops.cancel()  # one chain is enough, however often something comes meanwhile
+            self._stops = self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
         elif not self._app.is_done:
             self._live = ()
             self._app.erase_when_done = keep
