@@ -5,6 +5,7 @@ no prompt, and ends at the first error, so that `pysh attach n1 <cells` tells wi
 """
 
 import os
+import select
 import sys
 import time
 from codecs import getincrementaldecoder
@@ -131,13 +132,17 @@ class Plain:
 
     def _confirmed(self, offered: str) -> bool:
         """Whether that is to be run: here nothing that is printed can be changed, so it is Enter or something else."""
+        while not self._ended and select.select([KEYBOARD], [], [], 0)[0]:
+            self._take(os.read(KEYBOARD, 65536))
+        ahead, self._read = self._read, b""  # nobody who typed that had seen the question
         self._print(f"{clean(offered)}\n{ASKED}")
         line = self._line()
         if line.interrupted:
             self._print("\n")
         elif line.text:
             self._read = f"{line.text}\n".encode("utf-8", "surrogateescape") + self._read
-            self._returned = f"{clean(line.text)}\n{self._returned}"
+            self._returned += f"{clean(line.text)}\n"
+        self._read = ahead + self._read
         return not (line.interrupted or line.text or line.end)
 
     def _source(self) -> Line:
@@ -168,10 +173,15 @@ class Plain:
             self._pass()
             if interrupted:
                 return Line(interrupted=True)
-            self._ended = data == b""
-            self._read += data or b""
+            if data is not None:
+                self._take(data)
         line, _, self._read = self._read.partition(b"\n")
         return Line(line.decode("utf-8", "surrogateescape").rstrip("\r"), end=self._ended and not self._read)
+
+    def _take(self, data: bytes) -> None:
+        """What was typed, or `b""` for the end of it."""
+        self._ended = not data
+        self._read += data
 
     def _run(self, source: str) -> dict[str, Any]:
         """Run a cell and show its result; its DONE."""

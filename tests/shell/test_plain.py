@@ -208,10 +208,12 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         assert hub.cells[-1] == "2"
         terminal.type("\r")
         terminal.wait(lambda: hub.cells[-1] == "\x1b[1m3")
+        terminal.type("\r")  # by somebody who has not seen the question
+        terminal.wait(lambda: hub.typed.endswith(b"2\n\n"))
         hub.done("3", offer="4")
         terminal.wait_for_end("3", "4", ASKED)
         terminal.type("\x03")
-        terminal.wait(lambda: terminal.lines[-2:] == [f"{ASKED} ^C", f"{NAME}[6]>"])
+        terminal.wait(lambda: terminal.lines[-3:] == [f"{ASKED} ^C", f"{NAME}[6]>", f"{NAME}[6]>"])
         terminal.type("5\r")
         terminal.wait(lambda: hub.cells[-1] == "5")
         hub.done("5", offer="6")
