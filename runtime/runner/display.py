@@ -45,7 +45,7 @@ class _Cut(str):
         return made
 
 
-def show(value: object, cell: int = 0) -> dict[str, Any]:
+def show(value: object, cell: int = 0, *, person: bool = True) -> dict[str, Any]:
     """The part of a DONE that shows `value`: its kind, text and perhaps table. Runs code of the user's.
 
     Where it is cut, `footer` says how to see the rest, if it is the value of `cell`.
@@ -69,7 +69,7 @@ def show(value: object, cell: int = 0) -> dict[str, Any]:
         except Exception:
             pass  # it is shown as any other value, then
     text, cut = _told(value, TEXT)
-    if cell and cut is None:
+    if cell and person and cut is None:
         text = _laid_out(value, text)
     return {"kind": "text", "text": text} | _footer(value, cut, cell)
 

@@ -64,7 +64,7 @@ class Outcomes:
         raised = plainly(outcome.error) if outcome.error is not None else ""
         for cell in job.remembered:
             more = f"\n{text}" if cell is job.remembered[-1] else ""
-            self._inside.past.end(cell, outcome, raised, more)
+            self.guarded(self._inside.past.end, cell, outcome, raised, more)
 
     def answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> dict[str, Any]:
         """The answer to an eval, of which `meta` is told."""
@@ -103,4 +103,4 @@ class Outcomes:
 def _shown(job: Job, outcome: Outcome) -> dict[str, Any]:
     if outcome.error is None and job.captured is not None and job.frame.options().get("json"):
         return asjson.answer(outcome.value)
-    return told(outcome, job.number)
+    return told(outcome, job.number, person=bool(job.frame.options().get("person", True)))

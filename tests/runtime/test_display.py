@@ -266,6 +266,7 @@ def test_a_container_that_is_too_long_for_a_line_is_laid_out_in_several(monkeypa
     rows = {f"host{n}": {"cpu": n, "mem": [1, 2, 3]} for n in range(2)}
     laid_out = "{'host0': {'cpu': 0, 'mem': [1, 2, 3]},\n 'host1': {'cpu': 1, 'mem': [1, 2, 3]}}"
     assert display.show(rows, 3)["text"] == laid_out
+    assert display.show(rows, 3, person=False)["text"] == repr(rows)
     assert display.show(rows)["text"] == repr(rows), "for a program it is one line"
     assert display.show("x" * 50, 3)["text"] == repr("x" * 50)
     assert display.show([1, 2], 3)["text"] == "[1, 2]"
