@@ -16,6 +16,8 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.display import text_of
 from pysh.runtime.runner.statics import kind_of
 
+FILLED = 0.6
+"""Of the longest line of a paragraph: so long is each of prose but the last."""
 GROUPS = {
     "look": "h i source exports v e full page whos info",
     "cells": "jobs fg cancel edit load save transcript tour quiet",
@@ -93,7 +95,10 @@ def _fitted(paragraph: str, width: int) -> str:
     from textwrap import wrap
 
     margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
-    is_prose = all(line[margin : margin + 1].isalnum() or line[margin : margin + 1] in "`'\"(" for line in lines)
+    # Prose is filled: in a list, or in code, some line before the last is much shorter than others.
+    is_prose = all(
+        line[margin : margin + 1].isalnum() or line[margin : margin + 1] in "`'\"(" for line in lines
+    ) and all(len(line) > FILLED * max(map(len, lines)) for line in lines[:-1])
     whole = [" ".join(line.strip() for line in lines)] if is_prose else [line.strip() for line in lines]
     margins = [margin] if is_prose else [len(line) - len(line.lstrip()) for line in lines]
     broken = []
