@@ -6,11 +6,11 @@ Nothing of it costs what runs anything: it uses what is noted of each task anywa
 import re
 from typing import Any, NamedTuple
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.errors import NodeDown, NoProcess, PyshError, RemoteTraceback
 from pysh.runtime.listed import Listed
 from pysh.runtime.node import Shown
 from pysh.runtime.process import Actor, Process
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.results import Rows, table
 from pysh.runtime.runner.client import Client

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.calls import check_seconds, check_timeout
 from pysh.runtime.errors import BlockingCall, NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, FrameError, Kind, pack, unpack
+from pysh.runtime.protocol.outcome import outcome
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, running_loop
@@ -360,10 +361,7 @@ class Task:
             return "sent" if self._begun is None else "running"
         if self._flags is None:
             return "lost"
-        if self._flags & Flag.FAILED:
-            failure = self._facts().get("error")
-            return {"TaskCancelled": "cancelled", "NodeDown": "lost"}.get(failure, "failed")
-        return "failed" if self._flags & Flag.ERROR else "done"
+        return outcome(self._flags, self._facts().get("error") if self._flags & Flag.FAILED else None)
 
     def stack(self) -> str:
         """Where its code is right now, innermost call first, also while that holds the GIL; or why it waits.

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.errors import PyshError
 from pysh.runtime.live.model import NODES, PROCESSES, TASKS, Row
 from pysh.runtime.live.spark import spark
 from pysh.runtime.live.text import plain
 from pysh.runtime.node import milliseconds
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.terms import Pid, shown
 from pysh.runtime.results import field, load
 from pysh.runtime.runner.client import Client
