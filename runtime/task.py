@@ -1,6 +1,5 @@
 """What `task()` returns: something that runs elsewhere, or here, and can be waited for."""
 
-import re
 import sys
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident, main_thread
@@ -8,6 +7,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
+from pysh.runtime.dumps import shown_stack
 from pysh.runtime.errors import BlockingCall, NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, FrameError, Kind, pack, unpack
 from pysh.runtime.protocol.outcome import outcome
@@ -452,17 +452,3 @@ def _how_to_install(error: NoModule) -> str:
         return command(error.module, error.python)
     except Exception:  # something that is installed here is broken: that is not what went wrong
         return ""
-
-
-_CORE = re.compile(r'^  File "<core>/pysh/.*\n', re.MULTILINE)
-_LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)
-"""What led to code of the user's in a worker, in a dump of faulthandler's."""
-
-
-def shown_stack(text: str) -> str:
-    """A stack as its worker wrote it down, without what led to the code, nor where it waits in a verb."""
-    from pysh.runtime.node import Shown
-
-    text = _LEADING.sub("", text)
-    users = _CORE.sub("", text)
-    return Shown(users if 'File "' in users else text)
