@@ -55,8 +55,13 @@ class Results(dict[Node, Any]):
         """Of a name that of its node: the whole one, or what stands before the @ where only one is called so."""
         found = [node for node in self if name in (node.name, node.name.partition("@")[0])]
         if len(found) != 1:
-            raise KeyError(name)
+            error = KeyError(name)
+            error.add_note(f"{'several are' if found else 'none is'} called so; {self._whose()}")
+            raise error
         return self[found[0]]
+
+    def _whose(self) -> str:
+        return f"there are results of {', '.join(fold(node.name for node in self))}" if self else "there are no results"
 
     @property
     def ok(self) -> "Results":

@@ -57,13 +57,18 @@ def test_who_looks_at_results_is_noticed_once(look: Callable[[Results], object])
     assert pickle.loads(pickle.dumps(many)) == many
 
 
+OF = "w@web[1-2], db@web1"
+
+
 def test_a_name_is_as_good_as_its_node() -> None:
     many = Results({Node("w@web1"): 1, Node("w@web2"): 2, Node("db@web1"): 3})
     assert many["w@web1"] == 1  # type: ignore[index]
     assert many["db"] == 3  # type: ignore[index]
     for name in ("w", "nix", ""):
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError) as caught:
             many[name]  # type: ignore[index]
+        [note] = caught.value.__notes__
+        assert note == f"{'several are' if name == 'w' else 'none is'} called so; there are results of {OF}"
 
 
 def test_what_went_well_and_what_failed_are_told_apart() -> None:
