@@ -241,6 +241,7 @@ class Plain:
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
             elif frame.kind == Kind.NOTICE and (text := self._display.notice(frame.options())):
+                self._show(self._output.take(time.monotonic(), everything=True))  # it came before
                 print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done

@@ -131,7 +131,7 @@ class Suspends:
         job.cell.end()
         text, level = job.told()
         TABLE.make_room()
+        self._left(job.cell, job.outcome, text)  # with all that it printed
         if not job.awaited or self._foreground() is None:  # else the end of the cell tells how many there are
             meta = {"text": text, "level": level, "jobs": TABLE.running}
             self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
-        self._left(job.cell, job.outcome, text)

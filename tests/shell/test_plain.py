@@ -238,8 +238,10 @@ def test_whatever_a_node_sends_there_is_no_escape_sequence_and_words_say_what_co
 ) -> None:
     hub = Hub()
     with at_a_terminal(hub, env) as terminal:
+        hub.output("n2", b"last words\n")
         hub.notice("nothing comes from n2", "warn")
         terminal.wait(lambda: any("warning: nothing comes from n2" in line for line in terminal.lines))
+        assert terminal.lines[-2].endswith("n2 | last words")
         terminal.type("work()\r")
         terminal.wait(lambda: hub.cells)
         hub.screen(b"\x1b[1;31mred\x1b[0m \x1b[2Jtext \x1b]0;title\x07\r\n")
