@@ -283,6 +283,7 @@ def settings(asked: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         _table(rows)
+        print(f"\n{configured.source()}")
     for line in wrong:
         print(f"pysh: {line}", file=sys.stderr)
     return codes.FAILED if wrong else codes.OK
