@@ -177,7 +177,7 @@ class Plain:
         """Run a cell and show its result; its DONE."""
         if self._person:
             self._tty.echo(False)  # the cell's own terminal echoes
-        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person)
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person, plain=True)
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
