@@ -99,13 +99,13 @@ def test_names_that_differ_in_one_number_are_folded(names: list[str], folded: li
 def test_rows_are_a_table_for_people_and_plain_data_for_programs() -> None:
     rows = Rows(["node", "age"], [{"node": "n1", "age": 1.25}, {"node": "long-name", "age": None}])
     assert rows[0] == {"node": "n1", "age": 1.25}
-    assert repr(rows) == "node       age\nn1         1.2\nlong-name"
+    assert repr(rows) == "node       age\nn1         1.2 s\nlong-name"
     assert rows.__pysh_table__()[0] == ["node", "age"]
 
 
 def test_no_rows_say_what_that_means() -> None:
     assert repr(Rows(["node", "age"], empty="no tasks on n1")) == "no tasks on n1"
-    assert repr(Rows(["node", "age"], [{"node": "n1", "age": 1}], empty="none")) == "node  age\nn1    1"
+    assert repr(Rows(["node", "age"], [{"node": "n1", "age": 1}], empty="none")) == "node  age\nn1    1.0 s"
 
 
 def test_nodes_are_a_list_and_a_table() -> None:
