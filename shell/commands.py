@@ -106,6 +106,10 @@ FETCH = """\
 _found = [_row for _row in tasks(on={node!r}) if _row["number"] == {number}]
 if not _found:
     raise SystemExit("pysh: {node} has no task {number}: see which it has: pysh tasks {node}")
+if (_error := _found[0].exception()) is not None:
+    from pysh.shell.script import tell
+
+    raise SystemExit(tell(_error, as_json={json}))
 _value = _found[0].result()
 """
 SHOW = "if _value is not None: print(repr(_value))"
@@ -127,7 +131,7 @@ def _result(asked: argparse.Namespace) -> int:
 
     asked.connect = asked.node
     shown = "_value" if asked.json else SHOW
-    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result) + shown])
+    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result, json=asked.json) + shown])
 
 
 def _tasks_here(asked: argparse.Namespace, cookie: bytes) -> tuple[list[dict[str, Any]], int]:
@@ -279,6 +283,7 @@ def settings(asked: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         _table(rows)
+        print(f"\n{configured.source()}")
     for line in wrong:
         print(f"pysh: {line}", file=sys.stderr)
     return codes.FAILED if wrong else codes.OK

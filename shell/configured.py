@@ -51,15 +51,22 @@ def rows() -> tuple[list[dict[str, Any]], list[str]]:
     return rows, told.wrong
 
 
+def source() -> str:
+    """Which file the settings are read from, if there is one."""
+    from pathlib import Path  # not for a start
+
+    path = configuration.config_file()
+    return f"read from {path}" if Path(path).exists() else f"there is no {path}: it would be read"
+
+
 def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
     """What of `said`, which the `text` of the file `path` says, can be used."""
     chosen: dict[str, Any] = {}
     where: dict[str, str] = {}
     wrong = [
-        f"{path}:{configuration.line_of(text, table)}: there is no table [{printable(table)}]; there are "
-        f"{', '.join(f'[{one}]' for one in TABLES)}"
-        for table in said
-        if table not in TABLES
+        f"{path}:{configuration.line_of(text, name)}: {_misplaced(name, value)}"
+        for name, value in said.items()
+        if name not in TABLES
     ]
     shell = said.get("shell", {})
     if not isinstance(shell, dict):
@@ -73,6 +80,15 @@ def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
             chosen[name], where[name] = value, place
     more = [f"{path}: and {len(wrong) - MOST_SAID} more mistakes"] if len(wrong) > MOST_SAID else []
     return Configured(DEFAULTS._replace(**chosen), where, wrong[:MOST_SAID] + more)
+
+
+def _misplaced(name: str, value: object) -> str:
+    """What is wrong with `name` outside of the tables that there are."""
+    if name in Settings._fields and not isinstance(value, dict):
+        return f"{name} is a setting of [shell]: it stands below a line with [shell], and this one does not"
+    kind = "table" if isinstance(value, dict) else "setting"
+    shown = f"[{printable(name)}]" if isinstance(value, dict) else printable(name)
+    return f"there is no {kind} {shown}; there are {', '.join(f'[{one}]' for one in TABLES)}"
 
 
 def _why_not(name: str, value: object) -> str:

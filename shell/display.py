@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.protocol.cleaning import clean
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.frames import Frame
 from pysh.shell.boot import prompt
 from pysh.shell.output import Tagged

@@ -187,7 +187,7 @@ class Plain:
         """Run a cell and show its result; its DONE."""
         if self._person:
             self._tty.echo(False)  # the cell's own terminal echoes
-        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person)
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person, plain=True)
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
@@ -251,6 +251,7 @@ class Plain:
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
             elif frame.kind == Kind.NOTICE and (text := self._display.notice(frame.options())):
+                self._show(self._output.take(time.monotonic(), everything=True))  # it came before
                 print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done

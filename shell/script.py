@@ -101,10 +101,7 @@ def _run_for_json(source: bytes, filename: str, namespace: cells.Namespace) -> i
     except Exception as unfit:
         outcome = Outcome(error=unfit)
     if isinstance(outcome.error, Exception):
-        from pysh.runtime.runner.display import failure
-
-        print(asjson.failed(outcome.error, traceback=failure(outcome.error)), file=sys.stderr)
-        return FAILED
+        return tell(outcome.error, as_json=True)
     if outcome.error is None:
         sys.stdout.flush()
         os.dup2(stdout, 1)
@@ -168,7 +165,18 @@ def _report(outcome: Outcome) -> int:
         return 0
     if isinstance(error, SystemExit):
         return cells.exit_code(error)
-    _print_error(error)
+    return tell(error)
+
+
+def tell(error: BaseException, *, as_json: bool = False) -> int:
+    """Print what went wrong on stderr, as a line of JSON perhaps; the exit code for it."""
+    if as_json:
+        from pysh.runtime.runner import asjson
+        from pysh.runtime.runner.display import failure
+
+        print(asjson.failed(error, traceback=failure(error)), file=sys.stderr)
+    else:
+        _print_error(error)
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
 
 

@@ -100,11 +100,15 @@ def _terminal(
     asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
 ) -> int:
     proof["given"] = bool(asked.cookie or asked.cookie_file)
+    from pysh.shell import configured
+
     if tty is None:
         from pysh.shell import plain
 
+        # Nothing that can be set concerns lines of text.
+        for line in configured.read().wrong if os.isatty(0) else ():
+            print(f"pysh: {line}", file=sys.stderr)
         return plain.run_plain(connect, cookie, how=how, **proof)
-    from pysh.shell import configured
     from pysh.shell.terminal import run_terminal
 
     settings, _, wrong = configured.read()

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.helpers.sizes import readable
 from pysh.runtime.node import Node, hub_of
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.runner import inside
 from pysh.runtime.runner.waiting import refuse_to_block
 from pysh.runtime.started import current

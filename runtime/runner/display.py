@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 from pysh.runtime import tracebacks
@@ -68,10 +69,30 @@ def show(value: object, cell: int = 0, *, person: bool = True) -> dict[str, Any]
                 return shown | _footer(value, cut, cell)
         except Exception:
             pass  # it is shown as any other value, then
+    if cell and type(value) is FunctionType and (hint := _uncalled(value)):
+        return {"kind": "text", "text": hint}
     text, cut = _told(value, TEXT)
     if cell and person and cut is None:
         text = _laid_out(value, text)
     return {"kind": "text", "text": text} | _footer(value, cut, cell)
+
+
+def _uncalled(value: FunctionType) -> str:
+    """What is said of a preloaded function that somebody named and did not call; empty for any other."""
+    import pysh
+
+    name = value.__name__
+    if name not in pysh.__all__ or getattr(pysh, name) is not value:
+        return ""
+    from pysh.runtime.helpers.docs import summary
+
+    call = f"{name}({'...' if _needs_arguments(value) else ''})"
+    return f"{name} is a function, type {call} to call it: {summary(value)}"
+
+
+def _needs_arguments(value: FunctionType) -> bool:
+    taken = value.__code__.co_argcount
+    return taken > len(value.__defaults__ or ())
 
 
 def _laid_out(value: object, text: str) -> str:

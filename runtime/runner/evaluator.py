@@ -232,6 +232,7 @@ class Evaluator:
         self._next()
 
     def _job_ended(self, job: Job, outcome: Outcome, text: str) -> None:
+        self._outcomes.guarded(flush)
         self._outcomes.ended_behind(job, outcome, text)
         self._visited()
 

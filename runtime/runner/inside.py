@@ -20,6 +20,8 @@ class Inside:
         self.past = Past(namespace.names)
         self.attended = False
         """Whether the code that runs was sent by a person at a terminal."""
+        self.paints = False
+        """Whether that shows what a program paints, and not lines alone."""
         self._offered = ""
 
     def offer(self, text: str) -> None:
@@ -29,6 +31,7 @@ class Inside:
     def begins(self, options: dict[str, Any], *, cell: bool) -> None:
         """A cell or an eval begins, which came with those options."""
         self.attended, self._offered = cell and bool(options.get("person", True)), ""
+        self.paints = self.attended and not options.get("plain")
 
     def offers(self) -> dict[str, str]:
         """What a terminal is told of that."""

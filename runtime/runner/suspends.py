@@ -131,8 +131,8 @@ class Suspends:
         job.cell.end()
         text, level = job.told()
         TABLE.make_room()
+        self._left(job.cell, job.outcome, text)  # with all that it printed
         _, cell = self._foreground() or (None, None)
         if cell is None or cell not in job.waiters:  # else the end of that cell tells how many there are
             meta = {"text": text, "level": level, "jobs": TABLE.running}
             self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
-        self._left(job.cell, job.outcome, text)

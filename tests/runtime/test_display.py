@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pysh
 from pysh.runtime.errors import NoFunction, NoProcess, RemoteTraceback
 from pysh.runtime.protocol.frames import MAX_META, pack
 from pysh.runtime.results import Rows
@@ -272,3 +273,22 @@ def test_a_container_that_is_too_long_for_a_line_is_laid_out_in_several(monkeypa
     assert display.show([1, 2], 3)["text"] == "[1, 2]"
     assert display.show(["many words " * 5], 3)["text"] == repr(["many words " * 5])
     assert max(map(len, display.show(list(range(100)), 3)["text"].split("\n"))) <= 40
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (pysh.whos, "whos is a function, type whos() to call it: Your names in this shell or script"),
+        (pysh.ls, "ls is a function, type ls() to call it: Print what is in a folder"),
+        (pysh.ping, "ping is a function, type ping(...) to call it: The seconds of a round trip"),
+    ],
+)
+def test_a_helper_that_was_not_called_says_how_it_is(value: Any, said: str) -> None:
+    assert show(value, 3)["text"].startswith(said)
+    assert show(value)["text"] == repr(value)  # a program reads this
+
+
+def test_a_function_of_ones_own_is_shown_as_it_is() -> None:
+    def whos() -> None: ...
+
+    assert show(whos, 3)["text"] == repr(whos)

@@ -9,7 +9,7 @@ def test_a_table_is_of_the_data_that_the_prompt_shows() -> None:
     rows = Rows(["kind", "age"], [{"kind": "shell", "age": 1.25, "process": None}, {"kind": "sync", "age": None}])
     assert rows._repr_html_() == (
         "<table><thead><tr><th>kind</th><th>age</th></tr></thead><tbody>"
-        "<tr><td>shell</td><td>1.2</td></tr><tr><td>sync</td><td></td></tr></tbody></table>"
+        "<tr><td>shell</td><td>1.2 s</td></tr><tr><td>sync</td><td></td></tr></tbody></table>"
     )
     assert Rows(["kind"], empty="no tasks")._repr_html_() is None  # it is text, then
 

@@ -129,7 +129,7 @@ def test_one_whose_owner_is_lost_ends(prompt: Prompt, home: Home) -> None:
 
     def ended() -> bool:
         rows = json.loads(home.pysh("tasks", "n2", "--json").stdout)
-        return all(row["status"] == "done" for row in rows)
+        return all(row["status"] == "cancelled" for row in rows)
 
     until(ended, "the end of the task")
 
