@@ -49,12 +49,12 @@ class Display:
         seconds = float(told.get("took", 0.0))
         return f"took {lasting(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
 
-    def cell(self, node: str, frame: Frame) -> str:
-        """A cell that another terminal typed, as it stands there: its prompt, and the source behind it."""
+    def cell(self, node: str, frame: Frame, typed: str = "") -> str:
+        """A cell that another terminal typed, as it stands there: its prompt, and behind `typed` the source."""
         asked = clean(prompt(node, int(frame.options().get("cell", 1))))
         first, *more = clean(bytes(frame.payload).decode("utf-8", "replace")).rstrip("\n").split("\n")
         rest = [self._theme("dim", "... ".rjust(len(asked))) + line for line in more]
-        return "\n".join([self._theme("prompt", asked) + first, *rest])
+        return "\n".join([self._theme("prompt", asked) + typed + first, *rest])
 
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""

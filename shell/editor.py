@@ -41,6 +41,7 @@ from pysh.shell.editing.searching import Searching
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.keys import Keys as Input
+from pysh.shell.semantic import UNMARKED, Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.theme import Theme, style
 
@@ -63,8 +64,9 @@ class Editor:
 
     def __init__(
         self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
-        returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS,
+        returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS, semantic: Semantic = UNMARKED,
     ) -> None:  # fmt: skip
+        self._semantic = semantic
         self._returned = returned
         self.loop = asyncio.new_event_loop()
         self._tty = tty
@@ -213,7 +215,8 @@ class Editor:
         shown: StyleAndTextTuples = []
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
-        return [*shown, ("class:suspect", self._mark()), ("class:prompt", self._prompt)]
+        begin, end = (("[ZeroWidthEscape]", mark) for mark in (self._semantic.prompt, self._semantic.typed))
+        return [*shown, begin, ("class:suspect", self._mark()), ("class:prompt", self._prompt), end]
 
     def _beside(self) -> StyleAndTextTuples:
         return [("class:took", self._aside)] if self._aside and not self._app.is_done else []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
+from pysh.shell.abilities import abilities
 from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.enter import unindented, whole_line
@@ -21,6 +22,7 @@ from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
 from pysh.shell.output import Output
+from pysh.shell.semantic import Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
@@ -81,6 +83,7 @@ class Session:
         self._history = history
         self._theme = theme
         self._view = View(tty, theme)
+        self._semantic = Semantic(settings.marks and abilities(os.environ).marks)
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
@@ -258,8 +261,11 @@ class Session:
     def _take_line(self, line: str) -> str:
         """Do with a typed line what the editor would."""
         self._keyboard.take(len(line) + len("\r"))
+        if self._semantic.prompt:
+            self._tty.write(f"\r{self._semantic.prompt}".encode())
+            self._tty.paint(self._tty.painted)
         self._tty.painted = ""
-        self._tty.write(line.encode() + b"\r\n")
+        self._tty.write(f"{self._semantic.typed}{line}\r\n".encode())
         self._history.add(line)
         return line
 
@@ -273,7 +279,7 @@ class Session:
 
             self._editor = Editor(
                 self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
-                returned=self._show_soon, settings=self._settings,
+                returned=self._show_soon, settings=self._settings, semantic=self._semantic,
             )  # fmt: skip
         finally:
             gc.freeze()
@@ -287,7 +293,12 @@ class Session:
         if len(data) > CHUNK:
             self._view.say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
-        return self._finish(console, self._relay(console, lambda: console.cell(data)))
+
+        def begin() -> int:
+            self._view.screen.unseen(self._semantic.begin())
+            return console.cell(data)
+
+        return self._finish(console, self._relay(console, begin))
 
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
@@ -307,6 +318,7 @@ class Session:
         self._took = self._view.display.took(done)
         if text := self._view.display.result(done, self._tty.size()[1]):
             self._view.screen.show([text])
+        self._view.screen.unseen(self._semantic.end(done))
         return done
 
     def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
@@ -363,7 +375,9 @@ class Session:
                 console.put_back(frames[at:])
                 break
             elif frame.kind == Kind.CELL:
-                view.screen.show([view.display.cell(console.name, frame)])
+                cell = view.display.cell(console.name, frame, self._semantic.typed)
+                view.screen.show([self._semantic.prompt + cell])
+                view.screen.unseen(self._semantic.begin())
             elif frame.kind == Kind.SCREEN and done is None:
                 view.program(bytes(frame.payload))
             else:
