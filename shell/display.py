@@ -6,6 +6,7 @@ from typing import Any
 from pysh.runtime.durations import lasting
 from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame
+from pysh.runtime.protocol.linking import with_frames, with_urls
 from pysh.shell.boot import prompt
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
@@ -24,10 +25,11 @@ _RICH = {"good": "green", "warn": "yellow", "error": "red"}
 
 
 class Display:
-    """Renders for a terminal of `theme`."""
+    """Renders for a terminal of `theme`, with links for one that takes them on the machine called `links`."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, links: str = "") -> None:
         self._theme = theme
+        self._links = links
 
     def result(self, told: Mapping[str, Any], columns: int) -> str:
         """What is shown of a DONE, without the last line end; empty for None."""
@@ -39,7 +41,7 @@ class Display:
         elif kind == "tree":
             text = tree(told.get("tree") or {}, columns)
         else:
-            text = clean(str(told.get("text", ""))).rstrip("\n")
+            text = self._linked(clean(str(told.get("text", ""))).rstrip("\n"), told.get("files"))
         if footer := told.get("footer"):
             text += "\n" + self._theme("dim", clean(str(footer)).replace("\n", " "))
         return self._failure(text) if kind == "error" else text
@@ -70,6 +72,13 @@ class Display:
             return clean(line.text, colours=self._theme.colours)
         label = clean(line.label).replace("\n", " ")
         return f"{self._theme('tag', f'{label} |')} {clean(line.text)}"
+
+    def _linked(self, text: str, files: object) -> str:
+        """A text with links to the addresses in it, and to those files that are told to be of this machine."""
+        if not self._links:
+            return text
+        here = {str(file) for file in files} if isinstance(files, list) else ()
+        return with_urls(with_frames(text, here, self._links))
 
     def _failure(self, text: str) -> str:
         """A traceback, with what was raised standing out."""

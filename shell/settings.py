@@ -16,6 +16,8 @@ class Settings(NamedTuple):
     """Whether what is typed is kept for other shells and later ones."""
     signature: bool = True
     """Whether the signature of the call under the cursor is shown below the prompt."""
+    links: bool = True
+    """Whether paths and addresses are links, in a terminal that is known to take them."""
     marks: bool = True
     """Whether a terminal that is known to take it is told where prompts and outputs begin."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime import system
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
 from pysh.shell.abilities import abilities
@@ -82,8 +83,11 @@ class Session:
         self._reach = reach
         self._history = history
         self._theme = theme
-        self._view = View(tty, theme)
-        self._semantic = Semantic(settings.marks and abilities(os.environ).marks)
+        able = abilities(os.environ)
+        links = settings.links and able.links
+        self._links = {"links": system.machine()} if links else {}
+        self._view = View(tty, theme, os.uname().nodename if links else "")
+        self._semantic = Semantic(settings.marks and able.marks)
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
@@ -136,7 +140,7 @@ class Session:
         """Be a terminal of that shell from now on."""
         self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **self._links, **how)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)

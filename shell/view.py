@@ -26,8 +26,8 @@ OWN = "the node's own shell"
 class View:
     """What waits to be shown, and what of it the hub has to be told."""
 
-    def __init__(self, tty: Tty, theme: Theme) -> None:
-        self.display = Display(theme)
+    def __init__(self, tty: Tty, theme: Theme, links: str = "") -> None:
+        self.display = Display(theme, links)
         self.screen = Screen(tty)
         self.output = Output()
         self._tty = tty

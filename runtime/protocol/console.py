@@ -157,7 +157,13 @@ class Console:
         for seat in self.seats:
             if seat.process != frame.source.number:
                 self._mirror(seat)
-        self.to_evaluator(frame)
+        self.to_evaluator(self._linking(frame))
+
+    def _linking(self, frame: Frame) -> Frame:
+        """The cell, with the machine to whose files links may be printed, if all who see them take links."""
+        machines = {seat.links for seat in self.seats}
+        links = machines.pop() if len(machines) == 1 else ""
+        return frame._replace(meta=pack({**frame.options(), "links": links})) if links else frame
 
     def _mirror(self, seat: Seat) -> None:
         """Show the cell that runs to one who did not type it."""
@@ -229,6 +235,7 @@ class Console:
         size = int(asked.get("rows", 24)), int(asked.get("cols", 80))
         watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
         seat = Seat(link.process, watches=watches, person=person, plain=bool(asked.get("plain")), size=size)
+        seat.links = str(asked.get("links", ""))
         self.seats.join(seat)
         self.audience.look_soon()  # one that was stuck alone is so no more
         missed, dropped = (b"", 0) if watches else self.audience.missed.take()

@@ -475,3 +475,20 @@ def test_of_a_connection_that_watches_a_hub_takes_what_it_has_shown_and_refuses_
     for verb in ("eval", "leave", "stop", "attach"):
         (told,) = says(Kind.REQUEST, verb=verb, source="1")
         assert "only watches" in told.options()["text"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "linked"),
+    [("here", None, "here"), ("here", "here", "here"), ("here", "", ""), ("", "here", ""), ("here", "there", "")],
+)
+def test_a_cell_may_print_links_where_all_who_see_it_take_those_of_one_machine(
+    first: str, second: str | None, linked: str
+) -> None:
+    hub = Hub()
+    hub.attach(TERMINAL, links=first)
+    if second is not None:
+        hub.attach(OTHER, links=second)
+    hub.told.clear()
+    hub.hears(TERMINAL, Kind.CELL, b"work()", CELL_REF, person=True)
+    given = [meta for number, meta in hub.told if number == EVALUATOR]
+    assert given == [{"person": True, "links": linked} if linked else {"person": True}]

@@ -207,3 +207,13 @@ def test_the_carets_of_another_node_are_shown(tmp_path: Any) -> None:
 def test_an_error_of_ours_has_no_module_before_its_name(error: Exception) -> None:
     assert str(tracebacks.of(error)).startswith(f"{type(error).__name__}: ")
     assert str(tracebacks.of(ExceptionGroup("g", [error]))).count("pysh.") == 0
+
+
+def test_the_files_of_a_traceback_are_those_of_frames_that_ran_here_and_are_there() -> None:
+    here = Frame(__file__, 1, "f")
+    told = Told(
+        "ValueError\n", (here, Frame("/no/such.py", 1, "g"), Frame("<n1@here:3>", 1, "h"), Frame("a.py", 1, "i")),
+        before=Told("KeyError\n", (Frame(tracebacks.__file__, 2, "f"),)),
+        members=(Told("OSError\n", (Frame("/bin/sh", 2, "f", node="n2"),)),),
+    )  # fmt: skip
+    assert tracebacks.files(told) == [__file__, tracebacks.__file__]
