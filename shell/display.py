@@ -7,7 +7,7 @@ from pysh.runtime.durations import lasting
 from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.linking import with_frames, with_urls
-from pysh.shell.boot import prompt
+from pysh.shell.boot import TEMPLATE, prompt
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
 
@@ -25,11 +25,15 @@ _RICH = {"good": "green", "warn": "yellow", "error": "red"}
 
 
 class Display:
-    """Renders for a terminal of `theme`, with links for one that takes them on the machine called `links`."""
+    """Renders for a terminal of `theme`, with links for one that takes them on the machine called `links`.
 
-    def __init__(self, theme: Theme, links: str = "") -> None:
+    `template` is that of prompts.
+    """
+
+    def __init__(self, theme: Theme, links: str = "", template: str = TEMPLATE) -> None:
         self._theme = theme
         self._links = links
+        self._template = template
 
     def result(self, told: Mapping[str, Any], columns: int) -> str:
         """What is shown of a DONE, without the last line end; empty for None."""
@@ -53,7 +57,7 @@ class Display:
 
     def cell(self, node: str, frame: Frame, typed: str = "") -> str:
         """A cell that another terminal typed, as it stands there: its prompt, and behind `typed` the source."""
-        asked = clean(prompt(node, int(frame.options().get("cell", 1))))
+        asked = clean(prompt(node, int(frame.options().get("cell", 1)), self._template))
         first, *more = clean(bytes(frame.payload).decode("utf-8", "replace")).rstrip("\n").split("\n")
         rest = [self._theme("dim", "... ".rjust(len(asked))) + line for line in more]
         return "\n".join([self._theme("prompt", asked) + typed + first, *rest])

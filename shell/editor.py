@@ -66,11 +66,13 @@ class Editor:
         self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
         returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS, semantic: Semantic = UNMARKED,
     ) -> None:  # fmt: skip
-        self._semantic = semantic
+        self._semantic, self._settings = semantic, settings
         self._returned = returned
         self.loop = asyncio.new_event_loop()
         self._tty = tty
         self._entering = Entering(lambda: self._input.typed_ahead, accepted=self._moves_on, cleared=cleared)
+        self.away = False
+        """Whether the prompt is that of another node's shell than the one that was started here."""
         self._prompt = ""
         self._mark: Callable[[], str] = str
         self._aside = ""
@@ -216,7 +218,8 @@ class Editor:
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
         begin, end = (("[ZeroWidthEscape]", mark) for mark in (self._semantic.prompt, self._semantic.typed))
-        return [*shown, begin, ("class:suspect", self._mark()), ("class:prompt", self._prompt), end]
+        look = "class:prompt.away" if self.away else "class:prompt"
+        return [*shown, begin, ("class:suspect", self._mark()), (look, self._prompt), end]
 
     def _beside(self) -> StyleAndTextTuples:
         return [("class:took", self._aside)] if self._aside and not self._app.is_done else []
@@ -234,7 +237,7 @@ class Editor:
         typing = has_focus(DEFAULT_BUFFER)
         keys.add("enter", filter=typing)(self._entering.enter)
         keys.add("escape", "enter", filter=typing)(newline)
-        keys.add(Keys.BracketedPaste, filter=typing)(paste)
+        keys.add(Keys.BracketedPaste, filter=typing)(paste(self._settings.prompt))
         keys.add("c-c", filter=typing)(self._entering.clear)
         keys.add("escape", "up", filter=typing)(self._entering.restore)
         keys.add("c-x", "c-e", filter=typing & ~vi_navigation_mode)(self._edit)

@@ -17,8 +17,10 @@ from pysh.shell import signals
 from pysh.shell.abilities import abilities
 from pysh.shell.boot import Tty, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
+from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
+from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
@@ -86,11 +88,12 @@ class Session:
         able = abilities(os.environ)
         links = settings.links and able.links
         self._links = {"links": system.machine()} if links else {}
-        self._view = View(tty, theme, os.uname().nodename if links else "")
+        self._view = View(tty, Display(theme, os.uname().nodename if links else "", settings.prompt))
         self._semantic = Semantic(settings.marks and able.marks)
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
+        self._home: Console | None = None
         self._cell = 1
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
@@ -111,7 +114,7 @@ class Session:
 
     def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
-        self._console = console
+        self._home = self._console = console
         try:
             console.open()
             code = self._serve(console, how)
@@ -196,7 +199,7 @@ class Session:
 
     def _read(self, console: Console) -> str:
         """The next cell. Raises `EOFError` when the user wants to leave."""
-        text = prompt(console.name, self._cell)
+        text = prompt(console.name, self._cell, self._settings.prompt)
         if self._editor is None:
             if self._tty.painted != (whole := mark(console.suspects) + text):
                 self._tty.paint(whole)
@@ -205,6 +208,7 @@ class Session:
             self._load_editor()
         editor = self._editor
         assert editor is not None
+        editor.away = console is not self._home
         self._tty.quiet()
         editor.show((), self._view.live)
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
@@ -275,19 +279,13 @@ class Session:
 
     def _load_editor(self) -> None:
         """Import the editor, which takes most of the time that a start takes."""
-        import gc
-
-        gc.disable()  # a third of an import's time is looking for garbage that is not there
-        try:
+        with without_collecting():
             from pysh.shell.editor import Editor
 
             self._editor = Editor(
                 self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
                 returned=self._show_soon, settings=self._settings, semantic=self._semantic,
             )  # fmt: skip
-        finally:
-            gc.freeze()
-            gc.enable()
 
     # while a cell runs
 
