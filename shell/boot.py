@@ -44,6 +44,12 @@ def mark(suspects: "Sequence[str]") -> str:
     return f"({', '.join(suspects) if len(suspects) <= _NAMED else f'{len(suspects)} nodes'} suspect) "
 
 
+def aside(unread: int, took: str) -> str:
+    """What stands at the right of a prompt: how many messages wait there, and how long the last cell took."""
+    badge = f"{unread:,} unread" if unread else ""
+    return " ".join(filter(None, (badge, took)))
+
+
 def paint(name: str, cell: int = 1, template: str = "") -> "Tty | None":
     """Show the prompt of node `name` at once; None where there is no terminal to show it on."""
     if is_plain(os.environ) or not (os.isatty(0) and os.isatty(1)):

@@ -75,7 +75,8 @@ class Editor:
         """Whether the prompt is that of another node's shell than the one that was started here."""
         self._prompt = ""
         self._mark: Callable[[], str] = str
-        self._aside = ""
+        self._aside: Callable[[], str] = str
+        self._around = "", ""  # the prompt, as it was painted last
         self._live: Sequence[str] = ()
         self._reads = 0
         self._kept = Document()  # half-typed text of a prompt that went away for a while
@@ -121,11 +122,13 @@ class Editor:
         self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
-    def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: str = "") -> str:
+    def read(
+        self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: Callable[[], str] = str
+    ) -> str:  # fmt: skip
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
 
         `text` stands there already, or what `stop` kept. `mark` gives what stands before `prompt`, and is asked again
-        after each `show`. `aside` stands at the right, as long as there is room and the cell is not sent.
+        after each `show`. `aside` gives what stands at the right, as long as there is room and the cell is not sent.
         """
         self._prompt, self._mark, self._aside = prompt, mark, aside
         self._tty.unpaint()
@@ -181,6 +184,11 @@ class Editor:
             self._tty.write(text.encode("utf-8", "replace"))
         self._app.invalidate()
 
+    def refresh(self) -> None:
+        """Paint the prompt again if what stands around it is something else by now. Called in the loop."""
+        if self._around != (self._mark(), self._aside()):
+            self._app.invalidate()
+
     def close(self) -> None:
         """Give the loop and the keyboard back."""
         self.loop.close()
@@ -218,11 +226,13 @@ class Editor:
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
         begin, end = (("[ZeroWidthEscape]", mark) for mark in (self._semantic.prompt, self._semantic.typed))
+        self._around = self._mark(), self._aside()
         look = "class:prompt.away" if self.away else "class:prompt"
         return [*shown, begin, ("class:suspect", self._mark()), (look, self._prompt), end]
 
     def _beside(self) -> StyleAndTextTuples:
-        return [("class:took", self._aside)] if self._aside and not self._app.is_done else []
+        aside = "" if self._app.is_done else self._aside()
+        return [("class:took", aside)] if aside else []
 
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""

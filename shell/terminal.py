@@ -15,7 +15,7 @@ from pysh.runtime import system
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
 from pysh.shell.abilities import abilities
-from pysh.shell.boot import Tty, mark, prompt
+from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
@@ -215,8 +215,8 @@ class Session:
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
             offered, self._offered = self._offered, ""
-            aside, self._took = self._took, ""
-            return editor.read(text, lambda: mark(console.suspects), offered, aside)
+            took, self._took = self._took, ""
+            return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
@@ -243,6 +243,7 @@ class Session:
             if editor.elsewhere:
                 return  # `_show_soon` follows; those whose output waits get no credit until then
             self._view.show(console, self._view.output.take(time.monotonic(), calm=editor.typing), editor)
+            editor.refresh()
             if (due := self._view.due) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
