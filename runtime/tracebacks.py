@@ -13,6 +13,8 @@ from pysh.runtime.guesses import guess
 
 FRAMES = 50
 """Of one error; of more than that the first and the last are kept."""
+FILES = 50
+"""Of those that a traceback names, how many may be links."""
 PERIOD = 12
 """Functions that call each other in a circle, of which the repetitions are folded."""
 DEPTH = 24
@@ -136,6 +138,17 @@ def of(error: BaseException) -> Told:
         return fitted(_told(TracebackException.from_exception(error, compact=True), error, 0), ROOM)
     except Exception as failure:
         return Told(f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n")
+
+
+def files(told: Told) -> list[str]:
+    """The files of this machine that the traceback of `told` names: those of frames that ran here, and are there."""
+    found: dict[str, None] = {}
+    waiting = [told]
+    while waiting:
+        part = waiting.pop()
+        found |= {frame.file: None for frame in part.frames if not frame.node and frame.file.startswith("/")}
+        waiting += [*part.members, *([part.before] if part.before is not None else [])]
+    return [file for file in list(found)[:FILES] if os.path.isfile(file)]  # noqa: PTH113
 
 
 def _told(made: Any, error: BaseException, depth: int) -> Told:

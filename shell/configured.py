@@ -4,6 +4,7 @@
 editing = "vi"
 theme = "dark"
 suggestions = false
+prompt = "{node} {cell}> "
 
 What cannot be used there is said in a line each, with file and line, and the default holds: no mistake stops a start.
 """
@@ -14,6 +15,7 @@ from pysh.runtime import configuration
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.terms import printable
 from pysh.shell.settings import DEFAULTS, Settings
+from pysh.shell.template import why_not
 
 TABLES = ("groups", "shell")
 CHOICES = {"editing": ("emacs", "vi"), "theme": ("ansi", "dark", "light", "mono")}
@@ -95,6 +97,8 @@ def _why_not(name: str, value: object) -> str:
     """Why the setting `name` cannot be `value`; empty if it can."""
     if name not in Settings._fields:
         return f"[shell] has no setting {printable(name)}; it has {', '.join(Settings._fields)}"
+    if name == "prompt":
+        return why_not(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:
         return f"{name} is one of {', '.join(choices)}, not {printable(value, 40)}"

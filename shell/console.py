@@ -54,6 +54,8 @@ class Console:
         self.given, self._address = given, address
         self.suspects: list[str] = []
         """The nodes from which nothing comes at present, as output of theirs is tagged."""
+        self.unread = 0
+        """How many messages wait in the mailbox of the shell."""
         self._sock = sock
         self._compute = compute
         shake = Handshake(
@@ -238,6 +240,7 @@ class Console:
             reply = self._replies[frame.ref] = frame.options()
             if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer
                 self.suspects = told.get("suspects", self.suspects)
+                self.unread = told.get("unread", self.unread)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._holds = self._holds or frame.ref == MIRRORED
@@ -249,8 +252,10 @@ class Console:
         elif frame.kind != Kind.NODES:
             if frame.kind == Kind.CELL:
                 self._holds = False
-            if frame.kind == Kind.NOTICE:
-                self.suspects = frame.options().get("suspects", self.suspects)
+            if frame.kind in (Kind.NOTICE, Kind.DONE):
+                told = frame.options()
+                self.suspects = told.get("suspects", self.suspects)
+                self.unread = told.get("unread", 0)
             self._frames.append(frame)
 
     def _gone(self) -> HubLost | Refused:

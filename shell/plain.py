@@ -18,7 +18,7 @@ from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell import signals
-from pysh.shell.boot import Tty, mark, prompt
+from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
@@ -221,8 +221,8 @@ class Plain:
         self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
-        if self._person and (took := self._display.took(told)):
-            self._print(took + "\n")
+        if self._person and (said := aside(self._console.unread, self._display.took(told))):
+            self._print(said + "\n")
         if there := told.get("attach"):
             print(f"pysh: plain lines go to one shell alone; there: pysh attach {clean(str(there))}", file=sys.stderr)
         return told

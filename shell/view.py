@@ -14,7 +14,6 @@ from pysh.shell.display import Display
 from pysh.shell.notices import Notices
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
-from pysh.shell.theme import Theme
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
@@ -28,8 +27,8 @@ OWN = "the node's own shell"
 class View:
     """What waits to be shown, and what of it the hub has to be told."""
 
-    def __init__(self, tty: Tty, theme: Theme) -> None:
-        self.display = Display(theme)
+    def __init__(self, tty: Tty, display: Display) -> None:
+        self.display = display
         self.screen = Screen(tty)
         self.output = Output()
         self._tty = tty

@@ -10,6 +10,7 @@ from typing import Any
 
 import pysh
 from pysh.runtime.helpers.facts import named, tried
+from pysh.runtime.helpers.linking import link_urls
 from pysh.runtime.helpers.origin import origin
 from pysh.runtime.helpers.paths import meant
 from pysh.runtime.runner.client import Client
@@ -128,7 +129,7 @@ def described(x: Any, name: str = "") -> Iterator[str]:
     yield f"  {_where(about)}"
     if doc := rendered(_doc(about)):
         yield ""
-        yield fitted(doc, _width())
+        yield link_urls(fitted(doc, _width()))
     else:
         yield "  It has no documentation."
     if issubclass(type(about), type):
@@ -195,11 +196,12 @@ def _where(x: Any) -> str:
     module = tried(lambda: getattr(x.fget if type(x) is property else x, "__module__", None))
     node = f" on {Client.current.name}" if Client.current is not None else ""
     try:
-        place = str(origin(x))
+        found = origin(x)
+        place, linked = str(found), found.linked()
     except Exception:  # it has none, or is one of the user's that raises
-        place = "built in" if module == "builtins" else f"{module or 'built in'}, no source"
+        place = linked = "built in" if module == "builtins" else f"{module or 'built in'}, no source"
     of = f"{module}, " if module not in (None, "__main__", "builtins") and not place.startswith(f"{module},") else ""
-    return f"defined in {of}{place}{node}" if place != "built in" else f"built in{node}"
+    return f"defined in {of}{linked}{node}" if place != "built in" else f"built in{node}"
 
 
 def _doc(x: Any) -> str:

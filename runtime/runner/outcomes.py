@@ -43,6 +43,14 @@ class Outcomes:
         except BaseException:
             return None
 
+    def _files(self, error: BaseException | None) -> dict[str, list[str]]:
+        """The files of this machine that a traceback names, where they may become links."""
+        if not isinstance(error, Exception) or not self._inside.links:
+            return {}
+        from pysh.runtime import tracebacks
+
+        return {"files": tracebacks.files(tracebacks.of(error).of_users())}
+
     def meta(self, job: Job, outcome: Outcome) -> dict[str, Any]:
         """What is told of the end of `job`, and remembered of it."""
         if isinstance(outcome.error, Exception):
@@ -50,6 +58,7 @@ class Outcomes:
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
         self.guarded(self._inside.past.explain, outcome.error)
         meta = self.guarded(_shown, job, outcome) or dict(UNSHOWN)
+        meta |= self.guarded(self._files, outcome.error) or {}
         self.guarded(self._remember, job, outcome, meta)
         return meta
 

@@ -234,3 +234,13 @@ def test_what_of_pythons_stands_between_calls_of_ours_is_of_no_interest(ours: st
 def test_what_is_refused_on_purpose_shows_none_of_our_frames(function: Callable[[], Any]) -> None:
     frames = tracebacks.of(caught(function)).of_users().frames
     assert {frame.file for frame in frames} == {__file__}
+
+
+def test_the_files_of_a_traceback_are_those_of_frames_that_ran_here_and_are_there() -> None:
+    here = Frame(__file__, 1, "f")
+    told = Told(
+        "ValueError\n", (here, Frame("/no/such.py", 1, "g"), Frame("<n1@here:3>", 1, "h"), Frame("a.py", 1, "i")),
+        before=Told("KeyError\n", (Frame(tracebacks.__file__, 2, "f"),)),
+        members=(Told("OSError\n", (Frame("/bin/sh", 2, "f", node="n2"),)),),
+    )  # fmt: skip
+    assert tracebacks.files(told) == [__file__, tracebacks.__file__]

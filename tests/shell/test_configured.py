@@ -84,4 +84,5 @@ def test_a_folder_in_its_place_is_told(file: Path) -> None:
 
 def test_each_setting_has_values_that_are_checked() -> None:
     for name, value in DEFAULTS._asdict().items():
-        assert value in configured.CHOICES.get(name, (True, False))
+        assert configured._why_not(name, value) == ""
+        assert configured._why_not(name, 4) != ""

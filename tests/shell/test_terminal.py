@@ -471,3 +471,27 @@ def test_ctrl_z_reaches_the_cell_at_once(shell: Shell) -> None:
     shell.wait(lambda: shell.hub.typed == b"\x1a", "the key")
     shell.hub.done("job 1 goes on: await work(); fg(1) brings it back", kind="job")
     shell.wait_for_end("job 1 goes on: await work(); fg(1) brings it back", PROMPT.format(2).rstrip())
+
+
+def test_messages_that_wait_are_counted_at_the_right_of_the_prompt(shell: Shell) -> None:
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.hub.send(Kind.NOTICE, {"text": "", "level": "info", "suspects": [], "unread": 3})
+    shell.wait(lambda: shell.asides == ["3 unread"], "badge")
+    shell.prompt(1, "half")
+    shell.run("")
+    shell.hub.done(unread=1, took=2.0)
+    shell.prompt(2)
+    shell.wait(lambda: shell.asides == ["1 unread took 2.0 s"], "badge and time")
+    shell.run("flush()")
+    shell.hub.done()
+    shell.prompt(3)
+    assert shell.asides == []
+
+
+def test_who_comes_is_told_of_messages_that_wait(open_shell: Open) -> None:
+    hub = Hub()
+    hub.answers["attach"] |= {"unread": 2}
+    shell = open_shell(hub)
+    shell.prompt(1)
+    shell.wait(lambda: shell.asides == ["2 unread"], "badge")
