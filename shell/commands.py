@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import config
+from pysh.runtime.errors import NodeDown
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import asjson
@@ -207,7 +208,7 @@ def rpc(asked: argparse.Namespace) -> int:
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
     try:
         with interrupted_by(lambda: client.ask("interrupt", timeout=STOP_SECONDS)):
-            told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc", json=asked.json)
+            told = client.ask("eval", timeout=asked.timeout, source="\n".join(asked.code), by="rpc", json=asked.json)
     except TimeoutError:
         late = f"{name} gave no answer within {asked.timeout:g} s; the code may still run there"
         complain(asked, TimeoutError(late))
@@ -218,7 +219,7 @@ def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
         return codes.INTERRUPTED
     except Exception as error:
         complain(asked, error)
-        return codes.FAILED
+        return codes.NODE_LOST if isinstance(error, NodeDown) else codes.FAILED
     return _show_json(asked, name, told) if asked.json else _show(told)
 
 

@@ -21,14 +21,14 @@ FILLED = 0.6
 """Of the longest line of a paragraph: so long is each of prose but the last."""
 GROUPS = {
     "look": "h i source exports v e full page whos info",
-    "cells": "jobs fg cancel edit load save transcript tour quiet",
+    "cells": "run jobs fg cancel edit load save transcript tour quiet",
     "files of this node": "ls cd pwd",
     "nodes": "node nodes connect disconnect ping start_node start_nodes stop_node leave monitor_nodes doctor attach",
     "run": "task call spawn task_all call_all spawn_all actor supervise upgrade tasks wait as_completed progress",
     "processes": "me send receive flush processes pid stop kill link unlink monitor demonitor trap_exits register "
     "whereis",
     "code and files on nodes": "push reload sh put get",
-    "find out": "top stack why trace debug",
+    "find out": "top stack why trace timeit debug",
 }
 """The names of the prompt; those of them that there are."""
 METHODS = 40

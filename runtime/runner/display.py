@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from types import FunctionType
+from types import CoroutineType, FunctionType
 from typing import Any
 
 from pysh.runtime import tracebacks
@@ -32,7 +32,8 @@ _BRACKETS: dict[type[Any], tuple[str, str]] = {
     dict: ("{", "}"),
 }
 _TEXTS = (str.__repr__, bytes.__repr__, bytearray.__repr__)
-_HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: write `await main()` instead"),)
+_IN_A_LOOP = "a loop runs here: write `await main()` instead, or run(main()) where no `await` may stand"
+_HINTS = ((RuntimeError, "asyncio.run() cannot be called", _IN_A_LOOP),)
 
 
 class _Cut(str):
@@ -120,6 +121,8 @@ def _columns() -> int:
 
 
 def _footer(value: object, cut: _Cut | None, cell: int) -> dict[str, str]:
+    if type(value) is CoroutineType and cell and value.cr_frame is not None and not value.cr_running:
+        return {"footer": "it has not begun: await _"} if value.cr_await is None else {}
     if cut is None or not cell:
         return {}
     begins = cut.shown if isinstance(value, list | tuple | str | bytes | bytearray) else 0

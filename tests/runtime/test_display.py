@@ -233,6 +233,18 @@ def test_asyncio_run_in_a_cell_is_answered_with_what_to_write() -> None:
     assert "await main()" in failure(RuntimeError("asyncio.run() cannot be called from a running event loop"))
 
 
+def test_of_a_coroutine_that_has_not_begun_it_is_said_how_to_begin_it() -> None:
+    async def main() -> None:
+        pass
+
+    begun = main()
+    assert show(begun, 7)["footer"] == "it has not begun: await _"
+    assert "footer" not in show(begun)
+    with pytest.raises(StopIteration):
+        begun.send(None)
+    assert "footer" not in show(begun, 7)
+
+
 @pytest.mark.parametrize(
     ("value", "footer"),
     [
