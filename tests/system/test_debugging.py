@@ -205,6 +205,18 @@ def test_one_whose_owner_is_lost_ends(prompt: Prompt, home: Home) -> None:
     until(ended, "the end of the task")
 
 
+def test_one_whose_owner_died_alone_ends(prompt: Prompt, home: Home) -> None:
+    parked(prompt)
+    prompt("import os")
+    prompt.type("os.kill(os.getpid(), 9)")
+
+    def ended() -> bool:
+        return all(row["status"] == "done" for row in json.loads(home.pysh("tasks", "n2", "--json").stdout))
+
+    until(ended, "the end of the task")
+    prompt.terminal.wait_for_end(f"{HERE}[5]>")
+
+
 def test_where_nobody_sits_a_breakpoint_is_passed_over(home: Home) -> None:
     home.node("n2@localhost")
     code = """
