@@ -100,6 +100,11 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def memory() -> int:
+    """The bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def bound(memory: int | None, cpu: float | None) -> None:
     """From now on this process may take `memory` more bytes of addresses, and `cpu` more seconds of processor.
 

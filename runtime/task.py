@@ -223,6 +223,7 @@ class Task:
                 from pysh.runtime.payload import loads_error
 
                 error = loads_error(payload, self._client.view.name_of(self.dest.incarnation))
+                self._say_where(error)
             else:
                 from pysh.runtime.payload import loads
 
@@ -240,6 +241,12 @@ class Task:
             error.install = _how_to_install(error)
         self._payload = b""
         self._error, self._value = error, value
+
+    def _say_where(self, error: BaseException) -> None:
+        if self.dest.number == HUB and self._number:  # the frames of a call are its actor's
+            from pysh.runtime.raised import came_from
+
+            came_from(error, Pid(self.dest.incarnation, self._number))
 
     @property
     def value(self) -> Any:

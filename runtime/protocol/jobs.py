@@ -21,7 +21,7 @@ REMEMBERED = 256
 _TEXT = (str, type(None))
 _ASKED = {
     "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "role": _TEXT, "limit": (int, float, type(None)),
-    "owner": (list, type(None)), "code": (dict, type(None)),
+    "owner": (list, type(None)), "code": (dict, type(None)), "frames_of": (int, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
 _NONE: list[Any] = []
@@ -93,7 +93,7 @@ class Job:
         self.options = options
         self.is_process = options.get("kind") == "process"  # made by `spawn`, not by `task`
         self.in_shell = options.get("where") == "shell"
-        self.has_own_worker = self.is_process or bool(options.get("isolate")) or self.in_shell
+        self.has_own_worker = self.is_process or self.in_shell or bool(options.get("isolate") or "frames_of" in options)
         """Whether it waits behind nothing else in the pool, and nothing behind it."""
         self.meta = meta
         self.function = b""  # the pickle of one that is named by text, as the shell had published it then

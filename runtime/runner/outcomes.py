@@ -56,6 +56,7 @@ class Outcomes:
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
+            self._client.last_failed = None
         self.guarded(self._inside.past.explain, outcome.error)
         meta = self.guarded(_shown, job, outcome) or dict(UNSHOWN)
         meta |= self.guarded(self._files, outcome.error) or {}
