@@ -258,6 +258,10 @@ class Editor:
         keys.add("tab", filter=margin)(indent)
         keys.add("backspace", filter=margin)(dedent)
         keys.add("s-tab", filter=margin)(dedent)
+        if self._settings.autopair:
+            from pysh.shell.editing import pairing
+
+            pairing.bind(keys, typing)
         return keys
 
     def _edit(self, event: KeyPressEvent) -> None:

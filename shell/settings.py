@@ -18,6 +18,8 @@ class Settings(NamedTuple):
     """Whether what is typed is kept for other shells and later ones."""
     signature: bool = True
     """Whether the signature of the call under the cursor is shown below the prompt."""
+    autopair: bool = False
+    """Whether brackets and quotes close by themselves."""
     links: bool = True
     """Whether paths and addresses are links, in a terminal that is known to take them."""
     prompt: str = TEMPLATE
