@@ -1,6 +1,7 @@
 """Brackets and quotes that close by themselves: decided from what stands before and behind the cursor."""
 
 import re
+from collections import deque
 from typing import NamedTuple
 
 CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -12,7 +13,8 @@ _BEFORE = re.compile(r"[\s)\]},:;.]|$")
 _PREFIX = re.compile(r"(?:^|\W)(?:[rRbBfFuU]|[bBfFrR][bBfFrR])?$")
 """What may stand before a quote that begins a string."""
 _PIECES = re.compile(
-    r"""\#[^\n]* | (?P<open>\"{3}|'{3}) (?:[^\\]|\\.)*? (?:(?P=open)|\Z) | "(?:[^"\\\n]|\\.)*["\n]? | '(?:[^'\\\n]|\\.)*['\n]?""",
+    r"""\#[^\n]* | (?P<open>\"{3}|'{3}) (?:[^\\]|\\.)*? (?:(?P=open)|\Z)
+      | "(?:[^"\\\n]|\\.)*["\n]? | '(?:[^'\\\n]|\\.)*['\n]?""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -47,9 +49,7 @@ def is_empty_pair(before: str, behind: str) -> bool:
 
 def within(before: str) -> str:
     """The quotes of the string, or the `#` of the remark, in which `before` ends; empty for code."""
-    last = None
-    for last in _PIECES.finditer(before):
-        pass
+    last = next(iter(deque(_PIECES.finditer(before), maxlen=1)), None)
     if last is None or last.end() < len(before):
         return ""
     piece = last[0]

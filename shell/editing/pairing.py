@@ -3,7 +3,7 @@
 from functools import partial
 
 from prompt_toolkit.application.current import get_app
-from prompt_toolkit.filters import Condition, FilterOrBool, emacs_mode, vi_insert_mode
+from prompt_toolkit.filters import Condition, Filter, emacs_mode, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 
@@ -13,7 +13,7 @@ LONGEST = 10_000
 """Characters of a cell above which nothing closes by itself."""
 
 
-def bind(keys: KeyBindings, where: FilterOrBool) -> None:
+def bind(keys: KeyBindings, where: Filter) -> None:
     """Have the keys close what they open, `where` text is typed."""
     judged = Condition(_alone) & where & (emacs_mode | vi_insert_mode)
     for key in KEYS:
