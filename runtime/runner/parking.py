@@ -97,6 +97,14 @@ class Talk:
         if self._call is not None:
             self._answer(over=True)
 
+    def is_late(self, call: Frame) -> bool:
+        """Answer `call`, if it is for a debugger that has ended meanwhile; whether it is."""
+        if not _is_meant(call):
+            return False
+        self._call = call
+        self._answer(over=True)
+        return True
+
     def job_ended(self) -> None:
         """The job is over: nothing of it is traced any more, and who looks is told."""
         sys.settrace(None)

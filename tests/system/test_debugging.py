@@ -86,6 +86,32 @@ def test_ctrl_c_while_it_runs_leaves_it_running_and_its_next_stop_is_told(prompt
     assert prompt("t.result()") == ["5"]
 
 
+def test_each_call_of_an_actor_tells_where_it_stops_also_after_somebody_left_while_it_ran(
+    prompt: Prompt, home: Home
+) -> None:
+    begun, go = home.folder / "begun", home.folder / "go"
+    prompt(LATER.replace("    return", "    if not go:\n        return\n    return"))
+    prompt("class A:\n    m = staticmethod(f)")
+    prompt("a = actor(A, on='n2')")
+    prompt(f"t = a.m({str(begun)!r}, {str(go)!r})")
+    prompt.shows("breakpoint in f at <n1@localhost:2>:4 waits: ")
+    prompt.type("debug(a)")
+    prompt.pdb("b 7", "Breakpoint 1 at <n1@localhost:2>:7")  # which is never reached
+    prompt.pdb("c")
+    until(begun.exists, "its going on")
+    prompt.terminal.type("\x03")
+    prompt.shows("goes on running; a line says so if it stops again")
+    prompt.waits()
+    go.touch()
+    assert prompt("t.result(10)") == ["5"]
+    prompt(f"t = a.m({str(begun)!r}, {str(go)!r})")
+    prompt.shows("breakpoint in f at <n1@localhost:2>:4 waits: ")
+    prompt.type("debug(a)")
+    prompt.pdb("c")
+    prompt.waits()
+    assert prompt("t.result(10)") == ["5"]
+
+
 def test_one_that_waits_is_ended_by_a_cancel(prompt: Prompt) -> None:
     parked(prompt)
     prompt("t.cancel()")
@@ -211,7 +237,8 @@ def test_one_whose_owner_died_alone_ends(prompt: Prompt, home: Home) -> None:
     prompt.type("os.kill(os.getpid(), 9)")
 
     def ended() -> bool:
-        return all(row["status"] == "done" for row in json.loads(home.pysh("tasks", "n2", "--json").stdout))
+        rows = json.loads(home.pysh("tasks", "n2", "--json").stdout)
+        return all(row["status"] in ("cancelled", "failed", "lost") for row in rows)
 
     until(ended, "the end of the task")
     prompt.terminal.wait_for_end(f"{HERE}[5]>")
