@@ -425,6 +425,15 @@ def test_one_whose_arguments_are_slow_keeps_nobody_from_the_shell(shelly: Shelly
     assert sent(shelly) == numbers
 
 
+def test_a_shell_that_is_reaped_before_its_connection_ends_is_gone_for_all_who_wait_for_it(shelly: Shelly) -> None:
+    shelly.node.opened(2, shelly._hello("evaluator"), shelly.now)
+    evaluator = shelly.node.console.evaluator
+    assert evaluator in shelly.node.processes
+    shelly.node.evaluator_died("SIGKILL")
+    assert evaluator not in shelly.node.processes
+    assert shelly.node.console.evaluator is None
+
+
 def test_what_waits_for_a_shell_that_dies_ends_with_it(shelly: Shelly) -> None:
     numbers = [shelly.begin() for _ in range(AHEAD + 2)]
     shelly.up()
