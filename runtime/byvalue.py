@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
-from pickle import PickleBuffer
+from pickle import PickleBuffer, PicklingError
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
@@ -227,8 +227,16 @@ def _reduce_cached(cached: Any) -> Any:
     return cached_function, (cached.__wrapped__, cached.cache_parameters()), cached.__dict__
 
 
+def _reduce_file(file: io.TextIOWrapper) -> Any:
+    """The standard streams alone, as those of there. (cloudpickle reads any other whole, and sends that.)"""
+    if file is sys.stdout or file is sys.stderr:
+        return cloudpickle._file_reduce(file)
+    raise PicklingError("an open file stays where it was opened")
+
+
 _REDUCERS = {
     **cloudpickle.Pickler._dispatch_table,
+    io.TextIOWrapper: _reduce_file,
     memoryview: _reduce_memoryview,
     type(lru_cache(len)): _reduce_cached,  # it pickles itself by name, even in `__main__`
 }

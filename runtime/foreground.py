@@ -14,7 +14,7 @@ def jobs() -> Rows:
     Ctrl-Z makes a job of the cell that runs, if that awaits; so does the third Ctrl-C, if it does not end. `state` is
     `running`, `done`, `failed` or `cancelled`, `age` the seconds from its beginning to its end, or until now.
     """
-    rows = [{"job": job.number, "cell": job.text, "state": job.state, "age": round(job.cell.took, 1)} for job in TABLE]
+    rows = [{"job": job.number, "cell": job.text, "state": job.state, "age": round(job.cell.took, 3)} for job in TABLE]
     return Rows(["job", "cell", "state", "age"], rows, empty="no jobs: Ctrl-Z makes one of a cell that awaits")
 
 

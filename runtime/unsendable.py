@@ -22,7 +22,7 @@ _HINTS = (
     (("lock", "RLock", "Condition", "Event", "Semaphore", "Thread"), "make it inside the function"),
     (("socket", "SSLSocket", "Connection", "Cursor"), "open it inside the function"),
     (("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO"),
-     "open it inside the function, or pass its path or its content"),
+     "open it inside the function (put(path) takes it there), or pass what is in it"),
     (("generator", "async_generator"), "pass a list of its items, or the function that makes it"),
     (("coroutine", "Task", "Future"), "pass the async function itself, and its arguments"),
     (("frame", "traceback"), "pass its text"),

@@ -98,13 +98,20 @@ def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:
     from rich.table import Table
     from rich.text import Text
 
+    from pysh.runtime.live.text import cut, width
+    from pysh.shell.columns import FOLDED, fitted
+
     made = Table(box=None, padding=(0, 1), header_style="bold" if theme.colours else "")
     names = [_field(name) for name in told.get("columns", [])]
-    for name in names:
-        made.add_column(Text(name), overflow="fold")
-    for row in told.get("rows", []):
-        texts = map(_field, row)
-        made.add_row(*(Text(text, style=_state(name, text, theme)) for name, text in zip(names, texts, strict=False)))
+    rows = [[*map(_field, row), *[""] * len(names)][: len(names)] for row in told.get("rows", [])]
+    texts = list(zip(*rows, strict=True)) or [()] * len(names)
+    widths = [max(map(width, [name, *column])) for name, column in zip(names, texts, strict=True)]
+    shown = fitted(widths, [not any(column) for column in texts], columns)
+    for at, room in shown.items():
+        overflow: Any = "fold" if room >= FOLDED else "ellipsis"
+        made.add_column(Text(names[at], overflow=overflow), overflow=overflow, width=room)
+    for row in rows:
+        made.add_row(*(Text(row[at], style=_state(names[at], row[at], theme)) for at in shown))
     out = StringIO()
     console = Console(
         file=out, width=columns, force_terminal=theme.colours,
@@ -115,6 +122,8 @@ def table(told: Mapping[str, Any], columns: int, theme: Theme) -> str:
     lines = [line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")]
     if more := told.get("more"):
         lines.append(f" … {more:,} more rows")
+    if left_out := [name for at, name in enumerate(names) if at not in shown and any(texts[at])]:
+        lines.append(cut(f" … not shown: {', '.join(left_out)}", columns))
     return "\n".join(lines)
 
 

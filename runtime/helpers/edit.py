@@ -15,13 +15,16 @@ from pysh.runtime.helpers.origin import origin
 from pysh.runtime.helpers.paths import meant
 from pysh.runtime.runner.inside import Inside, inside, somebody_sits_here
 
+EDITORS = ("sensible-editor", "editor", "nano", "vi", "vim", "emacs")
+"""Looked for where none is named."""
 LONGEST = 24 * 1024
 """Bytes that the next prompt may begin with: they travel with the answer to a cell."""
 
 
 def edit(x: Any = None) -> None:
-    """Open `$VISUAL` or `$EDITOR` on the source of `x`, or on an empty cell; what you leave is at the next prompt.
+    """Open an editor on the source of `x`, or on an empty cell; what you leave is at the next prompt.
 
+    It is `$VISUAL` or `$EDITOR`, else the first that is here of `sensible-editor editor nano vi vim emacs`.
     `x` is a function, class or module, a text that names one, or the number of a cell. Nothing runs, and no file is
     changed, until you press Enter there. Raises `PyshError` where nobody sits at a terminal, there is no editor, or it
     fails, and `TypeError` for what has no source.
@@ -55,7 +58,10 @@ def _editor() -> list[str]:
             if shutil.which(command[0]) is None:
                 raise PyshError(f"${name} is {command[0]!r}, and there is no such program here", executed="no")
             return command
-    raise PyshError('no editor is named: import os; os.environ["EDITOR"] = "vim"', executed="no")
+    if found := next((name for name in EDITORS if shutil.which(name)), ""):
+        return [found]
+    text = f"$EDITOR names no editor, and none of {', '.join(EDITORS)} is here"
+    raise PyshError(f'{text}: import os; os.environ["EDITOR"] = "..."', executed="no")
 
 
 def _edited(command: list[str], text: str) -> str:

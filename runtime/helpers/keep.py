@@ -21,8 +21,8 @@ def save(path: str | os.PathLike[str], force: bool = False) -> None:
     """Write the cells of this shell that raised nothing to a file, which `pysh FILE` and `load(path)` run.
 
     Questions such as `x?` are left out, and so is `fg(1)`: there the cell that it fetched is none in
-    the background. A file that is there is only replaced with `force`. Raises `FileExistsError`, and `PyshError` where
-    there is nothing to save.
+    the background. A cell such as `x = await fg(1)` is there as a remark, which says so. A file that is there is only
+    replaced with `force`. Raises `FileExistsError`, and `PyshError` where there is nothing to save.
     """
     shell = inside("save")
     past = shell.past
@@ -54,7 +54,22 @@ def _write(path: str | os.PathLike[str], text: str, verb: str, force: bool) -> P
 def script(cells: Iterable[Cell], title: str) -> str:
     """The text of a file that does what the cells did, with an empty line between them."""
     sources = (before_last(cell.source) if cell.fetched else cell.source for cell in cells)
-    return "\n\n".join([title, *(source.strip("\n") for source in sources)]) + "\n"
+    shown = (remark(source) if fetches(source) else source for source in sources)
+    return "\n\n".join([title, *(source.strip("\n") for source in shown)]) + "\n"
+
+
+def fetches(source: str) -> bool:
+    """Whether code calls `fg`, for which there is no job in a file."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "fg"
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def remark(source: str) -> str:
+    """Such code as remarks."""
+    lines = "\n".join(f"# {line}".rstrip() for line in source.strip("\n").split("\n"))
+    return f"# A file has no jobs, of which fg() could have the value. To be written anew:\n{lines}"
 
 
 def before_last(source: str) -> str:

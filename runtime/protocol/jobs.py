@@ -47,6 +47,7 @@ class Job:
         "accepted_at",
         "awaited",
         "born",
+        "brings",
         "by",
         "cancel",
         "chunks",
@@ -111,6 +112,7 @@ class Job:
         self.sent_at = self.ended_at = 0.0
         self.awaited = True  # whoever asked waits to hear that it was accepted
         self.told = False
+        self.brings = False  # its worker has it, and not yet all the values that it needs
         self.parked = ""  # where it waits in a debugger
         self.born = False  # its ties and its name were made
         self.tries = 0  # workers that died before they could take it

@@ -7,6 +7,8 @@
    may be in C code that holds the GIL.
 """
 
+from collections.abc import Iterable
+
 STUBBORN = 3
 """So many presses a cell outlives, and is then let go, or given up."""
 MOMENT = 0.2
@@ -33,6 +35,20 @@ def suspend(*, awaits: bool, on_stack: bool) -> str:
     if not on_stack:
         return JOB
     return LATER if awaits else REFUSE
+
+
+def awaitable(calls: Iterable[tuple[str, str]]) -> str:
+    """What to write in place of a verb that waits, such as `await aio.call(...)`; empty where none does.
+
+    `calls` are those of a stack, innermost first, each by the file and the name of its function.
+    """
+    found = ""
+    for file, name in calls:
+        if file.endswith("pysh/runtime/api.py") and not name.startswith("_"):
+            found = f"await aio.{name}(...)"
+        elif file.endswith("pysh/runtime/task.py") and name in ("result", "exception"):
+            found = "await t"
+    return found
 
 
 class Outlived:

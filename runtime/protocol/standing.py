@@ -45,7 +45,8 @@ def stand(job: Job, pool: Pool, node: str, shell: bool = True) -> Stand:
         return Stand("running")  # in an apartment, beside others
     if held[:1] != [job.number]:
         return Stand("queued", f"{held.index(job.number)} before it in its worker on {node}")
-    return Stand("running" if job.told else "sent")
+    why = "values that it needs are being brought" if job.brings else ""
+    return Stand("running") if job.told else Stand("sent", why)
 
 
 def _busy(pool: Pool) -> str:

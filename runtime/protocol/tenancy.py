@@ -221,13 +221,16 @@ class Tenancy:
     def answered(self, apartment: int, frame: Frame) -> None:
         """Its loop runs, and has begun some processes; or a signal found it in the code of one, which holds it.
 
-        The shell tells of each that it has begun; or that nothing is waited for any more there that one left.
+        The shell tells of each that it has begun; or that nothing is waited for any more there that one left. A worker
+        tells that a job of its has the values that it needs.
         """
         if apartment == SHELL and frame.credit:
             self._heard.discard(frame.ref)
         elif apartment == SHELL:
             self._work.began_in_shell(frame.ref)
             self._work.follow(self.apartments.go_on(frame.ref))
+        elif apartment not in self.apartments:
+            self._work.has_values(apartment, frame.ref)
         elif frame.ref:
             if frame.ref not in self._leaving:
                 self._spared(apartment)

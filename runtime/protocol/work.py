@@ -218,6 +218,7 @@ class Work:
         if job is None or link is None:
             return
         job.state, job.worker, job.sent_at = SENT, step.worker, self.node.now
+        job.brings = bool(job.options.get("values"))
         self.node.processes[job.number] = link
         chunks = [job.function, *job.chunks] if job.function else job.chunks
         for index, chunk in enumerate(chunks):
@@ -263,7 +264,8 @@ class Work:
         while self._begun and self._begun[0].sent_at + TELL_AFTER <= self.node.now:
             job = self._begun.popleft()
             if job.state == SENT and not job.told:
-                self._started(job)
+                if not job.brings:
+                    self._started(job)
                 self._reclaim(job)
         if self._begun:
             self.node.later(self._begun[0].sent_at + TELL_AFTER - self.node.now, self._tell_started)
@@ -272,6 +274,15 @@ class Work:
         job.told = True
         stage = {"stage": "started", "pid": job.number}
         self.node.post(job.key.owner, Kind.STAGE, ref=job.key.number, meta=stage, source=self.pid(job))
+
+    def has_values(self, worker: int, number: int) -> None:
+        """All values that job `number` needs are in its worker, and its code is about to run."""
+        job = self.jobs.get(number)
+        if job is None or job.worker != worker:
+            return
+        job.brings = False
+        if job.state == SENT and not job.told and self.node.now - job.sent_at >= TELL_AFTER:
+            self._started(job)
 
     def began_in_shell(self, number: int) -> None:
         """Code of `number` is about to run in the shell, which may have kept it waiting for long."""
@@ -482,7 +493,7 @@ class Work:
                 self.requester_lost(lambda asked, job=job: asked == self.pid(job))  # type: ignore[misc]  # a default binds it
                 death = deaths.explained(job, self.node.name, death)
                 deaths.tell(self, [job], death)
-                self.died(job, death, "yes" if running == number else "maybe")
+                self.died(job, death, "yes" if running == number and not job.brings else "maybe")
             elif job.cancel is not None:
                 self.cancelled(job, "no")
                 self.finish(job)

@@ -19,6 +19,7 @@ from typing import Any
 from pysh.runtime import extensions, modules, trees, values
 from pysh.runtime.errors import CodeSkew, NoModule, NotSendable, PyshError
 from pysh.runtime.marks import COARSE, Mark, Marks, mark
+from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.fetched import Cache
@@ -125,6 +126,13 @@ class Codes:
                 yield from bring(self._client, digest, path, size, source)
         self._last = options
         return (yield from supplied(self._client, options.get("names") or ()))
+
+    def prepared(self, call: Frame, options: Options) -> dict[str, Any]:
+        """The same for a `call` in a worker, which waits; its hub hears once the values of that are here."""
+        supplied = block(self.prepare(options, call.source))
+        if options.get("values"):
+            self._client.post(Kind.ALIVE, LOCAL, ref=call.dest.number)
+        return supplied
 
     def swap(self, code: dict[str, str], hub: Pid) -> Steps[Swapped]:
         """Import what these names mean from these trees from now on; what they meant. Raises as `prepare`."""

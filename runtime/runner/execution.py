@@ -33,7 +33,6 @@ from pysh.runtime.runner.condition import stop_clocks
 from pysh.runtime.runner.interrupts import PRESS, Cancelled, again, among
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.slot import Slot
-from pysh.runtime.runner.waiting import block
 
 if TYPE_CHECKING:
     import asyncio
@@ -157,7 +156,7 @@ class Execution:
 
     def _found(self, frame: Frame, options: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """What to call, once all that it needs is here."""
-        supplied = NOTHING if self.codes.ready(options) else block(self.codes.prepare(options, frame.source))
+        supplied = NOTHING if self.codes.ready(options) else self.codes.prepared(frame, options)
         try:
             return call_of(frame.payload, options, supplied)
         except ModuleNotFoundError as error:

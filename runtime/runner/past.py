@@ -14,6 +14,8 @@ RESULTS = 200
 """Values that are kept."""
 BYTES = 64 * 1024 * 1024
 """What they may take together, about; a single one that takes more is kept until the next comes."""
+LARGE = 16
+"""One that takes more than this part of it is large: such go before the small ones, and drop none when they come."""
 AGAIN = 2
 """Values that are measured again with each new one: a list grows, and a task gets its result."""
 ERRORS = 5
@@ -161,16 +163,25 @@ class Past:
             self._values[numbers[self._turn]] = again, size_of(again)
         for old in [old for old, (_, size) in self._values.items() if size > BYTES and old != number]:
             self._drop(old)
-        while len(self._values) > RESULTS or (self._size() > BYTES and len(self._values) > 1):
+        while len(self._values) > RESULTS:
             self._drop(next(iter(self._values)))
+        while self._size(number) > BYTES:
+            self._drop(self._first_to_go(number))
         self._bind(number)
 
     def _latest(self) -> list[object]:
         """The values, the last one last, without those of jobs."""
         return [value for number, (value, _) in self._values.items() if number not in self._behind]
 
-    def _size(self) -> int:
-        return sum(size for _, size in self._values.values() if size <= BYTES)
+    def _size(self, new: int) -> int:
+        """What the values take, without the `new` one if it is large."""
+        sizes = [size for number, (_, size) in self._values.items() if number != new or not _is_large(size)]
+        return sum(sizes)
+
+    def _first_to_go(self, new: int) -> int:
+        """The oldest of the large ones but the `new` one, if there are any; else the oldest."""
+        large = (number for number, (_, size) in self._values.items() if number != new and _is_large(size))
+        return next(large, next(iter(self._values)))
 
     def _drop(self, number: int) -> None:
         value, size = self._values.pop(number)
@@ -200,7 +211,7 @@ class Past:
             why = (
                 "more than is kept"
                 if size > BYTES
-                else f"the last {RESULTS} values are kept, of {readable(BYTES)} in all"
+                else f"the last {RESULTS} values are kept, of {readable(BYTES)} in all, and large ones go first"
             )
             return f"the value of cell {number} ({readable(size)}) was dropped ({why}); {self._range()}"
         if cell is not None and cell.good is None:
@@ -216,6 +227,10 @@ class Past:
             return "no cell has come to a value so far"
         last = ", and v(-1) is the last" if self._latest() else ""
         return f"values are kept of {_cells(_folded(sorted(self._values)))}{last}"
+
+
+def _is_large(size: int) -> bool:
+    return size > BYTES // LARGE
 
 
 def _cells(numbers: str) -> str:

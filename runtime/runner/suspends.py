@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SAID = {
     presses.LATER: "\nthe cell has the main thread: it goes on as a job from its next await on\n",
-    presses.REFUSE: "\nno job: this cell does not await, so nothing could run beside it; Ctrl-C interrupts it\n",
+    presses.REFUSE: "\nno job: this cell does not await, so nothing could run beside it; Ctrl-C interrupts it{other}\n",
 }
 
 
@@ -79,7 +79,9 @@ class Suspends:
         cell, task = foreground
         verdict = presses.suspend(awaits=cell.awaits, on_stack=self._interrupts.is_on_stack(frame))
         if verdict in SAID:
-            os.write(2, SAID[verdict].encode())
+            form = presses.awaitable(_calls(frame))
+            other = f"; what can become one: {form}" if form else ""
+            os.write(2, SAID[verdict].format(other=other).encode())
         if verdict != presses.REFUSE:
             self._loop.call_soon_threadsafe(self._suspend, task, "")
 
@@ -136,3 +138,10 @@ class Suspends:
         if cell is None or cell not in job.waiters:  # else the end of that cell tells how many there are
             meta = {"text": text, "level": level, "jobs": TABLE.running}
             self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
+
+
+def _calls(frame: FrameType | None) -> Iterator[tuple[str, str]]:
+    """The calls of the stack at `frame`, innermost first: the file and the name of each function."""
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_code.co_name
+        frame = frame.f_back

@@ -10,6 +10,7 @@ from pysh.runtime.protocol.presses import (
     RAISE,
     REFUSE,
     Outlived,
+    awaitable,
     interrupt,
     suspend,
 )
@@ -69,3 +70,20 @@ def test_further_presses_do_not_put_the_offer_off_and_who_waits_is_asked_after_t
 
 def test_the_offer_comes_after_the_moment_in_which_a_cell_may_end_and_within_a_second() -> None:
     assert MOMENT < OFFER < 1.0
+
+
+API, TASK = "<core>/pysh/runtime/api.py", "<core>/pysh/runtime/task.py"
+
+
+@pytest.mark.parametrize(
+    ("calls", "form"),
+    [
+        ([("waiting.py", "wait"), (API, "_run"), (API, "receive"), ("<n1:3>", "<module>")], "await aio.receive(...)"),
+        ([(TASK, "result"), (API, "call"), ("<n1:3>", "<module>")], "await aio.call(...)"),
+        ([(TASK, "_wait"), (TASK, "result"), ("<n1:3>", "f"), ("<n1:3>", "<module>")], "await t"),
+        ([("/home/me/api.py", "call"), ("<n1:3>", "<module>")], ""),
+        ([], ""),
+    ],
+)
+def test_a_verb_that_waits_has_a_form_that_can_become_a_job(calls: list[tuple[str, str]], form: str) -> None:
+    assert awaitable(calls) == form

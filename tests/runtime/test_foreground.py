@@ -37,7 +37,7 @@ def test_without_jobs_the_table_says_how_to_get_one() -> None:
 async def test_jobs_are_rows(table: Jobs) -> None:
     job = begun(table, asyncio.Event().wait)
     job.cell.ended = job.cell.started + 1.25
-    assert list(foreground.jobs()) == [{"job": 1, "cell": "await work()", "state": "running", "age": 1.2}]
+    assert list(foreground.jobs()) == [{"job": 1, "cell": "await work()", "state": "running", "age": 1.25}]
     assert foreground.fg() is foreground.fg(1) is job
     assert foreground.cancel(1)
     await asyncio.wait([job.task])

@@ -88,12 +88,31 @@ def test_values_are_bounded_in_number(shell: Shell, monkeypatch: pytest.MonkeyPa
 
 def test_values_are_bounded_in_bytes(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(past, "BYTES", 10_000)
-    shell.come_to(b"a" * 4_000, b"b" * 4_000, b"c" * 4_000)
+    shell.come_to(b"a" * 4_000, b"b" * 4_000, b"c" * 4_000, b"d" * 4_000)
     with pytest.raises(
         ValueError, match=r"of cell 1 \(3.9 KiB\) was dropped \(the last 200 values are kept, of 9.8 KiB"
     ):
         shell.past.value(1)
     assert shell.past.value(2) == b"b" * 4_000
+
+
+def test_large_values_go_before_small_ones_and_drop_none_of_them(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "BYTES", 10_000)
+    small = [f"value {n}" for n in range(50)]  # some 3,000 bytes
+    shell.come_to(*small, b"a" * 8_000)
+    assert shell.past.value(51) == b"a" * 8_000
+    shell.come_to(b"b" * 1_000, "next")
+    assert [shell.past.value(n) for n in range(1, 51)] == small
+    assert shell.past.value(52) == b"b" * 1_000
+    with pytest.raises(ValueError, match=r"cell 51 \(7.8 KiB\) was dropped .* and large ones go first\)"):
+        shell.past.value(51)
+
+
+def test_small_values_are_bounded_in_bytes_too(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "BYTES", 1_600)
+    shell.come_to(*(f"value {n}" for n in range(50)))
+    kept = list(shell.past._values)
+    assert kept == list(range(kept[0], 51)) and 10 < len(kept) < 40
 
 
 def test_a_value_larger_than_all_that_is_kept_drops_no_other_and_goes_with_the_next(

@@ -1,10 +1,12 @@
 """Paths to what cannot travel."""
 
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +107,15 @@ def test_endless_nesting_is_refused() -> None:
         nested = [nested]
     with pytest.raises(NotSendable, match="recursion"):
         payload.dumps(nested)
+
+
+def test_an_open_file_is_refused_and_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large"
+    path.write_text("x" * 100)
+    for mode in ("r", "rb", "r+", "w"):
+        with path.open(mode) as file, pytest.raises(NotSendable, match=r"put\(path\) takes it there") as caught:
+            payload.dumps((len, [file]))
+        assert caught.value.path == "value[1][0]"
+    with path.open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        assert payload.loads(payload.dumps([sys.stdout])) == [file]  # that of where it comes to

@@ -48,6 +48,19 @@ def test_a_table_is_folded_to_the_terminal_and_says_what_is_left_out() -> None:
     assert lines[-1] == " … 12,345 more rows"
 
 
+def test_a_narrow_terminal_shows_whole_words_and_names_the_columns_that_it_has_no_room_for() -> None:
+    told = {"columns": ["node", "rtt", "state", "load"], "rows": [["node1@localhost", "", "suspect", "2/2 +3"]]}
+    assert PLAIN.result({"kind": "table", "table": told}, 32).split("\n") == [
+        " node           state    load",
+        " node1@localh…  suspect  2/2 +3",
+    ]
+    assert PLAIN.result({"kind": "table", "table": told}, 22).split("\n") == [
+        " node      state",
+        " node1@l…  suspect",
+        " … not shown: load",
+    ]
+
+
 def test_a_field_of_a_table_is_text_and_no_markup() -> None:
     told = {"columns": ["a"], "rows": [["[red]x\x1b[2J\ny"]]}
     assert PLAIN.result({"kind": "table", "table": told}, 80) == " a\n [red]x y"

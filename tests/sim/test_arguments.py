@@ -2,6 +2,7 @@
 
 import pytest
 
+from pysh.runtime.protocol.frames import LOCAL, Decoder, Frame, Kind, encode
 from tests.sim.cluster import Cluster, Program
 
 
@@ -88,3 +89,18 @@ def test_the_rest_of_a_process_that_was_refused_is_no_new_job(cluster: Cluster) 
     cluster.run(1)
     assert [answer.options()["error"] for answer in program.results[ref]] == ["PyshError"]
     assert len(there.core.work.jobs) == 0
+
+
+@pytest.mark.parametrize("at", [0.01, 1.0])
+def test_a_task_counts_as_started_once_the_values_that_it_needs_are_there(cluster: Cluster, at: float) -> None:
+    there = cluster["b"]
+    cluster["a"].program().task(there, b"60000", values={"1f": ["/df", 5]})
+    cluster.run(at)
+    [job] = there.core.work.jobs
+    stand = there.core.work.standing.of(job)
+    assert (stand.state, stand.why) == ("sent", "values that it needs are being brought")
+    link = there.core.processes[job.number].number
+    here = Frame(Kind.ALIVE, there.core.work.pid(job), LOCAL, job.number)
+    there.happens(lambda: there.hear(link, list(Decoder().feed(b"".join(map(bytes, encode(here)))))))
+    cluster.run(0.05)
+    assert there.core.work.standing.of(job).state == "running"

@@ -1,5 +1,7 @@
 """Three nodes on a virtual clock: what must hold whatever comes in between."""
 
+from typing import Any
+
 import pytest
 
 from pysh.runtime.protocol.frames import Flag
@@ -157,12 +159,15 @@ def test_every_task_is_answered_exactly_once(seed: int) -> None:
         assert not machine.core.work.pool.waiting
 
 
-@pytest.mark.parametrize(("work", "executed"), [(b"die", "yes"), (b"torn", "maybe")])
-def test_p6_a_task_whose_worker_is_lost_runs_nowhere_else(work: bytes, executed: str) -> None:
+@pytest.mark.parametrize(
+    ("work", "options", "executed"),
+    [(b"die", {}, "yes"), (b"torn", {}, "maybe"), (b"die", {"values": {"1f": ["/df", 5]}}, "maybe")],
+)
+def test_p6_a_task_whose_worker_is_lost_runs_nowhere_else(work: bytes, options: dict[str, Any], executed: str) -> None:
     cluster = Cluster("a", "b")
     cluster.join("a", "b")
     program = cluster["a"].program()
-    ref = program.task(cluster["b"], work)
+    ref = program.task(cluster["b"], work, **options)
     cluster.run(10)
     [answer] = program.results[ref]
     assert answer is not None

@@ -73,7 +73,7 @@ def test_a_job_goes_on_while_one_types_and_its_end_leaves_the_half_typed_line_al
     shell.terminal.type(CTRL_Z)
     shell.prompted()
     assert "job 1 goes on: await work('flag'); fg(1) brings it back" in shell.terminal.lines
-    assert re.fullmatch(r" 1 +await work\('flag'\)  running  [\d.]+", shell.gives("jobs()"))
+    assert re.fullmatch(r" 1 +await work\('flag'\)  running  [\d.]+ m?s", shell.gives("jobs()"))
     shell.terminal.type("half ty")
     shell.prompted("half ty")
     (home.folder / "flag").touch()

@@ -137,3 +137,35 @@ def test_a_process_of_a_script_that_ends_at_once_has_what_it_captured(home: Home
     file = home.folder / "size"
     assert until(lambda: file.exists() and file.read_text(), "what it does") == str(3 << 20)
     assert len(list(there.glob("*"))) >= 1
+
+
+def test_a_task_that_waits_for_a_value_of_its_own_does_not_count_as_started(home: Home, there: Path) -> None:
+    code = (
+        CONNECT
+        + LARGE
+        + f"""
+import fcntl
+from pysh.runtime.values import _LOCKS
+os.makedirs({str(there)!r}, 0o700)
+lock = os.open({str(there)!r} + '/' + _LOCKS, os.O_RDWR | os.O_CREAT, 0o600)
+fcntl.lockf(lock, fcntl.LOCK_EX)  # nothing is brought there meanwhile
+def waits():
+    while not os.path.exists({str(home.folder / "flag")!r}):
+        time.sleep(0.01)
+    return len(df)
+t = task(waits, on=n2)
+try:
+    t.result(timeout=0.5)
+except TaskTimeout as late:
+    print(late.executed, t.started)
+while 'values that it needs are being brought' not in why(t):
+    time.sleep(0.05)
+os.close(lock)
+while not t.started:
+    time.sleep(0.01)
+print(t.done())
+open({str(home.folder / "flag")!r}, 'w').close()
+print(t.result(), t.executed)
+"""
+    )
+    assert ok(home.script(code)).splitlines() == ["maybe False", "False", "3145728 yes"]

@@ -51,8 +51,20 @@ def test_an_editor_that_fails_or_is_not_there_is_told(shell: Printing, editor: P
     shell.cell("os.environ['VISUAL'] = 'no-such-editor'")
     assert "PyshError: $VISUAL is 'no-such-editor', and there is no such program here. Nothing" in shell.text("edit()")
     shell.cell("os.environ['VISUAL'] = os.environ['EDITOR'] = ''")
-    assert 'no editor is named: import os; os.environ["EDITOR"] = "vim". Nothing ran.' in shell.text("edit()")
+    shell.cell("path, os.environ['PATH'] = os.environ['PATH'], '/nowhere'")
+    assert (
+        "$EDITOR names no editor, and none of sensible-editor, editor, nano, vi, vim, emacs is here: "
+        'import os; os.environ["EDITOR"] = "...". Nothing ran.'
+    ) in shell.text("edit()")
+    shell.cell("os.environ['PATH'] = path")
     assert "3 is" in shell.text("edit(3.5)") or "has no source" in shell.text("edit(3.5)")
+
+
+def test_where_none_is_named_the_usual_ones_are_looked_for(shell: Printing, editor: Path) -> None:
+    edits(editor, 'echo "by = 6" > "$1"')
+    shell.cell(f"before = dict(os.environ); os.environ |= {{'EDITOR': '', 'PATH': {str(editor.parent)!r}}}")
+    assert shell.cell("edit()")["offer"] == "by = 6"
+    shell.cell("os.environ |= before")
 
 
 def test_a_text_that_is_too_long_for_a_prompt_is_kept(shell: Printing, editor: Path, tmp_path: Path) -> None:

@@ -12,6 +12,15 @@ def test_a_script_has_the_cells_one_below_the_other() -> None:
     assert script(cells, "# Cells of n1") == "# Cells of n1\n\nx = 1\n\ndef f():\n    return x\n"
 
 
+def test_what_waits_for_a_job_is_a_remark_in_a_script() -> None:
+    cells = [Cell(1, "await work()"), Cell(2, "x = await fg(1)\n\ny = 1", True), Cell(3, "fg = 1", True)]
+    assert script(cells, "# Cells") == (
+        "# Cells\n\nawait work()\n\n"
+        "# A file has no jobs, of which fg() could have the value. To be written anew:\n# x = await fg(1)\n#\n# y = 1\n"
+        "\nfg = 1\n"
+    )
+
+
 def test_the_good_cells_are_saved_and_run_again(tmp_path: Path) -> None:
     path = tmp_path / "kept.pysh"
     with Shell(tmp_path) as shell:
