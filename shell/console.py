@@ -174,9 +174,10 @@ class Console:
         """Ask the hub, and have `told` called with its answer, or None if that is no, by whoever receives it."""
         self._told[self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))] = told
 
-    def cell(self, source: bytes, *, person: bool = True) -> int:
-        """Run a cell, of a `person` who sees what it shows; the ref that its DONE will carry."""
-        return self._post(Kind.CELL, payload=source, meta=b"" if person else pack({"person": False}))
+    def cell(self, source: bytes, *, person: bool = True, forms: bool = False) -> int:
+        """Run a cell, of a `person` who sees what it shows, and may fill in `forms`; the ref that its DONE will carry."""
+        said = ({} if person else {"person": False}) | ({"forms": True} if forms else {})
+        return self._post(Kind.CELL, payload=source, meta=pack(said) if said else b"")
 
     def accepts(self, ref: int) -> bool:
         """Whether the cell `ref` has arrived where it runs, and takes what is typed here."""

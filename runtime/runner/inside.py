@@ -23,7 +23,14 @@ class Inside:
         """Whether the code that runs was sent by a person at a terminal."""
         self.links = False
         """Whether whoever sees what it prints has a terminal that takes links, on this machine."""
+        self.forms = False
+        """Whether the terminal that sent what runs can ask questions."""
+        self._form: dict[str, Any] = {}
         self._offered = ""
+
+    def fill_in(self, form: dict[str, Any]) -> None:
+        """Have whoever sits there fill in a form, once the cell is over; its code is at the next prompt."""
+        self._form = form
 
     def offer(self, text: str) -> None:
         """Have the next prompt begin with `text`, for whoever sits there to change and run."""
@@ -32,12 +39,13 @@ class Inside:
     def begins(self, options: dict[str, Any], *, cell: bool) -> None:
         """A cell or an eval begins, which came with those options."""
         self.attended, self._offered = cell and bool(options.get("person", True)), ""
+        self.forms, self._form = cell and bool(options.get("forms")), {}
         self.links = cell and bool(links := options.get("links")) and links == system.machine()
 
-    def offers(self) -> dict[str, str]:
+    def offers(self) -> dict[str, Any]:
         """What a terminal is told of that."""
-        offered, self._offered = self._offered, ""
-        return {"offer": offered} if offered else {}
+        (offered, self._offered), (form, self._form) = (self._offered, ""), (self._form, {})
+        return ({"offer": offered} if offered else {}) | ({"form": form} if form else {})
 
 
 here: Inside | None = None
