@@ -175,7 +175,7 @@ class Console:
         self._told[self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))] = told
 
     def cell(self, source: bytes, *, person: bool = True, forms: bool = False) -> int:
-        """Run a cell, of a `person` who sees what it shows, and may fill in `forms`; the ref that its DONE will carry."""
+        """Run a cell, of a `person` who sees what it shows and can fill in `forms`; the ref of its DONE."""
         said = ({} if person else {"person": False}) | ({"forms": True} if forms else {})
         return self._post(Kind.CELL, payload=source, meta=pack(said) if said else b"")
 

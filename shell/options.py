@@ -79,7 +79,7 @@ class _Version(argparse.Action):
 _REACHING = ("--cookie", "--cookie-file", "--hostkey", "--timeout")
 _SHOWN = {
     "node": ("--name", *_REACHING, "--connect", "--listen", "--python"),
-    "attach": (*_REACHING, "--plain", "--no-color"),
+    "attach": (*_REACHING, "--plain", "--no-color", "--color"),
     "rpc": (*_REACHING, "--json", "--no-color"),
     "ls": (*_REACHING, "--json"),
     "tasks": (*_REACHING, "--json"),
@@ -116,6 +116,7 @@ def parser(command: str = "") -> Parser:
     add("--json", action="store_true", help="print the value, or what was asked for, as one line of JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
+    add("--color", choices=("auto", "always", "never"), default="auto", help="colours: as the environment says, or not")
     add("--norc", action="store_true", help="read no start-up file")
     add("--version", action=_Version, nargs=0, help="print pysh's version")
     add("--rm", action="store_true", help="end the node as soon as its terminal is gone")
@@ -205,6 +206,7 @@ _OWN = {
 
 _VALUED = (
     "--name", "--sname", "--cookie", "--cookie-file", "--connect", "--hostkey", "--listen", "--python", "--timeout",
+    "--color",
 )  # fmt: skip
 
 

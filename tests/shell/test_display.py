@@ -41,6 +41,19 @@ def test_a_table_has_a_margin_and_columns_as_wide_as_their_fields() -> None:
     ]
 
 
+def test_columns_stand_below_each_other_whatever_is_in_them() -> None:
+    texts = ["漢字", "👍", "👩\u200d💻", "❤\ufe0f", "e\u0301", "ab"]
+    told = {"columns": ["a", "b"], "rows": [[text, "x"] for text in texts]}
+    lines = PLAIN.result({"kind": "table", "table": told}, 80).split("\n")[1:]
+    assert {get_cwidth_of(line.rpartition("x")[0]) for line in lines} == {7}
+
+
+def get_cwidth_of(text: str) -> int:
+    from wcwidth import wcswidth
+
+    return wcswidth(text)
+
+
 def test_a_table_is_folded_to_the_terminal_and_says_what_is_left_out() -> None:
     told = {"columns": ["text"], "rows": [["word " * 10]], "more": 12345}
     lines = PLAIN.result({"kind": "table", "table": told}, 24).split("\n")
