@@ -12,10 +12,9 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime import system
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
-from pysh.shell.abilities import abilities
+from pysh.shell.abilities import NOWHERE, abilities, here
 from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
@@ -89,9 +88,8 @@ class Session:
         self._history = history
         self._theme = theme
         able = abilities(os.environ)
-        links = settings.links and able.links
-        self._links = {"links": system.machine()} if links else {}
-        self._view = View(tty, Display(theme, os.uname().nodename if links else "", settings.prompt))
+        self._here = here() if settings.links and able.links else NOWHERE
+        self._view = View(tty, Display(theme, self._here, settings.prompt))
         self._semantic = Semantic(settings.marks and able.marks)
         self._keyboard = Keyboard(tty)
         self._early = Early(tty, self._keyboard, history, self._semantic)
@@ -147,7 +145,7 @@ class Session:
         """Be a terminal of that shell from now on."""
         self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **self._links, **how)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], links=self._here.machine, **how)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
@@ -376,6 +374,7 @@ class Session:
             elif frame.kind == Kind.DONE:  # another's, whose cell came before ours
                 view.screen.end()
                 self._show_result(frame)
+                view.screen.unseen(self._semantic.begin() if ref > ATTACHED else b"")
             elif frame.kind == Kind.CELL and done is not None:
                 console.put_back(frames[at:])
                 break

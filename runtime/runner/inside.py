@@ -21,8 +21,8 @@ class Inside:
         self.past = Past(namespace.names)
         self.attended = False
         """Whether the code that runs was sent by a person at a terminal."""
-        self.links = False
-        """Whether whoever sees what it prints has a terminal that takes links, on this machine."""
+        self.links = ""
+        """This machine, if whoever sees what is printed has a terminal on it that takes links."""
         self.forms = False
         """Whether the terminal that sent what runs can ask questions."""
         self._form: dict[str, Any] = {}
@@ -40,7 +40,8 @@ class Inside:
         """A cell or an eval begins, which came with those options."""
         self.attended, self._offered = cell and bool(options.get("person", True)), ""
         self.forms, self._form = cell and bool(options.get("forms")), {}
-        self.links = cell and bool(links := options.get("links")) and links == system.machine()
+        links = cell and options.get("links")
+        self.links = links if links and links == system.machine() else ""
 
     def offers(self) -> dict[str, Any]:
         """What a terminal is told of that."""
