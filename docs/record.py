@@ -142,6 +142,9 @@ def record(pace: float = PACE) -> str:
     """Run the session in a home of its own, and give its picture."""
     with tempfile.TemporaryDirectory() as home:
         env = {"HOME": home, "PYSH_RUNTIME_DIR": f"{home}/run", "PATH": os.environ["PATH"]}
+        state = Path(home, ".local/state/pysh")
+        state.mkdir(0o700, parents=True)
+        (state / "greeted").touch()  # a person has been here
         began = time.monotonic()
         with Recorded("node1", env, began, pace) as one, Recorded("node2", env, began, pace) as two:
             one.others[two.file] = lambda: Recorded._pump(two, 0)

@@ -16,6 +16,7 @@ from pysh.runtime.node import Node, On, Shown, all_nodes
 from pysh.runtime.process import Actor, Process
 from pysh.runtime.protocol.relations import KILL
 from pysh.runtime.results import Nodes, Results, Rows
+from pysh.runtime.runner import inside
 from pysh.runtime.runner.waiting import Steps, T, block, refuse_to_block
 from pysh.runtime.task import Task
 from pysh.runtime.verbs import CALL_OPTIONS, TASK_OPTIONS, Arrivals, Via, Waited
@@ -52,7 +53,13 @@ def connect(
     One address: its `Node`, or `ConnectError` raised; several, or a set (`"w@web[1-12]"`): `Results`. `via`
     names the hosts to go through; `hostkey="accept-new"` writes the key of an unknown host down; `transport`
     is `asyncssh`, `openssh` (the ssh binary) or `auto`; `trace` prints each stage with its milliseconds.
+
+    At a prompt `connect()` alone asks a few questions, and leaves the call at the next prompt, to be looked at and run.
     """
+    if not addrs and (shell := inside.here) is not None and shell.paints and (via, hostkey) == (None, None):
+        from pysh.runtime.dialform import form
+
+        return shell.fill_in(form())
     return _run("connect", verbs.connect(addrs, via, hostkey, transport, trace))
 
 

@@ -37,6 +37,26 @@ def tagged(tag: str) -> tuple[list[str], str]:
     return [alias for alias, (each, _) in tags.items() if each == tag], places[0] if places else ""
 
 
+def aliases() -> list[str]:
+    """The hosts that the configuration names, in its order, without those that are patterns."""
+    found: dict[str, None] = {}
+    waiting, left = [config_file()], FILES
+    while waiting and left:
+        left -= 1
+        for _, keyword, words in _lines(waiting.pop(0)):
+            if keyword == "host":
+                found |= {word: None for word in words if not set(word) & set("*?!") and word.isprintable()}
+            elif keyword == "include":
+                waiting += _included(words)
+    return list(found)
+
+
+def _included(words: list[str]) -> list[str]:
+    """The files that an `Include` of `words` reads."""
+    patterns = (os.path.join(os.path.dirname(config_file()), os.path.expanduser(word)) for word in words)
+    return [file for pattern in patterns for file in sorted(glob.glob(pattern))]
+
+
 def _read(path: str, around: list[str], tags: dict[str, tuple[str, str]], depth: int, left: list[int]) -> None:
     """Note in `tags` the first tag of each host that a file gives one, and where; it is for those `around` alone.
 
@@ -55,10 +75,8 @@ def _read(path: str, around: list[str], tags: dict[str, tuple[str, str]], depth:
                 if not set(alias) & set("*?!"):
                     tags.setdefault(alias, (words[0], f"{path}:{number}"))
         elif keyword == "include":
-            for word in words:
-                pattern = os.path.join(os.path.dirname(config_file()), os.path.expanduser(word))
-                for each in sorted(glob.glob(pattern)):
-                    _read(each, patterns, tags, depth + 1, left)
+            for each in _included(words):
+                _read(each, patterns, tags, depth + 1, left)
 
 
 def _is_among(host: str, patterns: list[str]) -> bool:

@@ -4,9 +4,11 @@ Most terminals leave out what they do not know, some show it. So it is only for 
 inside another program (tmux, screen) only where that one is.
 """
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from pysh.runtime import system
 from pysh.shell.theme import is_plain
 
 
@@ -25,9 +27,9 @@ TERMS = {
 """By `TERM`, which also comes along over SSH."""
 PROGRAMS = {
     "Apple_Terminal": NONE, "Hyper": LINKS, "WarpTerminal": NONE, "WezTerm": BOTH, "ghostty": BOTH, "iTerm.app": BOTH,
-    "mintty": LINKS, "vscode": BOTH,
+    "iTerm2": BOTH, "mintty": LINKS, "vscode": BOTH,
 }  # fmt: skip
-"""By `TERM_PROGRAM`."""
+"""By `TERM_PROGRAM`, or by `LC_TERMINAL`, which comes along over SSH."""
 SIGNS = {
     "XTERM_VERSION": NONE, "KITTY_WINDOW_ID": BOTH, "WEZTERM_PANE": BOTH, "GHOSTTY_RESOURCES_DIR": BOTH,
     "WT_SESSION": BOTH, "KONSOLE_VERSION": LINKS,
@@ -42,7 +44,7 @@ VTE_KNOWS = 5000
 
 def abilities(environ: Mapping[str, str]) -> Abilities:
     """What the terminal can do that `environ` speaks of."""
-    term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
+    term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM") or environ.get("LC_TERMINAL", "")
     if is_plain(environ):
         return NONE
     if any(environ.get(name) for name in WITHIN) or term.startswith(("tmux", "screen")):
@@ -59,6 +61,22 @@ def abilities(environ: Mapping[str, str]) -> Abilities:
             return known
     vte = environ.get("VTE_VERSION", "")
     return LINKS if vte.isdecimal() and int(vte) >= VTE_KNOWS else NONE
+
+
+class Here(NamedTuple):
+    """The machine whose files a terminal can show, as it tells itself from others, and its name."""
+
+    machine: str = ""
+    host: str = ""
+
+
+NOWHERE = Here()
+"""For a terminal that takes no links."""
+
+
+def here() -> Here:
+    """This machine."""
+    return Here(system.machine(), os.uname().nodename)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.linking import with_frames, with_urls
+from pysh.shell.abilities import NOWHERE, Here
 from pysh.shell.boot import TEMPLATE, prompt
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
@@ -25,14 +26,11 @@ _RICH = {"good": "green", "warn": "yellow", "error": "red"}
 
 
 class Display:
-    """Renders for a terminal of `theme`, with links for one that takes them on the machine called `links`.
+    """Renders for a terminal of `theme`, with links for one that takes them; `template` is that of prompts."""
 
-    `template` is that of prompts.
-    """
-
-    def __init__(self, theme: Theme, links: str = "", template: str = TEMPLATE) -> None:
+    def __init__(self, theme: Theme, here: Here = NOWHERE, template: str = TEMPLATE) -> None:
         self._theme = theme
-        self._links = links
+        self._here = here
         self._template = template
 
     def result(self, told: Mapping[str, Any], columns: int) -> str:
@@ -45,7 +43,7 @@ class Display:
         elif kind == "tree":
             text = tree(told.get("tree") or {}, columns)
         else:
-            text = self._linked(clean(str(told.get("text", ""))).rstrip("\n"), told.get("files"))
+            text = self._linked(clean(str(told.get("text", ""))).rstrip("\n"), told)
         if footer := told.get("footer"):
             text += "\n" + self._theme("dim", clean(str(footer)).replace("\n", " "))
         return self._failure(text) if kind == "error" else text
@@ -77,12 +75,12 @@ class Display:
         label = clean(line.label).replace("\n", " ")
         return f"{self._theme('tag', f'{label} |')} {clean(line.text)}"
 
-    def _linked(self, text: str, files: object) -> str:
+    def _linked(self, text: str, told: Mapping[str, Any]) -> str:
         """A text with links to the addresses in it, and to those files that are told to be of this machine."""
-        if not self._links:
+        if not self._here.machine:
             return text
-        here = {str(file) for file in files} if isinstance(files, list) else ()
-        return with_urls(with_frames(text, here, self._links))
+        files = told.get("files", []) if told.get("machine") == self._here.machine else []
+        return with_urls(with_frames(text, {str(file) for file in files}, self._here.host))
 
     def _failure(self, text: str) -> str:
         """A traceback, with what was raised standing out."""

@@ -144,6 +144,21 @@ class Editor:
         finally:
             self._live = ()
 
+    def ask(self, question: str, words: Sequence[str]) -> str:
+        """The answer to a question, of which Tab completes `words`. Raises as `read`, and `KeyboardInterrupt`."""
+        from pysh.shell.editing.asking import asking
+
+        main = self._app
+        session = asking(
+            question, words, input=self._input, output=main.output, style=self._session.style or Style([]),
+            depth=main.color_depth,
+        )  # fmt: skip
+        self._app, self._reads = session.app, self._reads + 1
+        try:
+            return self.loop.run_until_complete(session.prompt_async(handle_sigint=False)).strip()
+        finally:
+            self._app, self._live = main, ()
+
     def stop(self, error: BaseException, *, keep: bool = False, read: int = 0) -> None:
         """End `read` with `error`; to `keep` what is typed for the next one takes the prompt away. In the loop."""
         if read not in (0, self._reads):
@@ -155,7 +170,8 @@ class Editor:
         elif not self._app.is_done:
             self._live = ()
             self._app.erase_when_done = keep
-            self._kept = self._session.default_buffer.document if keep else self._kept
+            if keep and self._app is self._session.app:  # and no question
+                self._kept = self._session.default_buffer.document
             self._app.exit(exception=error)
 
     @property

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAMES = ("--name", "--sname")
-VALUED = (*NAMES, "--cookie", "--cookie-file", "--connect", "--listen", "--python")
+VALUED = (*NAMES, "--cookie", "--cookie-file", "--connect", "--listen", "--python", "--color")
 FLAGS = ("--no-color", "--norc", "--rm")
 
 

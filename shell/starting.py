@@ -16,12 +16,18 @@ from pysh.runtime import config, interpreter, launch
 from pysh.runtime.hub.persistence import survival
 from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
+from pysh.shell.greeting import greeting
 from pysh.shell.several import addresses
 from pysh.shell.template import glimpsed
+from pysh.shell.theme import Theme, has_colours
 from pysh.transports import unix
 
 if TYPE_CHECKING:
     from pysh.shell.console import Console
+
+
+COLOURS = {"auto": None, "always": True, "never": False}
+"""Whether there are colours, by what `--color` says; None: as the environment says."""
 
 
 def full_name(text: str | None) -> str:
@@ -113,8 +119,10 @@ def _terminal(
     from pysh.shell.terminal import run_terminal
 
     settings, _, wrong = configured.read()
-    tell_above(tty, wrong)
-    colours = False if asked.no_color else None
+    colours = False if asked.no_color else COLOURS[asked.color]
+    dim = Theme(has_colours(os.environ, terminal=True) if colours is None else colours, settings.theme)
+    new = "" if how else dim("dim", greeting(config.state_dir()))
+    tell_above(tty, [*(f"pysh: {line}" for line in wrong), *filter(None, (new,))])
     reach = partial(_other, asked, cookie)
     return run_terminal(
         connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, settings=settings, reach=reach,
@@ -127,7 +135,7 @@ def tell_above(tty: boot.Tty, lines: Sequence[str]) -> None:
     if lines:
         text = tty.painted
         tty.unpaint()
-        tty.write("".join(f"pysh: {line}\r\n" for line in lines).encode("utf-8", "backslashreplace"))
+        tty.write("".join(f"{line}\r\n" for line in lines).encode("utf-8", "backslashreplace"))
         tty.paint(text)
 
 

@@ -6,19 +6,21 @@ keyboard belongs to the cell: bytes go to its pty and its bytes come back, untou
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime import system
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
-from pysh.shell.abilities import abilities
+from pysh.shell.abilities import NOWHERE, abilities, here
 from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
-from pysh.shell.enter import unindented, whole_line
+from pysh.shell.early import Early
+from pysh.shell.enter import unindented
+from pysh.shell.form import filled
 from pysh.shell.history import History
 from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
@@ -86,11 +88,11 @@ class Session:
         self._history = history
         self._theme = theme
         able = abilities(os.environ)
-        links = settings.links and able.links
-        self._links = {"links": system.machine()} if links else {}
-        self._view = View(tty, Display(theme, os.uname().nodename if links else "", settings.prompt))
+        self._here = here() if settings.links and able.links else NOWHERE
+        self._view = View(tty, Display(theme, self._here, settings.prompt))
         self._semantic = Semantic(settings.marks and able.marks)
         self._keyboard = Keyboard(tty)
+        self._early = Early(tty, self._keyboard, history, self._semantic)
         self._editor: Editor | None = None
         self._console: Console | None = None
         self._home: Console | None = None
@@ -102,7 +104,7 @@ class Session:
 
     def prepare(self) -> None:
         """Get the editor ready while the node starts, unless a whole line is waiting: that goes first."""
-        if self._whole_line() is None:
+        if self._early.line() is None:
             self._load_editor()
 
     def close(self) -> None:
@@ -145,7 +147,7 @@ class Session:
         """Be a terminal of that shell from now on."""
         self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **self._links, **how)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], links=self._here.machine, **how)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
@@ -205,24 +207,34 @@ class Session:
         if self._editor is None:
             if self._tty.painted != (whole := mark(console.suspects) + text):
                 self._tty.paint(whole)
-            if (line := self._whole_line()) is not None:
-                return self._take_line(line)
-            self._load_editor()
-        editor = self._editor
-        assert editor is not None
+            if (line := self._early.line()) is not None:
+                return self._early.take(line)
+        editor = self._editor or self._load_editor()
         editor.away = console is not self._home
+        with self._heard(console, editor):
+            offered, self._offered = self._offered, ""
+            took, self._took = self._took, ""
+            return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
+
+    @contextmanager
+    def _heard(self, console: Console, editor: "Editor") -> Iterator[None]:
+        """Show above the editor's line what comes meanwhile."""
         self._tty.quiet()
         editor.show((), self._view.live)
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
-            offered, self._offered = self._offered, ""
-            took, self._took = self._took, ""
-            return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
+            yield
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
                 self._timer.cancel()
+
+    def _fill_in(self, console: Console, form: Mapping[str, Any]) -> str:
+        """The code that comes of a form."""
+        editor = self._editor or self._load_editor()
+        with self._heard(console, editor):
+            return filled(form, editor.ask)
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
         """The hub sent something, or output is due, while the user types."""
@@ -265,22 +277,7 @@ class Session:
         assert self._console is not None
         self._console.ask_later("complete", told, text=text, position=position, only=only)
 
-    def _whole_line(self) -> str | None:
-        """A line that was typed before the editor is there, if it can be run without one."""
-        return whole_line(self._keyboard.look())
-
-    def _take_line(self, line: str) -> str:
-        """Do with a typed line what the editor would."""
-        self._keyboard.take(len(line) + len("\r"))
-        if self._semantic.prompt:
-            self._tty.write(f"\r{self._semantic.prompt}".encode())
-            self._tty.paint(self._tty.painted)
-        self._tty.painted = ""
-        self._tty.write(f"{self._semantic.typed}{line}\r\n".encode())
-        self._history.add(line)
-        return line
-
-    def _load_editor(self) -> None:
+    def _load_editor(self) -> "Editor":
         """Import the editor, which takes most of the time that a start takes."""
         with without_collecting():
             from pysh.shell.editor import Editor
@@ -289,6 +286,7 @@ class Session:
                 self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
                 returned=self._show_soon, settings=self._settings, semantic=self._semantic,
             )  # fmt: skip
+        return self._editor
 
     # while a cell runs
 
@@ -312,6 +310,8 @@ class Session:
         if there := done.get("attach"):
             self._visit(console, str(there))
         self._offered = str(done.get("offer", ""))
+        if form := done.get("form"):
+            self._offered = self._fill_in(console, form)
         left = done.get("exit")
         return None if left is None else int(left)
 
@@ -376,6 +376,7 @@ class Session:
             elif frame.kind == Kind.DONE:  # another's, whose cell came before ours
                 view.screen.end()
                 self._show_result(frame)
+                view.screen.unseen(self._semantic.begin() if ref > ATTACHED else b"")
             elif frame.kind == Kind.CELL and done is not None:
                 console.put_back(frames[at:])
                 break

@@ -1,4 +1,4 @@
-"""A home's cache as it is from the second start on: with the zips that the first one builds."""
+"""A home as it is from the second start on: with the zips that the first one builds, and nobody is greeted."""
 
 import atexit
 import os
@@ -14,6 +14,9 @@ BUILD = "from pysh.runtime.hub.core_zip import core_zip, node_zip; print(core_zi
 
 def warm(home: Path) -> None:
     """Have them there, where the nodes of `home` look for them."""
+    state = home / ".local/state/pysh"
+    state.mkdir(0o700, parents=True, exist_ok=True)
+    (state / "greeted").touch(0o600)
     folder = home / ".cache/pysh"
     folder.mkdir(0o700, parents=True, exist_ok=True)
     for built in _zips():

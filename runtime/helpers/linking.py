@@ -20,4 +20,4 @@ def link_urls(text: str) -> str:
 
 
 def _seen() -> bool:
-    return inside.here is not None and inside.here.links and sys.stdout.isatty()
+    return inside.here is not None and bool(inside.here.links) and sys.stdout.isatty()

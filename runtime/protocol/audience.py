@@ -18,6 +18,7 @@ from pysh.runtime.protocol.terms import Pid
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
+MOST_UNREAD = 10**9
 EVALUATOR = 0
 """What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
 
@@ -54,7 +55,7 @@ class Audience:
 
     def has_unread(self, count: int) -> None:
         """So many messages wait in the mailbox of the shell: a mark at every prompt."""
-        if count != self.unread:
+        if (count := max(0, min(count, MOST_UNREAD))) != self.unread:
             self.unread = count
             for seat in self.seats:
                 self._note(seat, "", "info", {})

@@ -349,5 +349,5 @@ class Console:
             self._node.actions.append(Interrupt())
 
 
-_OF_WHO_TYPED = frozenset({"exit", "attach", "offer"})
+_OF_WHO_TYPED = frozenset({"exit", "attach", "offer", "form"})
 """What of a DONE concerns the terminal alone that typed the cell."""

@@ -22,10 +22,15 @@ class Inside:
         self.attended = False
         """Whether the code that runs was sent by a person at a terminal."""
         self.paints = False
-        """Whether that shows what a program paints, and not lines alone."""
-        self.links = False
-        """Whether whoever sees what it prints has a terminal that takes links, on this machine."""
+        """Whether that shows what a program paints and can ask questions, and not lines alone."""
+        self.links = ""
+        """This machine, if whoever sees what is printed has a terminal on it that takes links."""
+        self._form: dict[str, Any] = {}
         self._offered = ""
+
+    def fill_in(self, form: dict[str, Any]) -> None:
+        """Have whoever sits there fill in a form, once the cell is over; its code is at the next prompt."""
+        self._form = form
 
     def offer(self, text: str) -> None:
         """Have the next prompt begin with `text`, for whoever sits there to change and run."""
@@ -34,13 +39,14 @@ class Inside:
     def begins(self, options: dict[str, Any], *, cell: bool) -> None:
         """A cell or an eval begins, which came with those options."""
         self.attended, self._offered = cell and bool(options.get("person", True)), ""
-        self.paints = self.attended and not options.get("plain")
-        self.links = cell and bool(links := options.get("links")) and links == system.machine()
+        self.paints, self._form = self.attended and not options.get("plain"), {}
+        links = cell and options.get("links")
+        self.links = links if links and links == system.machine() else ""
 
-    def offers(self) -> dict[str, str]:
+    def offers(self) -> dict[str, Any]:
         """What a terminal is told of that."""
-        offered, self._offered = self._offered, ""
-        return {"offer": offered} if offered else {}
+        (offered, self._offered), (form, self._form) = (self._offered, ""), (self._form, {})
+        return ({"offer": offered} if offered else {}) | ({"form": form} if form else {})
 
 
 here: Inside | None = None

@@ -43,13 +43,13 @@ class Outcomes:
         except BaseException:
             return None
 
-    def _files(self, error: BaseException | None) -> dict[str, list[str]]:
+    def _files(self, error: BaseException | None) -> dict[str, Any]:
         """The files of this machine that a traceback names, where they may become links."""
         if not isinstance(error, Exception) or not self._inside.links:
             return {}
         from pysh.runtime import tracebacks
 
-        return {"files": tracebacks.files(tracebacks.of(error).of_users())}
+        return {"files": tracebacks.files(tracebacks.of(error).of_users()), "machine": self._inside.links}
 
     def meta(self, job: Job, outcome: Outcome) -> dict[str, Any]:
         """What is told of the end of `job`, and remembered of it."""

@@ -9,6 +9,7 @@ from pysh.runtime.groups import group
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.hostsets import expand
 from pysh.runtime.protocol.terms import BadName
+from pysh.runtime.tagged import aliases
 
 CONFIG = """\
 # what I call them
@@ -147,3 +148,16 @@ def test_a_group_of_ours_comes_before_a_tag(config: Path, home: Path) -> None:
     (home / ".ssh/config").write_text("Host a\nTag gpu\nHost b\nTag other\n")
     assert group("gpu").said == ("web[1-2], db1",)
     assert group("other").said == ("b",)
+
+
+def test_the_hosts_that_the_ssh_configuration_names_are_known_without_patterns(home: Path) -> None:
+    folder = home / ".ssh"
+    folder.mkdir()
+    (folder / "config").write_text("Host db1 web* !x db2\n  User me\nInclude more circle\nHost db1\nMatch host y\n")
+    (folder / "more").write_text("Host=bastion\n")
+    (folder / "circle").write_text("Include circle\nHost last\n")
+    assert aliases() == ["db1", "db2", "bastion", "last"]
+
+
+def test_without_a_configuration_of_ssh_no_host_is_known(home: Path) -> None:
+    assert aliases() == []

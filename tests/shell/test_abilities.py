@@ -20,6 +20,7 @@ XTERM = {"TERM": "xterm-256color"}
         ({"TERM": "alacritty"}, LINKS),
         (XTERM | {"TERM_PROGRAM": "WezTerm"}, BOTH),
         (XTERM | {"TERM_PROGRAM": "iTerm.app"}, BOTH),
+        (XTERM | {"LC_TERMINAL": "iTerm2"}, BOTH),
         (XTERM | {"TERM_PROGRAM": "vscode"}, BOTH),
         (XTERM | {"TERM_PROGRAM": "ghostty"}, BOTH),
         (XTERM | {"TERM_PROGRAM": "Apple_Terminal"}, NONE),

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from pysh.shell.abilities import Here
 from pysh.shell.display import Display
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
@@ -39,6 +40,19 @@ def test_a_table_has_a_margin_and_columns_as_wide_as_their_fields() -> None:
         " n1@here  -",
         " 漢@here  0.4 ms",
     ]
+
+
+def test_columns_stand_below_each_other_whatever_is_in_them() -> None:
+    texts = ["漢字", "👍", "👩\u200d💻", "❤\ufe0f", "e\u0301", "ab"]
+    told = {"columns": ["a", "b"], "rows": [[text, "x"] for text in texts]}
+    lines = PLAIN.result({"kind": "table", "table": told}, 80).split("\n")[1:]
+    assert {get_cwidth_of(line.rpartition("x")[0]) for line in lines} == {7}
+
+
+def get_cwidth_of(text: str) -> int:
+    from wcwidth import wcswidth
+
+    return wcswidth(text)
 
 
 def test_a_table_is_folded_to_the_terminal_and_says_what_is_left_out() -> None:
@@ -129,16 +143,22 @@ def test_a_cell_that_goes_on_as_a_job_is_told_like_a_notice() -> None:
 
 def test_paths_that_are_told_to_be_here_and_addresses_are_links_where_the_terminal_takes_them() -> None:
     text = 'Traceback\n  File "/a.py", line 1, in f\n  File "/b.py", line 2, in g\nValueError: see https://x.y/z\n'
-    told = {"kind": "error", "text": text, "files": ["/a.py"]}
-    shown = Display(Theme(False), "here").result(told, 80)
+    told = {"kind": "error", "text": text, "files": ["/a.py"], "machine": "7"}
+    shown = Display(Theme(False), Here("7", "here")).result(told, 80)
     assert shown == (
         'Traceback\n  File "\x1b]8;;file://here/a.py\x1b\\/a.py\x1b]8;;\x1b\\", line 1, in f\n'
         '  File "/b.py", line 2, in g\n'
         "ValueError: see \x1b]8;;https://x.y/z\x1b\\https://x.y/z\x1b]8;;\x1b\\"
     )
     assert PLAIN.result(told, 80) == text.rstrip()
+    assert "file://" not in Display(Theme(False), Here("8", "there")).result(told, 80)
 
 
 def test_a_link_that_comes_from_elsewhere_is_not_one() -> None:
-    told = {"kind": "text", "text": "\x1b]8;;file:///etc/passwd\x1b\\click\x1b]8;;\x1b\\", "files": "/a.py"}
-    assert Display(Theme(True), "here").result(told, 80) == "click"
+    told = {
+        "kind": "text",
+        "text": "\x1b]8;;file:///etc/passwd\x1b\\click\x1b]8;;\x1b\\",
+        "files": ["/a.py"],
+        "machine": "7",
+    }
+    assert Display(Theme(True), Here("7", "here")).result(told, 80) == "click"

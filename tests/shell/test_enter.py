@@ -70,6 +70,8 @@ def test_enter_runs_what_is_complete(text: str, source: str | None) -> None:
         ("if x:\n    \n    ", "    "),
         ("if x:\n", "    "),
         ("def f():\n    raise E", ""),
+        ("for x in y:\n    continue", ""),
+        ("def f():\n    pass", ""),
         ("def f():\n    while x:\n        continue", "    "),
         ("def f():\n    x| = 1\n    y = 2", "    "),
         ("def f():\n    x = 1|\n    y = 2", "    "),

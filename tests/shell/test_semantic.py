@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell.semantic import Semantic, status
 from tests.shell.conftest import Shell
 from tests.shell.hub import NAME
@@ -18,8 +19,9 @@ Open = Callable[..., Shell]
 
 def marks(shell: Shell) -> list[str]:
     """Those that were written so far; a prompt that was painted again, once."""
-    found = [each.decode() for each in MARK.findall(shell.raw)]
-    return [mark for at, mark in enumerate(found) if found[at - 1 : at] != [mark]]
+    found = " ".join(each.decode() for each in MARK.findall(shell.raw))
+    found = re.sub(r"\b([AB]) (?=\1\b)", "", found)
+    return re.sub(r"(?:A B )+(?=A B)", "", found).split()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,8 @@ def test_a_cell_of_another_terminal_is_marked_as_one_of_our_own(open_shell: Open
     shell.hub.screen(b"printed\r\n")
     shell.hub.send(Kind.DONE, {"cell": 2, "kind": "text", "text": "7", "took": 0.0}, ref=0)
     shell.prompt(2, "half")
-    assert marks(shell) == ["A", "B", "A", "B", "C", "D;0", "A", "B"]
+    assert marks(shell) == ["A", "B", "C", "D;0", "A", "B"]
+    assert re.search(MARK.pattern + rb"[^\n]*\[1\]> [^\n]*" + MARK.pattern + rb"theirs\(\)", shell.raw)
     assert shell.lines == [f"{NAME}[1]> theirs()", "printed", "7", f"{NAME}[2]> half"]
 
 
@@ -130,3 +133,25 @@ def test_where_it_is_not_known_or_not_wanted_there_is_no_mark(
     shell.hub.done("1")
     shell.prompt(2)
     assert b"\x1b]" not in shell.raw
+
+
+def test_a_cell_that_had_to_wait_for_that_of_another_is_marked_behind_it(open_shell: Open) -> None:
+    shell = opened(open_shell)
+    shell.wait(lambda: marks(shell) == ["A"], "editor")
+    shell.run("ours()")
+    shell.hub.send(Kind.CELL, {"cell": 1}, b"theirs()")
+    shell.hub.send(Kind.DONE, {"cell": 2, "kind": "text", "text": "7", "took": 0.0}, ref=MIRRORED)
+    shell.hub.screen(b"printed\r\n")
+    shell.hub.done(kind="error", text="no")
+    shell.prompt(2)
+    assert marks(shell) == ["A", "B", "C", "A", "B", "C", "D;0", "C", "D;1", "A"]
+
+
+def test_marks_take_no_room(open_shell: Open) -> None:
+    shell = opened(open_shell)
+    shell.type("if x:\ry")
+    shell.wait_for_end(f"{NAME}[1]> if x:", " " * 16 + "...     y")
+    shell.hub.output("n2", b"\r10%")
+    shell.wait_for_end("n2 | 10%", f"{NAME}[1]> if x:", " " * 16 + "...     y")
+    shell.resize(20, 30)
+    shell.wait(lambda: shell.screen.cursor.x == 25, "cursor behind y")

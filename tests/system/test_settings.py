@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pysh.shell.greeting import TEXT
 from tests.system.conftest import Home, Screens
 
 FILE = ".config/pysh/config.toml"
@@ -60,3 +61,41 @@ def test_what_is_configured_holds_at_the_prompt(home: Home, screens: Screens) ->
     terminal.type("\x04")
     assert terminal.wait_exit() == 0
     assert "4 + 4" not in "".join(file.read_text() for file in home.folder.rglob("history*"))
+
+
+def test_the_first_shell_of_a_user_says_how_to_begin_and_no_other_does(home: Home, screens: Screens) -> None:
+    (home.folder / ".local/state/pysh/greeted").unlink()
+    for first in (True, False):
+        terminal = screens.open("--rm", "--name", "n1@localhost")
+        terminal.wait_for_end(*([TEXT] if first else []), "n1@localhost[1]>")
+        assert (TEXT in terminal.lines) is first
+        terminal.type("1\r")
+        terminal.wait_for_end("1", "n1@localhost[2]>")
+        assert (TEXT in terminal.lines) is first
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "coloured"),
+    [
+        ([], {}, True),
+        (["--no-color"], {}, False),
+        (["--color", "never"], {}, False),
+        (["--color=always"], {"NO_COLOR": "1"}, True),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"CLICOLOR": "0"}, False),
+        ([], {"CLICOLOR": "0", "FORCE_COLOR": "1"}, True),
+    ],
+)
+def test_colours_are_as_the_command_line_says_else_as_the_environment_does(
+    home: Home, screens: Screens, words: list[str], env: dict[str, str], coloured: bool
+) -> None:
+    home.environ |= env
+    terminal = screens.open("--rm", "--name", "n1@localhost", *words)
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("1/0\r")
+    terminal.wait_for_end("ZeroDivisionError: division by zero", "n1@localhost[2]>")
+    assert (b"\x1b[31mZeroDivisionError" in terminal.raw) is coloured
+    terminal.type("\x04")
+    assert terminal.wait_exit() == 0
