@@ -86,7 +86,7 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.names import exports, whos
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
-    from pysh.runtime.helpers.recall import e, full, v
+    from pysh.runtime.helpers.recall import e, full, undo, v
     from pysh.runtime.helpers.running import run
     from pysh.runtime.helpers.timing import timeit
     from pysh.runtime.helpers.tour import tour
@@ -112,7 +112,8 @@ __all__ = [
     "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
     "receive", "register", "reload", "run", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack",
     "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "timeit",
-    "top", "tour", "trace", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
+    "top", "tour", "trace", "transcript", "trap_exits", "undo", "unlink", "upgrade", "v", "wait", "whereis", "whos",
+    "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -120,7 +121,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "", "debug": "debugging",
-    "e": "helpers.recall", "full": "helpers.recall", "v": "helpers.recall",
+    "e": "helpers.recall", "full": "helpers.recall", "undo": "helpers.recall", "v": "helpers.recall",
     "page": "helpers.pager",
     "h": "helpers.docs",
     "source": "helpers.origin",

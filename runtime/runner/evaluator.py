@@ -88,7 +88,7 @@ class Evaluator:
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
-        self._inside = inside.here = inside.Inside(self._name, self._namespace)
+        self._inside = inside.here = inside.Inside(self._name, self._namespace, self._is_preloaded)
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
         self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
         self._attention: Attention | None = None
@@ -225,6 +225,7 @@ class Evaluator:
         job, task = self._running, self._task
         assert job is not None and task is not None
         task.remove_done_callback(self._end)
+        self._outcomes.guarded(self._inside.bindings.end)
         self._outcomes.went_on(job, told["text"])
         # What it has changed of the context for a while is not for those that follow.
         self._context = self._before
@@ -250,10 +251,15 @@ class Evaluator:
         self._prelude.provide(names, codes)
         self._supply.supply(codes)
 
+    def _is_preloaded(self, name: str) -> bool:
+        return name in self._prelude.NAMES and self._namespace.names.get(name) is self._prelude.value(name)
+
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True
         codes = self._namespace.compile(job.source, job.filename)
         job.awaits = any(code.co_flags & cells.CO_COROUTINE for code in codes)
+        if job.number:
+            self._inside.bindings.begin(job.number, codes)
         return codes
 
     def _job(self, frame: Frame) -> Job:
@@ -279,6 +285,7 @@ class Evaluator:
         if (fetched := self._suspends.fetched(job, outcome.value)) is not None:
             self._run(*fetched)
             return
+        self._outcomes.guarded(self._inside.bindings.end)
         self._finish(job, outcome, self._outcomes.meta(job, outcome))
         self._next()
 
