@@ -5,7 +5,8 @@ editing = "vi"
 theme = "dark"
 suggestions = false
 
-What cannot be used there is said in a line each, with file and line, and the default holds: no mistake stops a start.
+What the `.pysh.toml` of a folder says in the same way, once it is trusted, comes before that in shells that start
+there. What cannot be used is said in a line each, with file and line, and the default holds: no mistake stops a start.
 """
 
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from pysh.runtime.protocol.terms import printable
 from pysh.shell.settings import DEFAULTS, Settings
 
 TABLES = ("groups", "shell")
+OF_PROJECT = ("shell", "start")
 CHOICES = {"editing": ("emacs", "vi"), "theme": ("ansi", "dark", "light", "mono")}
 """What a setting that is text may be."""
 MOST_SAID = 5
@@ -30,9 +32,31 @@ class Configured(NamedTuple):
     wrong: list[str]
 
 
-def read(path: str = "") -> Configured:
-    """The settings in the file `path` (default: the user's). Raises nothing."""
-    path = path or configuration.config_file()
+def read(path: str = "", project: str = "") -> Configured:
+    """The settings in the file `path` (default: the user's), and before them in the `project`'s. Raises nothing."""
+    told = _read(path or configuration.config_file())
+    if not project:
+        return told
+    own = _of_project(project)
+    settings = told.settings._replace(**{name: getattr(own.settings, name) for name in own.where})
+    return Configured(settings, told.where | own.where, told.wrong + own.wrong)
+
+
+def _of_project(path: str) -> Configured:
+    """The settings in the `.pysh.toml` at `path`; none if it is not trusted, which its shell is told by its node."""
+    from pysh.runtime import project
+
+    try:
+        found = project.read(path)
+        if project.why_not_trusted(found):
+            return Configured(DEFAULTS, {}, [])
+        says = project.said(found)
+    except ConfigError:
+        return Configured(DEFAULTS, {}, [])
+    return judged(path, says.text, says.tables, OF_PROJECT)
+
+
+def _read(path: str) -> Configured:
     try:
         text = configuration.read(path)
         said = configuration.parsed(path, text) if text.strip() else {}
@@ -41,9 +65,9 @@ def read(path: str = "") -> Configured:
     return judged(path, text, said)
 
 
-def rows() -> tuple[list[dict[str, Any]], list[str]]:
+def rows(project: str = "") -> tuple[list[dict[str, Any]], list[str]]:
     """The settings in effect as a table, with where each comes from; and what is wrong."""
-    told = read()
+    told = read(project=project)
     rows = [
         {"setting": name, "value": value, "from": told.where.get(name, "the default")}
         for name, value in told.settings._asdict().items()
@@ -51,15 +75,15 @@ def rows() -> tuple[list[dict[str, Any]], list[str]]:
     return rows, told.wrong
 
 
-def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
-    """What of `said`, which the `text` of the file `path` says, can be used."""
+def judged(path: str, text: str, said: dict[str, Any], tables: tuple[str, ...] = TABLES) -> Configured:
+    """What of `said`, which the `text` of the file `path` says, can be used; it may have these `tables`."""
     chosen: dict[str, Any] = {}
     where: dict[str, str] = {}
     wrong = [
         f"{path}:{configuration.line_of(text, table)}: there is no table [{printable(table)}]; there are "
-        f"{', '.join(f'[{one}]' for one in TABLES)}"
+        f"{', '.join(f'[{one}]' for one in tables)}"
         for table in said
-        if table not in TABLES
+        if table not in tables
     ]
     shell = said.get("shell", {})
     if not isinstance(shell, dict):

@@ -90,6 +90,7 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.running import run
     from pysh.runtime.helpers.timing import timeit
     from pysh.runtime.helpers.tour import tour
+    from pysh.runtime.helpers.trusting import trust
     from pysh.runtime.live.progress import progress
     from pysh.runtime.live.quiet import quiet
     from pysh.runtime.live.spark import spark
@@ -112,8 +113,8 @@ __all__ = [
     "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
     "receive", "register", "reload", "run", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack",
     "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "timeit",
-    "top", "tour", "trace", "transcript", "trap_exits", "undo", "unlink", "upgrade", "v", "wait", "whereis", "whos",
-    "why",
+    "top", "tour", "trace", "transcript", "trap_exits", "trust", "undo", "unlink", "upgrade", "v", "wait",
+    "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -132,7 +133,7 @@ _ELSEWHERE = {
     "save": "helpers.keep",
     "edit": "helpers.edit",
     "transcript": "helpers.keep",
-    "tour": "helpers.tour", "run": "helpers.running", "timeit": "helpers.timing",
+    "tour": "helpers.tour", "trust": "helpers.trusting", "run": "helpers.running", "timeit": "helpers.timing",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
     "stack": "looking", "trace": "looking", "why": "looking",
     "cancel": "foreground", "fg": "foreground", "jobs": "foreground",

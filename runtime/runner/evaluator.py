@@ -30,7 +30,7 @@ from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.outcomes import Outcomes
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.requests import Requests
-from pysh.runtime.runner.startup import Startup, startup
+from pysh.runtime.runner.startup import Startup, startups
 from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.suspends import Suspends
 from pysh.runtime.runner.terminal import Terminal
@@ -55,8 +55,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
     one, `former`, whether an evaluator before it left names that are callable, `placed`, the hashes of what was
-    pushed here under a name, `rc`, the path of code to run before the first cell, and `prelude`, the module of the
-    preloaded names.
+    pushed here under a name, `rc`, the path of code to run before the first cell, `project`, that of a `.pysh.toml`
+    which may have more, and `prelude`, the module of the preloaded names.
     """
     interrupts = Interrupts()
     interrupts.install()
@@ -90,7 +90,8 @@ class Evaluator:
         self._namespace = Namespace(self._provide)
         self._inside = inside.here = inside.Inside(self._name, self._namespace, self._is_preloaded)
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
-        self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
+        self._startups = startups(config)
+        self._startup = next(self._startups, None)
         self._attention: Attention | None = None
         self._context = contextvars.copy_context()
         self._before = self._context
@@ -300,7 +301,11 @@ class Evaluator:
         self._running = self._task = None
         if isinstance(job, Startup):
             job.tell(meta)
-            self._begun()
+            self._startup = next(self._startups, None)
+            if self._startup is None:
+                self._begun()
+            else:
+                self._waiting.appendleft(self._startup.frame)
         elif job.captured is not None:
             answer = self._outcomes.answer(job, outcome, meta | {"output": job.captured.release()})
             self._requests.reply(job.frame, answer)
