@@ -1,4 +1,4 @@
-"""`v e full undo`: what cells of this shell came to, and what its names meant before them."""
+"""`v e tb full undo`: what cells of this shell came to, and what its names meant before them."""
 
 import sys
 from collections.abc import Iterator
@@ -22,6 +22,16 @@ def e(n: int = -1) -> BaseException:
     The last 5 are kept, with their frames. Raises `ValueError`.
     """
     return inside("e").past.error(n)
+
+
+def tb(n: int = -1) -> None:
+    """Print the traceback of what cell `n` of this shell raised; of a negative `n`, of the last error but so many.
+
+    The last 5 errors are kept; `debug()` looks at the frames of the last one. Raises `ValueError`.
+    """
+    from pysh.runtime.runner.display import failure
+
+    print(failure(inside("tb").past.error(n)), end="")
 
 
 def full(n: Any = -1) -> None:

@@ -86,8 +86,9 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.names import exports, whos
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
-    from pysh.runtime.helpers.recall import e, full, undo, v
+    from pysh.runtime.helpers.recall import e, full, tb, undo, v
     from pysh.runtime.helpers.running import run
+    from pysh.runtime.helpers.secret import secret
     from pysh.runtime.helpers.timing import timeit
     from pysh.runtime.helpers.tour import tour
     from pysh.runtime.helpers.trusting import trust
@@ -111,10 +112,10 @@ __all__ = [
     "call_all", "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg",
     "flush", "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor",
     "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
-    "receive", "register", "reload", "run", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack",
-    "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "timeit",
-    "top", "tour", "trace", "transcript", "trap_exits", "trust", "undo", "unlink", "upgrade", "v", "wait",
-    "whereis", "whos", "why",
+    "receive", "register", "reload", "run", "save", "secret", "send", "sh", "source", "spark", "spawn", "spawn_all",
+    "stack", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
+    "tb", "timeit", "top", "tour", "trace", "transcript", "trap_exits", "trust", "undo", "unlink", "upgrade", "v",
+    "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -122,7 +123,7 @@ _ELSEWHERE = {
     "Node": "node", "NodeEvent": "node", "all_nodes": "node", "Process": "process", "Actor": "process",
     "Down": "process", "Exit": "process", "Results": "results", "Child": "supervisor", "Executor": "executor",
     "Task": "task", "start": "program", "aio": "", "debug": "debugging",
-    "e": "helpers.recall", "full": "helpers.recall", "undo": "helpers.recall", "v": "helpers.recall",
+    "e": "helpers.recall", "full": "helpers.recall", "v": "helpers.recall",
     "page": "helpers.pager",
     "h": "helpers.docs",
     "source": "helpers.origin",
@@ -133,7 +134,10 @@ _ELSEWHERE = {
     "save": "helpers.keep",
     "edit": "helpers.edit",
     "transcript": "helpers.keep",
-    "tour": "helpers.tour", "trust": "helpers.trusting", "run": "helpers.running", "timeit": "helpers.timing",
+    "tour": "helpers.tour",
+    "tb": "helpers.recall", "undo": "helpers.recall",
+    "run": "helpers.running", "timeit": "helpers.timing",
+    "secret": "helpers.secret", "trust": "helpers.trusting",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
     "stack": "looking", "trace": "looking", "why": "looking",
     "cancel": "foreground", "fg": "foreground", "jobs": "foreground",

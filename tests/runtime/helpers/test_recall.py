@@ -34,6 +34,27 @@ def test_the_last_error_comes_back_with_its_frames(shell: Shell) -> None:
     assert shell.text("_e is e() and e().__traceback__.tb_next.tb_next.tb_frame.f_locals") == "{'n': 0}"
 
 
+def test_a_traceback_is_shown_again(shell: Shell, first: int) -> None:
+    shell.cell("{}['absent']")
+    shell.cell("1 / 0")
+    shell.screen = b""
+    shell.cell("tb(); tb(-2)")
+    shell.see("ZeroDivisionError: division by zero\r\nTraceback")
+    shell.see("    {}['absent']")
+    assert "ValueError: there is no e(999): the last 5 errors are kept" in shell.text("tb(999)")
+
+
+def test_a_secret_is_asked_for_unseen_and_of_somebody(shell: Shell) -> None:
+    shell.screen = b""
+    ref = shell.begin("word = secret('token? ')")
+    shell.see("token? ")
+    shell.type(b"hunter2\r")
+    assert shell.done(ref)["kind"] == "none"
+    assert b"hunter2" not in shell.screen
+    assert shell.text("word") == "'hunter2'"
+    assert "PyshError: nobody sits here who could be asked" in str(shell.ask("eval", source="secret()"))
+
+
 def test_the_names_of_a_cell_are_undone(shell: Shell, first: int) -> None:
     shell.cell("undoable = [1]")
     shell.cell("undoable = 2; new = 3; _x = _")
