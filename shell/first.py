@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 NAMES = ("--name", "--sname")
 VALUED = (*NAMES, "--cookie", "--cookie-file", "--connect", "--listen", "--python")
-FLAGS = ("--no-color", "--norc", "--rm")
+FLAGS = ("--no-color", "--color", "--norc", "--rm")
 
 
 def name_of(argv: "Sequence[str]") -> str:

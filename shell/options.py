@@ -81,7 +81,7 @@ class _Version(argparse.Action):
 _REACHING = ("--cookie", "--cookie-file", "--hostkey", "--timeout")
 _SHOWN = {
     "node": ("--name", *_REACHING, "--connect", "--listen", "--python"),
-    "attach": (*_REACHING, "--plain", "--no-color"),
+    "attach": (*_REACHING, "--plain", "--no-color", "--color"),
     "rpc": (*_REACHING, "--json", "--no-color"),
     "ls": (*_REACHING, "--json"),
     "tasks": (*_REACHING, "--json"),
@@ -118,6 +118,7 @@ def parser(command: str = "") -> Parser:
     add("--json", action="store_true", help="print the value, or what was asked for, as one line of JSON")
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
+    add("--color", action="store_true", help="colours, whatever the environment says")
     add("--norc", action="store_true", help="read no start-up file, rc.pysh or .pysh.toml")
     add("--version", action=_Version, nargs=0, help="print pysh's version")
     add("--rm", action="store_true", help="end the node as soon as its terminal is gone")

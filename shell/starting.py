@@ -111,7 +111,7 @@ def _terminal(
 
     settings, _, wrong = configured.read(project=of_project)
     tell_above(tty, wrong)
-    colours = False if asked.no_color else None
+    colours = False if asked.no_color else True if asked.color else None
     reach = partial(_other, asked, cookie)
     return run_terminal(
         connect, cookie, tty=tty, history=history_file(), how=how, colours=colours, settings=settings, reach=reach,
