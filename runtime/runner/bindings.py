@@ -31,6 +31,9 @@ DATA = frozenset(("__main__", "numpy", "pandas", "polars"))
 """Packages whose objects are values, besides those of Python's own."""
 
 
+_MRO = type.__dict__["__mro__"].__get__  # not asked of a metaclass, which is code of the user's
+
+
 class Missing:
     """Stands for the meaning of a name that had none."""
 
@@ -115,7 +118,7 @@ class Bindings:
     def _undo(self, change: Change) -> Undone:
         told = Undone(change.cell, [], [], {})
         for name, old in sorted(change.before.items()):
-            if isinstance(old, Lost):
+            if type(old) is Lost:
                 told.left[name] = old.why
             elif old is Missing:
                 if self._names.pop(name, Missing) is not Missing:
@@ -146,7 +149,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _same(old: object, now: object) -> bool:
-    return id(now) == old.value if isinstance(old, Lost) else now is old
+    return id(now) == old.value if type(old) is Lost else now is old
 
 
 # what code binds
@@ -192,10 +195,10 @@ def judged(value: object) -> tuple[str, int]:
     kind = type(value)
     if issubclass(kind, (type, ModuleType, FunctionType)):
         return "", 0
-    package = str(kind.__module__).partition(".")[0]
+    package = _package(kind)
     if package not in DATA and package not in sys.stdlib_module_names:
         return f"it was {_a(kind)} of {package}, which may hold what is to be let go of", 0
-    if any(name in vars(base) for base in kind.__mro__ for name in LET_GO):
+    if any(name in vars(base) for base in _MRO(kind) for name in LET_GO):
         return f"it was {_a(kind)}, which is let go of", 0
     from pysh.runtime.helpers.sizes import readable, size_of
 
@@ -203,5 +206,11 @@ def judged(value: object) -> tuple[str, int]:
     return (f"it took {readable(size)}", 0) if size > BYTES else ("", size)
 
 
+def _package(kind: type) -> str:
+    module = type.__dict__["__module__"].__get__(kind)
+    return module.partition(".")[0] if type(module) is str else "unknown origin"
+
+
 def _a(kind: type) -> str:
-    return f"a{'n' * (kind.__name__[:1].lower() in 'aeio')} {kind.__name__}"
+    name = type.__dict__["__name__"].__get__(kind)
+    return f"a{'n' * (name[:1].lower() in 'aeio')} {name}"

@@ -160,6 +160,34 @@ def test_what_somebody_may_wait_to_see_go_is_not_kept(value: object, why: str) -
     assert why in judged(value)[0]
 
 
+class Lies(type):
+    @property
+    def __module__(self) -> str:  # type: ignore[override]
+        raise LookupError
+
+    __mro__ = __name__ = __module__  # type: ignore[assignment]
+
+
+def test_no_code_of_the_users_is_asked(shell: Shell) -> None:
+    class Meant(metaclass=Lies):
+        __module__ = "__main__"
+
+        @property
+        def __class__(self) -> Any:
+            raise LookupError
+
+        def __sizeof__(self) -> int:
+            raise LookupError
+
+        def __eq__(self, _: object) -> bool:
+            raise LookupError
+
+    for value in (Meant, Meant()):
+        shell.names["a"] = value
+        shell("a = 1")
+        assert shell.undo()[0].cell == shell.number
+
+
 def test_a_value_that_is_not_kept_is_told_and_left_alone(shell: Shell) -> None:
     shell("import io; a = io.StringIO()")
     shell("b = 1")
