@@ -18,6 +18,7 @@ import stat
 from typing import Any, NamedTuple
 
 from pysh.runtime.places import ConfigError, state_dir, write_private
+from pysh.runtime.protocol.cleaning import clean
 
 NAME = ".pysh.toml"
 LARGEST = 64 * 1024
@@ -67,12 +68,12 @@ def read(path: str) -> Project:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError(what, f"{path} is no file")
+                raise ConfigError(what, f"{shown(path)} is no file")
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise ConfigError(what, f"{path}: {error.strerror}") from error
+        raise ConfigError(what, f"{shown(path)}: {error.strerror}") from error
     if len(data) > LARGEST:
-        raise ConfigError(what, f"{path} has more than {LARGEST:,} bytes")
+        raise ConfigError(what, f"{shown(path)} has more than {LARGEST:,} bytes")
     return Project(path, data)
 
 
@@ -85,13 +86,15 @@ def said(project: Project) -> Said:
         text = project.data.decode()
     except UnicodeDecodeError as error:
         line = project.data.count(b"\n", 0, error.start) + 1
-        raise ConfigError("the project's settings are no UTF-8", f"{path}:{line}") from None
-    tables = configuration.parsed(path, text)
+        raise ConfigError("the project's settings are no UTF-8", f"{shown(path)}:{line}") from None
+    tables = configuration.parsed(shown(path), text)
     start = tables.get("start", {})
     code = start.get("code", "") if isinstance(start, dict) else None
     if not isinstance(code, str) or [*start] not in ([], ["code"]):
         line = configuration.line_of(text, "start")
-        raise ConfigError("the project's start-up code is no text", f"{path}:{line}", "write [start], and code = '...'")
+        raise ConfigError(
+            "the project's start-up code is no text", f"{shown(path)}:{line}", "write [start], and code = '...'"
+        )
     # As tracebacks have the lines of the file.
     above = text.count("\n", 0, text.find(code)) if code in text else 0
     return Said(text, tables, "\n" * above + code if code.strip() else "")
@@ -111,7 +114,12 @@ def why_not_trusted(project: Project) -> str:
     if known.get(project.path) == project.digest:
         return ""
     changed = " has changed since it was trusted" if project.path in known else " is there"
-    return f"{project.path}{changed}, and was not read: trust() shows what it would do, and asks"
+    return f"{shown(project.path)}{changed}, and was not read: trust() shows what it would do, and asks"
+
+
+def shown(text: str) -> str:
+    """A line of somebody's, in which nothing hides and which steers no terminal."""
+    return clean(text.replace("\x1b", "?")).replace("\n", "?")
 
 
 def why_not_used(path: str) -> str:
@@ -126,7 +134,9 @@ def why_not_used(path: str) -> str:
 
 
 def trust(project: Project) -> None:
-    """Have it used from now on, as it is. Raises `OSError`."""
+    """Have it used from now on, as it is. Raises `OSError`, and `ConfigError` for a path that makes no single line."""
+    if "\n" in project.path:
+        raise ConfigError("a path of several lines cannot be trusted", shown(project.path), "rename that folder")
     lines = [f"{digest}  {path}" for path, digest in _known() if path != project.path]
     lines = [*lines, f"{project.digest}  {project.path}"][-MOST:]
     os.makedirs(state_dir(), 0o700, exist_ok=True)
@@ -140,7 +150,7 @@ def _known() -> list[tuple[str, str]]:
             found = os.fstat(file.fileno())
             if found.st_uid != os.geteuid() or found.st_mode & 0o022:
                 return []
-            lines = os.fsdecode(file.read()).splitlines()
+            lines = os.fsdecode(file.read()).split("\n")
     except OSError:
         return []
     parts = (line.partition("  ") for line in lines)

@@ -1,7 +1,6 @@
 """`trust`: to have the settings and the start-up code of a folder used."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +8,6 @@ from pysh.runtime import project
 from pysh.runtime.errors import PyshError
 from pysh.runtime.project import Project
 from pysh.runtime.runner.inside import somebody_sits_here
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def trust(path: str | os.PathLike[str] | None = None, force: bool = False) -> None:
@@ -43,17 +40,12 @@ def _agreed() -> bool:
 def told(found: Project) -> Iterator[str]:
     """The lines that tell what it would do."""
     says = project.said(found)
-    yield f"{_clean(found.path)} (SHA-256 {found.digest[:16]}…)"
+    yield f"{project.shown(found.path)} (SHA-256 {found.digest[:16]}…)"
     for name, table in says.tables.items():
         if name != "start":
-            yield f"sets [{_clean(name)}]"
+            yield f"sets [{project.shown(name)}]"
             rows = table.items() if isinstance(table, dict) else [("", table)]
-            yield from (f"  {_clean(str(key))} = {_clean(repr(value))}" for key, value in rows)
+            yield from (f"  {project.shown(str(key))} = {project.shown(repr(value))}" for key, value in rows)
     if lines := says.code.strip().splitlines():
         yield f"runs at the start, {len(lines)} line{'s' * (len(lines) > 1)}"
-        yield from (f"  {_clean(line)}" for line in lines)
-
-
-def _clean(text: str) -> str:
-    """Text of the file's, in which nothing hides."""
-    return _CONTROL.sub("?", text)
+        yield from (f"  {project.shown(line)}" for line in lines)

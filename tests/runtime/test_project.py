@@ -52,6 +52,21 @@ def test_what_is_trusted_is_this_content_at_this_path(file: Path, state: Path) -
     assert (state.stat().st_mode & 0o777, len(state.read_text().splitlines())) == (0o600, 2)
 
 
+def test_a_path_makes_no_second_line(file: Path, state: Path) -> None:
+    other = Project(str(file), b"x = 1\n")
+    project.trust(Project(f"{file}2", b""))
+    before = state.read_bytes()
+    crafted = Project(f"/a\n{other.digest}  {other.path}", b"")
+    with pytest.raises(ConfigError, match="a path of several lines cannot be trusted"):
+        project.trust(crafted)
+    assert state.read_bytes() == before
+    lines = f"/a\r{other.digest}  {other.path}"
+    project.trust(Project(lines, b""))
+    assert project.why_not_trusted(Project(lines, b"")) == ""
+    assert project.why_not_trusted(other) != ""
+    assert project.why_not_trusted(Project("/e\x1b[31m\n", b"")).startswith("/e?[31m? is there, ")
+
+
 def test_what_others_could_have_written_trusts_nothing(file: Path, state: Path) -> None:
     found = Project(str(file), b"")
     project.trust(found)
