@@ -22,6 +22,8 @@ def guess(error: BaseException, said: str = "") -> str:
 
     It runs code of the user's: the `__dir__` of an object.
     """
+    if type(error) in (AttributeError, TypeError) and "'coroutine'" in str(error):
+        return "Did you forget 'await'?"
     if not isinstance(error, AttributeError | NameError | ImportError) or "Did you " in said:
         return ""  # Python 3.12 finds some of them itself
     try:

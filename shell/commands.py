@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime import config
+from pysh.runtime import config, project
 from pysh.runtime.errors import NodeDown
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
@@ -279,7 +279,8 @@ def settings(asked: argparse.Namespace) -> int:
     """The settings of the prompt; 1 if something in their file cannot be used."""
     from pysh.shell import configured
 
-    rows, wrong = configured.rows()
+    found = project.find(os.getcwd())  # noqa: PTH109
+    rows, wrong = configured.rows(found)
     if asked.json:
         print(json.dumps(rows))
     else:
@@ -287,6 +288,8 @@ def settings(asked: argparse.Namespace) -> int:
         print(f"\n{configured.source()}")
     for line in wrong:
         print(f"pysh: {line}", file=sys.stderr)
+    if found and (why := project.why_not_used(found)):
+        print(f"pysh: {why}", file=sys.stderr)
     return codes.FAILED if wrong else codes.OK
 
 

@@ -6,7 +6,8 @@ theme = "dark"
 suggestions = false
 prompt = "{node} {cell}> "
 
-What cannot be used there is said in a line each, with file and line, and the default holds: no mistake stops a start.
+What the `.pysh.toml` of a folder says in the same way, once it is trusted, comes before that in shells that start
+there. What cannot be used is said in a line each, with file and line, and the default holds: no mistake stops a start.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.template import why_not
 
 TABLES = ("groups", "shell")
+OF_PROJECT = ("shell", "start")
 CHOICES = {"editing": ("emacs", "vi"), "theme": ("ansi", "dark", "light", "mono")}
 """What a setting that is text may be."""
 MOST_SAID = 5
@@ -32,9 +34,31 @@ class Configured(NamedTuple):
     wrong: list[str]
 
 
-def read(path: str = "") -> Configured:
-    """The settings in the file `path` (default: the user's). Raises nothing."""
-    path = path or configuration.config_file()
+def read(path: str = "", project: str = "") -> Configured:
+    """The settings in the file `path` (default: the user's), and before them in the `project`'s. Raises nothing."""
+    told = _read(path or configuration.config_file())
+    if not project:
+        return told
+    own = _of_project(project)
+    settings = told.settings._replace(**{name: getattr(own.settings, name) for name in own.where})
+    return Configured(settings, told.where | own.where, told.wrong + own.wrong)
+
+
+def _of_project(path: str) -> Configured:
+    """The settings in the `.pysh.toml` at `path`; none if it is not trusted, which its shell is told by its node."""
+    from pysh.runtime import project
+
+    try:
+        found = project.read(path)
+        if project.why_not_trusted(found):
+            return Configured(DEFAULTS, {}, [])
+        says = project.said(found)
+    except ConfigError:
+        return Configured(DEFAULTS, {}, [])
+    return judged(path, says.text, says.tables, OF_PROJECT)
+
+
+def _read(path: str) -> Configured:
     try:
         text = configuration.read(path)
         said = configuration.parsed(path, text) if text.strip() else {}
@@ -43,9 +67,9 @@ def read(path: str = "") -> Configured:
     return judged(path, text, said)
 
 
-def rows() -> tuple[list[dict[str, Any]], list[str]]:
+def rows(project: str = "") -> tuple[list[dict[str, Any]], list[str]]:
     """The settings in effect as a table, with where each comes from; and what is wrong."""
-    told = read()
+    told = read(project=project)
     rows = [
         {"setting": name, "value": value, "from": told.where.get(name, "the default")}
         for name, value in told.settings._asdict().items()
@@ -61,14 +85,14 @@ def source() -> str:
     return f"read from {path}" if Path(path).exists() else f"there is no {path}: it would be read"
 
 
-def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
-    """What of `said`, which the `text` of the file `path` says, can be used."""
+def judged(path: str, text: str, said: dict[str, Any], tables: tuple[str, ...] = TABLES) -> Configured:
+    """What of `said`, which the `text` of the file `path` says, can be used; it may have these `tables`."""
     chosen: dict[str, Any] = {}
     where: dict[str, str] = {}
     wrong = [
-        f"{path}:{configuration.line_of(text, name)}: {_misplaced(name, value)}"
+        f"{path}:{configuration.line_of(text, name)}: {_misplaced(name, value, tables)}"
         for name, value in said.items()
-        if name not in TABLES
+        if name not in tables
     ]
     shell = said.get("shell", {})
     if not isinstance(shell, dict):
@@ -84,13 +108,13 @@ def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
     return Configured(DEFAULTS._replace(**chosen), where, wrong[:MOST_SAID] + more)
 
 
-def _misplaced(name: str, value: object) -> str:
-    """What is wrong with `name` outside of the tables that there are."""
+def _misplaced(name: str, value: object, tables: tuple[str, ...]) -> str:
+    """What is wrong with `name` outside of the `tables` that there are."""
     if name in Settings._fields and not isinstance(value, dict):
         return f"{name} is a setting of [shell]: it stands below a line with [shell], and this one does not"
     kind = "table" if isinstance(value, dict) else "setting"
     shown = f"[{printable(name)}]" if isinstance(value, dict) else printable(name)
-    return f"there is no {kind} {shown}; there are {', '.join(f'[{one}]' for one in TABLES)}"
+    return f"there is no {kind} {shown}; there are {', '.join(f'[{one}]' for one in tables)}"
 
 
 def _why_not(name: str, value: object) -> str:

@@ -19,6 +19,9 @@ ENTRIES = 2000
 
 _COOKIE = re.compile(r"cookie\w*\s*[=:]\s*\w{0,2}[\"']", re.IGNORECASE)
 
+_ASKS = re.compile(r"\bsecret\s*\(")
+"""Code that asks for what nobody is to see."""
+
 
 class Entry(NamedTuple):
     """A cell as it was typed: at which node, in which folder there, and when (seconds since 1970)."""
@@ -32,7 +35,8 @@ class Entry(NamedTuple):
 class History:
     """The entries of `path`; without a path, those of this process alone.
 
-    Not kept: what begins with a space, and what holds a cookie (`secret`, or any text given as one).
+    Not kept: what begins with a space, what asks for a `secret()`, and what holds a cookie (`secret`, or any text given
+    as one).
     """
 
     def __init__(self, path: Path | None, *, secret: str = "") -> None:
@@ -66,7 +70,7 @@ class History:
     def _worth(self, source: str) -> bool:
         if not source.strip() or source[0].isspace():
             return False
-        return not (self._secret and self._secret in source) and not _COOKIE.search(source)
+        return not (self._secret and self._secret in source) and not (_COOKIE.search(source) or _ASKS.search(source))
 
     def _append(self, entry: Entry) -> bool:
         if self._path is None:

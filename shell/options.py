@@ -119,7 +119,7 @@ def parser(command: str = "") -> Parser:
     add("--plain", action="store_true", help="no editor, no colours: lines in, lines out")
     add("--no-color", action="store_true", help="no colours")
     add("--color", choices=("auto", "always", "never"), default="auto", help="colours: as the environment says, or not")
-    add("--norc", action="store_true", help="read no start-up file")
+    add("--norc", action="store_true", help="read no start-up file, rc.pysh or .pysh.toml")
     add("--version", action=_Version, nargs=0, help="print pysh's version")
     add("--rm", action="store_true", help="end the node as soon as its terminal is gone")
     return made

@@ -12,7 +12,7 @@ from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pysh.runtime import config, interpreter, launch
+from pysh.runtime import config, interpreter, launch, project
 from pysh.runtime.hub.persistence import survival
 from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
@@ -61,7 +61,7 @@ def settings(asked: argparse.Namespace, name: str, role: str, cookie: Cookie) ->
         "connect": addresses(asked.connect),
         "hostkey": asked.hostkey,
         **({"linger": 0} if asked.rm else {}),
-        **({"rc": config.rc_file()} if role == "shell" and not asked.norc else {}),
+        **({"rc": config.rc_file(), "project": project.find(cwd)} if role == "shell" and not asked.norc else {}),
         **config.grace(),
     }
 
@@ -79,7 +79,8 @@ def shell(asked: argparse.Namespace, painted: tuple[str, boot.Tty] | None = None
             tty.restore()
             print()
         raise
-    return _terminal(asked, tty, cookie, partial(_reach_new, hub))
+    of_project = "" if asked.norc else project.find(os.getcwd())
+    return _terminal(asked, tty, cookie, partial(_reach_new, hub), of_project=of_project)
 
 
 def _reach_new(hub: socket) -> socket:
@@ -104,8 +105,9 @@ def how(asked: argparse.Namespace) -> dict[str, bool]:
 
 
 def _terminal(
-    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
-) -> int:
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {},
+    of_project: str = "", **proof: Any,
+) -> int:  # fmt: skip
     proof["given"] = bool(asked.cookie or asked.cookie_file)
     from pysh.shell import configured
 
@@ -118,7 +120,7 @@ def _terminal(
         return plain.run_plain(connect, cookie, how=how, **proof)
     from pysh.shell.terminal import run_terminal
 
-    settings, _, wrong = configured.read()
+    settings, _, wrong = configured.read(project=of_project)
     colours = False if asked.no_color else COLOURS[asked.color]
     dim = Theme(has_colours(os.environ, terminal=True) if colours is None else colours, settings.theme)
     new = "" if how else dim("dim", greeting(config.state_dir()))

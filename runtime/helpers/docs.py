@@ -20,8 +20,8 @@ from pysh.runtime.runner.statics import kind_of
 FILLED = 0.6
 """Of the longest line of a paragraph: so long is each of prose but the last."""
 GROUPS = {
-    "look": "h i source exports v e full page whos info",
-    "cells": "run jobs fg cancel edit load save transcript tour quiet",
+    "look": "h i source exports v e tb full page whos info",
+    "cells": "run undo jobs fg cancel edit load save transcript tour quiet trust secret",
     "files of this node": "ls cd pwd",
     "nodes": "node nodes connect disconnect ping start_node start_nodes stop_node leave monitor_nodes doctor attach",
     "run": "task call spawn task_all call_all spawn_all actor supervise upgrade tasks wait as_completed progress",

@@ -14,19 +14,20 @@ from pysh.runtime.runner.question import question
 from pysh.runtime.started import current
 
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
+_UNDO = re.compile(r"\s*undo\(\s*(?:n\s*=)?\s*\d*\s*\)\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def save(path: str | os.PathLike[str], force: bool = False) -> None:
     """Write the cells of this shell that raised nothing to a file, which `pysh FILE` and `load(path)` run.
 
-    Questions such as `x?` are left out, and so is `fg(1)`: there the cell that it fetched is none in
-    the background. A cell such as `x = await fg(1)` is there as a remark, which says so. A file that is there is only
-    replaced with `force`. Raises `FileExistsError`, and `PyshError` where there is nothing to save.
+    Questions such as `x?` are left out, cells that `undo` took back with it, and `fg(1)`: there the cell that it
+    fetched is none in the background. A cell such as `x = await fg(1)` is there as a remark, which says so. A file that
+    is there is only replaced with `force`. Raises `FileExistsError`, and `PyshError` where there is nothing to save.
     """
     shell = inside("save")
     past = shell.past
-    kept = [cell for cell in past.cells if cell.good is not False and question(cell.source) is None]
+    kept = [cell for cell in past.cells if cell.good is not False and not _is_nothing(cell)]
     good = [cell for cell in kept if not cell.fetched or before_last(cell.source)]
     if not good:
         raise PyshError("no cell of this shell has come to a good end so far: there is nothing to save")
@@ -38,6 +39,11 @@ def save(path: str | os.PathLike[str], force: bool = False) -> None:
     left = f"; {bad} that raised left out" if bad else ""
     left += f"; {going} of them go{'es' * (going == 1)} on as a job" if going else ""
     print(f"{len(good)} cell{'s' * (len(good) > 1)} in {file}{left}{gone}")
+
+
+def _is_nothing(cell: Cell) -> bool:
+    """Whether what it did is not there any more, or was to look or to undo."""
+    return cell.undone or question(cell.source) is not None or _UNDO.fullmatch(cell.source) is not None
 
 
 def _write(path: str | os.PathLike[str], text: str, verb: str, force: bool) -> Path:

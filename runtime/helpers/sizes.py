@@ -14,25 +14,27 @@ LOOKED_AT = 5_000
 """Objects that are looked at in all."""
 _MOST = 1e12
 """Objects that one of them stands for at most: where each holds a thousand of the next, the number soon has no end."""
+_BARE = 56
+"""Bytes of an object of a class written in Python, without what it holds."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHARED = (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType, CodeType, FrameType)
 """What is not in a value, but what it belongs to."""
 
 
-def size_of(value: object) -> int:
+def size_of(value: object, most: int = LOOKED_AT, *, own: bool = True) -> int:
     """About how many bytes `value` takes with all that it holds, what is held twice counted once.
 
-    However deep that is. Of its own code only `__sizeof__` runs.
+    However deep that is; `most` objects are looked at. Of its own code only `__sizeof__` runs, if `own`.
     """
     seen: dict[int, object] = {}  # kept, so that no other object gets its id
     # What is nearer to the top comes first: the budget is not to end before something large that is in plain sight.
     waiting, size = deque([(value, 1.0)]), 0.0
-    while waiting and len(seen) < LOOKED_AT:
+    while waiting and len(seen) < most:
         value, stands_for = waiting.popleft()
         if id(value) in seen or (seen and issubclass(type(value), _SHARED)):
             continue
         seen[id(value)] = value
-        size += stands_for * _own(value)
+        size += stands_for * (_own(value) if own or type(type(value).__sizeof__) is not FunctionType else _BARE)
         inside, count = _held(value)
         if inside:
             each = min(stands_for * count / len(inside), _MOST)

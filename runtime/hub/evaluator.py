@@ -30,7 +30,7 @@ class Evaluator:
         self._config = config
         self._core = core
         self._environ = environ
-        self._rc: str = config.get("rc", "")
+        self._first = {name: config[name] for name in ("rc", "project") if config.get(name)}
         self._server: Server | None = None
         self._child: Child | None = None
         self._master = -1
@@ -49,7 +49,7 @@ class Evaluator:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         config = {
             "role": "evaluator", "name": self._config["name"], "incarnation": self._config["incarnation"],
-            "pty": True, "rc": self._code_to_begin_with(),
+            "pty": True, **self._code_to_begin_with(),
         }  # fmt: skip
         if self._server is not None:  # there was one before it
             core = self._server.core
@@ -69,15 +69,16 @@ class Evaluator:
         os.set_blocking(master, False)
         self._master = master
 
-    def _code_to_begin_with(self) -> str:
-        """The path of what it runs first: not again what the one before it died in."""
-        if self._server is not None and self._rc:
+    def _code_to_begin_with(self) -> dict[str, str]:
+        """The paths of what it runs first: not again what the one before it died in."""
+        if self._server is not None and self._first:
             console = self._server.core.console
             if not console.begun:
-                console.notice(f"{self._rc} is left out from now on: the shell died in it", "error")
-                self._rc = ""
+                left = " and ".join(self._first.values())
+                console.notice(f"{left} is left out from now on: the shell died in it", "error")
+                self._first = {}
             console.begun = False
-        return self._rc
+        return self._first
 
     def attach(self, server: "Server") -> None:
         """The loop runs: serve what was begun before it did."""

@@ -86,10 +86,12 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.names import exports, whos
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
-    from pysh.runtime.helpers.recall import e, full, v
+    from pysh.runtime.helpers.recall import e, full, tb, undo, v
     from pysh.runtime.helpers.running import run
+    from pysh.runtime.helpers.secret import secret
     from pysh.runtime.helpers.timing import timeit
     from pysh.runtime.helpers.tour import tour
+    from pysh.runtime.helpers.trusting import trust
     from pysh.runtime.live.progress import progress
     from pysh.runtime.live.quiet import quiet
     from pysh.runtime.live.spark import spark
@@ -110,9 +112,10 @@ __all__ = [
     "call_all", "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg",
     "flush", "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor",
     "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
-    "receive", "register", "reload", "run", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack",
-    "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "timeit",
-    "top", "tour", "trace", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
+    "receive", "register", "reload", "run", "save", "secret", "send", "sh", "source", "spark", "spawn", "spawn_all",
+    "stack", "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks",
+    "tb", "timeit", "top", "tour", "trace", "transcript", "trap_exits", "trust", "undo", "unlink", "upgrade", "v",
+    "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -131,7 +134,10 @@ _ELSEWHERE = {
     "save": "helpers.keep",
     "edit": "helpers.edit",
     "transcript": "helpers.keep",
-    "tour": "helpers.tour", "run": "helpers.running", "timeit": "helpers.timing",
+    "tour": "helpers.tour",
+    "tb": "helpers.recall", "undo": "helpers.recall",
+    "run": "helpers.running", "timeit": "helpers.timing",
+    "secret": "helpers.secret", "trust": "helpers.trusting",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
     "stack": "looking", "trace": "looking", "why": "looking",
     "cancel": "foreground", "fg": "foreground", "jobs": "foreground",

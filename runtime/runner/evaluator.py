@@ -30,7 +30,7 @@ from pysh.runtime.runner.mates import Mates
 from pysh.runtime.runner.outcomes import Outcomes
 from pysh.runtime.runner.output import flush
 from pysh.runtime.runner.requests import Requests
-from pysh.runtime.runner.startup import Startup, startup
+from pysh.runtime.runner.startup import Startup, startups
 from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.suspends import Suspends
 from pysh.runtime.runner.terminal import Terminal
@@ -56,8 +56,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
 
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
     one, `former`, whether an evaluator before it left names that are callable, `placed`, the hashes of what was
-    pushed here under a name, `rc`, the path of code to run before the first cell, and `prelude`, the module of the
-    preloaded names.
+    pushed here under a name, `rc`, the path of code to run before the first cell, `project`, that of a `.pysh.toml`
+    which may have more, and `prelude`, the module of the preloaded names.
     """
     interrupts = Interrupts()
     interrupts.install()
@@ -89,9 +89,10 @@ class Evaluator:
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
-        self._inside = inside.here = inside.Inside(self._name, self._namespace)
+        self._inside = inside.here = inside.Inside(self._name, self._namespace, self._is_preloaded)
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
-        self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
+        self._startups = startups(config)
+        self._startup = next(self._startups, None)
         self._attention: Attention | None = None
         self._unread: Unread | None = None
         self._context = contextvars.copy_context()
@@ -229,6 +230,7 @@ class Evaluator:
         job, task = self._running, self._task
         assert job is not None and task is not None
         task.remove_done_callback(self._end)
+        self._outcomes.guarded(self._inside.bindings.end)
         self._outcomes.went_on(job, told["text"])
         # What it has changed of the context for a while is not for those that follow.
         self._context = self._before
@@ -255,10 +257,15 @@ class Evaluator:
         self._prelude.provide(names, codes)
         self._supply.supply(codes)
 
+    def _is_preloaded(self, name: str) -> bool:
+        return name in self._prelude.NAMES and self._namespace.names.get(name) is self._prelude.value(name)
+
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True
         codes = self._namespace.compile(job.source, job.filename)
         job.awaits = any(code.co_flags & cells.CO_COROUTINE for code in codes)
+        if job.number:
+            self._inside.bindings.begin(job.number, codes)
         return codes
 
     def _job(self, frame: Frame) -> Job:
@@ -284,6 +291,7 @@ class Evaluator:
         if (fetched := self._suspends.fetched(job, outcome.value)) is not None:
             self._run(*fetched)
             return
+        self._outcomes.guarded(self._inside.bindings.end)
         self._finish(job, outcome, self._outcomes.meta(job, outcome))
         self._next()
 
@@ -298,7 +306,11 @@ class Evaluator:
         self._running = self._task = None
         if isinstance(job, Startup):
             job.tell(meta)
-            self._begun()
+            self._startup = next(self._startups, None)
+            if self._startup is None:
+                self._begun()
+            else:
+                self._waiting.appendleft(self._startup.frame)
         elif job.captured is not None:
             answer = self._outcomes.answer(job, outcome, meta | {"output": job.captured.release()})
             self._requests.reply(job.frame, answer)

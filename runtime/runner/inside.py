@@ -4,10 +4,12 @@ An evaluator says that it is one by setting `here`; in a script or a worker ther
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from pysh.runtime import system
 from pysh.runtime.errors import PyshError
+from pysh.runtime.runner.bindings import Bindings
 from pysh.runtime.runner.cells import Namespace
 from pysh.runtime.runner.past import Past
 
@@ -15,10 +17,13 @@ from pysh.runtime.runner.past import Past
 class Inside:
     """The shell of a node, seen from code that runs in it."""
 
-    def __init__(self, node: str, namespace: Namespace) -> None:
+    def __init__(
+        self, node: str, namespace: Namespace, is_preloaded: Callable[[str], bool] = lambda _: False
+    ) -> None:  # fmt: skip
         self.node = node
         self.namespace = namespace
         self.past = Past(namespace.names)
+        self.bindings = Bindings(namespace.names, is_preloaded)
         self.attended = False
         """Whether the code that runs was sent by a person at a terminal."""
         self.paints = False

@@ -31,7 +31,7 @@ _NAMED = re.compile(r"_(\d+)")
 class Cell:
     """A cell that has ended, or goes on as a job: then `good` is None, and `text` says so."""
 
-    __slots__ = ("fetched", "good", "number", "raised", "source", "text", "took")
+    __slots__ = ("fetched", "good", "number", "raised", "source", "text", "took", "undone")
 
     def __init__(self, number: int, source: str, good: bool | None = None, text: str = "", took: float = 0.0) -> None:
         self.number = number
@@ -45,6 +45,8 @@ class Cell:
         """The error in one line."""
         self.fetched = False
         """Whether it brought a job to the foreground, and came to what that came to."""
+        self.undone = False
+        """Whether its names are as they were before it."""
 
     @property
     def size(self) -> int:
@@ -130,6 +132,11 @@ class Past:
             )
             raise ValueError(f"there is no e({number}): {which}")
         return found
+
+    def forget(self, number: int) -> None:
+        """The names are as they were before that cell."""
+        for cell in self.cells:
+            cell.undone = cell.undone or cell.number == number
 
     def explain(self, error: BaseException | None) -> None:
         """Say to whoever looked up `_3` why that is not there."""

@@ -1,4 +1,4 @@
-"""`rc.pysh`: code of the user's that runs in a shell before its first cell, in the same names.
+"""`rc.pysh`, and what a `.pysh.toml` has: code that runs in a shell before its first cell, in the same names.
 
 It is Python, with `await` and the preloaded names, as a cell. What goes wrong in it is told on the shell's
 terminal, and is no reason for the shell not to be there.
@@ -10,10 +10,12 @@ import os
 import stat
 import sys
 from _thread import start_new_thread
+from collections.abc import Iterator
 from io import StringIO
 from time import sleep
 from typing import Any
 
+from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.runner.jobs import Job
 
@@ -46,6 +48,30 @@ class Startup(Job):
         elif meta.get("kind") == "error":
             what = "was interrupted" if meta.get("error") == "KeyboardInterrupt" else "has failed"
             say(f"{self.filename} {what}; what ran before that holds, and the shell goes on\n{meta['text']}")
+
+
+def startups(config: dict[str, Any]) -> Iterator[Startup]:
+    """What an evaluator that is told `config` runs, in order: each once the one before it is over."""
+    if (rc := config.get("rc")) and (first := startup(rc)):
+        yield first
+    if (path := config.get("project")) and (second := startup_of_project(path)):
+        yield second
+
+
+def startup_of_project(path: str) -> Startup | None:
+    """The code in the `.pysh.toml` at `path`, None if it has none. Says why it is not to be run, or not even read."""
+    from pysh.runtime import project
+
+    try:
+        found = project.read(path)
+        if why := project.why_not_trusted(found):
+            say(why)
+            return None
+        code = project.said(found).code
+    except ConfigError as error:
+        say(str(error))
+        return None
+    return Startup(path, code) if code else None
 
 
 def startup(path: str) -> Startup | None:

@@ -55,6 +55,18 @@ def test_a_slip_on_another_node_is_answered_there(source: str, meant: str) -> No
     assert shown.count("Did you") == bool(meant)
 
 
+@pytest.mark.parametrize("use", ["c.x", "c[0]", "1 + c", "for n in c: pass"])
+def test_what_nobody_awaited_is_told_as_such(use: str) -> None:
+    async def answer() -> None:
+        pass
+
+    coroutine = answer()
+    with pytest.raises((AttributeError, TypeError)) as caught:
+        exec(use, {"c": coroutine})
+    coroutine.close()
+    assert guess(caught.value) == "Did you forget 'await'?"
+
+
 @pytest.mark.parametrize("error", [NoFunction("x", "n2"), NoModule("jsonn", "n2"), NameError("said by hand")])
 def test_what_says_enough_or_nothing_is_left_alone(error: Exception) -> None:
     assert guess(error) == ""

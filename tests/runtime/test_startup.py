@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pysh.runtime import project
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.runner import startup
 from tests.runtime.scripted_hub import Shell
@@ -164,3 +165,28 @@ def test_a_link_leads_to_a_file_of_ours(rc: Path, tmp_path: Path) -> None:
     begun = startup.startup(str(rc))
     assert begun is not None
     begun.tell({"kind": "none"})
+
+
+def test_the_code_of_a_trusted_project_runs_behind_the_users_own(
+    tmp_path: Path, rc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / ".pysh.toml"
+    path.write_text("[start]\ncode = '''\nordered = [mine, input]\n1 / 0\n'''\n")
+    rc.touch(0o600)
+    rc.write_text("mine = 41\n")
+    with Shell(tmp_path, rc=str(rc), project=str(path)) as shell:
+        shell.see("is there, and was not read: trust() shows")
+        assert shell.text("mine, 'ordered' in globals()") == "(41, False)"
+    project.trust(project.read(str(path)))
+    with Shell(tmp_path, rc=str(rc), project=str(path)) as shell:
+        assert shell.text("ordered[0]") == "41"
+        shell.see(f'File "{path}", line 4, in <module>')
+        assert begun(shell)
+        assert shell.text("import sys; sys.stdin.isatty()") == "True"
+    path.write_text("[start\n")
+    project.trust(project.read(str(path)))
+    with Shell(tmp_path, project=str(path)) as shell:
+        shell.see("the configuration is no TOML")
+        assert shell.text("2 + 2") == "4"
+        assert begun(shell)

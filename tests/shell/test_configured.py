@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pysh.runtime import project
 from pysh.shell import configured
 from pysh.shell.settings import DEFAULTS, Settings
 
@@ -86,3 +87,22 @@ def test_each_setting_has_values_that_are_checked() -> None:
     for name, value in DEFAULTS._asdict().items():
         assert configured._why_not(name, value) == ""
         assert configured._why_not(name, 4) != ""
+
+
+def test_what_a_trusted_project_says_comes_first(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file.write_text('[shell]\nediting = "vi"\ntheme = "dark"\n')
+    own = tmp_path / ".pysh.toml"
+    own.write_text('[shell]\ntheme = "mono"\nhistory = 3\n\n[start]\ncode = ""\n\n[groups]\n')
+    assert configured.read(str(file), str(own)) == configured.read(str(file))
+    project.trust(project.read(str(own)))
+    told = configured.read(str(file), str(own))
+    assert told.settings == DEFAULTS._replace(editing="vi", theme="mono")
+    assert told.where == {"editing": f"{file}:2", "theme": f"{own}:2"}
+    assert told.wrong == [
+        f"{own}:8: there is no table [groups]; there are [shell], [start]",
+        f"{own}:3: history is true or false, not '3'",
+    ]
+    own.write_text('[shell]\ntheme = "light"\n')
+    assert configured.read(str(file), str(own)).settings.theme == "dark"
+    assert configured.read(str(file), str(tmp_path / "none")).wrong == []

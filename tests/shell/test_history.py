@@ -42,7 +42,8 @@ def test_entries_of_an_older_version_have_no_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["", "  ", " private()", "start(cookie='x')", 'COOKIE = "x"', "f(b'my_secret_cookie')"]
+    "source",
+    ["", "  ", " private()", "start(cookie='x')", 'COOKIE = "x"', "f(b'my_secret_cookie')", "t = secret('token? ')"],
 )
 def test_what_is_secret_or_empty_is_not_kept(tmp_path: Path, source: str) -> None:
     history = History(tmp_path / "h", secret="my_secret_cookie")

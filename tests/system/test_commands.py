@@ -70,6 +70,20 @@ def test_a_script_has_its_arguments_its_file_and_top_level_await(home: Home) -> 
 def test_standard_input_is_a_script(home: Home) -> None:
     assert home.pysh("-", "a", stdin="import sys; print(sys.argv)").stdout == "['-', 'a']\n"
     assert home.pysh(stdin="print(call(lambda: 3))").stdout == "3\n"
+    failed = home.pysh(stdin="print(1)\n1/0\nprint(2)\n")
+    assert (failed.returncode, failed.stdout) == (1, "1\n")
+    assert failed.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_file_runs_by_itself_connected_as_its_first_line_says(home: Home) -> None:
+    home.node("n2@localhost")
+    file = home.folder / "job"
+    code = "import sys\nprint(call(lambda: node().name, on='n2'), sys.argv[1:])\n"
+    file.write_text(f"#!/usr/bin/env -S {' '.join(PYSH)} --connect n2@localhost\n{code}")
+    file.chmod(0o700)
+    command = [str(file), "a", "--name", "b"]
+    done = subprocess.run(command, env=home.environ, cwd=home.folder, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("n2@localhost ['a', '--name', 'b']\n", 0), done.stderr
 
 
 def test_a_node_that_a_script_is_to_connect_and_cannot_is_told_in_a_line(home: Home) -> None:

@@ -99,3 +99,31 @@ def test_colours_are_as_the_command_line_says_else_as_the_environment_does(
     assert (b"\x1b[31mZeroDivisionError" in terminal.raw) is coloured
     terminal.type("\x04")
     assert terminal.wait_exit() == 0
+
+
+def test_those_of_a_folder_hold_there_once_they_are_trusted(home: Home, screens: Screens) -> None:
+    path = home.folder / ".pysh.toml"
+    path.write_text('[shell]\nhistory = false\n\n[start]\ncode = "mine = 41"\n')
+    assert "is there, and was not read" in home.pysh("settings").stderr
+
+    def asked(*options: str) -> list[str]:
+        terminal = screens.open("--rm", "--name", "n1@localhost", *options)
+        terminal.wait_for_end("n1@localhost[1]>")
+        terminal.type("'mine' in globals()\r")
+        terminal.wait_for_end("n1@localhost[2]>")
+        if not options and "False" in terminal.lines:
+            terminal.type("trust()\r")
+            terminal.wait_for_end("Trust it? [y/N]")
+            terminal.type("y\r")
+            terminal.wait_for_end("n1@localhost[3]>")
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
+        return terminal.lines
+
+    assert "False" in asked()
+    assert "True" in asked()
+    assert "False" in asked("--norc")
+    rows = {row["setting"]: row for row in json.loads(home.pysh("settings", "--json").stdout)}
+    assert rows["history"] == {"setting": "history", "value": False, "from": f"{path}:2"}
+    path.write_text('[start]\ncode = "mine = 42"\n')
+    assert "has changed since it was trusted" in "".join(asked("--no-color"))

@@ -25,7 +25,15 @@ def test_the_good_cells_are_saved_and_run_again(tmp_path: Path) -> None:
     path = tmp_path / "kept.pysh"
     with Shell(tmp_path) as shell:
         assert "PyshError: no cell of this shell has come to a good end so far" in shell.text(f"save({str(path)!r})")
-        for source in ("x = 40", "1 / 0", "x?", "def more(n):\n    return n + 2", "save('kept.pysh')"):
+        for source in (
+            "x = 40",
+            "1 / 0",
+            "x?",
+            "def more(n):\n    return n + 2",
+            "x = 50",
+            "undo()",
+            "save('kept.pysh')",
+        ):
             shell.cell(source)
         shell.see(f"2 cells in {path}; 2 that raised left out")
         assert "FileExistsError" in (again := shell.text("save('kept.pysh')"))

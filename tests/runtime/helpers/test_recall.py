@@ -34,6 +34,45 @@ def test_the_last_error_comes_back_with_its_frames(shell: Shell) -> None:
     assert shell.text("_e is e() and e().__traceback__.tb_next.tb_next.tb_frame.f_locals") == "{'n': 0}"
 
 
+def test_a_traceback_is_shown_again(shell: Shell, first: int) -> None:
+    shell.cell("{}['absent']")
+    shell.cell("1 / 0")
+    shell.screen = b""
+    shell.cell("tb(); tb(-2)")
+    shell.see("ZeroDivisionError: division by zero\r\nTraceback")
+    shell.see("    {}['absent']")
+    assert "ValueError: there is no e(999): the last 5 errors are kept" in shell.text("tb(999)")
+
+
+def test_a_secret_is_asked_for_unseen_and_of_somebody(shell: Shell) -> None:
+    shell.screen = b""
+    ref = shell.begin("word = secret('token? ')")
+    shell.see("token? ")
+    shell.type(b"hunter2\r")
+    assert shell.done(ref)["kind"] == "none"
+    assert b"hunter2" not in shell.screen
+    assert shell.text("word") == "'hunter2'"
+    assert "PyshError: nobody sits here who could be asked" in str(shell.ask("eval", source="secret()"))
+
+
+def test_the_names_of_a_cell_are_undone(shell: Shell, first: int) -> None:
+    shell.cell("undoable = [1]")
+    shell.cell("undoable = 2; new = 3; _x = _")
+    shell.cell("new")
+    shell.cell("undo()")
+    shell.see(f"cell {first + 1} undone: undoable as before; no more _x, new")
+    shell.see("(names alone: objects that were changed in place stay so)")
+    assert shell.text("undoable, 'new' in globals()") == "([1], False)"
+    assert "undo(99): of the cells that bound names those that can be undone are " in shell.text("undo(99)")
+    assert "undo() takes how many cells, as undo(2), not str; nothing was changed" in shell.text("undo('x')")
+
+
+def test_what_comes_with_a_start_is_of_no_cell(shell: Shell, first: int) -> None:
+    shell.cell("import pysh.shell.prelude; pysh.shell.prelude.provide_all(globals()); late = 1")
+    shell.cell("undo()")
+    shell.see(f"cell {first} undone: no more late\r\n")
+
+
 def test_a_cut_value_says_how_to_see_the_rest_and_these_ways_work(shell: Shell, first: int) -> None:
     done = shell.cell("list(range(1500))")
     assert done["footer"] == f"… the rest: v({first})[1000:2000], full({first}), page({first})"
