@@ -96,3 +96,16 @@ def test_a_shell_that_died_while_its_node_was_cut_off_is_told_of_afterwards(clus
     assert not there.signals
     cluster.run(20)
     assert [each.signal for each in there.signals] == ["SIGKILL"]
+
+
+def test_who_went_over_to_another_shell_counts_as_there_and_is_told(cluster: Cluster) -> None:
+    machine = cluster["a"]
+    shell, seat = machine.program("evaluator"), machine.terminal()
+    cluster.run(1)
+    seat.ask("away")
+    cluster.run(1)
+    asked = Frame(Kind.REQUEST, Pid(cluster["b"].core.incarnation, 5), machine.core.me, 1)
+    assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number}) == {"ok": True}
+    machine.settle()
+    assert seat.calls == ["code on b waits in a debugger for a@sim: Ctrl-D goes back there, and debug() to the code"]
+    assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number + 1}) == {"ok": False}

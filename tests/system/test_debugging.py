@@ -235,3 +235,51 @@ print(receive(timeout=10).reason)
     said = done.stdout + done.stderr
     assert said.count("is passed over: nobody sits at the shell that owns it") == 2
     assert "is passed over: an async process would hold those beside it" in said
+
+
+def test_what_waits_says_so_above_a_half_typed_line(prompt: Prompt, home: Home) -> None:
+    go = home.folder / "go"
+    prompt(
+        "import pathlib, time\ndef f(go):\n    while not pathlib.Path(go).exists(): time.sleep(0.01)\n    breakpoint()"
+    )
+    prompt(f"t = task(f, {str(go)!r}, on='n2')")
+    prompt.terminal.type("1 + ")
+    prompt.terminal.wait_for_end(f"{HERE}[4]> 1 +")
+    go.touch()
+    prompt.shows("n2 | breakpoint in f at <n1@localhost:2>:4 waits: debug(", f"{HERE}[4]> 1 +")
+    prompt.terminal.type("2\r")
+    prompt.shows(f"{HERE}[4]> 1 + 2", "3", f"{HERE}[5]>")
+    prompt.terminal.type("debug()\r")
+    prompt.pdb("c")
+    prompt.terminal.wait_for_end(f"{HERE}[6]>")
+
+
+def test_what_waits_while_its_owners_terminal_is_at_another_shell_is_told_there_and_at_the_return(
+    home: Home, screens: Screens
+) -> None:
+    for name in ("n2", "n3"):
+        home.node(f"{name}@localhost")
+    terminal = screens.open("--rm", "--name", HERE)
+    prompt = Prompt(terminal, "n2@localhost", "n3@localhost")
+    go = home.folder / "go"
+    prompt(
+        "import pathlib, time\ndef f(go):\n    while not pathlib.Path(go).exists(): time.sleep(0.01)\n    breakpoint()"
+    )
+    prompt(f"t = task(f, {str(go)!r}, on='n2')")
+    prompt.type("attach('n3@localhost')")
+    terminal.wait_for_end("n3@localhost[1]>")
+    waits = 'n2 | breakpoint in f at <n1@localhost:2>:4 waits: debug("n2.'
+    terminal.type("6 * ")
+    terminal.wait_for_end("n3@localhost[1]> 6 *")
+    go.touch()
+    called = "code on n2 waits in a debugger for n1@localhost: Ctrl-D goes back there, and debug() to the code"
+    prompt.shows(called, "n3@localhost[1]> 6 *")
+    terminal.type("7\r")
+    terminal.wait_for_end("42", "n3@localhost[2]>")
+    terminal.type("\x04")
+    prompt.waits()
+    prompt.shows(waits)
+    prompt.type("debug()")
+    prompt.pdb("c")
+    prompt.waits()
+    terminal.type("\x04")
