@@ -52,8 +52,9 @@ def _look_at_last(client: Client) -> None:
     if (process := block(_parked(client))) is not None:
         talk(process, leave)
         return
-    failed = client.last_failed
-    error = failed.outcome() if failed is not None else getattr(sys, "last_value", None)
+    failed, error = client.last_failed, getattr(sys, "last_value", None)
+    if failed is not None and (error is None or client.role == "evaluator"):  # elsewhere nobody knows which is the last
+        error = failed.outcome()
     if error is None:
         raise PyshError("nothing was raised in this shell yet, and no code of its waits in a breakpoint")
     _post_mortem(client, error)

@@ -210,6 +210,8 @@ class Node:
 
     def evaluator_died(self, death: str) -> None:
         """The shell is gone: its terminal is told, and whoever waits for what ran there or was to."""
+        if (link := self.processes.get(self.console.evaluator or 0)) is not None:
+            self.closed(link.number, death, self.now)  # its end may be known before that of its connection
         self.console.evaluator_died(death)
         told = {"signal": None, "status": None, "text": f"the shell of {self.name} died ({death})"}
         self.work.exited(SHELL, told, running=0)

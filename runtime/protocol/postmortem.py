@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.protocol.frames import Flag, Frame, Kind
+from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import Job
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.pool import Full, Step
@@ -49,8 +49,8 @@ class PostMortems:
         self._watches = False
 
     def failed(self, job: Job) -> None:
-        """A worker has told how `job` ended: if it failed, its frames are there, or it is known why not."""
-        if job.worker is None or not job.flags & Flag.ERROR or "frames_of" in job.options:
+        """What `job` ran has raised: its frames are there, or it is known why not."""
+        if job.worker is None or "frames_of" in job.options:
             return
         if not job.options.get("frames"):
             self._forget(job.number, UNASKED)

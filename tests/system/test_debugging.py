@@ -140,14 +140,33 @@ def test_a_failure_through_two_nodes_is_looked_at_where_it_was_raised(prompt: Pr
     [
         ("task(f, 5, on='n2', isolate=True)", "it had a worker of its own, as with isolate=True"),
         ("task(f, 5, on='n2', where='shell')", "it ran in the shell there, which keeps none"),
+        ("spawn(g, on='n2')", "it ran beside others in one runner"),
     ],
 )
 def test_of_frames_that_are_gone_it_is_said_why_and_what_to_do(prompt: Prompt, started: str, why: str) -> None:
-    prompt(FAILS)
-    prompt(f"t = {started}; t.exception()")
+    prompt(FAILS + "\nasync def g(): f(5)")
+    prompt(f"t = {started}; wait([t]) if isinstance(t, Task) else None")
+    prompt.shows("IndexError: list index out of range")
     shown = prompt("debug(t)")
     assert shown[-1] == "To look at them: debug(True), run it again, debug()."
     assert why in " ".join(shown)
+
+
+def test_a_task_that_failed_in_the_background_is_the_last_failure_until_something_is_raised_here(
+    prompt: Prompt,
+) -> None:
+    prompt(FAILS)
+    prompt("t = task(f, 5, on='n2')")
+    prompt.shows("failed")
+    prompt.type("debug()")
+    prompt.pdb("p k", "10")
+    prompt.pdb("q")
+    prompt.waits()
+    prompt("missing")
+    prompt.type("debug()")
+    prompt.shows("-> missing")
+    prompt.pdb("q")
+    prompt.waits()
 
 
 def test_an_owner_may_have_none_kept(prompt: Prompt) -> None:
