@@ -74,10 +74,7 @@ def _look_at(client: Client, t: Looked) -> None:
     elif told and told["state"] != DONE:
         raise PyshError(f"it waits in no breakpoint; {block(looking.reason(t))}")
     elif why := look_into(client, (pid,)):
-        print(f"{why}\n{AGAIN}")
-
-
-AGAIN = "To look at them: debug(True), run it again, debug()."
+        print(why)
 
 
 def _post_mortem(client: Client, error: BaseException) -> None:
@@ -92,12 +89,12 @@ def _post_mortem(client: Client, error: BaseException) -> None:
     if cause.at:
         why = look_into(client, cause.at)
     else:
-        why = f"Its frames on {cause.node} are not kept: it is an actor's answer, or was no task's"
+        why = f"its frames on {cause.node} are not kept: it is an actor's answer, or was no task's"
     if why:
         from pysh.runtime.runner.display import failure
 
         print(failure(error), end="")
-        print(f"{why}\n{AGAIN}")
+        print(why)
 
 
 def _open_here(error: BaseException) -> None:

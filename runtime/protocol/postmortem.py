@@ -22,6 +22,7 @@ KEPT = 600.0
 """Seconds after which nobody is expected to look any more."""
 REMEMBERED = 256
 """Failures of which it is remembered why their frames are gone."""
+AGAIN = "To have them: debug(True), run it again, debug()"
 NEVER = "nothing that failed has that number here, or that was long ago"
 OVER = "its worker has ended"
 APART = "it had a worker of its own, as with isolate=True, memory= or cpu=, which ended with it"
@@ -110,11 +111,13 @@ class PostMortems:
         worker = next((worker for worker, failure in self._kept.items() if failure.number == number), None)
         if worker is None or worker not in self._node.work.pool.workers:
             why = self._gone.get(number, NEVER) if worker is None else OVER
-            raise Full(f"the frames of task {number} are gone: {why}")
+            raise Full(f"the frames of task {number} are gone: {why}. {AGAIN}")
         if held := self._node.work.pool.of(worker):
             busy = self._node.work.jobs.get(held[0])
             what = f"task {held[0]} {busy.options.get('label', '') if busy is not None else ''}".rstrip()
-            raise Full(f"the frames of task {number} are there, but its worker runs {what} now; once that is over")
+            raise Full(
+                f"the frames of task {number} are there, but its worker runs {what} now: try again once that is over"
+            )
         self._kept[worker] = self._kept[worker]._replace(until=self._node.now + KEPT)
         return self._node.work.pool.submit_at(worker, job.number)
 

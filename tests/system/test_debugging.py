@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pysh.runtime.protocol.postmortem import APART, IN_SHELL, SHARED
 from tests.system.conftest import CONNECT, Home, Screens, ok, until
 from tests.system.prompts import HERE, Prompt
 
@@ -138,18 +139,17 @@ def test_a_failure_through_two_nodes_is_looked_at_where_it_was_raised(prompt: Pr
 @pytest.mark.parametrize(
     ("started", "why"),
     [
-        ("task(f, 5, on='n2', isolate=True)", "it had a worker of its own, as with isolate=True"),
-        ("task(f, 5, on='n2', where='shell')", "it ran in the shell there, which keeps none"),
-        ("spawn(g, on='n2')", "it ran beside others in one runner"),
+        ("task(f, 5, on='n2', isolate=True)", APART),
+        ("task(f, 5, on='n2', where='shell')", IN_SHELL),
+        ("spawn(g, on='n2')", SHARED),
     ],
 )
 def test_of_frames_that_are_gone_it_is_said_why_and_what_to_do(prompt: Prompt, started: str, why: str) -> None:
     prompt(FAILS + "\nasync def g(): f(5)")
     prompt(f"t = {started}; wait([t]) if isinstance(t, Task) else None")
     prompt.shows("IndexError: list index out of range")
-    shown = prompt("debug(t)")
-    assert shown[-1] == "To look at them: debug(True), run it again, debug()."
-    assert why in " ".join(shown)
+    shown = "".join(prompt("debug(t)")).replace(" ", "")  # lines may be broken anywhere
+    assert f"{why}. To have them: debug(True), run it again, debug()".replace(" ", "") in shown
 
 
 def test_a_task_that_failed_in_the_background_is_the_last_failure_until_something_is_raised_here(
@@ -173,9 +173,9 @@ def test_an_owner_may_have_none_kept(prompt: Prompt) -> None:
     prompt(FAILS)
     prompt("call(f, 5, on='n2')")
     prompt("debug(keep=False)")
-    assert "its owner said debug(keep=False)" in " ".join(prompt("debug()"))
+    assert "itsownersaiddebug(keep=False)" in "".join(prompt("debug()")).replace(" ", "")
     prompt("call(f, 5, on='n2')")
-    assert "its owner keeps none" in " ".join(prompt("debug()"))
+    assert "itsownerkeepsnone" in "".join(prompt("debug()")).replace(" ", "")
     prompt("debug(keep=True)")
     prompt("call(f, 8, on='n2')")
     prompt.type("debug()")
