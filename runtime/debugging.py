@@ -52,8 +52,9 @@ def _look_at_last(client: Client) -> None:
     if (process := block(_parked(client))) is not None:
         talk(process, leave)
         return
-    failed = client.last_failed
-    error = failed.outcome() if failed is not None else getattr(sys, "last_value", None)
+    failed, error = client.last_failed, getattr(sys, "last_value", None)
+    if failed is not None and (error is None or client.role == "evaluator"):  # elsewhere nobody knows which is the last
+        error = failed.outcome()
     if error is None:
         raise PyshError("nothing was raised in this shell yet, and no code of its waits in a breakpoint")
     _post_mortem(client, error)
@@ -73,10 +74,7 @@ def _look_at(client: Client, t: Looked) -> None:
     elif told and told["state"] != DONE:
         raise PyshError(f"it waits in no breakpoint; {block(looking.reason(t))}")
     elif why := look_into(client, (pid,)):
-        print(f"{why}\n{AGAIN}")
-
-
-AGAIN = "To look at them: debug(True), run it again, debug()."
+        print(why)
 
 
 def _post_mortem(client: Client, error: BaseException) -> None:
@@ -91,12 +89,12 @@ def _post_mortem(client: Client, error: BaseException) -> None:
     if cause.at:
         why = look_into(client, cause.at)
     else:
-        why = f"Its frames on {cause.node} are not kept: it is an actor's answer, or was no task's"
+        why = f"its frames on {cause.node} are not kept: it is an actor's answer, or was no task's"
     if why:
         from pysh.runtime.runner.display import failure
 
         print(failure(error), end="")
-        print(f"{why}\n{AGAIN}")
+        print(why)
 
 
 def _open_here(error: BaseException) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pysh.runtime.errors import NodeDown, PyshError, TaskTimeout
+from pysh.runtime.errors import PyshError, TaskTimeout
 from pysh.runtime.payload import dumps
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import Frame, pack
@@ -75,7 +75,8 @@ def look_into(client: Client, at: tuple[Pid, ...]) -> str:
         look = Look(client, pid)
         try:
             process = look.begin()
-        except (NodeDown, PyshError) as error:
+        except PyshError as error:
+            error.executed = ""  # what did not run is the look
             why.append(str(error))
             continue
         except BaseException:  # Ctrl-C

@@ -113,6 +113,8 @@ class Task:
         self._flags = frame.flags
         if frame.flags:
             self._client.failed(self)
+            if frame.flags & Flag.ERROR and self.dest.number == HUB:
+                self._client.last_failed = self
         if (told := self._client.on_ended) is not None:
             told(self)
         self.waiter.set()

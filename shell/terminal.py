@@ -33,7 +33,7 @@ from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Leaving, Left, Typing
 from pysh.shell.view import View
-from pysh.shell.visiting import Reach, nowhere, visit
+from pysh.shell.visiting import FAILURES, Reach, calls, nowhere, visit
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
@@ -95,7 +95,7 @@ class Session:
         self._early = Early(tty, self._keyboard, history, self._semantic)
         self._editor: Editor | None = None
         self._console: Console | None = None
-        self._home: Console | None = None
+        self._homes: list[Console] = []  # of the shells from which this terminal went over, one after the other
         self._cell = 1
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
@@ -116,7 +116,7 @@ class Session:
 
     def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
-        self._home = self._console = console
+        self._console = console
         try:
             console.open()
             code = self._serve(console, how)
@@ -172,8 +172,9 @@ class Session:
             self._cells(console)
 
         output, self._view.output = self._view.output, Output()
+        before, self._homes = self._homes, [*self._homes, home]
         said = visit(self._reach, home, there, stay, self._view.say)
-        self._view.output = output
+        self._view.output, self._homes = output, before
         for frame in said:
             self._view.sort(frame)
         self._attach(home)
@@ -210,7 +211,7 @@ class Session:
             if (line := self._early.line()) is not None:
                 return self._early.take(line)
         editor = self._editor or self._load_editor()
-        editor.away = console is not self._home
+        editor.away = bool(self._homes)
         with self._heard(console, editor):
             offered, self._offered = self._offered, ""
             took, self._took = self._took, ""
@@ -223,10 +224,14 @@ class Session:
         editor.show((), self._view.live)
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
+        homes = [home for home in self._homes if home.fileno() >= 0]
+        for home in homes:
+            editor.loop.add_reader(home.fileno(), self._called, home, editor)
         try:
             yield
         finally:
-            editor.loop.remove_reader(console.fileno())
+            for each in (console, *homes):
+                editor.loop.remove_reader(each.fileno())
             if self._timer is not None:
                 self._timer.cancel()
 
@@ -262,6 +267,15 @@ class Session:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
             editor.stop(error)  # to be raised where the prompt was asked for
+
+    def _called(self, home: Console, editor: "Editor") -> None:
+        """A shell that this terminal will be back at sent something."""
+        try:
+            for frame in calls(home):
+                self._view.sort(frame)
+        except FAILURES:
+            editor.loop.remove_reader(home.fileno())  # its end is told once we are back there
+        self._show_soon()
 
     def _cleared(self) -> None:
         """Ctrl-C at the prompt: of a flood of output no more is shown."""

@@ -40,3 +40,18 @@ def visit(
         say(f"pysh: {clean(there)}: {error}")
     # What else it sent it keeps for when we are back.
     return [frame for frame in home.take() if frame.kind == Kind.NOTICE]
+
+
+def calls(home: Console) -> list[Frame]:
+    """What `home` has for whoever is elsewhere: notices that somebody is wanted there. The rest is kept for later.
+
+    Raises what `Console.receive` does.
+    """
+    home.receive()
+    frames = home.take()
+    home.put_back([frame for frame in frames if not _is_call(frame)])
+    return [frame for frame in frames if _is_call(frame)]
+
+
+def _is_call(frame: Frame) -> bool:
+    return frame.kind == Kind.NOTICE and bool(frame.options().get("call"))

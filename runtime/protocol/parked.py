@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol.frames import Frame, Kind, pages
+from pysh.runtime.protocol.frames import Frame, Kind, pack, pages
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import HUB, Pid
@@ -36,10 +36,21 @@ def _parked(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    """Whether process `number` is a shell here at which a person sits."""
+    """Whether process `number` is a shell here at which a person sits, or will again: whoever is elsewhere is told."""
     console = node.console
     shell = console.evaluator is not None and console.evaluator == int(asked["number"])
-    return {"ok": shell and console.attended}
+    if shell and not console.attended:
+        _call_back(node, node.members.label(frame.source.incarnation))
+    return {"ok": shell and (console.attended or bool(console.seats.away))}
+
+
+def _call_back(node: "Node", where: str) -> None:
+    """Tell the terminals that went over to another shell that code on node `where` is about to wait for this one."""
+    text = f"code on {where} waits in a debugger for {node.name}: Ctrl-D goes back there, and debug() to the code"
+    for number in node.console.seats.away:
+        if (link := node.processes.get(number)) is not None:
+            meta = pack({"text": text, "level": "warn", "call": True})
+            node.write(link, Frame(Kind.NOTICE, node.me, Pid(node.incarnation, number), meta=meta))
 
 
 def tell_gone(node: "Node", shell: Pid) -> None:

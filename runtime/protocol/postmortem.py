@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.protocol.frames import Flag, Frame, Kind
+from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import Job
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.pool import Full, Step
@@ -22,6 +22,7 @@ KEPT = 600.0
 """Seconds after which nobody is expected to look any more."""
 REMEMBERED = 256
 """Failures of which it is remembered why their frames are gone."""
+AGAIN = "To have them: debug(True), run it again, debug()"
 NEVER = "nothing that failed has that number here, or that was long ago"
 OVER = "its worker has ended"
 APART = "it had a worker of its own, as with isolate=True, memory= or cpu=, which ended with it"
@@ -49,8 +50,8 @@ class PostMortems:
         self._watches = False
 
     def failed(self, job: Job) -> None:
-        """A worker has told how `job` ended: if it failed, its frames are there, or it is known why not."""
-        if job.worker is None or not job.flags & Flag.ERROR or "frames_of" in job.options:
+        """What `job` ran has raised: its frames are there, or it is known why not."""
+        if job.worker is None or "frames_of" in job.options:
             return
         if not job.options.get("frames"):
             self._forget(job.number, UNASKED)
@@ -110,11 +111,13 @@ class PostMortems:
         worker = next((worker for worker, failure in self._kept.items() if failure.number == number), None)
         if worker is None or worker not in self._node.work.pool.workers:
             why = self._gone.get(number, NEVER) if worker is None else OVER
-            raise Full(f"the frames of task {number} are gone: {why}")
+            raise Full(f"the frames of task {number} are gone: {why}. {AGAIN}")
         if held := self._node.work.pool.of(worker):
             busy = self._node.work.jobs.get(held[0])
             what = f"task {held[0]} {busy.options.get('label', '') if busy is not None else ''}".rstrip()
-            raise Full(f"the frames of task {number} are there, but its worker runs {what} now; once that is over")
+            raise Full(
+                f"the frames of task {number} are there, but its worker runs {what} now: try again once that is over"
+            )
         self._kept[worker] = self._kept[worker]._replace(until=self._node.now + KEPT)
         return self._node.work.pool.submit_at(worker, job.number)
 

@@ -318,7 +318,8 @@ class Work:
         if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
             self.cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
         self.finish(job)
-        self.post_mortems.failed(job)
+        if job.flags & Flag.ERROR:
+            self.post_mortems.failed(job)
         if apartment is not None:
             return
         assert job.worker is not None

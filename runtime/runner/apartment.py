@@ -90,6 +90,8 @@ class Apartment:
         parent, pid = client.known(frame.source), Pid(client.incarnation, frame.dest.number)
         tenant = Tenant(pid, parent, frame.ref, Pid(*owner) if owner else parent)
         client.moved_in(tenant)
+        if "frames" in options:
+            client.keeps_frames = True  # what its mates start is bounded as well
         if not self._arrived:
             self._loop.call_soon(self._begin_all)  # here nothing of the user's may run
         self._arrived.append((tenant, frame.payload, options))

@@ -72,7 +72,7 @@ class Client(Wire):
         self.keeps_frames = hello.role == "evaluator" or hasattr(sys, "ps1")
         """Whether the frames of what fails that is started from here are kept: somebody may type `debug()`."""
         self.last_failed: Any = None
-        """The task that failed last, as long as nothing was raised at the prompt since."""
+        """The task whose code raised last, as long as nothing was raised at the prompt since."""
         self.codes: Any = None
         """In a worker, its `Codes`: what the names of the user's modules mean there."""
         self.tasks: dict[int, Tracked] = {}
@@ -338,7 +338,6 @@ class Client(Wire):
 
     def failed(self, task: Any) -> None:
         """Note that `task` failed."""
-        self.last_failed = task
         if self.role == "program" and len(self.unseen) < UNSEEN:
             self.unseen[task.ref] = task
 

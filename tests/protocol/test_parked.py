@@ -72,13 +72,18 @@ def test_nobody_sits_at_a_node_without_a_terminal(cluster: Cluster) -> None:
     assert answered(cluster["b"], "attended", number=1) is False
 
 
-def test_one_that_waits_ends_when_the_shell_that_owns_it_died_though_its_node_lives(cluster: Cluster) -> None:
+@pytest.mark.parametrize("known_first", ["its connection", "its process"])
+def test_one_that_waits_ends_when_the_shell_that_owns_it_died_though_its_node_lives(
+    cluster: Cluster, known_first: str
+) -> None:
     shell, other = cluster["a"].program("evaluator"), cluster["a"].program()
     there = cluster["b"]
     for owner, label in ((shell, "f"), (other, "g")):
         owner.task(there, b"60000", label=label)
         cluster.run(1)
         park(there, list(there.core.work.jobs)[-1].number, "f.py:3")
+    if known_first == "its process":
+        cluster["a"].happens(lambda: cluster["a"].core.evaluator_died("SIGKILL"))
     cluster["a"].hang_up(shell.link)
     cluster.run(5)
     killed = [(there.core.work.jobs.get(each.job), each.signal) for each in there.signals]
@@ -96,3 +101,16 @@ def test_a_shell_that_died_while_its_node_was_cut_off_is_told_of_afterwards(clus
     assert not there.signals
     cluster.run(20)
     assert [each.signal for each in there.signals] == ["SIGKILL"]
+
+
+def test_who_went_over_to_another_shell_counts_as_there_and_is_told(cluster: Cluster) -> None:
+    machine = cluster["a"]
+    shell, seat = machine.program("evaluator"), machine.terminal()
+    cluster.run(1)
+    seat.ask("away")
+    cluster.run(1)
+    asked = Frame(Kind.REQUEST, Pid(cluster["b"].core.incarnation, 5), machine.core.me, 1)
+    assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number}) == {"ok": True}
+    machine.settle()
+    assert seat.calls == ["code on b waits in a debugger for a@sim: Ctrl-D goes back there, and debug() to the code"]
+    assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number + 1}) == {"ok": False}

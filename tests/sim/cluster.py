@@ -603,6 +603,7 @@ class Seat:
         self.machine = machine
         self.answers: list[dict[str, Any]] = []
         self.suspects: list[list[str]] = []
+        self.calls: list[str] = []
         self._link = link
         self._pid = Pid(machine.incarnation, 0)
 
@@ -615,7 +616,11 @@ class Seat:
                 told = frame.options()
                 self.answers.append(told.get("ok", told))
             elif frame.kind == Kind.NOTICE:
-                self.suspects.append(frame.options()["suspects"])
+                told = frame.options()
+                if told.get("call"):
+                    self.calls.append(told["text"])
+                else:
+                    self.suspects.append(told["suspects"])
 
     def ask(self, verb: str, **args: object) -> None:
         """Send a request; the answer comes at once."""

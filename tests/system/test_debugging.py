@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pysh.runtime.protocol.postmortem import APART, IN_SHELL, SHARED
 from tests.system.conftest import CONNECT, Home, Screens, ok, until
 from tests.system.prompts import HERE, Prompt
 
@@ -164,25 +165,43 @@ def test_a_failure_through_two_nodes_is_looked_at_where_it_was_raised(prompt: Pr
 @pytest.mark.parametrize(
     ("started", "why"),
     [
-        ("task(f, 5, on='n2', isolate=True)", "it had a worker of its own, as with isolate=True"),
-        ("task(f, 5, on='n2', where='shell')", "it ran in the shell there, which keeps none"),
+        ("task(f, 5, on='n2', isolate=True)", APART),
+        ("task(f, 5, on='n2', where='shell')", IN_SHELL),
+        ("spawn(g, on='n2')", SHARED),
     ],
 )
 def test_of_frames_that_are_gone_it_is_said_why_and_what_to_do(prompt: Prompt, started: str, why: str) -> None:
+    prompt(FAILS + "\nasync def g(): f(5)")
+    prompt(f"t = {started}; wait([t]) if isinstance(t, Task) else None")
+    prompt.shows("IndexError: list index out of range")
+    shown = "".join(prompt("debug(t)")).replace(" ", "")  # lines may be broken anywhere
+    assert f"{why}. To have them: debug(True), run it again, debug()".replace(" ", "") in shown
+
+
+def test_a_task_that_failed_in_the_background_is_the_last_failure_until_something_is_raised_here(
+    prompt: Prompt,
+) -> None:
     prompt(FAILS)
-    prompt(f"t = {started}; t.exception()")
-    shown = prompt("debug(t)")
-    assert shown[-1] == "To look at them: debug(True), run it again, debug()."
-    assert why in " ".join(shown)
+    prompt("t = task(f, 5, on='n2')")
+    prompt.shows("failed")
+    prompt.type("debug()")
+    prompt.pdb("p k", "10")
+    prompt.pdb("q")
+    prompt.waits()
+    prompt("missing")
+    prompt.type("debug()")
+    prompt.shows("-> missing")
+    prompt.pdb("q")
+    prompt.waits()
 
 
 def test_an_owner_may_have_none_kept(prompt: Prompt) -> None:
     prompt(FAILS)
     prompt("call(f, 5, on='n2')")
     prompt("debug(keep=False)")
-    assert "its owner said debug(keep=False)" in " ".join(prompt("debug()"))
+    assert "itsownersaiddebug(keep=False)" in "".join(prompt("debug()")).replace(" ", "")
     prompt("call(f, 5, on='n2')")
-    assert "its owner keeps none" in " ".join(prompt("debug()"))
+    assert "itsownerkeepsnone" in "".join(prompt("debug()")).replace(" ", "")
     prompt("debug(keep=True)")
     prompt("call(f, 8, on='n2')")
     prompt.type("debug()")
@@ -262,3 +281,51 @@ print(receive(timeout=10).reason)
     said = done.stdout + done.stderr
     assert said.count("is passed over: nobody sits at the shell that owns it") == 2
     assert "is passed over: an async process would hold those beside it" in said
+
+
+def test_what_waits_says_so_above_a_half_typed_line(prompt: Prompt, home: Home) -> None:
+    go = home.folder / "go"
+    prompt(
+        "import pathlib, time\ndef f(go):\n    while not pathlib.Path(go).exists(): time.sleep(0.01)\n    breakpoint()"
+    )
+    prompt(f"t = task(f, {str(go)!r}, on='n2')")
+    prompt.terminal.type("1 + ")
+    prompt.terminal.wait_for_end(f"{HERE}[4]> 1 +")
+    go.touch()
+    prompt.shows("n2 | breakpoint in f at <n1@localhost:2>:4 waits: debug(", f"{HERE}[4]> 1 +")
+    prompt.terminal.type("2\r")
+    prompt.shows(f"{HERE}[4]> 1 + 2", "3", f"{HERE}[5]>")
+    prompt.terminal.type("debug()\r")
+    prompt.pdb("c")
+    prompt.terminal.wait_for_end(f"{HERE}[6]>")
+
+
+def test_what_waits_while_its_owners_terminal_is_at_another_shell_is_told_there_and_at_the_return(
+    home: Home, screens: Screens
+) -> None:
+    for name in ("n2", "n3"):
+        home.node(f"{name}@localhost")
+    terminal = screens.open("--rm", "--name", HERE)
+    prompt = Prompt(terminal, "n2@localhost", "n3@localhost")
+    go = home.folder / "go"
+    prompt(
+        "import pathlib, time\ndef f(go):\n    while not pathlib.Path(go).exists(): time.sleep(0.01)\n    breakpoint()"
+    )
+    prompt(f"t = task(f, {str(go)!r}, on='n2')")
+    prompt.type("attach('n3@localhost')")
+    terminal.wait_for_end("n3@localhost[1]>")
+    waits = 'n2 | breakpoint in f at <n1@localhost:2>:4 waits: debug("n2.'
+    terminal.type("6 * ")
+    terminal.wait_for_end("n3@localhost[1]> 6 *")
+    go.touch()
+    called = "code on n2 waits in a debugger for n1@localhost: Ctrl-D goes back there, and debug() to the code"
+    prompt.shows(called, "n3@localhost[1]> 6 *")
+    terminal.type("7\r")
+    terminal.wait_for_end("42", "n3@localhost[2]>")
+    terminal.type("\x04")
+    prompt.waits()
+    prompt.shows(waits)
+    prompt.type("debug()")
+    prompt.pdb("c")
+    prompt.waits()
+    terminal.type("\x04")

@@ -1,5 +1,6 @@
 """`attach("n2")` at the prompt of n1: the same terminal at another shell, and back."""
 
+import os
 import signal
 
 from tests.shell.terminal import Terminal
@@ -106,3 +107,22 @@ def test_the_shell_of_another_machine_is_reached_by_the_way_that_led_to_its_node
         here.wait_for_end("42", "w1@there[2]>")
         here.type("\x04")
         here.wait_for_end("n1@localhost[4]>")
+
+
+def test_the_loss_of_the_node_at_home_is_told_at_the_return_and_disturbs_nothing_before(
+    home: Home, screens: Screens
+) -> None:
+    home.node("n2@localhost")
+    here = shell(screens, "n1")
+    here.type("attach('n2@localhost')\r")
+    here.wait_for_end("n2@localhost[1]>")
+    [ours] = [node["pid"] for node in home.nodes() if node["node"] == "n1@localhost"]
+    os.kill(ours, signal.SIGKILL)
+    until(lambda: [node["node"] for node in home.nodes()] == ["n2@localhost"], "the end of n1")
+    here.type("6 * 7\r")
+    here.wait_for_end("42", "n2@localhost[2]>")
+    here.type("7 * 8\r")
+    here.wait_for_end("56", "n2@localhost[3]>")
+    here.type("\x04")
+    here.wait(lambda: any("n1@localhost: connection lost: its hub is gone" in line for line in here.lines), "the loss")
+    assert here.wait_exit() == 5
