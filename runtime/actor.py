@@ -172,6 +172,15 @@ class Desk:
 
     def answer(self, call: Frame) -> None:
         """Run the method that `call` means, and answer with what comes of it."""
+        if (talk := self._client.talk) is not None and talk.is_late(call):
+            return
+        try:
+            self._answer(call)
+        finally:
+            if (talk := self._client.talk) is not None:
+                talk.ends()
+
+    def _answer(self, call: Frame) -> None:
         begun, since = "no", perf_counter()
         try:
             args, kwargs = loads(call.payload)

@@ -142,17 +142,18 @@ class Call:
             check_seconds("limit", limit)
         values = self._captured and self._captured.digests
         what = (self.label, self.spec, self.role, self.needs, values, self._missing)
-        debug = Client.current is not None and Client.current.debugging
-        key = (what, owner, kind, limit, detach, ties, self.apart, debug)
+        client = Client.current
+        failing = (client.debugging, client.keeps_frames) if client is not None else (False, False)
+        key = (what, owner, kind, limit, detach, ties, self.apart, failing)
         packed = _metas.get(key)
         if packed is None:
             if len(_metas) >= _METAS:
                 _metas.clear()
-            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties, debug)
+            packed = _metas[key] = self._packed(owner, kind, limit, detach, ties, *failing)
         return packed
 
     def _packed(
-        self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties, debug: bool
+        self, owner: Pid | None, kind: str, limit: float | None, detach: bool, ties: Ties, debug: bool, frames: bool
     ) -> bytes:  # fmt: skip
         fn, is_async = self.spec
         meta: dict[str, object] = {
@@ -164,6 +165,7 @@ class Call:
             "kind": kind,
             "detach": detach,
             "debug": debug,
+            "frames": frames,
             **ties._asdict(),
             **self.apart._asdict(),
             "sync": "off" if self.apart.sync == "off" else "",

@@ -1,50 +1,129 @@
-"""`debug`: pdb at the last error of this shell, or in code elsewhere that waits for it."""
+"""`debug`: pdb in code that waits for this shell, or on the frames of what failed here or elsewhere."""
 
 import sys
 from typing import Any
 
 from pysh.runtime import looking
-from pysh.runtime.errors import NodeDown, NoProcess, PyshError, RemoteTraceback
+from pysh.runtime.errors import NodeDown, PyshError, RemoteTraceback
 from pysh.runtime.looking import Looked
-from pysh.runtime.payload import dumps
-from pysh.runtime.process import Actor, Process
-from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.postmortem import look_into
+from pysh.runtime.process import Process
+from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps, block, refuse_to_block
 from pysh.runtime.started import current
+from pysh.runtime.talking import leave, talk
 
 
-def debug(t: Looked | bool | None = None) -> None:
-    """Open pdb: on a task or process that waits in a `breakpoint()`, or else on the last error of this shell.
+def debug(t: Looked | BaseException | bool | None = None, *, keep: bool | None = None) -> None:
+    """Open pdb: on a task or process that waits in a `breakpoint()`, or else on the frames of a failure, wherever.
 
     `t` is a task, a row of `tasks()` or a process, also by its text, `debug("n2.7")`, as the line says it that a
-    `breakpoint()` of remote code shows here. Without `t` it is what waits for this shell since last, if anything does.
-    `c` and Ctrl-D let the code go on, Ctrl-C leaves it waiting or running, `q` ends it. With `debug(True)` tasks that
-    are started from then on wait where they raise, with all their frames, until somebody has looked; `debug(False)`
-    ends that. Raises `PyshError` where nothing waits, or there was no error.
+    `breakpoint()` of remote code shows here; or an error, such as `_e`. Without `t` it is what waits for this shell
+    since last, if anything does, or else what failed last, at the prompt or as a task of it.
+
+    Of what waits, `c` and Ctrl-D let the code go on, Ctrl-C leaves it waiting or running, `q` ends it. Of what failed
+    all of these end looking, and the frames stay: in its worker, which goes on with other tasks, until one of these
+    fails too, for ten minutes, and no longer than worker and owner live. Large arrays that they hold stay as long.
+    `debug(keep=False)` lets go of all that this shell has, and keeps none from then on.
+
+    With `debug(True)` tasks that are started from then on wait where they raise until somebody has looked, so that no
+    frames can go; `debug(False)` ends that. Raises `PyshError` where nothing waits or failed; frames that are gone are
+    told with why.
     """
     refuse_to_block("debug")
     client = current()
+    if keep is not None:
+        client.keeps_frames = keep
+        if not keep:
+            block(_let_go(client))
     if isinstance(t, bool):
         client.debugging = t
+    elif isinstance(t, BaseException):
+        _post_mortem(client, t)
     elif t is not None:
-        _talk(block(_waiting(client, t)))
-    elif (process := block(_parked(client))) is not None:
-        _talk(process)
-    else:
-        _post_mortem(getattr(sys, "last_value", None))
+        _look_at(client, t)
+    elif keep is None:
+        _look_at_last(client)
 
 
-def _waiting(client: Client, t: Any) -> Steps[Process]:
-    """The process that `t` means, which waits."""
+def _look_at_last(client: Client) -> None:
+    if (process := block(_parked(client))) is not None:
+        talk(process, leave)
+        return
+    failed = client.last_failed
+    error = failed.outcome() if failed is not None else getattr(sys, "last_value", None)
+    if error is None:
+        raise PyshError("nothing was raised in this shell yet, and no code of its waits in a breakpoint")
+    _post_mortem(client, error)
+
+
+def _look_at(client: Client, t: Looked) -> None:
     what = looking.meant(t)
-    told = yield client.ask_later("times", dest=what.hub, **what.asked)
-    if not told.get("parked"):
-        text = yield from looking.reason(t)
-        raise PyshError(f"it waits in no breakpoint; {text}")
-    pid = Pid(what.hub.incarnation, int(told["number"]))
-    return Process(pid, client.view.name_of(pid.incarnation))
+    if what.task is not None and what.task.done():
+        if (error := what.task.outcome()) is None:
+            raise PyshError(f"{what.name} is done, and raised nothing")
+        _post_mortem(client, error)
+        return
+    told = block(_asked(client, what))
+    pid = Pid(what.hub.incarnation, int(told.get("number") or what.asked.get("number") or 0))
+    if told.get("parked"):
+        talk(Process(pid, client.view.name_of(pid.incarnation)), leave)
+    elif told and told["state"] != DONE:
+        raise PyshError(f"it waits in no breakpoint; {block(looking.reason(t))}")
+    elif why := look_into(client, (pid,)):
+        print(f"{why}\n{AGAIN}")
+
+
+AGAIN = "To look at them: debug(True), run it again, debug()."
+
+
+def _post_mortem(client: Client, error: BaseException) -> None:
+    """Open pdb where `error` was raised, here or elsewhere."""
+    cause = error.__cause__
+    if not isinstance(cause, RemoteTraceback):
+        if error.__traceback__ is None:
+            print(f"{type(error).__name__}: {error}\nIt came of no code of yours: there are no frames.")
+        else:
+            _open_here(error)
+        return
+    if cause.at:
+        why = look_into(client, cause.at)
+    else:
+        why = f"Its frames on {cause.node} are not kept: it is an actor's answer, or was no task's"
+    if why:
+        from pysh.runtime.runner.display import failure
+
+        print(failure(error), end="")
+        print(f"{why}\n{AGAIN}")
+
+
+def _open_here(error: BaseException) -> None:
+    from pdb import Pdb
+
+    from pysh.runtime.runner.parking import UsersFrames
+
+    class Local(UsersFrames, Pdb):
+        """At this terminal."""
+
+    debugger = Local()
+    debugger.reset()
+    debugger.interaction(None, error.__traceback__)
+
+
+def _let_go(client: Client) -> Steps[None]:
+    """Have all nodes let go of the frames of what is owned here."""
+    for waiter in [client.ask_later("let_go", dest=info.hub) for info in client.view.nodes if info.state != "suspect"]:
+        try:
+            yield waiter
+        except NodeDown:
+            pass  # and the frames with it
+
+
+def _asked(client: Client, what: looking.Meant) -> Steps[dict[str, Any]]:
+    told: dict[str, Any] = yield client.ask_later("times", dest=what.hub, **what.asked)
+    return told
 
 
 def _parked(client: Client) -> Steps[Process | None]:
@@ -63,77 +142,3 @@ def _parked(client: Client) -> Steps[Process | None]:
         if rows:
             found = Process(Pid(info.incarnation, int(rows[-1]["number"])), info.name)
     return found
-
-
-def _talk(process: Process) -> None:
-    """Pass on what is typed and said, until one of the two ends it."""
-    from pysh.runtime.actor import ask
-    from pysh.runtime.runner.parking import METHOD
-
-    line, runs = None, False
-    try:
-        while True:
-            runs = line is not None
-            text, over = ask(Actor(process), METHOD, (line,), {}).result()
-            runs = False
-            prompt = _show(str(text), asks=not over)
-            if over:
-                return
-            line = _typed(prompt)
-    except KeyboardInterrupt:
-        if runs:
-            _leave(process)
-            print(f"\n{process} goes on running; a line says so if it stops again")
-        else:
-            print(f'\n{process} goes on waiting: debug("{str(process)[1:-1]}")')
-    except (NoProcess, NodeDown) as error:
-        print(error)
-
-
-def _leave(process: Process) -> None:
-    """Let `process` know that nobody waits for what it says next; no answer to that is waited for."""
-    from pysh.runtime.runner.parking import LEFT, METHOD
-
-    client = current()
-    client.post(
-        Kind.CALL, process.pid, ref=client.next_ref(), meta={"method": METHOD}, payload=dumps(((LEFT,), {}))
-    )  # fmt: skip
-
-
-def _show(text: str, asks: bool) -> str:
-    """Print what was said; of what asks the last line is returned, which is the prompt."""
-    shown = "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
-    head, end, prompt = shown.rpartition("\n") if asks else (shown, "", "")
-    sys.stdout.write(head + end)
-    sys.stdout.flush()
-    return prompt
-
-
-def _typed(prompt: str) -> str:
-    try:
-        return input(prompt)
-    except EOFError:
-        print()
-        return "continue"
-
-
-def _post_mortem(error: BaseException | None) -> None:
-    """Open pdb where `error` was raised, if that was here."""
-    if error is None:
-        raise PyshError("nothing was raised in this shell yet, and no code of its waits in a breakpoint")
-    if isinstance(error.__cause__, RemoteTraceback):
-        from pysh.runtime.runner.display import failure
-
-        print(failure(error), end="")
-        print(f"Its frames on {error.__cause__.node} are gone. To look at them: debug(True), run it again, debug().")
-        return
-    from pdb import Pdb
-
-    from pysh.runtime.runner.parking import UsersFrames
-
-    class Local(UsersFrames, Pdb):
-        """At this terminal."""
-
-    debugger = Local()
-    debugger.reset()
-    debugger.interaction(None, error.__traceback__)

@@ -4,10 +4,9 @@ from typing import Any
 
 from pysh.runtime.errors import NodeDown, rebuild
 from pysh.runtime.protocol.frames import Flag, FrameError, unpack
-from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LOST, TEXT, Ended
+from pysh.runtime.protocol.notices import TEXT, Ended
+from pysh.runtime.protocol.outcome import DONE, LOST, outcome
 from pysh.runtime.protocol.terms import Buffer
-
-_HOW = {"TaskCancelled": CANCELLED, "NodeDown": LOST}
 
 
 def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: BaseException | None) -> Ended:
@@ -22,9 +21,8 @@ def ending(called: str, flags: int | None, facts: Any, payload: Buffer, error: B
     if flags is None:
         return Ended(called, LOST, why=_said(error))
     if flags & Flag.FAILED:
-        kind = facts.get("error")
-        return Ended(called, _HOW.get(kind, FAILED), took, _said(rebuild(facts)))
-    return Ended(called, FAILED, took, _raised(payload))
+        return Ended(called, outcome(flags, facts.get("error")), took, _said(rebuild(facts)))
+    return Ended(called, outcome(flags), took, _raised(payload))
 
 
 def _raised(payload: Buffer) -> str:

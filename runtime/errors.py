@@ -422,7 +422,8 @@ class Remote(NamedTuple):
 class RemoteTraceback(Exception):
     """The `__cause__` of an exception that came from a node, so that Python prints the frames there.
 
-    `told` is the `Told` that its text was made of, where that is known.
+    `told` is the `Told` that its text was made of, where that is known, and `at` the processes that it went through,
+    as a pid each: the task whose outcome it is, then those that this one waited for.
     """
 
     def __init__(self, node: str = "", traceback: str = "", told: Any = None) -> None:
@@ -430,6 +431,7 @@ class RemoteTraceback(Exception):
         self.node = node
         self.traceback = traceback
         self.told = told
+        self.at: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return f"on {self.node}:\n{self.traceback.rstrip()}"

@@ -1,5 +1,6 @@
-"""Tables for notebooks, which show HTML: the same data as at the prompt, bounded as there, with every text escaped."""
+"""Tables and bars for notebooks, which show HTML: the same data as at the prompt, bounded, with every text escaped."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -8,6 +9,7 @@ ITEMS = 1000
 """How many rows are shown."""
 TEXT = 2000
 """Characters of one field."""
+_BAR = re.compile(r"(.*?)(\d{1,3})% ?\|[^|]*\|(.*)", re.DOTALL)
 
 
 def table(columns: Sequence[object], rows: Sequence[Sequence[object]], failed: Sequence[int] = ()) -> str:
@@ -31,3 +33,13 @@ def _field(field: object) -> str:
 def _text(value: Any) -> str:
     text = str(value)
     return escape(text if len(text) <= TEXT else f"{text[:TEXT]} … {len(text) - TEXT:,} more characters")
+
+
+def bar(text: str) -> str:
+    """A line of progress, `rows  50% |███   | 2/4`, whoever made it; what is drawn in it the browser draws."""
+    if (parts := _BAR.fullmatch(text)) is None:
+        return f"<pre>{_text(text)}</pre>"
+    label, share, rest = parts.groups()
+    made = f'<progress max="100" value="{min(int(share), 100)}"></progress>'
+    line = f"{_text(label.rstrip())} {made} {share}% {_text(rest.strip())}".strip()
+    return f'<div style="font-family: monospace">{line}</div>'

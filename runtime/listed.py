@@ -4,12 +4,13 @@ from collections.abc import Generator
 from typing import Any
 
 from pysh.runtime.calls import check_seconds
+from pysh.runtime.dumps import shown_stack
 from pysh.runtime.errors import PyshError
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.terms import Pid, shown
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Waiter, refuse_to_block
-from pysh.runtime.task import Task, shown_stack
+from pysh.runtime.task import Task
 
 
 class Fetched(Task):

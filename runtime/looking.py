@@ -3,27 +3,24 @@
 Nothing of it costs what runs anything: it uses what is noted of each task anyway, and asks when somebody looks.
 """
 
-import re
 from typing import Any, NamedTuple
 
-from pysh.runtime.durations import lasting
+from pysh.runtime.dumps import doing, shown_stack
 from pysh.runtime.errors import NodeDown, NoProcess, PyshError, RemoteTraceback
 from pysh.runtime.listed import Listed
 from pysh.runtime.node import Shown
 from pysh.runtime.process import Actor, Process
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.results import Rows, table
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps, block, refuse_to_block
 from pysh.runtime.started import current
-from pysh.runtime.task import Task, shown_stack
+from pysh.runtime.task import Task
 from pysh.runtime.tracebacks import Told
 
 Looked = Task | Listed | Process | Actor | str
 """What can be looked at: a task, a row of `tasks()`, or a process, also by its text such as `n2.17`."""
-
-_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (.+)$')
-_CORE = "<core>/pysh/"
 
 
 def why(t: Looked) -> Shown:
@@ -165,32 +162,15 @@ def standing(told: dict[str, Any], node: str, text: str = "", about: dict[str, A
         what = f": {told['why']}" if told.get("why") else f" to {node}"
         return f"{told['state']} for {lasting(told['queued'])}{what}{owner}"
     if told.get("parked"):
-        doing = f"waits in a debugger at {told['parked']}: debug() gets there"
+        does = f"waits in a debugger at {told['parked']}: debug() gets there"
     elif about is not None and about["state"] == "waiting" and told["shared"]:
-        doing = f"waits, in receive or for what has not happened yet ({about['queue']} messages wait for it)"
+        does = f"waits, in receive or for what has not happened yet ({about['queue']} messages wait for it)"
     elif told["shared"]:
-        doing = "runs, beside others in its runner"
+        does = "runs, beside others in its runner"
     else:
-        doing = f"runs{placed(text)}"
+        does = doing(text)
     limit = f" of the {told['limit']:g} s that it has" if told.get("limit") else ""
-    return f"{doing}, for {lasting(told['working'] or 0.0)}{limit} on {node}{owner}"
-
-
-def placed(text: str) -> str:
-    """Where code is, of a stack as faulthandler writes it: in which function of the user's, and what that waits in."""
-    blocks = text.split("\n\n")
-    ours = next((block for block in blocks if "execution.py" in block and " in _perform" in block), blocks[-1])
-    frames = [found for line in ours.splitlines() if (found := _FRAME.match(line))]
-    verb = ""
-    for file, line, name in (found.groups() for found in frames):
-        if not file.startswith(_CORE):
-            if "/asyncio/" in file or file.endswith("selectors.py"):
-                return ", a coroutine that awaits what has not happened"
-            return f" in {name} at {file}:{line}" + (f", which waits in {verb}()" if verb else "")
-        verb = name
-    if any(found[1].endswith(("codes.py", "fetched.py", "supplied.py")) for found in frames):
-        return ": code or values that it needs are being brought"
-    return ""
+    return f"{does}, for {lasting(told['working'] or 0.0)}{limit} on {node}{owner}"
 
 
 def ended(task: Task) -> str:

@@ -58,7 +58,8 @@ class Node:
         info, client = self.info, Client.current
         if info is None or client is None:
             return None
-        return client.view.rtts.get(info.incarnation, info.rtt)
+        rtt = client.view.rtts.get(info.incarnation, info.rtt)
+        return None if rtt is None else RoundTrip(rtt)
 
     def __repr__(self) -> str:
         rtt, info = self.rtt, self.info
@@ -322,3 +323,12 @@ def via(name: str, aliases: Iterable[str]) -> str:
 def milliseconds(seconds: float) -> str:
     """`seconds` as people read round trips: `0.21 ms`, `38 ms`."""
     return f"{seconds * 1000:.2f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
+class RoundTrip(float):
+    """Seconds of a round trip, shown as people read them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return milliseconds(self)

@@ -7,7 +7,7 @@ from codecs import getincrementaldecoder
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pysh.runtime import config
 from pysh.runtime.errors import STAGES, ConnectError, NodeDown, PyshError
@@ -19,6 +19,9 @@ from pysh.runtime.protocol.terms import Cookie, Pid, check_node, split_name
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.guest import wake_on_signals
 from pysh.runtime.task import Task
+
+if TYPE_CHECKING:
+    from pysh.runtime.live.notebook import Bar
 
 LAST_SECONDS = 5.0
 """How long the end of a program waits for its node to end, too."""
@@ -197,7 +200,8 @@ class Printer:
     def show(self, frame: Frame) -> None:
         """Print an OUTPUT, and grant its sender as much again; the last one ends the line it is in."""
         told, size = frame.options(), len(frame.payload)
-        stream = self._streams.setdefault(frame.source, _Stream(told.get("label", "?")))
+        if (stream := self._streams.get(frame.source)) is None:
+            stream = self._streams[frame.source] = _Stream(told.get("label", "?"))
         text = stream.feed(bytes(frame.payload))
         if told.get("end") and not stream.at_rest:
             text += stream.feed(b"\n")
@@ -230,6 +234,7 @@ class _Stream:
         self._label = label
         self._decoder = getincrementaldecoder("utf-8")("replace")
         self._line = ""
+        self._bar: Bar | None = None  # in a notebook, the line that is written over and over
 
     @property
     def at_rest(self) -> bool:
@@ -241,8 +246,26 @@ class _Stream:
         *lines, self._line = (self._line + self._decoder.decode(data)).split("\n")
         if len(self._line) > LONGEST:
             lines += self._folded()
-        shown = (line.rstrip("\r").rpartition("\r")[2] for line in lines)
-        return "".join(f"{self._label} | {line}\n" for line in shown)
+        shown = "".join(f"{self._label} | {seen}\n" for line in lines if not self._is_of_bar(seen := _seen(line)))
+        if "\r" in self._line:
+            self._live()
+        return shown
+
+    def _live(self) -> None:
+        if self._bar is None:
+            from pysh.runtime.live.notebook import bar_on
+
+            self._bar = bar_on(sys.stdout)
+        if self._bar is not None:
+            self._bar.show(f"{self._label} | {_seen(self._line)}")
+
+    def _is_of_bar(self, line: str) -> bool:
+        """Whether `line` is what stays of a bar, which is shown in its place."""
+        bar, self._bar = self._bar, None
+        if bar is None or not bar.shown:
+            return False
+        bar.end(f"{self._label} | {line}")
+        return True
 
     def _folded(self) -> list[str]:
         """Keep what is to be seen of a line without an end; if that is too long, it goes on in the next line."""
@@ -251,6 +274,11 @@ class _Stream:
         seen = seen.rpartition("\r")[2]
         self._line = "" if len(seen) > LONGEST else seen + end
         return [] if self._line else [seen]
+
+
+def _seen(line: str) -> str:
+    """What is to be seen of a line that was written over."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _plain(text: object) -> str:

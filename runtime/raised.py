@@ -11,9 +11,11 @@ from typing import Any
 from pysh.runtime import byvalue, tracebacks
 from pysh.runtime.errors import PyshError, Remote, RemoteError, RemoteTraceback
 from pysh.runtime.protocol.frames import pack, unpack
-from pysh.runtime.protocol.terms import Buffer
+from pysh.runtime.protocol.terms import Buffer, Pid
 from pysh.runtime.tracebacks import Told
 
+DEPTH = 8
+"""Processes that an error went through of which it is known."""
 LONGEST = 64 * 1024
 """Characters of a message or note; of a longer one the beginning and the end travel."""
 
@@ -57,6 +59,7 @@ def dumps(error: BaseException, limit: int, executed: str) -> bytes:
         "module": type(error).__module__,
         "text": _clean(_text(error)),
         "told": _told(error).packed(),
+        "at": [list(pid) for pid in _passed(error)],
         "executed": executed,
         "notes": [_clean(note) for note in getattr(error, "__notes__", ()) if isinstance(note, str)],
     }
@@ -81,8 +84,20 @@ def loads(data: Buffer, node: str) -> Exception:
         error.executed = told["executed"]
     # Not by plain assignment: an exception may be a frozen dataclass.
     BaseException.__setattr__(error, "__remote__", Remote(node, traceback))
-    BaseException.__setattr__(error, "__cause__", RemoteTraceback(node, traceback, there))
+    cause = RemoteTraceback(node, traceback, there)
+    cause.at = tuple(Pid(bytes(incarnation), int(number)) for incarnation, number in told.get("at", ()))
+    BaseException.__setattr__(error, "__cause__", cause)
     return error
+
+
+def came_from(error: BaseException, pid: Pid) -> None:
+    """Note in an error that `loads` made that `pid` is the process whose outcome it is."""
+    if isinstance(error.__cause__, RemoteTraceback):
+        error.__cause__.at = (pid, *error.__cause__.at)[:DEPTH]
+
+
+def _passed(error: BaseException) -> tuple[Any, ...]:
+    return error.__cause__.at if isinstance(error.__cause__, RemoteTraceback) else ()
 
 
 def _pickled(error: Exception, limit: int) -> bytes | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pysh.runtime.node import Node, milliseconds, via
+from pysh.runtime.protocol.durations import lasting
 
 if TYPE_CHECKING:
     from pysh.runtime.live.tree import Tree
@@ -55,8 +56,13 @@ class Results(dict[Node, Any]):
         """Of a name that of its node: the whole one, or what stands before the @ where only one is called so."""
         found = [node for node in self if name in (node.name, node.name.partition("@")[0])]
         if len(found) != 1:
-            raise KeyError(name)
+            error = KeyError(name)
+            error.add_note(f"{'several are' if found else 'none is'} called so; {self._whose()}")
+            raise error
         return self[found[0]]
+
+    def _whose(self) -> str:
+        return f"there are results of {', '.join(fold(node.name for node in self))}" if self else "there are no results"
 
     @property
     def ok(self) -> "Results":
@@ -187,7 +193,7 @@ class Rows(list[dict[str, Any]]):
         self.empty = empty
 
     def __pysh_table__(self) -> tuple[list[str], list[list[str]]]:
-        return self.columns, [[field(row.get(column)) for column in self.columns] for row in self]
+        return self.columns, [[field(row.get(column), column) for column in self.columns] for row in self]
 
     def __repr__(self) -> str:
         return table(*self.__pysh_table__()) if self or not self.empty else self.empty
@@ -264,10 +270,21 @@ def load(row: dict[str, Any]) -> str:
     return busy + (f" +{pool['waiting']}" if pool["waiting"] else "") + (" cordoned" if "cordoned" in pool else "")
 
 
-def field(value: object) -> str:
-    """A value as a field of a table shows it."""
+def megabytes(value: float) -> str:
+    """So many of them as people read it."""
+    return f"{value:.1f} MB"
+
+
+UNITS: dict[str, Callable[[float], str]] = {"age": lasting, "memory": megabytes}
+"""How numbers are shown that stand in a column of that name; to code they are seconds, and megabytes."""
+
+
+def field(value: object, column: str = "") -> str:
+    """A value as a field of a table shows it, with its unit if the `column` has one."""
     if value is None:
         return ""
+    if column in UNITS and isinstance(value, int | float):
+        return UNITS[column](value)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -35,6 +35,23 @@ def fallbacks_forced() -> bool:
     return os.environ.get("PYSH_OS_FALLBACKS") == "1"
 
 
+def machine() -> str:
+    """Which machine this is, as it sees its files: for two processes that say the same, a path is the same file.
+
+    Fall-back: the machine's name; empty, which is no machine, if that is the name of any.
+    """
+    root = os.stat("/")
+    try:
+        if fallbacks_forced():
+            raise FileNotFoundError
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            this = f"{file.read().strip()} {os.readlink('/proc/self/ns/mnt')}"  # noqa: PTH115
+    except OSError:
+        name = os.uname().nodename
+        this = "" if name.startswith("localhost") else name
+    return f"{this} {root.st_dev}:{root.st_ino}" if this else ""
+
+
 def adopt_orphans() -> bool:
     """Become the parent of every descendant whose own parent dies; whether that is possible here.
 
@@ -81,6 +98,11 @@ def peak_memory() -> int:
     """The most bytes of memory that this process ever had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def memory() -> int:
+    """The bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def bound(memory: int | None, cpu: float | None) -> None:

@@ -1,6 +1,5 @@
 """What `task()` returns: something that runs elsewhere, or here, and can be waited for."""
 
-import re
 import sys
 from collections.abc import Callable, Generator
 from threading import Lock, get_ident, main_thread
@@ -8,8 +7,10 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime.calls import check_seconds, check_timeout
+from pysh.runtime.dumps import shown_stack
 from pysh.runtime.errors import BlockingCall, NodeDown, NoModule, PyshError, RemoteError, TaskTimeout, rebuild
 from pysh.runtime.protocol.frames import Flag, Frame, FrameError, Kind, pack, unpack
+from pysh.runtime.protocol.outcome import outcome
 from pysh.runtime.protocol.terms import HUB, Buffer, Payload, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import T, Waiter, may_block, refuse_to_block, running_loop
@@ -222,6 +223,7 @@ class Task:
                 from pysh.runtime.payload import loads_error
 
                 error = loads_error(payload, self._client.view.name_of(self.dest.incarnation))
+                self._say_where(error)
             else:
                 from pysh.runtime.payload import loads
 
@@ -239,6 +241,12 @@ class Task:
             error.install = _how_to_install(error)
         self._payload = b""
         self._error, self._value = error, value
+
+    def _say_where(self, error: BaseException) -> None:
+        if self.dest.number == HUB and self._number:  # the frames of a call are its actor's
+            from pysh.runtime.raised import came_from
+
+            came_from(error, Pid(self.dest.incarnation, self._number))
 
     @property
     def value(self) -> Any:
@@ -360,10 +368,7 @@ class Task:
             return "sent" if self._begun is None else "running"
         if self._flags is None:
             return "lost"
-        if self._flags & Flag.FAILED:
-            failure = self._facts().get("error")
-            return {"TaskCancelled": "cancelled", "NodeDown": "lost"}.get(failure, "failed")
-        return "failed" if self._flags & Flag.ERROR else "done"
+        return outcome(self._flags, self._facts().get("error") if self._flags & Flag.FAILED else None)
 
     def stack(self) -> str:
         """Where its code is right now, innermost call first, also while that holds the GIL; or why it waits.
@@ -454,17 +459,3 @@ def _how_to_install(error: NoModule) -> str:
         return command(error.module, error.python)
     except Exception:  # something that is installed here is broken: that is not what went wrong
         return ""
-
-
-_CORE = re.compile(r'^  File "<core>/pysh/.*\n', re.MULTILINE)
-_LEADING = re.compile(r'^  File ".*pysh/runtime/runner/execution\.py", line \d+ in _perform\n(?:  .*\n)*', re.MULTILINE)
-"""What led to code of the user's in a worker, in a dump of faulthandler's."""
-
-
-def shown_stack(text: str) -> str:
-    """A stack as its worker wrote it down, without what led to the code, nor where it waits in a verb."""
-    from pysh.runtime.node import Shown
-
-    text = _LEADING.sub("", text)
-    users = _CORE.sub("", text)
-    return Shown(users if 'File "' in users else text)

@@ -4,6 +4,7 @@ So an error travels, and is shown at a prompt as one traceback whatever nodes it
 longer than its bounds: a recursion is folded, and of what finds no room the count is told.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from pysh.runtime.guesses import guess
 
 FRAMES = 50
 """Of one error; of more than that the first and the last are kept."""
+FILES = 50
+"""Of those that a traceback names, how many may be links."""
 PERIOD = 12
 """Functions that call each other in a circle, of which the repetitions are folded."""
 DEPTH = 24
@@ -43,6 +46,11 @@ class Frame(NamedTuple):
     ours: bool = False
     """Whether the code is pysh's own."""
 
+    @property
+    def is_on_purpose(self) -> bool:
+        """Whether an error that was raised there was meant to be: an attribute or a key that is refused."""
+        return self.name == "__getattr__" or self.source.lstrip().startswith("raise ")
+
     def __str__(self) -> str:
         if not self.file:
             return self.source
@@ -73,8 +81,7 @@ class Told(NamedTuple):
     def of_users(self) -> "Told":
         """The same without pysh's own frames, unless the last one raised what looks like a mistake there."""
         last = next((frame for frame in reversed(self.frames) if frame.file), None)
-        # An attribute that is refused is refused on purpose.
-        blamed = self.mistake and last is not None and last.ours and last.name != "__getattr__"
+        blamed = self.mistake and last is not None and last.ours and not last.is_on_purpose
         return self._replace(
             frames=self.frames if blamed else tuple(frame for frame in self.frames if not frame.ours),
             before=self.before and self.before.of_users(),
@@ -133,6 +140,17 @@ def of(error: BaseException) -> Told:
         return Told(f"{type(error).__name__} [its traceback cannot be formatted: {type(failure).__name__}]\n")
 
 
+def files(told: Told) -> list[str]:
+    """The files of this machine that the traceback of `told` names: those of frames that ran here, and are there."""
+    found: dict[str, None] = {}
+    waiting = [told]
+    while waiting:
+        part = waiting.pop()
+        found |= {frame.file: None for frame in part.frames if not frame.node and frame.file.startswith("/")}
+        waiting += [*part.members, *([part.before] if part.before is not None else [])]
+    return [file for file in list(found)[:FILES] if os.path.isfile(file)]  # noqa: PTH113
+
+
 def _told(made: Any, error: BaseException, depth: int) -> Told:
     lines = [f"{error}\n"] if isinstance(error, RemoteTraceback) else list(made.format_exception_only())
     kind = type(error)
@@ -181,7 +199,10 @@ def _joined(own: Told, there: Told, error: BaseException, node: str) -> Told:
 
 
 def _frames(stack: Any) -> Iterator[Frame]:
-    frames = [Frame(each.filename, each.lineno or 0, each.name, ours=is_ours(each.filename)) for each in stack]
+    ours = in_between([is_ours(each.filename) for each in stack], [is_pythons(each.filename) for each in stack])
+    frames = [
+        Frame(each.filename, each.lineno or 0, each.name, ours=own) for each, own in zip(stack, ours, strict=True)
+    ]
     by_place = {frame[:3]: each for frame, each in zip(frames, stack, strict=True)}
     for frame in bounded(folded(frames)):
         if not frame.file:
@@ -190,6 +211,19 @@ def _frames(stack: Any) -> Iterator[Frame]:
         _, _, source = stack.format_frame_summary(by_place[frame[:3]]).partition("\n")
         lines = "".join(f"{_cut(line, LINE)}\n" for line in source.splitlines())
         yield frame._replace(file=_cut(frame.file, LINE), name=_cut(frame.name, LINE), source=lines)
+
+
+def in_between(ours: Sequence[bool], pythons: Sequence[bool]) -> list[bool]:
+    """Which frames count as pysh's own: also those of Python's library by which some of these call others."""
+    counted, at = list(ours), 0
+    while at < len(counted):
+        end = at
+        while end < len(counted) and pythons[end]:
+            end += 1
+        if 0 < at < end < len(counted) and ours[at - 1] and ours[end]:
+            counted[at:end] = [True] * (end - at)
+        at = end + 1
+    return counted
 
 
 def folded(frames: Sequence[Frame]) -> list[Frame]:
@@ -307,5 +341,11 @@ def is_ours(filename: str) -> bool:
     return filename.startswith(_OURS)
 
 
+def is_pythons(filename: str) -> bool:
+    """Whether the code in that file belongs to Python's library."""
+    return filename.startswith(_PYTHONS) and "-packages" not in filename
+
+
 _OURS = is_ours.__code__.co_filename.removesuffix("runtime/tracebacks.py")
 """How the file names of pysh's own frames begin: another way than `__file__`, where the core is a zip."""
+_PYTHONS = os.__file__.removesuffix("os.py")

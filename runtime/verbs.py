@@ -10,7 +10,7 @@ from pysh.runtime.calls import SHARED, Apart, Args, Call, Fn, Kwargs, Ties, owne
 from pysh.runtime.config import default_node_host, generated_name
 from pysh.runtime.errors import ConnectError, NodeDown, RemoteError, RemoteTraceback, TaskTimeout, traced
 from pysh.runtime.listed import Listed
-from pysh.runtime.node import Node, NodeEvent, On, Shown, choose, here, hub_of, resolve, select
+from pysh.runtime.node import Node, NodeEvent, On, RoundTrip, Shown, choose, here, hub_of, resolve, select
 from pysh.runtime.process import Process, Spawning, spawned_at_once
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.hosts import node_host
@@ -198,14 +198,14 @@ def monitor_nodes(on: bool) -> None:
     client.watch_nodes(told if on else None)
 
 
-def ping(node: str | Node) -> Steps[float]:
+def ping(node: str | Node) -> Steps[RoundTrip]:
     """Seconds of a round trip from here to the hub of `node`."""
     client = current()
     dest = hub_of(client, node)
     started = perf_counter()
     yield client.ask_later("ping", dest=dest, name=str(node))
     took = client.view.rtts[dest.incarnation] = perf_counter() - started
-    return took
+    return RoundTrip(took)
 
 
 def nodes() -> Steps[Nodes]:

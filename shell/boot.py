@@ -24,9 +24,17 @@ _ROWS, _COLUMNS = 24, 80
 _NAMED = 3
 
 
-def prompt(name: str, cell: int) -> str:
-    """The text of a prompt."""
-    return f"{name}[{cell}]> "
+TEMPLATE = "{name}[{cell}]> "
+FIELDS = ("name", "node", "host", "cell")
+"""What a template may have: `name` is `node@host`, `cell` the number of the cell that is typed there."""
+
+
+def prompt(name: str, cell: int, template: str = TEMPLATE) -> str:
+    """The text of a prompt of node `name`."""
+    node, _, host = name.partition("@")
+    for field, value in zip(FIELDS, (name, node, host, str(cell)), strict=True):
+        template = template.replace(f"{{{field}}}", value)
+    return template
 
 
 def mark(suspects: "Sequence[str]") -> str:
@@ -36,13 +44,19 @@ def mark(suspects: "Sequence[str]") -> str:
     return f"({', '.join(suspects) if len(suspects) <= _NAMED else f'{len(suspects)} nodes'} suspect) "
 
 
-def paint(name: str, cell: int = 1) -> "Tty | None":
+def aside(unread: int, took: str) -> str:
+    """What stands at the right of a prompt: how many messages wait there, and how long the last cell took."""
+    badge = f"{unread:,} unread" if unread else ""
+    return " ".join(filter(None, (badge, took)))
+
+
+def paint(name: str, cell: int = 1, template: str = "") -> "Tty | None":
     """Show the prompt of node `name` at once; None where there is no terminal to show it on."""
     if is_plain(os.environ) or not (os.isatty(0) and os.isatty(1)):
         return None
     tty = Tty()
     tty.quiet()
-    tty.paint(prompt(name, cell))
+    tty.paint(prompt(name, cell, template or TEMPLATE))
     tty.guard()
     return tty
 

@@ -57,11 +57,13 @@ def _run(
         from pysh.shell import commands, several
 
         return several.run(command, getattr(commands, command), asked, explaining(asked))
+    if asked.on:
+        return _run("rpc", _there(asked, script), [], None)
     if script:
         from pysh.shell import options
 
-        if script[0] == "-c" and len(script) < 2:
-            options.parser().error("-c needs CODE")
+        if script[0] in ("-c", "-m") and len(script) < 2:
+            options.parser().error(f"{script[0]} needs {'CODE' if script[0] == '-c' else 'MOD'}")
         if script[0].isidentifier() and not os.path.lexists(script[0]):
             options.parser().error(f"{script[0]!r} is neither a command nor a file here")
         from pysh.shell import scripting
@@ -74,6 +76,17 @@ def _run(
     from pysh.shell import starting
 
     return starting.shell(asked, painted)
+
+
+def _there(asked: "argparse.Namespace", script: list[str]) -> "argparse.Namespace":
+    """What `pysh --on N -c CODE` asks of `pysh rpc`."""
+    from pysh.shell import options
+
+    if script[:1] != ["-c"] or len(script) != 2:
+        needs = "--on needs code, and no more: pysh --on N -c CODE (pysh attach N is a terminal on its shell)"
+        options.parser().error(needs)
+    asked.node, asked.code = asked.on, script[1:]
+    return asked
 
 
 def hide(secret: str, painted: "tuple[str, Tty] | None" = None) -> None:

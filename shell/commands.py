@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import config
+from pysh.runtime.errors import NodeDown
 from pysh.runtime.hub import discovery
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import asjson
@@ -106,6 +107,10 @@ FETCH = """\
 _found = [_row for _row in tasks(on={node!r}) if _row["number"] == {number}]
 if not _found:
     raise SystemExit("pysh: {node} has no task {number}: see which it has: pysh tasks {node}")
+if (_error := _found[0].exception()) is not None:
+    from pysh.shell.script import tell
+
+    raise SystemExit(tell(_error, as_json={json}))
 _value = _found[0].result()
 """
 SHOW = "if _value is not None: print(repr(_value))"
@@ -127,7 +132,7 @@ def _result(asked: argparse.Namespace) -> int:
 
     asked.connect = asked.node
     shown = "_value" if asked.json else SHOW
-    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result) + shown])
+    return scripting.run(asked, ["-c", FETCH.format(node=asked.node, number=asked.result, json=asked.json) + shown])
 
 
 def _tasks_here(asked: argparse.Namespace, cookie: bytes) -> tuple[list[dict[str, Any]], int]:
@@ -203,7 +208,7 @@ def rpc(asked: argparse.Namespace) -> int:
 def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
     try:
         with interrupted_by(lambda: client.ask("interrupt", timeout=STOP_SECONDS)):
-            told = client.ask("eval", timeout=asked.timeout, source=asked.code, by="rpc", json=asked.json)
+            told = client.ask("eval", timeout=asked.timeout, source="\n".join(asked.code), by="rpc", json=asked.json)
     except TimeoutError:
         late = f"{name} gave no answer within {asked.timeout:g} s; the code may still run there"
         complain(asked, TimeoutError(late))
@@ -214,7 +219,7 @@ def _rpc(asked: argparse.Namespace, name: str, client: Client) -> int:
         return codes.INTERRUPTED
     except Exception as error:
         complain(asked, error)
-        return codes.FAILED
+        return codes.NODE_LOST if isinstance(error, NodeDown) else codes.FAILED
     return _show_json(asked, name, told) if asked.json else _show(told)
 
 
@@ -279,6 +284,7 @@ def settings(asked: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         _table(rows)
+        print(f"\n{configured.source()}")
     for line in wrong:
         print(f"pysh: {line}", file=sys.stderr)
     return codes.FAILED if wrong else codes.OK

@@ -4,6 +4,7 @@
 editing = "vi"
 theme = "dark"
 suggestions = false
+prompt = "{node} {cell}> "
 
 What cannot be used there is said in a line each, with file and line, and the default holds: no mistake stops a start.
 """
@@ -14,6 +15,7 @@ from pysh.runtime import configuration
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.terms import printable
 from pysh.shell.settings import DEFAULTS, Settings
+from pysh.shell.template import why_not
 
 TABLES = ("groups", "shell")
 CHOICES = {"editing": ("emacs", "vi"), "theme": ("ansi", "dark", "light", "mono")}
@@ -51,15 +53,22 @@ def rows() -> tuple[list[dict[str, Any]], list[str]]:
     return rows, told.wrong
 
 
+def source() -> str:
+    """Which file the settings are read from, if there is one."""
+    from pathlib import Path  # not for a start
+
+    path = configuration.config_file()
+    return f"read from {path}" if Path(path).exists() else f"there is no {path}: it would be read"
+
+
 def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
     """What of `said`, which the `text` of the file `path` says, can be used."""
     chosen: dict[str, Any] = {}
     where: dict[str, str] = {}
     wrong = [
-        f"{path}:{configuration.line_of(text, table)}: there is no table [{printable(table)}]; there are "
-        f"{', '.join(f'[{one}]' for one in TABLES)}"
-        for table in said
-        if table not in TABLES
+        f"{path}:{configuration.line_of(text, name)}: {_misplaced(name, value)}"
+        for name, value in said.items()
+        if name not in TABLES
     ]
     shell = said.get("shell", {})
     if not isinstance(shell, dict):
@@ -75,10 +84,21 @@ def judged(path: str, text: str, said: dict[str, Any]) -> Configured:
     return Configured(DEFAULTS._replace(**chosen), where, wrong[:MOST_SAID] + more)
 
 
+def _misplaced(name: str, value: object) -> str:
+    """What is wrong with `name` outside of the tables that there are."""
+    if name in Settings._fields and not isinstance(value, dict):
+        return f"{name} is a setting of [shell]: it stands below a line with [shell], and this one does not"
+    kind = "table" if isinstance(value, dict) else "setting"
+    shown = f"[{printable(name)}]" if isinstance(value, dict) else printable(name)
+    return f"there is no {kind} {shown}; there are {', '.join(f'[{one}]' for one in TABLES)}"
+
+
 def _why_not(name: str, value: object) -> str:
     """Why the setting `name` cannot be `value`; empty if it can."""
     if name not in Settings._fields:
         return f"[shell] has no setting {printable(name)}; it has {', '.join(Settings._fields)}"
+    if name == "prompt":
+        return why_not(value)
     choices = CHOICES.get(name)
     if choices is not None and value not in choices:
         return f"{name} is one of {', '.join(choices)}, not {printable(value, 40)}"

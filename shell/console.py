@@ -54,6 +54,8 @@ class Console:
         self.given, self._address = given, address
         self.suspects: list[str] = []
         """The nodes from which nothing comes at present, as output of theirs is tagged."""
+        self.unread = 0
+        """How many messages wait in the mailbox of the shell."""
         self._sock = sock
         self._compute = compute
         shake = Handshake(
@@ -116,6 +118,13 @@ class Console:
         # While an answer was waited for, other frames may have come.
         return self._wait(others, 0 if self._frames else timeout)
 
+    def wait_for(self, file: int, timeout: float | None) -> None:
+        """Wait until `file` can be read; what the hub sends meanwhile is kept for `take`."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self._wait((file,), None if until is None else max(0.0, until - time.monotonic())):
+            if until is not None and time.monotonic() >= until:
+                return
+
     def _wait(self, others: tuple[int, ...], timeout: float | None) -> list[int]:
         hub = self._sock.fileno()
         ready, writable, _ = select.select([hub, *others], [hub] if self._unsent else [], [], timeout)
@@ -172,9 +181,11 @@ class Console:
         """Ask the hub, and have `told` called with its answer, or None if that is no, by whoever receives it."""
         self._told[self._post(Kind.REQUEST, meta=pack({"verb": verb, **args}))] = told
 
-    def cell(self, source: bytes, *, person: bool = True) -> int:
-        """Run a cell, of a `person` who sees what it shows; the ref that its DONE will carry."""
-        return self._post(Kind.CELL, payload=source, meta=b"" if person else pack({"person": False}))
+    def cell(self, source: bytes, *, person: bool = True, plain: bool = False) -> int:
+        """Run a cell, of a `person` who sees what it shows, `plain` lines perhaps; the ref that its DONE will carry."""
+        told = {} if person else {"person": False}
+        told |= {"plain": True} if plain else {}
+        return self._post(Kind.CELL, payload=source, meta=pack(told) if told else b"")
 
     def accepts(self, ref: int) -> bool:
         """Whether the cell `ref` has arrived where it runs, and takes what is typed here."""
@@ -229,6 +240,7 @@ class Console:
             reply = self._replies[frame.ref] = frame.options()
             if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer
                 self.suspects = told.get("suspects", self.suspects)
+                self.unread = told.get("unread", self.unread)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._holds = self._holds or frame.ref == MIRRORED
@@ -240,8 +252,10 @@ class Console:
         elif frame.kind != Kind.NODES:
             if frame.kind == Kind.CELL:
                 self._holds = False
-            if frame.kind == Kind.NOTICE:
-                self.suspects = frame.options().get("suspects", self.suspects)
+            if frame.kind in (Kind.NOTICE, Kind.DONE):
+                told = frame.options()
+                self.suspects = told.get("suspects", self.suspects)
+                self.unread = told.get("unread", 0)
             self._frames.append(frame)
 
     def _gone(self) -> HubLost | Refused:

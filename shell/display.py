@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.protocol.cleaning import clean
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.frames import Frame
-from pysh.shell.boot import prompt
+from pysh.runtime.protocol.linking import with_frames, with_urls
+from pysh.shell.boot import TEMPLATE, prompt
 from pysh.shell.output import Tagged
 from pysh.shell.theme import Theme
 
@@ -24,10 +25,15 @@ _RICH = {"good": "green", "warn": "yellow", "error": "red"}
 
 
 class Display:
-    """Renders for a terminal of `theme`."""
+    """Renders for a terminal of `theme`, with links for one that takes them on the machine called `links`.
 
-    def __init__(self, theme: Theme) -> None:
+    `template` is that of prompts.
+    """
+
+    def __init__(self, theme: Theme, links: str = "", template: str = TEMPLATE) -> None:
         self._theme = theme
+        self._links = links
+        self._template = template
 
     def result(self, told: Mapping[str, Any], columns: int) -> str:
         """What is shown of a DONE, without the last line end; empty for None."""
@@ -39,7 +45,7 @@ class Display:
         elif kind == "tree":
             text = tree(told.get("tree") or {}, columns)
         else:
-            text = clean(str(told.get("text", ""))).rstrip("\n")
+            text = self._linked(clean(str(told.get("text", ""))).rstrip("\n"), told.get("files"))
         if footer := told.get("footer"):
             text += "\n" + self._theme("dim", clean(str(footer)).replace("\n", " "))
         return self._failure(text) if kind == "error" else text
@@ -49,12 +55,12 @@ class Display:
         seconds = float(told.get("took", 0.0))
         return f"took {lasting(seconds)}" if seconds > LONG and told.get("kind") != "job" else ""
 
-    def cell(self, node: str, frame: Frame) -> str:
-        """A cell that another terminal typed, as it stands there: its prompt, and the source behind it."""
-        asked = clean(prompt(node, int(frame.options().get("cell", 1))))
+    def cell(self, node: str, frame: Frame, typed: str = "") -> str:
+        """A cell that another terminal typed, as it stands there: its prompt, and behind `typed` the source."""
+        asked = clean(prompt(node, int(frame.options().get("cell", 1)), self._template))
         first, *more = clean(bytes(frame.payload).decode("utf-8", "replace")).rstrip("\n").split("\n")
         rest = [self._theme("dim", "... ".rjust(len(asked))) + line for line in more]
-        return "\n".join([self._theme("prompt", asked) + first, *rest])
+        return "\n".join([self._theme("prompt", asked) + typed + first, *rest])
 
     def notice(self, told: Mapping[str, Any]) -> str:
         """A message of the node to whoever sits there."""
@@ -70,6 +76,13 @@ class Display:
             return clean(line.text, colours=self._theme.colours)
         label = clean(line.label).replace("\n", " ")
         return f"{self._theme('tag', f'{label} |')} {clean(line.text)}"
+
+    def _linked(self, text: str, files: object) -> str:
+        """A text with links to the addresses in it, and to those files that are told to be of this machine."""
+        if not self._links:
+            return text
+        here = {str(file) for file in files} if isinstance(files, list) else ()
+        return with_urls(with_frames(text, here, self._links))
 
     def _failure(self, text: str) -> str:
         """A traceback, with what was raised standing out."""

@@ -41,6 +41,7 @@ from pysh.shell.editing.searching import Searching
 from pysh.shell.history import History
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.keys import Keys as Input
+from pysh.shell.semantic import UNMARKED, Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.theme import Theme, style
 
@@ -63,17 +64,22 @@ class Editor:
 
     def __init__(
         self, tty: Tty, keyboard: Keyboard, history: History, *, theme: Theme, cleared: Callable[[], None], ask: Ask,
-        returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS,
+        returned: Callable[[], None] = lambda: None, settings: Settings = DEFAULTS, semantic: Semantic = UNMARKED,
     ) -> None:  # fmt: skip
+        self._semantic, self._settings = semantic, settings
         self._returned = returned
         self.loop = asyncio.new_event_loop()
         self._tty = tty
         self._entering = Entering(lambda: self._input.typed_ahead, accepted=self._moves_on, cleared=cleared)
+        self.away = False
+        """Whether the prompt is that of another node's shell than the one that was started here."""
         self._prompt = ""
         self._mark: Callable[[], str] = str
-        self._aside = ""
+        self._aside: Callable[[], str] = str
+        self._around = "", ""  # the prompt, as it was painted last
         self._live: Sequence[str] = ()
         self._reads = 0
+        self._stops: asyncio.TimerHandle | None = None  # tries again to end what cannot end yet
         self._kept = Document()  # half-typed text of a prompt that went away for a while
         self._file = open(tty.keys, encoding="utf-8", closefd=False)  # noqa: SIM115 - closed by `close`
         self._input = Input(self._file, keyboard, self._ended)
@@ -117,11 +123,13 @@ class Editor:
         self._below(self._searching.container)
         self._app.terminal_size_polling_interval = None  # a signal tells; an idle prompt need not wake
 
-    def read(self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: str = "") -> str:
+    def read(
+        self, prompt: str, mark: Callable[[], str] = str, text: str = "", aside: Callable[[], str] = str
+    ) -> str:  # fmt: skip
         """The next cell, as it was typed. Raises `EOFError` for Ctrl-D, or what `stop` was given.
 
         `text` stands there already, or what `stop` kept. `mark` gives what stands before `prompt`, and is asked again
-        after each `show`. `aside` stands at the right, as long as there is room and the cell is not sent.
+        after each `show`. `aside` gives what stands at the right, as long as there is room and the cell is not sent.
         """
         self._prompt, self._mark, self._aside = prompt, mark, aside
         self._tty.unpaint()
@@ -141,7 +149,9 @@ class Editor:
         if read not in (0, self._reads):
             return  # that one has ended
         if not self._app.is_running or self.elsewhere:  # it is about to begin, or an editor runs
-            self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
+            if self._stops is not None:
+                self._stops.cancel()  # one chain is enough, however often something comes meanwhile
+            self._stops = self.loop.call_later(AGAIN, partial(self.stop, error, keep=keep, read=self._reads))
         elif not self._app.is_done:
             self._live = ()
             self._app.erase_when_done = keep
@@ -176,6 +186,11 @@ class Editor:
         if text:
             self._tty.write(text.encode("utf-8", "replace"))
         self._app.invalidate()
+
+    def refresh(self) -> None:
+        """Paint the prompt again if what stands around it is something else by now. Called in the loop."""
+        if self._around != (self._mark(), self._aside()):
+            self._app.invalidate()
 
     def close(self) -> None:
         """Give the loop and the keyboard back."""
@@ -213,10 +228,14 @@ class Editor:
         shown: StyleAndTextTuples = []
         for line in self._live:
             shown += [*to_formatted_text(ANSI(line)), ("", "\n")]
-        return [*shown, ("class:suspect", self._mark()), ("class:prompt", self._prompt)]
+        begin, end = (("[ZeroWidthEscape]", mark) for mark in (self._semantic.prompt, self._semantic.typed))
+        self._around = self._mark(), self._aside()
+        look = "class:prompt.away" if self.away else "class:prompt"
+        return [*shown, begin, ("class:suspect", self._mark()), (look, self._prompt), end]
 
     def _beside(self) -> StyleAndTextTuples:
-        return [("class:took", self._aside)] if self._aside and not self._app.is_done else []
+        aside = "" if self._app.is_done else self._aside()
+        return [("class:took", aside)] if aside else []
 
     def _load_lexer(self) -> None:
         """Import the highlighting, which is not needed for the first key."""
@@ -231,7 +250,7 @@ class Editor:
         typing = has_focus(DEFAULT_BUFFER)
         keys.add("enter", filter=typing)(self._entering.enter)
         keys.add("escape", "enter", filter=typing)(newline)
-        keys.add(Keys.BracketedPaste, filter=typing)(paste)
+        keys.add(Keys.BracketedPaste, filter=typing)(paste(self._settings.prompt))
         keys.add("c-c", filter=typing)(self._entering.clear)
         keys.add("escape", "up", filter=typing)(self._entering.restore)
         keys.add("c-x", "c-e", filter=typing & ~vi_navigation_mode)(self._edit)
@@ -242,6 +261,10 @@ class Editor:
         keys.add("tab", filter=margin)(indent)
         keys.add("backspace", filter=margin)(dedent)
         keys.add("s-tab", filter=margin)(dedent)
+        if self._settings.autopair:
+            from pysh.shell.editing import pairing
+
+            pairing.bind(keys, typing)
         return keys
 
     def _edit(self, event: KeyPressEvent) -> None:

@@ -96,15 +96,24 @@ def unindented(text: str) -> str:
     return "\n".join(line.removeprefix(margin) for line in lines)
 
 
-def pasted(text: str, before: str = "") -> str:
+def own_prompt(template: str) -> re.Pattern[str]:
+    """What stands before typed lines where prompts are of that template: such a one, or what goes on of it."""
+    fields = re.escape(template.rstrip()).replace(r"\{cell\}", r"\d+")
+    for field in ("name", "node", "host"):
+        fields = fields.replace(rf"\{{{field}\}}", r"[\w.:@-]+")
+    return re.compile(rf"\s*(?:(?:\([^()]*\bsuspect\)[ ])?{fields}|\.\.\.)(?:[ ]|$)")
+
+
+def pasted(text: str, before: str = "", prompt: re.Pattern[str] = _PROMPT) -> str:
     """What of a pasted text is inserted behind `before`: its code, without the prompts and results of a transcript.
 
-    Its margin goes; where `before` is one, the other lines get that.
+    Its margin goes; where `before` is one, the other lines get that. Also those of `prompt` are prompts.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip()), "")
-    if _PROMPT.match(first):
-        lines = [_PROMPT.sub("", line, count=1) for line in lines if _PROMPT.match(line)]
+    prompt = _PROMPT if _PROMPT.match(first) else prompt
+    if prompt.match(first):
+        lines = [prompt.sub("", line, count=1) for line in lines if prompt.match(line)]
     code = "\n".join(lines).strip("\n")
     # A block keeps the line end that ends it, so that one Enter runs it.
     code = code + "\n" if "\n" in code and text.endswith(("\n", "\r")) else code

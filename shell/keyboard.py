@@ -47,14 +47,14 @@ class Keyboard:
                 raise
         return self._typed
 
-    def answer(self, wait: Callable[[tuple[int, ...], float | None], object]) -> bytes:
-        """The next key, for which `wait` waits, perhaps with an Enter behind it; empty where more follows at once.
+    def answer(self, wait_for: Callable[[int, float | None], object]) -> bytes:
+        """The next key, for which `wait_for` waits, perhaps with an Enter behind it; empty where more follows at once.
 
         That is text, for the prompt. Raises `EOFError`.
         """
         while not self.look():
-            wait((self._tty.keys,), None)
-        wait((self._tty.keys,), ALONE)
+            wait_for(self._tty.keys, None)
+        wait_for(self._tty.keys, ALONE)
         first, rest = self.look()[:1], self.look()[1:]
         return self.take(len(first + rest))[:1] if rest in (b"", b"\r") else b""
 
@@ -62,6 +62,10 @@ class Keyboard:
         """Use the first `size` bytes of what waits."""
         taken, self._typed = self._typed[:size], self._typed[size:]
         return taken
+
+    def drop(self, key: bytes) -> None:
+        """Use each `key` of what waits."""
+        self._typed = self._typed.replace(key, b"")
 
     def put_back(self, data: bytes) -> None:
         """What a cell left unread comes before what waits."""

@@ -24,7 +24,9 @@ COMMANDS = {
 USAGE_TEXT = """\
 pysh                      a shell on a new node
 pysh FILE.pysh [ARG ...]  run a file: Python, with await and pysh's names
-pysh -c CODE [ARG ...]    run CODE            pysh -   run standard input
+pysh -c CODE [ARG ...]    run CODE; each further -c (or -e) is its next line
+pysh -m MOD [ARG ...]     run a module        pysh -   run standard input
+pysh --on N -c CODE       run CODE in the shell of node N, as pysh rpc does
 
 pysh node --name N [--detach]    a node without a terminal (--on HOST: there)
 pysh attach N                    this terminal on the shell of node N
@@ -122,6 +124,13 @@ def parser(command: str = "") -> Parser:
     return made
 
 
+def _script(made: Parser) -> None:
+    """What `split` takes off the line itself, for the help; and on which node CODE runs."""
+    made.add_argument(*CODE, metavar="CODE", action="append", help="code to run; further ones are its next lines")
+    made.add_argument("-m", metavar="MOD", help="a module to run as a script, found as `python -m` does")
+    made.add_argument("--on", metavar="N", default="", help="run CODE in the shell of node N, or of a set of nodes")
+
+
 def _node(made: Parser) -> None:
     made.add_argument("--detach", action="store_true", help="in the background, until `pysh stop`")
     made.add_argument("--on", metavar="HOST", default="", help="on another machine, which needs Python and no pysh")
@@ -157,7 +166,8 @@ def _attach(made: Parser) -> None:
 
 def _rpc(made: Parser) -> None:
     _named(made)
-    made.add_argument("-c", dest="code", metavar="CODE", required=True, help="what to run there, as at its prompt")
+    does = "what to run there, as at its prompt; each further one is its next line"
+    made.add_argument(*CODE, dest="code", metavar="CODE", required=True, action="append", help=does)
 
 
 def _named(made: Parser) -> None:
@@ -191,6 +201,7 @@ def _completion(made: Parser) -> None:
 
 
 _OWN = {
+    "": _script,
     "ls": _host,
     "doctor": _host,
     "node": _node,
@@ -205,20 +216,34 @@ _OWN = {
 
 _VALUED = (
     "--name", "--sname", "--cookie", "--cookie-file", "--connect", "--hostkey", "--listen", "--python", "--timeout",
+    "--on",
 )  # fmt: skip
+CODE = ("-c", "-e")
+"""What stands before code on the command line."""
 
 
 def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
     """`argv` as the command (`""`: shell or script), its options, and a script with its arguments.
 
-    What follows a FILE, `-c CODE` or `-` belongs to the script, options and all.
+    What follows a FILE, `-c CODE`, `-m MOD` or `-` belongs to the script, options and all, but for further `-c CODE`.
     """
     index = 0
     while index < len(argv):
         word = argv[index]
-        if word in ("-", "-c") or not word.startswith("-"):
+        if word in ("-", "-m", *CODE) or not word.startswith("-"):
             if word in COMMANDS:
                 return word, argv[:index] + argv[index + 1 :], []
-            return "", argv[:index], argv[index:]
+            return "", argv[:index], _joined(argv[index:])
         index += 2 if word in _VALUED else 1
     return "", argv, []
+
+
+def _joined(script: list[str]) -> list[str]:
+    """`script` with the lines of all its `-c CODE` in one; without CODE it is a lone `-c`."""
+    lines, rest = [], script
+    while rest and rest[0] in CODE:
+        if len(rest) < 2:
+            return ["-c"]
+        lines.append(rest[1])
+        rest = rest[2:]
+    return ["-c", "\n".join(lines), *rest] if lines else script

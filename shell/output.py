@@ -159,6 +159,11 @@ class Output:
             if isinstance(key, tuple) and key[0].incarnation == incarnation:
                 self.end(key)
 
+    @property
+    def waits(self) -> bool:
+        """Whether there are lines that are not handed out yet."""
+        return bool(self._lines)
+
     def due(self) -> float | None:
         """When to call `take` next; None until something arrives."""
         times = [self._batch_at] if self._lines or self._credit else []

@@ -5,6 +5,7 @@ no prompt, and ends at the first error, so that `pysh attach n1 <cells` tells wi
 """
 
 import os
+import select
 import sys
 import time
 from codecs import getincrementaldecoder
@@ -17,7 +18,7 @@ from pysh.runtime.protocol.cleaning import clean
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.terms import MIRRORED
 from pysh.shell import signals
-from pysh.shell.boot import Tty, mark, prompt
+from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
@@ -131,13 +132,17 @@ class Plain:
 
     def _confirmed(self, offered: str) -> bool:
         """Whether that is to be run: here nothing that is printed can be changed, so it is Enter or something else."""
+        while not self._ended and select.select([KEYBOARD], [], [], 0)[0]:
+            self._take(os.read(KEYBOARD, 65536))
+        ahead, self._read = self._read, b""  # nobody who typed that had seen the question
         self._print(f"{clean(offered)}\n{ASKED}")
         line = self._line()
         if line.interrupted:
             self._print("\n")
         elif line.text:
             self._read = f"{line.text}\n".encode("utf-8", "surrogateescape") + self._read
-            self._returned = f"{clean(line.text)}\n{self._returned}"
+            self._returned += f"{clean(line.text)}\n"
+        self._read = ahead + self._read
         return not (line.interrupted or line.text or line.end)
 
     def _source(self) -> Line:
@@ -168,16 +173,21 @@ class Plain:
             self._pass()
             if interrupted:
                 return Line(interrupted=True)
-            self._ended = data == b""
-            self._read += data or b""
+            if data is not None:
+                self._take(data)
         line, _, self._read = self._read.partition(b"\n")
         return Line(line.decode("utf-8", "surrogateescape").rstrip("\r"), end=self._ended and not self._read)
+
+    def _take(self, data: bytes) -> None:
+        """What was typed, or `b""` for the end of it."""
+        self._ended = not data
+        self._read += data
 
     def _run(self, source: str) -> dict[str, Any]:
         """Run a cell and show its result; its DONE."""
         if self._person:
             self._tty.echo(False)  # the cell's own terminal echoes
-        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person)
+        ref = self._console.cell(source.encode("utf-8", "surrogateescape"), person=self._person, plain=True)
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
@@ -211,8 +221,8 @@ class Plain:
         self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
-        if self._person and (took := self._display.took(told)):
-            self._print(took + "\n")
+        if self._person and (said := aside(self._console.unread, self._display.took(told))):
+            self._print(said + "\n")
         if there := told.get("attach"):
             print(f"pysh: plain lines go to one shell alone; there: pysh attach {clean(str(there))}", file=sys.stderr)
         return told
@@ -241,6 +251,7 @@ class Plain:
             elif frame.kind == Kind.OUTPUT:
                 self._output.take_frame(frame, time.monotonic())
             elif frame.kind == Kind.NOTICE and (text := self._display.notice(frame.options())):
+                self._show(self._output.take(time.monotonic(), everything=True))  # it came before
                 print(text, file=sys.stderr)
         self._show(self._output.take(time.monotonic()))
         return done

@@ -75,6 +75,11 @@ class Screen:
         self.fresh = self.fresh or bool(text)
         self._write(text)
 
+    def unseen(self, data: bytes) -> None:
+        """Write what a terminal heeds and does not show."""
+        if data:
+            self._write(data)
+
     def end(self) -> None:
         """The cell is over: no live lines, no modes of its own, and the cursor on a fresh line."""
         self._live = ()

@@ -1,4 +1,4 @@
-"""Runs a `.pysh` file, `-c CODE` or standard input in the process it is called in.
+"""Runs a `.pysh` file, `-c CODE`, a module or standard input in the process it is called in.
 
 The language is Python, with `await` allowed at the top level and the names of the prompt preloaded. A
 loop is made only for code that awaits there, and a node starts only with the first verb that needs one:
@@ -22,22 +22,25 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def run(argv: list[str], *, as_json: bool = False) -> int:
-    """Run what `argv` names as `python` would: FILE, `-c` CODE or `-` for stdin, each with its arguments.
+    """Run what `argv` names as `python` would: FILE, `-c` CODE, `-m` MOD or `-` for stdin, each with its arguments.
 
     `as_json`: the value of the expression that it ends in is all of stdout, in a line of JSON; what is printed goes to
     stderr, and so does an error, in a line of JSON too.
 
     The exit code: 0, that of a `SystemExit`, 1 after any other error (its traceback is on stderr), 2 if
-    there is no such file, 130 after Ctrl-C. `finish` is to follow.
+    there is no such file or module, 130 after Ctrl-C. `finish` is to follow.
     """
     try:
-        source, filename = _read(argv)
+        source, filename, names = _read_module(argv) if argv[0] == "-m" else _read(argv)
     except OSError as error:
         print(f"pysh: cannot read {argv[0]}: {error.strerror}; nothing was run", file=sys.stderr)
         return USAGE
+    except BaseException as error:  # a package above the module has failed
+        return _report(Outcome(error=error))
+    if not filename:
+        return USAGE
     namespace = cells.Namespace(provide)
-    if argv[0] not in ("-c", "-"):
-        namespace.names["__file__"] = filename
+    namespace.names.update(names)
     try:
         if as_json:
             return _run_for_json(source, filename, namespace)
@@ -68,10 +71,10 @@ def finish(code: int) -> int:
     return code or (FAILED if failed or unsent else 0)
 
 
-def _read(argv: list[str]) -> tuple[bytes, str]:
-    """The source and its file name; `sys.argv` and `sys.path` become those of the script."""
+def _read(argv: list[str]) -> tuple[bytes, str, dict[str, Any]]:
+    """The source, its file name and its first names; `sys.argv` and `sys.path` become those of the script."""
     first, rest = argv[0], argv[1:]
-    folder = ""
+    folder, names = "", dict[str, Any]()
     if first == "-c":
         source, filename, rest = rest[0].encode("utf-8", "surrogateescape"), "<string>", rest[1:]
     elif first == "-":
@@ -81,11 +84,31 @@ def _read(argv: list[str]) -> tuple[bytes, str]:
         with open(filename, "rb") as file:
             source = file.read()
         folder = os.path.dirname(os.path.realpath(filename))
+        names["__file__"] = filename
     sys.argv = [first, *rest]
+    _import_from(folder)
+    return source, filename, names
+
+
+def _read_module(argv: list[str]) -> tuple[bytes, str, dict[str, Any]]:
+    """As `_read`, of a module; with no file name where there is none that can be run, which is told."""
+    from pysh.shell.module import Unfit, find
+
+    sys.argv = ["-m", *argv[2:]]
+    _import_from(os.getcwd())  # noqa: PTH109
+    try:
+        found = find(argv[1])
+    except Unfit as why:
+        print(f"pysh: {why}; nothing was run", file=sys.stderr)
+        return b"", "", {}
+    sys.argv[0] = found.filename
+    return found
+
+
+def _import_from(folder: str) -> None:
     if sys.path and sys.path[0] == "":
         del sys.path[0]
     sys.path.insert(0, folder)
-    return source, filename
 
 
 def _run_for_json(source: bytes, filename: str, namespace: cells.Namespace) -> int:
@@ -101,10 +124,7 @@ def _run_for_json(source: bytes, filename: str, namespace: cells.Namespace) -> i
     except Exception as unfit:
         outcome = Outcome(error=unfit)
     if isinstance(outcome.error, Exception):
-        from pysh.runtime.runner.display import failure
-
-        print(asjson.failed(outcome.error, traceback=failure(outcome.error)), file=sys.stderr)
-        return FAILED
+        return tell(outcome.error, as_json=True)
     if outcome.error is None:
         sys.stdout.flush()
         os.dup2(stdout, 1)
@@ -168,7 +188,18 @@ def _report(outcome: Outcome) -> int:
         return 0
     if isinstance(error, SystemExit):
         return cells.exit_code(error)
-    _print_error(error)
+    return tell(error)
+
+
+def tell(error: BaseException, *, as_json: bool = False) -> int:
+    """Print what went wrong on stderr, as a line of JSON perhaps; the exit code for it."""
+    if as_json:
+        from pysh.runtime.runner import asjson
+        from pysh.runtime.runner.display import failure
+
+        print(asjson.failed(error, traceback=failure(error)), file=sys.stderr)
+    else:
+        _print_error(error)
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from pysh.shell.boot import TEMPLATE
+
 
 class Settings(NamedTuple):
     """How a terminal's prompt behaves, as long as nothing else is said."""
@@ -16,6 +18,14 @@ class Settings(NamedTuple):
     """Whether what is typed is kept for other shells and later ones."""
     signature: bool = True
     """Whether the signature of the call under the cursor is shown below the prompt."""
+    autopair: bool = False
+    """Whether brackets and quotes close by themselves."""
+    links: bool = True
+    """Whether paths and addresses are links, in a terminal that is known to take them."""
+    prompt: str = TEMPLATE
+    """The text of the prompt; `{name}`, `{node}`, `{host}` and `{cell}` in it stand for what they say."""
+    marks: bool = True
+    """Whether a terminal that is known to take it is told where prompts and outputs begin."""
 
 
 DEFAULTS = Settings()

@@ -17,6 +17,7 @@ from pysh.runtime.hub.persistence import survival
 from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.shell.several import addresses
+from pysh.shell.template import glimpsed
 from pysh.transports import unix
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def shell(asked: argparse.Namespace, painted: tuple[str, boot.Tty] | None = None
     """A shell on a new node: its prompt is `painted`, or is now, and the node starts while the editor loads."""
     name, tty = painted or (full_name(asked.name), None)
     if tty is None and not asked.plain:
-        tty = boot.paint(name)
+        tty = boot.paint(name, template=glimpsed(os.environ))
     try:
         cookie = config.read_cookie(asked.cookie, asked.cookie_file)
         hub = launch.start_hub(settings(asked, name, "shell", cookie))
@@ -87,7 +88,7 @@ def attach(asked: argparse.Namespace) -> int:
 
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
-        tty = None if asked.plain else boot.paint(node.entry.name)
+        tty = None if asked.plain else boot.paint(node.entry.name, template=glimpsed(os.environ))
         return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
 
 
@@ -100,11 +101,15 @@ def _terminal(
     asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
 ) -> int:
     proof["given"] = bool(asked.cookie or asked.cookie_file)
+    from pysh.shell import configured
+
     if tty is None:
         from pysh.shell import plain
 
+        # Nothing that can be set concerns lines of text.
+        for line in configured.read().wrong if os.isatty(0) else ():
+            print(f"pysh: {line}", file=sys.stderr)
         return plain.run_plain(connect, cookie, how=how, **proof)
-    from pysh.shell import configured
     from pysh.shell.terminal import run_terminal
 
     settings, _, wrong = configured.read()

@@ -11,16 +11,21 @@ from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
 
+from pysh.runtime import system
 from pysh.runtime.protocol.frames import CHUNK, Frame, Kind
 from pysh.shell import signals
-from pysh.shell.boot import Tty, mark, prompt
+from pysh.shell.abilities import abilities
+from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
+from pysh.shell.display import Display
 from pysh.shell.enter import unindented, whole_line
 from pysh.shell.history import History
+from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.leaving import may_leave
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
 from pysh.shell.output import Output
+from pysh.shell.semantic import Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.stuck import Stuck
 from pysh.shell.theme import Theme, has_colours
@@ -80,10 +85,15 @@ class Session:
         self._reach = reach
         self._history = history
         self._theme = theme
-        self._view = View(tty, theme)
+        able = abilities(os.environ)
+        links = settings.links and able.links
+        self._links = {"links": system.machine()} if links else {}
+        self._view = View(tty, Display(theme, os.uname().nodename if links else "", settings.prompt))
+        self._semantic = Semantic(settings.marks and able.marks)
         self._keyboard = Keyboard(tty)
         self._editor: Editor | None = None
         self._console: Console | None = None
+        self._home: Console | None = None
         self._cell = 1
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
@@ -104,7 +114,7 @@ class Session:
 
     def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
-        self._console = console
+        self._home = self._console = console
         try:
             console.open()
             code = self._serve(console, how)
@@ -126,14 +136,16 @@ class Session:
             return self._watch(console)
         while True:
             left = self._cells(console)
-            if (code := may_leave(console, self._view.say, lambda: self._keyboard.answer(console.wait))) is not None:
+            if (
+                code := may_leave(console, self._view.say, lambda: self._keyboard.answer(console.wait_for))
+            ) is not None:
                 return left or code
 
     def _attach(self, console: Console, how: Mapping[str, bool] = {}) -> None:
         """Be a terminal of that shell from now on."""
         self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
+        told = console.ask("attach", rows=self._size[0], cols=self._size[1], **self._links, **how)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
@@ -189,7 +201,7 @@ class Session:
 
     def _read(self, console: Console) -> str:
         """The next cell. Raises `EOFError` when the user wants to leave."""
-        text = prompt(console.name, self._cell)
+        text = prompt(console.name, self._cell, self._settings.prompt)
         if self._editor is None:
             if self._tty.painted != (whole := mark(console.suspects) + text):
                 self._tty.paint(whole)
@@ -198,14 +210,15 @@ class Session:
             self._load_editor()
         editor = self._editor
         assert editor is not None
+        editor.away = console is not self._home
         self._tty.quiet()
         editor.show((), self._view.live)
         editor.loop.add_reader(console.fileno(), self._at_prompt, console, editor)
         editor.loop.call_soon(self._at_prompt, console, editor)  # what came together with the last answer
         try:
             offered, self._offered = self._offered, ""
-            aside, self._took = self._took, ""
-            return editor.read(text, lambda: mark(console.suspects), offered, aside)
+            took, self._took = self._took, ""
+            return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
         finally:
             editor.loop.remove_reader(console.fileno())
             if self._timer is not None:
@@ -232,6 +245,7 @@ class Session:
             if editor.elsewhere:
                 return  # `_show_soon` follows; those whose output waits get no credit until then
             self._view.show(console, self._view.output.take(time.monotonic(), calm=editor.typing), editor)
+            editor.refresh()
             if (due := self._view.due) is not None:
                 self._timer = editor.loop.call_at(due, self._at_prompt, console, editor)
         except Exception as error:
@@ -258,26 +272,23 @@ class Session:
     def _take_line(self, line: str) -> str:
         """Do with a typed line what the editor would."""
         self._keyboard.take(len(line) + len("\r"))
+        if self._semantic.prompt:
+            self._tty.write(f"\r{self._semantic.prompt}".encode())
+            self._tty.paint(self._tty.painted)
         self._tty.painted = ""
-        self._tty.write(line.encode() + b"\r\n")
+        self._tty.write(f"{self._semantic.typed}{line}\r\n".encode())
         self._history.add(line)
         return line
 
     def _load_editor(self) -> None:
         """Import the editor, which takes most of the time that a start takes."""
-        import gc
-
-        gc.disable()  # a third of an import's time is looking for garbage that is not there
-        try:
+        with without_collecting():
             from pysh.shell.editor import Editor
 
             self._editor = Editor(
                 self._tty, self._keyboard, self._history, theme=self._theme, cleared=self._cleared, ask=self._ask,
-                returned=self._show_soon, settings=self._settings,
+                returned=self._show_soon, settings=self._settings, semantic=self._semantic,
             )  # fmt: skip
-        finally:
-            gc.freeze()
-            gc.enable()
 
     # while a cell runs
 
@@ -287,7 +298,12 @@ class Session:
         if len(data) > CHUNK:
             self._view.say(f"nothing was run: {len(data):,} bytes are more than a cell may have ({CHUNK:,})")
             return None
-        return self._finish(console, self._relay(console, lambda: console.cell(data)))
+
+        def begin() -> int:
+            self._view.screen.unseen(self._semantic.begin())
+            return console.cell(data)
+
+        return self._finish(console, self._relay(console, begin))
 
     def _finish(self, console: Console, frame: Frame) -> int | None:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
@@ -307,6 +323,7 @@ class Session:
         self._took = self._view.display.took(done)
         if text := self._view.display.result(done, self._tty.size()[1]):
             self._view.screen.show([text])
+        self._view.screen.unseen(self._semantic.end(done))
         return done
 
     def _relay(self, console: Console, begin: Callable[[], int]) -> Frame:
@@ -363,7 +380,9 @@ class Session:
                 console.put_back(frames[at:])
                 break
             elif frame.kind == Kind.CELL:
-                view.screen.show([view.display.cell(console.name, frame)])
+                cell = view.display.cell(console.name, frame, self._semantic.typed)
+                view.screen.show([self._semantic.prompt + cell])
+                view.screen.unseen(self._semantic.begin())
             elif frame.kind == Kind.SCREEN and done is None:
                 view.program(bytes(frame.payload))
             else:

@@ -95,6 +95,7 @@ def style(name: str) -> "dict[str, str]":
     colour = THEMES.get(name, ANSI)
     return {
         "prompt": "bold",
+        "prompt.away": f"bold {colour['accent']}",
         "suspect": colour["warn"],
         "took": colour["dim"],
         "mistake": f"bold underline {colour['error']}",

@@ -74,9 +74,8 @@ class Typing:
         So is a Ctrl-Z, which at the next prompt would suspend this terminal.
         """
         if CTRL_Z in typed:
-            self._keyboard.take(len(typed))
+            self._keyboard.drop(CTRL_Z)
             typed = typed.replace(CTRL_Z, b"")
-            self._keyboard.put_back(typed)
         pressed = typed.count(CTRL_C) + self._interrupted
         self.gave = not typed.endswith(CTRL_C) and bool(typed)
         if pressed:

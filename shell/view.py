@@ -14,11 +14,12 @@ from pysh.shell.display import Display
 from pysh.shell.notices import Notices
 from pysh.shell.output import Batch, Output
 from pysh.shell.screen import Screen
-from pysh.shell.theme import Theme
 
 if TYPE_CHECKING:
     from pysh.shell.editor import Editor
 
+BEHIND = 0.2
+"""Seconds that a notice waits at most for the lines which came before it."""
 OWN = "the node's own shell"
 """Stands for the evaluator where output is told apart by its source."""
 
@@ -26,12 +27,13 @@ OWN = "the node's own shell"
 class View:
     """What waits to be shown, and what of it the hub has to be told."""
 
-    def __init__(self, tty: Tty, theme: Theme) -> None:
-        self.display = Display(theme)
+    def __init__(self, tty: Tty, display: Display) -> None:
+        self.display = display
         self.screen = Screen(tty)
         self.output = Output()
         self._tty = tty
         self._notices = Notices()
+        self._held_until = 0.0  # the notices, where lines came before them; else 0
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
 
     @property
@@ -42,8 +44,15 @@ class View:
     @property
     def due(self) -> float | None:
         """When something is to be shown."""
-        times = [when for when in (self.output.due(), self._notices.due(time.monotonic())) if when is not None]
-        return min(times, default=None)
+        now = time.monotonic()
+        notices = self._notices.due(now)
+        if notices is not None and self._behind(now):
+            notices = max(notices, self._held_until)
+        return min((when for when in (self.output.due(), notices) if when is not None), default=None)
+
+    def _behind(self, now: float) -> bool:
+        """Whether the notices wait for lines: what a task printed last is seen before its end."""
+        return self.output.waits and now < self._held_until
 
     def patience(self, *due: float | None) -> float | None:
         """How long nothing has to be done that is `due`, or shown on the screen, if nothing comes."""
@@ -86,13 +95,17 @@ class View:
         elif frame.kind == Kind.NOTICE:
             self.output.end_of(frame.options().get("gone", b""))
             if text := self.display.notice(frame.options()):
+                if self._notices.due(now) is None:
+                    self._held_until = now + BEHIND if self.output.waits else 0.0
                 self._notices.put(text)
 
     def show(self, console: Console, batch: Batch, where: "Screen | Editor") -> None:
         """Show what is due, and tell those it came from."""
         live = None if batch.live is None else [self.display.tagged(line) for line in batch.live]
-        notices = self._notices.take(time.monotonic())
-        lines = [*notices, *(self.display.tagged(line) for line in batch.lines)]
+        now = time.monotonic()
+        notices = [] if self._behind(now) else self._notices.take(now)
+        lines = [self.display.tagged(line) for line in batch.lines]
+        lines = [*lines, *notices] if self._held_until else [*notices, *lines]
         if lines or live is not None:
             where.show(lines, live)
         for key, size in batch.credit.items():

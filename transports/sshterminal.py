@@ -8,7 +8,7 @@ import re
 import struct
 import termios
 from asyncio.subprocess import Process
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from subprocess import SubprocessError
 from typing import Any, NamedTuple
@@ -30,6 +30,14 @@ ONLY_WATCHES = "nothing was run: this key may only watch the shell here (ssh -p 
 _PIECE = 64 * 1024
 LAST_PIECES = 64
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+
+
+ANOTHERS = frozenset({
+    "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "LC_TERMINAL", "COLORTERM", "INSIDE_EMACS", "TMUX", "STY", "ZELLIJ",
+    "KITTY_WINDOW_ID", "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "WT_SESSION", "KONSOLE_VERSION", "VTE_VERSION",
+    "XTERM_VERSION",
+})  # fmt: skip
+"""What the environment of a node says of the terminal that it was started in."""
 
 
 class Given(NamedTuple):
@@ -176,7 +184,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._resize()
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=slave, stdout=slave, stderr=slave,
-                preexec_fn=owning(slave), env=os.environ | {"TERM": self._term},
+                preexec_fn=owning(slave), env=_environ(os.environ, self._term),
             )  # fmt: skip
         finally:
             os.close(slave)
@@ -238,3 +246,8 @@ def owning(terminal: int) -> Callable[[], None]:
         tied()
 
     return arrange
+
+
+def _environ(environ: Mapping[str, str], term: str) -> dict[str, str]:
+    """`environ` for somebody whose terminal is a `term`, of which nothing else is known."""
+    return {name: value for name, value in environ.items() if name not in ANOTHERS} | {"TERM": term}

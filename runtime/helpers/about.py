@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from pysh.runtime.durations import lasting
+from pysh.runtime.helpers.linking import link_file
 from pysh.runtime.helpers.sizes import readable
 from pysh.runtime.node import Node, hub_of
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.runner import inside
 from pysh.runtime.runner.waiting import refuse_to_block
 from pysh.runtime.started import current
@@ -52,7 +53,7 @@ def of_process() -> Iterator[tuple[str, str]]:
     """What the process is that runs this code."""
     kind = "shell" if inside.here is not None else "script or worker"
     yield "this", f"the {kind}, pid {os.getpid()}, {readable(memory_of(os.getpid()))}"
-    yield "python", f"{platform.python_version()} {sys.executable}"
+    yield "python", f"{platform.python_version()} {link_file(sys.executable, sys.executable)}"
     yield "system", f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores{_load()}"
     yield "threads", f"{threading.active_count()}, {_background()} async tasks"
     if inside.here is not None:

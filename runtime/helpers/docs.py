@@ -10,22 +10,25 @@ from typing import Any
 
 import pysh
 from pysh.runtime.helpers.facts import named, tried
+from pysh.runtime.helpers.linking import link_urls
 from pysh.runtime.helpers.origin import origin
 from pysh.runtime.helpers.paths import meant
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.display import text_of
 from pysh.runtime.runner.statics import kind_of
 
+FILLED = 0.6
+"""Of the longest line of a paragraph: so long is each of prose but the last."""
 GROUPS = {
     "look": "h i source exports v e full page whos info",
-    "cells": "jobs fg cancel edit load save transcript tour quiet",
+    "cells": "run jobs fg cancel edit load save transcript tour quiet",
     "files of this node": "ls cd pwd",
     "nodes": "node nodes connect disconnect ping start_node start_nodes stop_node leave monitor_nodes doctor attach",
     "run": "task call spawn task_all call_all spawn_all actor supervise upgrade tasks wait as_completed progress",
     "processes": "me send receive flush processes pid stop kill link unlink monitor demonitor trap_exits register "
     "whereis",
     "code and files on nodes": "push reload sh put get",
-    "find out": "top stack why trace debug",
+    "find out": "top stack why trace timeit debug",
 }
 """The names of the prompt; those of them that there are."""
 METHODS = 40
@@ -93,7 +96,10 @@ def _fitted(paragraph: str, width: int) -> str:
     from textwrap import wrap
 
     margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
-    is_prose = all(line[margin : margin + 1].isalnum() or line[margin : margin + 1] in "`'\"(" for line in lines)
+    # Prose is filled: in a list, or in code, some line before the last is much shorter than others.
+    is_prose = all(
+        line[margin : margin + 1].isalnum() or line[margin : margin + 1] in "`'\"(" for line in lines
+    ) and all(len(line) > FILLED * max(map(len, lines)) for line in lines[:-1])
     whole = [" ".join(line.strip() for line in lines)] if is_prose else [line.strip() for line in lines]
     margins = [margin] if is_prose else [len(line) - len(line.lstrip()) for line in lines]
     broken = []
@@ -123,7 +129,7 @@ def described(x: Any, name: str = "") -> Iterator[str]:
     yield f"  {_where(about)}"
     if doc := rendered(_doc(about)):
         yield ""
-        yield fitted(doc, _width())
+        yield link_urls(fitted(doc, _width()))
     else:
         yield "  It has no documentation."
     if issubclass(type(about), type):
@@ -190,11 +196,12 @@ def _where(x: Any) -> str:
     module = tried(lambda: getattr(x.fget if type(x) is property else x, "__module__", None))
     node = f" on {Client.current.name}" if Client.current is not None else ""
     try:
-        place = str(origin(x))
+        found = origin(x)
+        place, linked = str(found), found.linked()
     except Exception:  # it has none, or is one of the user's that raises
-        place = "built in" if module == "builtins" else f"{module or 'built in'}, no source"
+        place = linked = "built in" if module == "builtins" else f"{module or 'built in'}, no source"
     of = f"{module}, " if module not in (None, "__main__", "builtins") and not place.startswith(f"{module},") else ""
-    return f"defined in {of}{place}{node}" if place != "built in" else f"built in{node}"
+    return f"defined in {of}{linked}{node}" if place != "built in" else f"built in{node}"
 
 
 def _doc(x: Any) -> str:

@@ -89,6 +89,6 @@ def named(kind: type) -> str:
 
 def _place(x: Any) -> str:
     try:
-        return str(origin(x))
+        return origin(x).linked()
     except TypeError:
         return "none"

@@ -62,7 +62,7 @@ def before_last(source: str) -> str:
     last = ast.parse(source).body[-1]
     lines = source.encode().splitlines(keepends=True)[: last.lineno]
     lines[-1] = lines[-1][: last.col_offset]
-    return b"".join(lines).decode().rstrip(" \t;\n")
+    return b"".join(lines).decode().rstrip(" \t;\n\\")
 
 
 def transcript(path: str | os.PathLike[str] | None = None, force: bool = False) -> None:

@@ -15,6 +15,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, Gen
 from typing import Any, NamedTuple
 
 from pysh.runtime import sources
+from pysh.runtime.helpers.linking import link_file
 from pysh.runtime.helpers.paths import meant
 from pysh.runtime.runner.display import text_of
 
@@ -32,6 +33,10 @@ class Origin(NamedTuple):
     def __str__(self) -> str:
         return f"{self.filename}:{self.first}"
 
+    def linked(self) -> str:
+        """The same, as a link to the file where that can be opened."""
+        return link_file(str(self), self.filename)
+
 
 def source(x: Any) -> None:
     """Print the source of a function, class, method or module, or of what a text such as `"json.dumps"` names.
@@ -45,7 +50,7 @@ def source(x: Any) -> None:
 def tell_source(x: Any, name: str = "") -> None:
     """Print the source of `x`, which is called `name`."""
     found = origin(x, name)
-    print(f"# {found}\n{dedent(found.text).rstrip()}")
+    print(f"# {found.linked()}\n{dedent(found.text).rstrip()}")
 
 
 def origin(x: Any, name: str = "") -> Origin:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from pysh.runtime.helpers.recall import pieces
+from pysh.runtime.runner import inside
 from pysh.runtime.runner.inside import somebody_sits_here
 
 _PAGERS = ("less", "more")
@@ -18,10 +19,12 @@ _PAGERS = ("less", "more")
 def page(x: Any = -1) -> None:
     """Show a value, or that of a cell by its number, in a pager: `$PAGER`, else `less`; a text as it is.
 
-    What is far down is made when it is looked at. Where nobody sits at a terminal it is printed.
+    What is far down is made when it is looked at. Where nobody sits at a terminal, or it is one for lines alone,
+    it is printed.
     """
     text = pieces(x, "page")
-    command = _pager() if somebody_sits_here() else []
+    paints = inside.here is None or inside.here.paints
+    command = _pager() if paints and somebody_sits_here() else []
     if not command:
         sys.stdout.writelines([*text, "\n"])
         return

@@ -25,9 +25,10 @@ def size_of(value: object) -> int:
     However deep that is. Of its own code only `__sizeof__` runs.
     """
     seen: dict[int, object] = {}  # kept, so that no other object gets its id
-    waiting, size = [(value, 1.0)], 0.0
+    # What is nearer to the top comes first: the budget is not to end before something large that is in plain sight.
+    waiting, size = deque([(value, 1.0)]), 0.0
     while waiting and len(seen) < LOOKED_AT:
-        value, stands_for = waiting.pop()
+        value, stands_for = waiting.popleft()
         if id(value) in seen or (seen and issubclass(type(value), _SHARED)):
             continue
         seen[id(value)] = value

@@ -32,7 +32,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "pysh.runtime.live": (),
     "pysh.runtime.vendor": (),
     "pysh.transports": ("__init__", "base", "system", "unix"),
-    "pysh.shell": ("__init__", "prelude", "script", "running", "codes"),
+    "pysh.shell": ("__init__", "prelude", "script", "module", "running", "codes"),
 }
 """The packages of the core, and which of their modules it takes (none named: all)."""
 

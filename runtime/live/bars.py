@@ -2,8 +2,8 @@
 
 from math import exp
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.live.text import fit, width
+from pysh.runtime.protocol.durations import lasting
 
 FIRST = 0.5
 """Seconds until anything is shown: what ends before needs no bar."""

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
-from pysh.runtime.durations import lasting
 from pysh.runtime.errors import PyshError
 from pysh.runtime.live.model import NODES, PROCESSES, TASKS, Row
 from pysh.runtime.live.spark import spark
 from pysh.runtime.live.text import plain
 from pysh.runtime.node import milliseconds
+from pysh.runtime.protocol.durations import lasting
 from pysh.runtime.protocol.terms import Pid, shown
-from pysh.runtime.results import field, load
+from pysh.runtime.results import field, load, megabytes
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.view import NodeInfo
 from pysh.runtime.runner.waiting import Steps, Waiter
@@ -162,7 +162,7 @@ def _process(info: NodeInfo, row: dict[str, Any], own: int) -> Row:
     texts = (
         plain(shown(info.name, number)), plain(row.get("name") or ""), plain(row.get("label", "")),
         plain(row.get("kind", "")), plain(row.get("state", "")), lasting(row["age"]), field(row.get("queue")),
-        f"{memory / 1e6:.1f} MB" if memory else "",
+        megabytes(memory / 1e6) if memory else "",
     )  # fmt: skip
     values = (info.name, *texts[1:5], row["age"], row.get("queue") or 0, memory)
     seat = row.get("kind") in ("shell", "program") and not row.get("label")

@@ -1,7 +1,7 @@
 """`progress`: an iterable that shows how far it is, wherever it runs.
 
-On a terminal a bar that is written anew; in a task a line that lives on the terminal of its owner; elsewhere a line
-for each tenth.
+On a terminal, and in a notebook, a bar that is written anew; in a task a line that lives on the terminal of its owner;
+elsewhere a line for each tenth.
 """
 
 import operator
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from pysh.runtime.live import bars
+from pysh.runtime.live import bars, notebook
 from pysh.runtime.live.text import fit, plain, width
 from pysh.runtime.runner.client import Client
 
@@ -24,9 +24,9 @@ def progress(iterable: "Iterable[T] | AsyncIterable[T]", total: int | None = Non
     """The items of `iterable`, and on standard error how many went by, the rate, and the time left.
 
     `total` is how many there will be, by default `len(iterable)`, if that is known; `label` stands before the bar.
-    `async for` takes asynchronous iterables. On a terminal it is a bar, in a task or process a live line of its owner's
-    terminal, elsewhere a line for each 10 % (without a total, every 10 s); nothing for what ends within half a
-    second. Raises `TypeError` for what is no iterable.
+    `async for` takes asynchronous iterables. On a terminal or in a notebook it is a bar, in a task or process a live
+    line of its owner's, elsewhere a line for each 10 % (without a total, every 10 s); nothing for what ends within
+    half a second. Raises `TypeError` for what is no iterable.
     """
     if not isinstance(iterable, Iterable | AsyncIterable) and not hasattr(iterable, "__getitem__"):
         raise TypeError(f"progress() takes what a for loop does, such as range(100), not {iterable!r}")
@@ -98,6 +98,7 @@ class Gauge:
         self._stream = sys.stderr
         self._tty = _is_terminal(self._stream)
         self._moves = self._tty or _travels()
+        self._bar = None if self._moves else notebook.bar_on(self._stream)
         self._shown = ""
         self._tenth = 0
         self.due = now + bars.FIRST
@@ -110,6 +111,10 @@ class Gauge:
             columns = _columns(self._stream) if self._tty else TAGGED
             self._rewrite(bars.running(self._label, done, self._total, now - self._began, rate, columns))
             return now + (bars.BAR if self._tty else bars.LIVE)
+        if self._bar is not None:
+            self._shown = bars.running(self._label, done, self._total, now - self._began, rate, TAGGED)
+            self._bar.show(self._shown)
+            return now + bars.BAR
         tenth = bars.tenth(done, self._total)
         if tenth > self._tenth or not self._total:
             self._tenth = tenth
@@ -125,6 +130,8 @@ class Gauge:
         if self._moves:
             self._rewrite(text)
             self._write("\n")
+        elif self._bar is not None:
+            self._bar.end(text)
         else:
             self._line(text)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
+from pysh.runtime.dumps import shown_stack
 from pysh.runtime.errors import PyshError
 from pysh.runtime.live import model as views
 from pysh.runtime.live.looking import Going, Looking
@@ -18,7 +19,6 @@ from pysh.runtime.protocol.terms import HUB, Pid
 from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.waiting import Steps, Waiter, refuse_to_block
 from pysh.runtime.started import current
-from pysh.runtime.task import shown_stack
 
 ANSWER, IDLE = 0.02, 0.2
 """Seconds between two looks at the size of the screen, while an answer is to come and while none is."""

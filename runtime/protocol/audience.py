@@ -29,6 +29,8 @@ class Audience:
         self.seats = Seats()
         self.missed = Missed()
         self.hush = Hush()
+        self.unread = 0
+        """How many messages wait in the mailbox of the shell."""
         self._node = node
         self._looking = False  # whether a terminal is stuck
 
@@ -46,7 +48,16 @@ class Audience:
 
     def _note(self, seat: Seat, text: str, level: str, more: dict[str, Any]) -> None:
         suspects = self._node.members.suspects()
-        self.tell(seat, Kind.NOTICE, meta={"text": text, "level": level, "suspects": suspects, **more})
+        self.tell(
+            seat, Kind.NOTICE, meta={"text": text, "level": level, "suspects": suspects, "unread": self.unread, **more}
+        )
+
+    def has_unread(self, count: int) -> None:
+        """So many messages wait in the mailbox of the shell: a mark at every prompt."""
+        if count != self.unread:
+            self.unread = count
+            for seat in self.seats:
+                self._note(seat, "", "info", {})
 
     def tell(self, seat: Seat | None, kind: int, *, meta: Any = None, **fields: Any) -> None:
         if seat is not None:

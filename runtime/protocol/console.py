@@ -108,6 +108,7 @@ class Console:
         else:
             self.notice(text, "error")
         self._running, self.jobs = None, 0
+        self.audience.has_unread(0)
         self._cells.clear()
         self._waiting.clear()
         asked, self._asked = self._asked, {}
@@ -157,7 +158,13 @@ class Console:
         for seat in self.seats:
             if seat.process != frame.source.number:
                 self._mirror(seat)
-        self.to_evaluator(frame)
+        self.to_evaluator(self._linking(frame))
+
+    def _linking(self, frame: Frame) -> Frame:
+        """The cell, with the machine to whose files links may be printed, if all who see them take links."""
+        machines = {seat.links for seat in self.seats}
+        links = machines.pop() if len(machines) == 1 else ""
+        return frame._replace(meta=pack({**frame.options(), "links": links})) if links else frame
 
     def _mirror(self, seat: Seat) -> None:
         """Show the cell that runs to one who did not type it."""
@@ -172,6 +179,7 @@ class Console:
         self.cell = told.get("cell", self.cell)
         self.folder = told.get("folder", self.folder)
         self.jobs = told.get("jobs", 0)
+        self.audience.unread = int(told.get("unread", 0))
         self._running = None
         others = None
         for seat in self.seats:
@@ -190,10 +198,13 @@ class Console:
         self._begin()
 
     def _noticed(self, link: Link | None, frame: Frame) -> None:
-        """A job of the shell has ended."""
+        """A job of the shell has ended, or another number of messages waits there."""
         if link is None or link.process != self.evaluator:
             return
         told = frame.options()
+        if "unread" in told:
+            self.audience.has_unread(int(told["unread"]))
+            return
         self.jobs = int(told["jobs"])
         self.notice(str(told["text"]), str(told["level"]), keep=True)
 
@@ -229,6 +240,7 @@ class Console:
         size = int(asked.get("rows", 24)), int(asked.get("cols", 80))
         watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
         seat = Seat(link.process, watches=watches, person=person, plain=bool(asked.get("plain")), size=size)
+        seat.links = str(asked.get("links", ""))
         self.seats.join(seat)
         self.audience.look_soon()  # one that was stuck alone is so no more
         missed, dropped = (b"", 0) if watches else self.audience.missed.take()
@@ -243,7 +255,10 @@ class Console:
             self._mirror(seat)
         answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": busy, "folder": self.folder}
         suspects = self._node.members.suspects()
-        return {**answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects}
+        return {
+            **answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects,
+            "unread": self.audience.unread,
+        }  # fmt: skip
 
     def terminal_gone(self, link: Link) -> bool:
         """A terminal closed; whether it was the last that could type. What that did not show the next one will."""

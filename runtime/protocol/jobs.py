@@ -7,6 +7,7 @@ from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED, Outflow
 from pysh.runtime.protocol.frames import Flag, Frame, FrameError, unpack
+from pysh.runtime.protocol.outcome import outcome
 from pysh.runtime.protocol.pool import NONE, OF_HERE
 from pysh.runtime.protocol.terms import Buffer, Pid, Ref
 
@@ -20,7 +21,7 @@ REMEMBERED = 256
 _TEXT = (str, type(None))
 _ASKED = {
     "kind": _TEXT, "fn": _TEXT, "label": _TEXT, "name": _TEXT, "role": _TEXT, "limit": (int, float, type(None)),
-    "owner": (list, type(None)), "code": (dict, type(None)),
+    "owner": (list, type(None)), "code": (dict, type(None)), "frames_of": (int, type(None)),
 }  # fmt: skip
 QUEUED, SENT, DONE = "queued", "running", "done"
 _NONE: list[Any] = []
@@ -92,7 +93,7 @@ class Job:
         self.options = options
         self.is_process = options.get("kind") == "process"  # made by `spawn`, not by `task`
         self.in_shell = options.get("where") == "shell"
-        self.has_own_worker = self.is_process or bool(options.get("isolate")) or self.in_shell
+        self.has_own_worker = self.is_process or self.in_shell or bool(options.get("isolate") or "frames_of" in options)
         """Whether it waits behind nothing else in the pool, and nothing behind it."""
         self.meta = meta
         self.function = b""  # the pickle of one that is named by text, as the shell had published it then
@@ -137,16 +138,25 @@ class Job:
         return OF_HERE if ":" in name and not name.startswith("pysh.") else NONE
 
     @property
+    def _failure(self) -> Any:
+        """What the infrastructure answered in place of a result."""
+        return unpack(self.result_meta).get("error") if self.flags & Flag.FAILED else None
+
+    @property
+    def status(self) -> str:
+        """Where it stands in one word, and how it ended once it has."""
+        return outcome(self.flags, self._failure) if self.state == DONE else self.state
+
+    @property
     def exit_reason(self) -> str:
         """Why it ended, now that it has."""
-        told = unpack(self.result_meta) if self.flags & Flag.FAILED else {}
         if not self.flags:
             return NORMAL
         if self.exit:
             return self.exit
         if self.flags & Flag.ERROR:
             return bytes(self.result[0]).decode("utf-8", "replace") if self.is_process else "error"
-        return {"TaskCancelled": SHUTDOWN, "WorkerDied": RUNNER_KILLED}.get(str(told.get("error")), "error")
+        return {"TaskCancelled": SHUTDOWN, "WorkerDied": RUNNER_KILLED}.get(str(self._failure), "error")
 
     def takes(self, chunk: Buffer) -> None:
         """Some of its arguments came."""
@@ -183,7 +193,7 @@ class Job:
             "lost": self.lost,
             "kind": self.options.get("kind", "task"),
             "label": self.options.get("label", ""),
-            "status": self.state,
+            "status": self.status,
             "age": now - self.accepted_at,
             "detached": bool(self.options.get("detach")),
         }

@@ -11,7 +11,7 @@ from itertools import count
 from math import inf
 from typing import Any
 
-from pysh.runtime.protocol import requests
+from pysh.runtime.protocol import parked, requests
 from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
@@ -206,6 +206,7 @@ class Node:
             self.stop(f"the program {link.hello.pid} ended")
         elif link.role == "evaluator":
             self.console.evaluator = None
+            parked.tell_gone(self, Pid(self.incarnation, link.process))
 
     def evaluator_died(self, death: str) -> None:
         """The shell is gone: its terminal is told, and whoever waits for what ran there or was to."""

@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pysh.runtime.protocol.durations import lasting
+from pysh.runtime.protocol.outcome import CANCELLED, DONE, FAILED, LOST
+
 LEVELS = ("info", "warn", "error")
 GATHER, LATEST = 0.3, 2.0
 """Seconds after the end of a task, or of the cell that may look at it, until it is told, and at most where more end."""
@@ -22,8 +25,6 @@ KEPT = 10_000
 """Ends that wait to be told or looked at; of others it is only known that there were some."""
 TEXT = 300
 """The longest line, in characters."""
-
-DONE, FAILED, CANCELLED, LOST = "done", "failed", "cancelled", "lost"
 
 
 class Ended(NamedTuple):
@@ -45,7 +46,7 @@ class Ended(NamedTuple):
     @property
     def line(self) -> str:
         """All that is told of it."""
-        after = "" if self.took is None else f" after {self.took:.1f} s"
+        after = "" if self.took is None else f" after {lasting(self.took)}"
         text = f"{self.called} {self.how}{after}{': ' * bool(self.why)}{self.why}"
         return text if len(text) <= TEXT else f"{text[: TEXT - 2]} …"
 

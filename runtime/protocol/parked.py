@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol.frames import Frame, Kind, pages
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.links import Link, addressed
+from pysh.runtime.protocol.terms import HUB, Pid
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -41,6 +42,17 @@ def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Met
     return {"ok": shell and console.attended}
 
 
+def tell_gone(node: "Node", shell: Pid) -> None:
+    """The `shell` of this node has died, and the node lives: let the others know, where something may wait for it."""
+    for peer in list(node.peers):
+        node.post(Pid(peer, HUB), Kind.REQUEST, meta={"verb": "gone"}, source=shell)
+
+
+def _gone(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
+    """In the asker's name its node says that it is dead, as of all processes of a node that is down."""
+    node.work.requester_lost(lambda asker: asker == frame.source)
+
+
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {
-    "park": _park, "parked": _parked, "attended": _attended,
+    "park": _park, "parked": _parked, "attended": _attended, "gone": _gone,
 }  # fmt: skip

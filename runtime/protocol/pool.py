@@ -63,7 +63,7 @@ Step = Fork | Run | Retire
 class Worker:
     """What the pool knows of one worker. `jobs[0]` runs; the others were prefetched."""
 
-    __slots__ = ("blocked", "code", "fresh", "jobs", "long", "number", "own", "ready")
+    __slots__ = ("blocked", "code", "fresh", "jobs", "keeps", "long", "number", "own", "ready")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -73,6 +73,7 @@ class Worker:
         self.blocked = False
         self.own = False
         self.fresh = False  # forked for one job alone
+        self.keeps = False  # it has the frames of a failure, which end with it
         self.long = False
 
     def fits(self, code: Code) -> bool:
@@ -118,7 +119,7 @@ class Pool:
     def submit_own(self, job: int, *, fresh: bool = False, code: Code = NONE) -> list[Step]:
         """A process arrived, or what wants a `fresh` worker that nothing else ever uses; raises `Full` at the cap."""
         idle = (w for w in self.workers.values() if not w.jobs and not w.own and w.fits(code))
-        worker = None if fresh else next(idle, None)
+        worker = None if fresh else min(idle, key=lambda w: w.keeps, default=None)
         if worker is None and len(self.workers) >= self.cap:
             raise Full(f"{self.cap} workers are taken")
         steps: list[Step] = []
@@ -129,6 +130,18 @@ class Pool:
         if worker.ready:
             steps.append(Run(worker.number, job))
         return [*steps, *self._keep_warm()]
+
+    def submit_at(self, number: int, job: int) -> list[Step]:
+        """What is for that worker alone, which runs nothing."""
+        worker = self.workers[number]
+        worker.own = True
+        worker.takes(job, NONE)
+        return [Run(number, job), *self._keep_warm()]
+
+    def keeps(self, number: int, frames: bool) -> None:
+        """Whether a worker has the `frames` of a failure: of those that do as well others are taken before it."""
+        if worker := self.workers.get(number):
+            worker.keeps = frames
 
     def ready(self, number: int) -> list[Step]:
         """A forked worker has opened its connection."""
@@ -155,7 +168,7 @@ class Pool:
         if not worker.jobs and not self.waiting and len(idle) > max(self.size, self.warm):
             # Rather than the one that has just shown what is wanted, one that has it in another version, or not at all.
             able = [w for w in idle if w.ready and not w.own and w is not worker]
-            return self._retire(min([worker, *able], key=lambda w: (w.fits(worker.code), len(w.code))))
+            return self._retire(min([worker, *able], key=lambda w: (w.keeps, w.fits(worker.code), len(w.code))))
         return self._dispatch()
 
     def blocked(self, number: int) -> list[Step]:
@@ -255,7 +268,7 @@ class Pool:
         fitting = [w for w in idle if w.fits(code)] if code else idle
         if fitting:
             # One that has the code already, rather than one that would have to import it.
-            return max(fitting, key=lambda w: (w.code.items() >= code.items(), w.ready)) if code else _best(fitting)
+            return max(fitting, key=lambda w: (w.code.items() >= code.items(), not w.keeps, w.ready))
         useless = next((w for w in idle if w.ready), None)
         if useless and (len(idle) >= max(self.size, self.warm) or len(self.workers) >= self.cap):
             steps += self._retire(useless)
@@ -293,7 +306,3 @@ class Pool:
             self._fork(steps)
             idle += 1
         return steps
-
-
-def _best(idle: list[Worker]) -> Worker:
-    return next((w for w in idle if w.ready), idle[0])

@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pysh.runtime.protocol import blobs, grants, parked, placed, processes, relations, stuck, times, upgrades
+from pysh.runtime.protocol import (
+    blobs,
+    grants,
+    parked,
+    placed,
+    postmortem,
+    processes,
+    relations,
+    stuck,
+    times,
+    upgrades,
+)
 from pysh.runtime.protocol.actions import Prepare, Start
 from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
@@ -286,5 +297,6 @@ VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Meta | None]] =
     "stack": _stack, "standing": _standing, "notice": _notice, "quiet": _quiet, "screen": _screen,
     "prepare": _prepare, "paths": _paths, "eval": _eval, "interrupt": _eval,
     "complete": _eval, **relations.VERBS, **processes.VERBS, **grants.VERBS, **blobs.VERBS, **placed.VERBS,
-    **upgrades.VERBS, **times.VERBS, **parked.VERBS, **stuck.VERBS, "begun": _begun, "printed": _printed,
+    **upgrades.VERBS, **times.VERBS, **parked.VERBS, **postmortem.VERBS, **stuck.VERBS,
+    "begun": _begun, "printed": _printed,
 }  # fmt: skip

@@ -21,13 +21,14 @@ Source = tuple[Pid, int] | None
 class Seat:
     """One terminal: its process number, whether it only `watches` or a `person` is there, its rows and columns.
 
-    A `plain` one takes lines of text alone.
+    A `plain` one takes lines of text alone. `links` is the machine whose files one that takes links can show.
     """
 
     def __init__(
         self, process: int, *, watches: bool = False, person: bool = True, plain: bool = False,
-        size: tuple[int, int] = (24, 80),
+        links: str = "", size: tuple[int, int] = (24, 80),
     ) -> None:  # fmt: skip
+        self.links = links
         self.process, self.watches, self.person, self.plain, self.size = process, watches, person, plain, size
         self.behind = False
         self.skipped = 0

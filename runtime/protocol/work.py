@@ -19,6 +19,7 @@ from pysh.runtime.protocol.jobs import DONE, QUEUED, SENT, Job, Jobs, asked_for
 from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.placed import Placed
 from pysh.runtime.protocol.pool import Fork, Full, Pool, Retire, Run, Step
+from pysh.runtime.protocol.postmortem import PostMortems
 from pysh.runtime.protocol.spool import Spool
 from pysh.runtime.protocol.stacks import Stacks
 from pysh.runtime.protocol.standing import Standing
@@ -57,6 +58,7 @@ class Work:
         self.standing = Standing(node)
         self.stacks = Stacks(node)
         self.census = Census(node)
+        self.post_mortems = PostMortems(node)
         self.node = node
         self.ending = Ending(self)
         self._limit = limit
@@ -123,6 +125,7 @@ class Work:
                 self.finish(job)
             elif job.parked and (asked(job.owner) or asked(job.key.owner)):
                 self.ending.cancel(job, 0.0, "owner")  # nobody will get it to go on
+        self.post_mortems.let_go(asked, "its owner is gone")
         self.spool.lost(asked)
 
     def _accept(self, link: Link | None, frame: Frame, key: Ref) -> Job | None:
@@ -186,6 +189,8 @@ class Work:
 
     def _place(self, job: Job) -> list[Step]:
         """Where what does not queue is to run. Raises `Full`."""
+        if "frames_of" in job.options:
+            return self.post_mortems.place(job)
         if self.tenancy.lives_here(job):
             return self.tenancy.move_in(job)
         return self.pool.submit_own(job.number, fresh=bool(job.options.get("isolate")), code=job.code)
@@ -302,6 +307,7 @@ class Work:
         if job.cancel is not None and job.flags & (Flag.ERROR | Flag.FAILED):
             self.cancelled(job, "yes" if not job.flags & Flag.FAILED else frame.options().get("executed", "yes"))
         self.finish(job)
+        self.post_mortems.failed(job)
         if apartment is not None:
             return
         assert job.worker is not None
@@ -465,6 +471,7 @@ class Work:
         if worker in self.tenancy.apartments:
             self.tenancy.exited(worker, death, was_up=link is not None)
             return
+        self.post_mortems.worker_gone(worker)
         unstarted: list[Job] = []
         for number in self.pool.of(worker):
             job = self.jobs.get(number)

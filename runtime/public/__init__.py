@@ -87,6 +87,8 @@ if TYPE_CHECKING:
     from pysh.runtime.helpers.origin import source
     from pysh.runtime.helpers.pager import page
     from pysh.runtime.helpers.recall import e, full, v
+    from pysh.runtime.helpers.running import run
+    from pysh.runtime.helpers.timing import timeit
     from pysh.runtime.helpers.tour import tour
     from pysh.runtime.live.progress import progress
     from pysh.runtime.live.quiet import quiet
@@ -108,9 +110,9 @@ __all__ = [
     "call_all", "cancel", "cd", "connect", "debug", "demonitor", "disconnect", "doctor", "e", "edit", "exports", "fg",
     "flush", "full", "get", "h", "i", "info", "jobs", "kill", "leave", "link", "load", "ls", "me", "monitor",
     "monitor_nodes", "node", "nodes", "page", "pid", "ping", "processes", "progress", "push", "put", "pwd", "quiet",
-    "receive", "register", "reload", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack", "start",
-    "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "top", "tour", "trace",
-    "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
+    "receive", "register", "reload", "run", "save", "send", "sh", "source", "spark", "spawn", "spawn_all", "stack",
+    "start", "start_node", "start_nodes", "stop", "stop_node", "supervise", "task", "task_all", "tasks", "timeit",
+    "top", "tour", "trace", "transcript", "trap_exits", "unlink", "upgrade", "v", "wait", "whereis", "whos", "why",
 ]  # fmt: skip
 
 _ELSEWHERE = {
@@ -129,7 +131,7 @@ _ELSEWHERE = {
     "save": "helpers.keep",
     "edit": "helpers.edit",
     "transcript": "helpers.keep",
-    "tour": "helpers.tour",
+    "tour": "helpers.tour", "run": "helpers.running", "timeit": "helpers.timing",
     "progress": "live.progress", "quiet": "live.quiet", "spark": "live.spark", "top": "live.top",
     "stack": "looking", "trace": "looking", "why": "looking",
     "cancel": "foreground", "fg": "foreground", "jobs": "foreground",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from traceback import format_exception_only
 from typing import Any
 
 LARGEST = 32 * 1024
@@ -34,8 +35,8 @@ def answer(value: object) -> dict[str, Any]:
                 f"the value takes {len(text):,} bytes as JSON, and this answer has room for {LARGEST:,}: "
                 "ask for a part of it"
             )
-    except Exception as error:
-        return {"kind": "error", "error": type(error).__name__, "text": f"{type(error).__name__}: {error}\n"}
+    except (Exception, SystemExit) as error:  # of a text or a field that is the user's code
+        return {"kind": "error", "error": type(error).__name__, "text": format_exception_only(error)[-1]}
     return {"kind": "text", "text": text}
 
 

@@ -27,8 +27,8 @@ class Job:
         self.number = number
         self.cell = cell
         self.task = task
-        self.awaited = 0
-        """How many wait for its value."""
+        self.waiters: list[object] = []
+        """The tasks that wait for its value."""
 
     @property
     def state(self) -> str:
@@ -63,19 +63,22 @@ class Job:
         line = f"job {self.number} {state}: {self.text}"
         if state == FAILED:
             line += f" raised {plainly(outcome.error)}"
-            return (line, "info") if self.awaited else (f"{line}; its traceback: fg({self.number})", "error")
+            return (line, "info") if self.waiters else (f"{line}; its traceback: fg({self.number})", "error")
         if state == DONE and outcome.value is not None:
             line += f" gave {_plain(outcome.value)}"
-            line += "" if self.awaited else f"; the value itself: fg({self.number})"
+            line += "" if self.waiters else f"; the value itself: fg({self.number})"
         return line, "info"
 
     def __await__(self) -> Generator[Any, None, Any]:
-        self.awaited += 1
+        from asyncio import current_task
+
+        waiter = current_task()
+        self.waiters.append(waiter)
         try:
             if not self.task.done():
                 yield from self.task  # what cancels that cancels the job
         finally:
-            self.awaited -= 1
+            self.waiters.remove(waiter)
         TABLE.forget(self)
         outcome = self.outcome
         if outcome.error is not None:

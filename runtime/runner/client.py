@@ -1,6 +1,7 @@
 """A runner's side of the socket to its hub: who we are there, what we asked for, and what comes of it."""
 
 import struct
+import sys
 from collections.abc import Callable
 from itertools import count
 from socket import socket
@@ -64,8 +65,14 @@ class Client(Wire):
         self.view = View()
         self.talk: Any = None
         """In a worker whose job waited in a debugger, its `Talk`."""
+        self.kept: tuple[int, BaseException] | None = None
+        """In a worker, the last job that failed with frames at which its owner may look, and its error."""
         self.debugging = False
         """Whether tasks that are started from here are to wait where they raise."""
+        self.keeps_frames = hello.role == "evaluator" or hasattr(sys, "ps1")
+        """Whether the frames of what fails that is started from here are kept: somebody may type `debug()`."""
+        self.last_failed: Any = None
+        """The task that failed last, as long as nothing was raised at the prompt since."""
         self.codes: Any = None
         """In a worker, its `Codes`: what the names of the user's modules mean there."""
         self.tasks: dict[int, Tracked] = {}
@@ -331,6 +338,7 @@ class Client(Wire):
 
     def failed(self, task: Any) -> None:
         """Note that `task` failed."""
+        self.last_failed = task
         if self.role == "program" and len(self.unseen) < UNSEEN:
             self.unseen[task.ref] = task
 

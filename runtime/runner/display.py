@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
+from types import CoroutineType, FunctionType
 from typing import Any
 
 from pysh.runtime import tracebacks
@@ -31,7 +32,8 @@ _BRACKETS: dict[type[Any], tuple[str, str]] = {
     dict: ("{", "}"),
 }
 _TEXTS = (str.__repr__, bytes.__repr__, bytearray.__repr__)
-_HINTS = ((RuntimeError, "asyncio.run() cannot be called", "a loop runs here: write `await main()` instead"),)
+_IN_A_LOOP = "a loop runs here: write `await main()` instead, or run(main()) where no `await` may stand"
+_HINTS = ((RuntimeError, "asyncio.run() cannot be called", _IN_A_LOOP),)
 
 
 class _Cut(str):
@@ -45,7 +47,7 @@ class _Cut(str):
         return made
 
 
-def show(value: object, cell: int = 0) -> dict[str, Any]:
+def show(value: object, cell: int = 0, *, person: bool = True) -> dict[str, Any]:
     """The part of a DONE that shows `value`: its kind, text and perhaps table. Runs code of the user's.
 
     Where it is cut, `footer` says how to see the rest, if it is the value of `cell`.
@@ -68,10 +70,30 @@ def show(value: object, cell: int = 0) -> dict[str, Any]:
                 return shown | _footer(value, cut, cell)
         except Exception:
             pass  # it is shown as any other value, then
+    if cell and type(value) is FunctionType and (hint := _uncalled(value)):
+        return {"kind": "text", "text": hint}
     text, cut = _told(value, TEXT)
-    if cell and cut is None:
+    if cell and person and cut is None:
         text = _laid_out(value, text)
     return {"kind": "text", "text": text} | _footer(value, cut, cell)
+
+
+def _uncalled(value: FunctionType) -> str:
+    """What is said of a preloaded function that somebody named and did not call; empty for any other."""
+    import pysh
+
+    name = value.__name__
+    if name not in pysh.__all__ or getattr(pysh, name) is not value:
+        return ""
+    from pysh.runtime.helpers.docs import summary
+
+    call = f"{name}({'...' if _needs_arguments(value) else ''})"
+    return f"{name} is a function, type {call} to call it: {summary(value)}"
+
+
+def _needs_arguments(value: FunctionType) -> bool:
+    taken = value.__code__.co_argcount
+    return taken > len(value.__defaults__ or ())
 
 
 def _laid_out(value: object, text: str) -> str:
@@ -99,6 +121,8 @@ def _columns() -> int:
 
 
 def _footer(value: object, cut: _Cut | None, cell: int) -> dict[str, str]:
+    if type(value) is CoroutineType and cell and value.cr_frame is not None and not value.cr_running:
+        return {"footer": "it has not begun: await _"} if value.cr_await is None else {}
     if cut is None or not cell:
         return {}
     begins = cut.shown if isinstance(value, list | tuple | str | bytes | bytearray) else 0

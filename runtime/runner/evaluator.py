@@ -34,6 +34,7 @@ from pysh.runtime.runner.startup import Startup, startup
 from pysh.runtime.runner.supplied import Supply
 from pysh.runtime.runner.suspends import Suspends
 from pysh.runtime.runner.terminal import Terminal
+from pysh.runtime.runner.unread import Unread
 
 if TYPE_CHECKING:
     import asyncio
@@ -92,6 +93,7 @@ class Evaluator:
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
         self._startup: Startup | None = startup(config["rc"]) if config.get("rc") else None
         self._attention: Attention | None = None
+        self._unread: Unread | None = None
         self._context = contextvars.copy_context()
         self._before = self._context
         self._waiting: deque[Frame] = deque()
@@ -132,6 +134,8 @@ class Evaluator:
         asyncio.set_event_loop(loop)
         os.register_at_fork(after_in_child=self._forked)
         self._suspends.install(loop)
+        self._unread = Unread(self._client, loop, lambda: self._running is not None)
+        loop.call_soon(self._unread.count)
         loop.call_soon(self._next)
         loop.call_soon(self._entrance.open)
         loop.call_later(IDLE, self._prepare, *WANTED)
@@ -232,6 +236,7 @@ class Evaluator:
         self._next()
 
     def _job_ended(self, job: Job, outcome: Outcome, text: str) -> None:
+        self._outcomes.guarded(flush)
         self._outcomes.ended_behind(job, outcome, text)
         self._visited()
 
@@ -299,6 +304,7 @@ class Evaluator:
             self._requests.reply(job.frame, answer)
         else:
             meta |= {"cell": self._cell, "took": took, "folder": _folder(), **self._inside.offers(), **goes()}
+            meta |= self._unread.count() if self._unread is not None else {}
             self._client.post(Kind.DONE, job.frame.source, ref=job.frame.ref, meta=meta | self._suspends.told)
         if self._attention is not None:
             self._attention.calm()

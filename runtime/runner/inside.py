@@ -6,6 +6,7 @@ An evaluator says that it is one by setting `here`; in a script or a worker ther
 import sys
 from typing import Any
 
+from pysh.runtime import system
 from pysh.runtime.errors import PyshError
 from pysh.runtime.runner.cells import Namespace
 from pysh.runtime.runner.past import Past
@@ -20,6 +21,10 @@ class Inside:
         self.past = Past(namespace.names)
         self.attended = False
         """Whether the code that runs was sent by a person at a terminal."""
+        self.paints = False
+        """Whether that shows what a program paints, and not lines alone."""
+        self.links = False
+        """Whether whoever sees what it prints has a terminal that takes links, on this machine."""
         self._offered = ""
 
     def offer(self, text: str) -> None:
@@ -29,6 +34,8 @@ class Inside:
     def begins(self, options: dict[str, Any], *, cell: bool) -> None:
         """A cell or an eval begins, which came with those options."""
         self.attended, self._offered = cell and bool(options.get("person", True)), ""
+        self.paints = self.attended and not options.get("plain")
+        self.links = cell and bool(links := options.get("links")) and links == system.machine()
 
     def offers(self) -> dict[str, str]:
         """What a terminal is told of that."""

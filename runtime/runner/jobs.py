@@ -131,15 +131,16 @@ def outcome_of(task: "asyncio.Task[Outcome]", *, interrupted: bool) -> Outcome:
     return outcome
 
 
-def told(outcome: Outcome, number: int = 0) -> dict[str, Any]:
+def told(outcome: Outcome, number: int = 0, *, person: bool = True) -> dict[str, Any]:
     """What a terminal is told of `outcome`: `kind`, `text`, perhaps `table`, `footer`, `error` or `exit`.
 
-    `number` is that of the cell, by which the footer of a value that is cut says how to see the rest.
+    `number` is that of the cell, by which the footer of a value that is cut says how to see the rest. A `person`
+    sees a long container in several lines, a program gets one.
     """
     from pysh.runtime.runner.display import failure, short, show
 
     if outcome.error is None:
-        return show(outcome.value, number)
+        return show(outcome.value, number, person=person)
     if isinstance(outcome.error, SystemExit):
         return {"kind": "none", "exit": exit_code(outcome.error)}
     return {"kind": "error", "error": short(type(outcome.error).__name__), "text": failure(outcome.error)}

@@ -43,13 +43,23 @@ class Outcomes:
         except BaseException:
             return None
 
+    def _files(self, error: BaseException | None) -> dict[str, list[str]]:
+        """The files of this machine that a traceback names, where they may become links."""
+        if not isinstance(error, Exception) or not self._inside.links:
+            return {}
+        from pysh.runtime import tracebacks
+
+        return {"files": tracebacks.files(tracebacks.of(error).of_users())}
+
     def meta(self, job: Job, outcome: Outcome) -> dict[str, Any]:
         """What is told of the end of `job`, and remembered of it."""
         if isinstance(outcome.error, Exception):
             sys.last_type, sys.last_value = type(outcome.error), outcome.error
             sys.last_traceback = outcome.error.__traceback__  # for pdb.pm()
+            self._client.last_failed = None
         self.guarded(self._inside.past.explain, outcome.error)
         meta = self.guarded(_shown, job, outcome) or dict(UNSHOWN)
+        meta |= self.guarded(self._files, outcome.error) or {}
         self.guarded(self._remember, job, outcome, meta)
         return meta
 
@@ -64,7 +74,7 @@ class Outcomes:
         raised = plainly(outcome.error) if outcome.error is not None else ""
         for cell in job.remembered:
             more = f"\n{text}" if cell is job.remembered[-1] else ""
-            self._inside.past.end(cell, outcome, raised, more)
+            self.guarded(self._inside.past.end, cell, outcome, raised, more)
 
     def answer(self, job: Job, outcome: Outcome, meta: dict[str, Any]) -> dict[str, Any]:
         """The answer to an eval, of which `meta` is told."""
@@ -103,4 +113,4 @@ class Outcomes:
 def _shown(job: Job, outcome: Outcome) -> dict[str, Any]:
     if outcome.error is None and job.captured is not None and job.frame.options().get("json"):
         return asjson.answer(outcome.value)
-    return told(outcome, job.number)
+    return told(outcome, job.number, person=bool(job.frame.options().get("person", True)))

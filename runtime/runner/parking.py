@@ -61,6 +61,7 @@ class Talk:
         self._pid = client.pid
         self._owner = client.owner or client.pid
         self._said = self._stop = ""
+        self.expected = False  # whoever asked for it is about to call
         self._call: Frame | None = None  # that waits for its answer
 
     def attended(self) -> bool:
@@ -77,8 +78,9 @@ class Talk:
         name = shown(self._client.name, self._pid.number)[1:-1]
         self._stop = f'{what} at {at} waits: debug("{name}")  (Ctrl-C first where a cell waits for it)'
         self._hear_who_left()
-        if self._call is None:
+        if self._call is None and not self.expected:
             self._tell()
+        self.expected = False
 
     def _tell(self) -> None:
         print(self._stop, file=sys.stderr, flush=True)
@@ -94,6 +96,14 @@ class Talk:
         self._hear_who_left()
         if self._call is not None:
             self._answer(over=True)
+
+    def is_late(self, call: Frame) -> bool:
+        """Answer `call`, if it is for a debugger that has ended meanwhile; whether it is."""
+        if not _is_meant(call):
+            return False
+        self._call = call
+        self._answer(over=True)
+        return True
 
     def job_ended(self) -> None:
         """The job is over: nothing of it is traced any more, and who looks is told."""
@@ -217,8 +227,23 @@ def post_mortem(client: Client, error: BaseException) -> None:
     """Wait where `error` was raised, if somebody sits at the owner's shell."""
     if client.talk is None:
         client.talk = Talk(client)
-    if error.__traceback__ is None or not client.talk.attended():
-        return
-    debugger = Debugger(client.talk, f"{type(error).__name__}: {error}"[:200].replace("\n", " "))
+    if error.__traceback__ is not None and client.talk.attended():
+        _look_into(client.talk, error)
+
+
+def look(number: int) -> None:
+    """Have whoever asked for it look at the frames of job `number`, which failed in this worker. Raises `PyshError`."""
+    client = Client.current
+    assert client is not None
+    kept = client.kept
+    if kept is None or kept[0] != number or kept[1].__traceback__ is None:
+        raise PyshError(f"task {number} failed before any code of yours ran, or its frames went just now")
+    client.talk = Talk(client)
+    client.talk.expected = True
+    _look_into(client.talk, kept[1])
+
+
+def _look_into(talk: Talk, error: BaseException) -> None:
+    debugger = Debugger(talk, f"{type(error).__name__}: {error}"[:200].replace("\n", " "))
     debugger.reset()
     debugger.interaction(None, error.__traceback__)

@@ -83,7 +83,9 @@ class Requests:
         if frame not in self._waiting:
             return
         held = visitors.holds(HOLDS) if visitors is not None else ""
-        if not held and self._running() is None and (job := self._held()):
+        if not held and (running := self._running()) is not None:  # a cell came before it
+            held = f"{running.took:.1f} s with {running}"
+        if not held and (job := self._held()):
             held = f"more than {HOLDS:g} s with {job}"
         if not held:
             self._watch(frame)

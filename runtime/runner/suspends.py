@@ -114,8 +114,8 @@ class Suspends:
     def fetched(self, by: Cell, value: object) -> "tuple[Cell, asyncio.Task[Outcome]] | None":
         """The job that is in the foreground from now on, if the cell `by` ended with `value` to have it there."""
         job = TABLE.take_fetched(value)
-        if job is None or by.captured is not None:
-            return None
+        if job is None or by.captured is not None or job.cell is by:
+            return None  # also a job that fetched itself
         if (end := self._ends.pop(job.number, None)) is not None:
             job.task.remove_done_callback(end)
         job.cell.frame = by.frame
@@ -131,7 +131,8 @@ class Suspends:
         job.cell.end()
         text, level = job.told()
         TABLE.make_room()
-        if not job.awaited or self._foreground() is None:  # else the end of the cell tells how many there are
+        self._left(job.cell, job.outcome, text)  # with all that it printed
+        _, cell = self._foreground() or (None, None)
+        if cell is None or cell not in job.waiters:  # else the end of that cell tells how many there are
             meta = {"text": text, "level": level, "jobs": TABLE.running}
             self._client.post(Kind.NOTICE, self._client.hub, meta=meta)
-        self._left(job.cell, job.outcome, text)

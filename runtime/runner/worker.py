@@ -8,6 +8,7 @@ The order of things at a job's end keeps "it ran at most once" true, whenever th
 """
 
 import faulthandler
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ from pysh.runtime.runner.waiting import Waiter
 
 JOBS, GROWTH = 10_000, 512 * 1024 * 1024
 """So many jobs, or so many bytes more than at its start, and a worker ends: what they left goes with it."""
+SHARE = 4
+"""Of the machine's memory a worker may have one part in so many, and still keep the frames of a failure."""
 AT_ONCE = 0.001
 """Seconds within which bytes that have arrived are surely read."""
 
@@ -93,6 +96,7 @@ class Worker:
         self._condition = Condition()
         self._left = JOBS
         self._most = system.peak_memory() + GROWTH
+        self._worn = False
         self._arrived = Waiter(client)
         self._poll = poll()
         self._poll.register(sock, POLLIN)
@@ -125,19 +129,24 @@ class Worker:
 
     def _do(self, frame: Frame) -> None:
         options = options_of(frame.meta)
-        if not self._execution.codes.fits(options):
-            _vanish()  # other code is loaded here under its names: it begins elsewhere
+        looks = "frames_of" in options
+        if (self._worn and not looks) or not self._execution.codes.fits(options):
+            _vanish()  # other code is loaded here under its names, or too much is left: it begins elsewhere
         self._slot.running = frame.dest.number
         owner = options.get("owner")
         self._client.begin(frame.dest)
         self._client.owner = Pid(*owner) if owner else frame.source
+        self._client.keeps_frames = bool(options.get("frames"))
         begun = perf_counter()
         self._answer(frame, self._execution.run(frame, options))
         brief = perf_counter() - begun < LOOKED_AFTER
         if not self._execution.codes.settle():
             _vanish()  # what was imported may be older than what lies there now
-        if _threads_left() or self._is_worn() or self._left_children() or (not brief and self._condition.is_spoiled()):
+        self._worn = self._worn or self._is_worn()
+        if _threads_left() or self._left_children() or (not brief and self._condition.is_spoiled()):
             _vanish()  # what is left would be beside other people's jobs; those that wait here go elsewhere
+        if self._worn and not (looks or self._keeps(frame)):
+            _vanish()
         self._slot.running = 0
         self._tidy()
         if not brief:
@@ -146,6 +155,11 @@ class Worker:
     def _left_children(self) -> bool:
         """Whether a job that was to end has left what it started: the fork server kills that with this worker."""
         return self._slot.cancelled and bool(system.children(os.getpid()))
+
+    def _keeps(self, frame: Frame) -> bool:
+        """Whether the frames of that job stay here until somebody has looked, or they are too large for that."""
+        kept = self._client.kept
+        return kept is not None and kept[0] == frame.dest.number and system.peak_memory() <= system.memory() // SHARE
 
     def _is_worn(self) -> bool:
         self._left -= 1
@@ -173,12 +187,24 @@ class Worker:
             self._arrived.set()
 
     def _withdrawn(self, cancel: Frame) -> None:
-        """A job that waits here is not wanted any more. The one that runs is ended by signals alone."""
+        """A job that waits here is not wanted any more, or the frames of one that failed; the hub counts with that.
+
+        The one that runs is ended by signals alone.
+        """
+        kept = self._client.kept
+        if kept is not None and kept[0] == cancel.dest.number:
+            self._let_go()
         for frame in self._queue:
             if frame.dest == cancel.dest:
                 self._queue.remove(frame)
                 self._answer(frame, cancelled("no"))
                 break
+
+    def _let_go(self) -> None:
+        if self._worn and not self._slot.running:
+            _vanish()
+        self._client.kept = None
+        gc.collect()  # frames lead to each other
 
     # given back
 

@@ -11,7 +11,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.validation import ValidationError
 
-from pysh.shell.enter import INDENT, pasted
+from pysh.shell.enter import INDENT, own_prompt, pasted
 
 EDITORS = ("/usr/bin/editor", "/usr/bin/nano", "/usr/bin/pico", "/usr/bin/vi", "/usr/bin/emacs")
 """Taken where neither `$VISUAL` nor `$EDITOR` is given, as prompt_toolkit does."""
@@ -22,11 +22,16 @@ def newline(event: KeyPressEvent) -> None:
     event.current_buffer.newline(copy_margin=True)
 
 
-def paste(event: KeyPressEvent) -> None:
-    """What was pasted, as one unit: one undo takes it back."""
-    buffer = event.current_buffer
-    buffer.save_to_undo_stack()
-    buffer.insert_text(pasted(event.data, buffer.document.current_line_before_cursor))
+def paste(template: str) -> Callable[[KeyPressEvent], None]:
+    """What was pasted, as one unit: one undo takes it back. Prompts of `template` are left out, too."""
+    prompt = own_prompt(template)
+
+    def insert(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        buffer.save_to_undo_stack()
+        buffer.insert_text(pasted(event.data, buffer.document.current_line_before_cursor, prompt))
+
+    return insert
 
 
 def in_margin(buffer: Buffer) -> bool:

@@ -60,10 +60,10 @@ function __pysh_at --description 'whether the cursor is behind so many words of 
             continue
         end
         switch "$command $word"
+            case ' -c' ' -e' ' -m' ' -'
+                set command script
             case {valued}
                 set skip yes
-            case ' -c' ' -'
-                set command script
             case '* -*'
                 # an option, which takes nothing
             case {named}

@@ -70,8 +70,8 @@ _pysh_offer() {{
             continue
         fi
         case "$command $word" in
+        ' -c' | ' -e' | ' -m' | ' -') script=yes ;;
         {valued}) option=$word ;;
-        ' -c' | ' -') script=yes ;;
         *' -'*) ;;
         {named}) command=$word ;;
         ' '*) script=yes ;;

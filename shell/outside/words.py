@@ -16,6 +16,7 @@ KINDS = {
     "[HOST:]PORT": "",
     "S": "",
     "CODE": "",
+    "MOD": "",
     "TASK": "",
 }
 """What stands for a metavar: a node, host or file that the shell looks up, or what nobody can know."""

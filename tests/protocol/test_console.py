@@ -475,3 +475,38 @@ def test_of_a_connection_that_watches_a_hub_takes_what_it_has_shown_and_refuses_
     for verb in ("eval", "leave", "stop", "attach"):
         (told,) = says(Kind.REQUEST, verb=verb, source="1")
         assert "only watches" in told.options()["text"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "linked"),
+    [("here", None, "here"), ("here", "here", "here"), ("here", "", ""), ("", "here", ""), ("here", "there", "")],
+)
+def test_a_cell_may_print_links_where_all_who_see_it_take_those_of_one_machine(
+    first: str, second: str | None, linked: str
+) -> None:
+    hub = Hub()
+    hub.attach(TERMINAL, links=first)
+    if second is not None:
+        hub.attach(OTHER, links=second)
+    hub.told.clear()
+    hub.hears(TERMINAL, Kind.CELL, b"work()", CELL_REF, person=True)
+    given = [meta for number, meta in hub.told if number == EVALUATOR]
+    assert given == [{"person": True, "links": linked} if linked else {"person": True}]
+
+
+def test_every_terminal_is_told_when_another_number_of_messages_waits_and_the_next_one_too(hub: Hub) -> None:
+    hub.attach(OTHER)
+    hub.hears(EVALUATOR, Kind.DONE, ref=CELL_REF, cell=2, unread=1)
+    hub.told.clear()
+    for count in (2, 2, 0):
+        hub.hears(EVALUATOR, Kind.NOTICE, unread=count)
+    told = [(number, meta["text"], meta["unread"]) for number, meta in hub.told]
+    assert told == [(TERMINAL, "", 2), (OTHER, "", 2), (TERMINAL, "", 0), (OTHER, "", 0)]
+    hub.hears(EVALUATOR, Kind.NOTICE, unread=5)
+    assert hub.attach(WATCHER)["unread"] == 5
+
+
+def test_what_waits_for_a_shell_that_dies_waits_no_more(hub: Hub) -> None:
+    hub.hears(EVALUATOR, Kind.NOTICE, unread=5)
+    hub.console.evaluator_died("signal 9")
+    assert hub.attach(OTHER)["unread"] == 0

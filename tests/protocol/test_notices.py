@@ -1,13 +1,9 @@
 import pytest
 
 from pysh.runtime.protocol.notices import (
-    CANCELLED,
-    DONE,
-    FAILED,
     GATHER,
     KEPT,
     LATEST,
-    LOST,
     NEXT,
     NEXT_FOLDED,
     TEXT,
@@ -17,6 +13,7 @@ from pysh.runtime.protocol.notices import (
     Notice,
     folded,
 )
+from pysh.runtime.protocol.outcome import CANCELLED, DONE, FAILED, LOST
 
 BAD = Ended("task 7 compute on w1", FAILED, 2.1, "ValueError: bad")
 LONG_DONE = Ended("task 8 compute on w1", DONE, 6.0)
@@ -28,6 +25,7 @@ GONE = Ended("task 9 compute on w1", LOST, why="NodeDown: w1 is down")
     [
         ([BAD], [("error", "task 7 compute on w1 failed after 2.1 s: ValueError: bad")]),
         ([LONG_DONE], [("info", "task 8 compute on w1 done after 6.0 s")]),
+        ([LONG_DONE._replace(took=3725)], [("info", "task 8 compute on w1 done after 1 h 2 min")]),
         ([GONE], [("warn", "task 9 compute on w1 lost: NodeDown: w1 is down")]),
         ([LONG_DONE, BAD], [("info", LONG_DONE.line), ("error", BAD.line)]),
         ([LONG_DONE] * 500, [("info", "500 tasks done")]),

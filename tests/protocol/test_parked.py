@@ -70,3 +70,29 @@ def test_one_that_waits_ends_when_the_node_of_its_owner_is_lost_and_others_go_on
 
 def test_nobody_sits_at_a_node_without_a_terminal(cluster: Cluster) -> None:
     assert answered(cluster["b"], "attended", number=1) is False
+
+
+def test_one_that_waits_ends_when_the_shell_that_owns_it_died_though_its_node_lives(cluster: Cluster) -> None:
+    shell, other = cluster["a"].program("evaluator"), cluster["a"].program()
+    there = cluster["b"]
+    for owner, label in ((shell, "f"), (other, "g")):
+        owner.task(there, b"60000", label=label)
+        cluster.run(1)
+        park(there, list(there.core.work.jobs)[-1].number, "f.py:3")
+    cluster["a"].hang_up(shell.link)
+    cluster.run(5)
+    killed = [(there.core.work.jobs.get(each.job), each.signal) for each in there.signals]
+    assert [(job and job.options["label"], name) for job, name in killed] == [("f", "SIGKILL")]
+
+
+def test_a_shell_that_died_while_its_node_was_cut_off_is_told_of_afterwards(cluster: Cluster) -> None:
+    shell = cluster["a"].program("evaluator")
+    there = cluster["b"]
+    shell.task(there, b"600000", label="f")
+    cluster.run(1)
+    park(there, list(there.core.work.jobs)[-1].number, "f.py:3")
+    cluster.cut("a", "b")
+    cluster["a"].hang_up(shell.link)
+    assert not there.signals
+    cluster.run(20)
+    assert [each.signal for each in there.signals] == ["SIGKILL"]

@@ -81,6 +81,22 @@ def test_an_error_says_whether_anything_ran() -> None:
     assert told == {"error": "NodeDown", "executed": "no", "node": "n2"}
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+@pytest.mark.parametrize("error", [Mute(), SystemExit("3")], ids=["an error without a text", "an exit"])
+def test_whatever_the_text_of_a_value_raises_is_told_by_its_name(error: BaseException) -> None:
+    class Value:
+        def __str__(self) -> str:
+            raise error
+
+    told = asjson.answer(Value())
+    assert (told["kind"], told["error"]) == ("error", type(error).__name__)
+    assert type(error).__name__ in told["text"]
+
+
 def test_what_an_answer_has_no_room_for_is_an_error_and_no_half_of_a_line() -> None:
     assert asjson.answer([1]) == {"kind": "text", "text": "[1]"}
     told = asjson.answer("x" * asjson.LARGEST)

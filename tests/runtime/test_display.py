@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pysh
 from pysh.runtime.errors import NoFunction, NoProcess, RemoteTraceback
 from pysh.runtime.protocol.frames import MAX_META, pack
 from pysh.runtime.results import Rows
@@ -232,6 +233,18 @@ def test_asyncio_run_in_a_cell_is_answered_with_what_to_write() -> None:
     assert "await main()" in failure(RuntimeError("asyncio.run() cannot be called from a running event loop"))
 
 
+def test_of_a_coroutine_that_has_not_begun_it_is_said_how_to_begin_it() -> None:
+    async def main() -> None:
+        pass
+
+    begun = main()
+    assert show(begun, 7)["footer"] == "it has not begun: await _"
+    assert "footer" not in show(begun)
+    with pytest.raises(StopIteration):
+        begun.send(None)
+    assert "footer" not in show(begun, 7)
+
+
 @pytest.mark.parametrize(
     ("value", "footer"),
     [
@@ -266,8 +279,28 @@ def test_a_container_that_is_too_long_for_a_line_is_laid_out_in_several(monkeypa
     rows = {f"host{n}": {"cpu": n, "mem": [1, 2, 3]} for n in range(2)}
     laid_out = "{'host0': {'cpu': 0, 'mem': [1, 2, 3]},\n 'host1': {'cpu': 1, 'mem': [1, 2, 3]}}"
     assert display.show(rows, 3)["text"] == laid_out
+    assert display.show(rows, 3, person=False)["text"] == repr(rows)
     assert display.show(rows)["text"] == repr(rows), "for a program it is one line"
     assert display.show("x" * 50, 3)["text"] == repr("x" * 50)
     assert display.show([1, 2], 3)["text"] == "[1, 2]"
     assert display.show(["many words " * 5], 3)["text"] == repr(["many words " * 5])
     assert max(map(len, display.show(list(range(100)), 3)["text"].split("\n"))) <= 40
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (pysh.whos, "whos is a function, type whos() to call it: Your names in this shell or script"),
+        (pysh.ls, "ls is a function, type ls() to call it: Print what is in a folder"),
+        (pysh.ping, "ping is a function, type ping(...) to call it: The seconds of a round trip"),
+    ],
+)
+def test_a_helper_that_was_not_called_says_how_it_is(value: Any, said: str) -> None:
+    assert show(value, 3)["text"].startswith(said)
+    assert show(value)["text"] == repr(value)  # a program reads this
+
+
+def test_a_function_of_ones_own_is_shown_as_it_is() -> None:
+    def whos() -> None: ...
+
+    assert show(whos, 3)["text"] == repr(whos)

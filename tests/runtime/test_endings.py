@@ -5,7 +5,8 @@ import pytest
 from pysh.runtime.endings import ending
 from pysh.runtime.errors import NodeDown, describe
 from pysh.runtime.protocol.frames import Flag, pack
-from pysh.runtime.protocol.notices import CANCELLED, DONE, FAILED, LOST, Ended
+from pysh.runtime.protocol.notices import Ended
+from pysh.runtime.protocol.outcome import CANCELLED, DONE, FAILED, LOST
 
 CALLED = "task 7 compute on w1"
 RAISED = pack({"type": "ValueError", "text": "bad\nat the second line", "executed": "yes"})

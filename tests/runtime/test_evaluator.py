@@ -253,7 +253,9 @@ def test_an_eval_is_answered_whatever_the_text_of_its_value_raises(shell: Shell,
     shell.cell(f"class Odd(Exception):\n    def __str__(self): raise {raised}\n    __repr__ = tolist = __str__")
     for more in ({"json": True, "source": "Odd()"}, {"source": "Odd()"}, {"source": "raise Odd()"}):
         answer = shell.ask("eval", by=by, **more)
-        assert answer.get("ok", answer).get("error") in ("KeyboardInterrupt", "Odd", "RemoteError"), answer
+        assert answer.get("ok", answer).get("error") in ("KeyboardInterrupt", "SystemExit", "Odd", "RemoteError"), (
+            answer
+        )
     assert shell.text("1 + 1") == "2"
 
 

@@ -1,6 +1,9 @@
-"""Tables for notebooks."""
+"""Tables and bars for notebooks."""
+
+import pytest
 
 from pysh.runtime import html
+from pysh.runtime.live import bars
 from pysh.runtime.node import Node
 from pysh.runtime.results import Nodes, Results, Rows
 
@@ -9,7 +12,7 @@ def test_a_table_is_of_the_data_that_the_prompt_shows() -> None:
     rows = Rows(["kind", "age"], [{"kind": "shell", "age": 1.25, "process": None}, {"kind": "sync", "age": None}])
     assert rows._repr_html_() == (
         "<table><thead><tr><th>kind</th><th>age</th></tr></thead><tbody>"
-        "<tr><td>shell</td><td>1.2</td></tr><tr><td>sync</td><td></td></tr></tbody></table>"
+        "<tr><td>shell</td><td>1.2 s</td></tr><tr><td>sync</td><td></td></tr></tbody></table>"
     )
     assert Rows(["kind"], empty="no tasks")._repr_html_() is None  # it is text, then
 
@@ -40,3 +43,18 @@ def test_a_table_is_bounded() -> None:
     assert shown.count("<tr>") == html.ITEMS + 2
     assert "… 4,000 more" in shown
     assert len(html.table(["n"], [["x" * 10**6]])) < 3000
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (bars.running("rows", 5, 10, 2.0, 2.5, 64), 'rows <progress max="100" value="50"></progress> 50% 5/10  2.5/s'),
+        ("n2 | 40%|####  | 4/10 [00:01<00:02]", 'n2 | <progress max="100" value="40"></progress> 40% 4/10 [00:01&lt;'),
+        ("<i> 999% |x| y", '&lt;i&gt; <progress max="100" value="100"></progress> 999% y'),
+        ("rows:  10 in 2.0 s", "<pre>rows:  10 in 2.0 s</pre>"),
+        ("1,200  3.0 s", "<pre>1,200  3.0 s</pre>"),
+        ("<script>", "<pre>&lt;script&gt;</pre>"),
+    ],
+)
+def test_a_line_of_progress_is_a_bar_of_the_browser(line: str, shown: str) -> None:
+    assert shown in html.bar(line)

@@ -7,44 +7,12 @@ import pytest
 
 import pysh
 from pysh.runtime import api, looking
-from pysh.runtime.looking import Own, placed, split, standing
+from pysh.runtime.looking import Own, split, standing
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import Pid
 from tests.runtime.hub_end import DEADLINE, HERE, THERE, HubEnd, hub_end
-
-WAITS = """\
-Thread 0x01 (most recent call first):
-  File "/usr/lib/python3.11/threading.py", line 5 in wait
-
-Current thread 0x02 (most recent call first):
-  File "<core>/pysh/runtime/runner/waiting.py", line 90 in block
-  File "<core>/pysh/runtime/api.py", line 300 in receive
-  File "<n1@here:2>", line 3 in inner
-  File "<n1@here:2>", line 6 in outer
-  File "<core>/pysh/runtime/runner/execution.py", line 130 in _perform
-"""
-RUNS = WAITS.replace('  File "<core>/pysh/runtime/runner/waiting.py", line 90 in block\n', "").replace(
-    '  File "<core>/pysh/runtime/api.py", line 300 in receive\n', ""
-)
-AWAITS = RUNS.replace("<n1@here:2>", "/usr/lib/python3.11/asyncio/base_events.py")
-BRINGS = WAITS.replace('"<n1@here:2>"', '"<core>/pysh/runtime/runner/codes.py"')
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (RUNS, " in inner at <n1@here:2>:3"),
-        (WAITS, " in inner at <n1@here:2>:3, which waits in receive()"),
-        (AWAITS, ", a coroutine that awaits what has not happened"),
-        (BRINGS, ": code or values that it needs are being brought"),
-        ("it has just ended, or is about to begin: ask again\n", ""),
-        ("", ""),
-    ],
-)
-def test_a_stack_is_told_by_its_place(text: str, said: str) -> None:
-    assert placed(text) == said
-
+from tests.runtime.test_dumps import RUNS
 
 BUSY = {"state": "running", "queue": 0}
 QUEUED = {

@@ -1,3 +1,4 @@
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 
 from pysh.runtime.api import call_all, spawn_all
 from pysh.runtime.errors import ConnectError
-from pysh.runtime.node import Node, On, all_nodes, choose, find, milliseconds, resolve, select
+from pysh.runtime.node import Node, On, RoundTrip, all_nodes, choose, find, milliseconds, resolve, select
 from pysh.runtime.places import ConfigError
 from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.terms import BadName
@@ -157,6 +158,9 @@ def test_its_verbs_act_on_it(hub: HubEnd, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(("seconds", "text"), [(0.00021, "0.21 ms"), (0.0099, "9.90 ms"), (0.038, "38 ms")])
 def test_round_trips_are_shown_in_milliseconds(seconds: float, text: str) -> None:
     assert milliseconds(seconds) == text
+    took = RoundTrip(seconds)
+    assert (repr(took), f"{took:.4f}", took + 1) == (text, f"{seconds:.4f}", seconds + 1)
+    assert json.dumps(took) == json.dumps(seconds)
 
 
 def test_a_short_name_is_not_guessed_either_where_one_of_them_was_dialled_by_it(hub: HubEnd) -> None:

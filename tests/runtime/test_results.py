@@ -57,13 +57,18 @@ def test_who_looks_at_results_is_noticed_once(look: Callable[[Results], object])
     assert pickle.loads(pickle.dumps(many)) == many
 
 
+OF = "w@web[1-2], db@web1"
+
+
 def test_a_name_is_as_good_as_its_node() -> None:
     many = Results({Node("w@web1"): 1, Node("w@web2"): 2, Node("db@web1"): 3})
     assert many["w@web1"] == 1  # type: ignore[index]
     assert many["db"] == 3  # type: ignore[index]
     for name in ("w", "nix", ""):
-        with pytest.raises(KeyError):
+        with pytest.raises(KeyError) as caught:
             many[name]  # type: ignore[index]
+        [note] = caught.value.__notes__
+        assert note == f"{'several are' if name == 'w' else 'none is'} called so; there are results of {OF}"
 
 
 def test_what_went_well_and_what_failed_are_told_apart() -> None:
@@ -94,13 +99,13 @@ def test_names_that_differ_in_one_number_are_folded(names: list[str], folded: li
 def test_rows_are_a_table_for_people_and_plain_data_for_programs() -> None:
     rows = Rows(["node", "age"], [{"node": "n1", "age": 1.25}, {"node": "long-name", "age": None}])
     assert rows[0] == {"node": "n1", "age": 1.25}
-    assert repr(rows) == "node       age\nn1         1.2\nlong-name"
+    assert repr(rows) == "node       age\nn1         1.2 s\nlong-name"
     assert rows.__pysh_table__()[0] == ["node", "age"]
 
 
 def test_no_rows_say_what_that_means() -> None:
     assert repr(Rows(["node", "age"], empty="no tasks on n1")) == "no tasks on n1"
-    assert repr(Rows(["node", "age"], [{"node": "n1", "age": 1}], empty="none")) == "node  age\nn1    1"
+    assert repr(Rows(["node", "age"], [{"node": "n1", "age": 1}], empty="none")) == "node  age\nn1    1.0 s"
 
 
 def test_nodes_are_a_list_and_a_table() -> None:

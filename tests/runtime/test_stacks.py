@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pysh.runtime import system
-from pysh.runtime.task import shown_stack
 from tests.runtime import victims
 from tests.runtime.forking import Node, Worker
 
@@ -60,35 +59,3 @@ def test_code_that_took_the_handler_away_is_not_killed_by_the_question(worker: W
     worker.node.signal(worker, system.STACK_SIGNAL)
     assert not system.catches(worker.pid, system.STACK_SIGNAL)
     assert worker.call(abs, -3) == 3
-
-
-def test_what_led_to_the_code_is_not_shown() -> None:
-    text = """\
-Thread 0x0000000000000001 (most recent call first):
-  File "<n1@here:3>", line 5 in waits
-
-Current thread 0x0000000000000002 (most recent call first):
-  File "<n1@here:3>", line 2 in inner
-  File "<n1@here:3>", line 8 in outer
-  File "/home/me/.cache/pysh/core-1.zip/pysh/runtime/runner/execution.py", line 97 in _perform
-  File "/home/me/.cache/pysh/core-1.zip/pysh/runtime/runner/execution.py", line 80 in run
-  File "<string>", line 1 in <module>
-"""
-    assert (
-        shown_stack(text)
-        == """\
-Thread 0x0000000000000001 (most recent call first):
-  File "<n1@here:3>", line 5 in waits
-
-Current thread 0x0000000000000002 (most recent call first):
-  File "<n1@here:3>", line 2 in inner
-  File "<n1@here:3>", line 8 in outer
-"""
-    )
-
-
-def test_where_code_waits_in_a_verb_is_not_shown_and_a_prompt_prints_it_as_it_is() -> None:
-    head, users = "Current thread 0x1 (most recent call first):\n", '  File "<n1@here:3>", line 2 in waits\n'
-    ours = '  File "<core>/pysh/runtime/api.py", line 414 in receive\n'
-    assert repr(shown_stack(head + ours + users)) == head + users
-    assert shown_stack(head + ours) == head + ours

@@ -392,6 +392,20 @@ def test_where_a_task_waits_for_a_job_its_end_is_told_and_nothing_to_fetch(shell
     assert shell.text("await waiting") == "5"
 
 
+def test_where_a_task_waits_for_a_job_while_another_cell_runs_its_end_is_told(shell: Shell) -> None:
+    n = number(suspended(shell, "await work(5)"))
+    shell.cell(f"async def waits(job=fg({n})): return await job")
+    shell.cell("waiting = asyncio.create_task(waits())")
+    shell.cell("bell.set(); await asyncio.wait([waiting])")
+    assert notices(shell) == [(f"job {n} done: await work(5) gave 5", "info", 0)]
+
+
+def test_a_job_that_fetched_itself_is_what_it_comes_to(shell: Shell) -> None:
+    m = number(suspended(shell, "print('begun'); await bell.wait(); fg()"))
+    assert shell.text(RING.format(m)).startswith(f"<job {m} ")
+    assert shell.text("list(jobs())") == "[]"
+
+
 def test_a_job_that_fetched_another_is_over_with_that(shell: Shell) -> None:
     n = number(suspended(shell, "await work(5)"))
     m = number(suspended(shell, f"print('begun'); await bell.wait(); fg({n})"))

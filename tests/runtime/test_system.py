@@ -184,3 +184,14 @@ def test_a_secret_is_hidden_and_what_only_contains_it_stays(tmp_path: Path) -> N
     assert "\\x00xxxx\\x00--cookie=xxxx\\x00sword" in told
     assert "PYSH_COOKIE=xxxx" in told
     assert "FOLDER=/tmp/a-word-here" in told
+
+
+def test_processes_of_one_machine_say_the_same_machine_also_by_the_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = [subprocess.check_output([sys.executable, "-c", SAYS_MACHINE], text=True).strip() for _ in range(2)]
+    assert told == [system.machine()] * 2
+    monkeypatch.setenv("PYSH_OS_FALLBACKS", "1")
+    assert system.machine() != told[0]
+    assert os.uname().nodename.startswith("localhost") or system.machine()
+
+
+SAYS_MACHINE = "from pysh.runtime import system; print(system.machine())"

@@ -10,7 +10,9 @@ import pytest
 
 from pysh.runtime import raised, tracebacks
 from pysh.runtime.errors import NoProcess
+from pysh.runtime.helpers.files import load
 from pysh.runtime.protocol.terms import BadName
+from pysh.runtime.results import Results
 from pysh.runtime.tracebacks import FRAMES, ROOM, Frame, Told, bounded, fitted, folded, read
 
 
@@ -207,3 +209,38 @@ def test_the_carets_of_another_node_are_shown(tmp_path: Any) -> None:
 def test_an_error_of_ours_has_no_module_before_its_name(error: Exception) -> None:
     assert str(tracebacks.of(error)).startswith(f"{type(error).__name__}: ")
     assert str(tracebacks.of(ExceptionGroup("g", [error]))).count("pysh.") == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "pythons", "counted"),
+    [
+        ("", "", ""),
+        ("o.o.", ".p..", "ooo."),  # a context manager of ours
+        ("o..o", ".pp.", "oooo"),
+        ("o..o", "..p.", "o..o"),  # the user's code stands between
+        (".o..", ".p.p", ".o.."),
+        ("...o", "ppp.", "...o"),
+        ("o.o.o", ".p.p.", "ooooo"),
+    ],
+)
+def test_what_of_pythons_stands_between_calls_of_ours_is_of_no_interest(ours: str, pythons: str, counted: str) -> None:
+    found = tracebacks.in_between([each == "o" for each in ours], [each == "p" for each in pythons])
+    assert found == [each == "o" for each in counted]
+
+
+@pytest.mark.parametrize(
+    "function", [lambda: Results()[0], lambda: load("nope.py")], ids=["a key that is refused", "a file that is not"]
+)
+def test_what_is_refused_on_purpose_shows_none_of_our_frames(function: Callable[[], Any]) -> None:
+    frames = tracebacks.of(caught(function)).of_users().frames
+    assert {frame.file for frame in frames} == {__file__}
+
+
+def test_the_files_of_a_traceback_are_those_of_frames_that_ran_here_and_are_there() -> None:
+    here = Frame(__file__, 1, "f")
+    told = Told(
+        "ValueError\n", (here, Frame("/no/such.py", 1, "g"), Frame("<n1@here:3>", 1, "h"), Frame("a.py", 1, "i")),
+        before=Told("KeyError\n", (Frame(tracebacks.__file__, 2, "f"),)),
+        members=(Told("OSError\n", (Frame("/bin/sh", 2, "f", node="n2"),)),),
+    )  # fmt: skip
+    assert tracebacks.files(told) == [__file__, tracebacks.__file__]

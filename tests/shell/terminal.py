@@ -16,8 +16,9 @@ from typing import Any, Self
 import pyte
 
 DEADLINE = 10.0
-ASIDE = re.compile(r"^(.*?\[\d+\]>.*?) *( took [\d.]+ (?:s|min \d+ s|h \d+ min))\s*$")
-"""A prompt, and how long the cell before it took: any cell may, on a slow machine."""
+_TOOK = r"took [\d.]+ (?:s|min \d+ s|h \d+ min)"
+ASIDE = re.compile(rf"^(.*?\[\d+\]>.*?) *( (?:[\d,]+ unread(?: {_TOOK})?|{_TOOK}))\s*$")
+"""A prompt, what waits there, and how long the cell before it took: any cell may, on a slow machine."""
 
 
 class Terminal:

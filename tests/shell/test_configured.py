@@ -44,6 +44,9 @@ WRONG = [
     (b"shell.colour = 1\n", "{}:1: [shell] has no setting 'colour'; it has"),
     (b"\nshell = 3\n", "{}:2: shell is no table: write [shell]"),
     (b'[groups]\n[shel]\ntheme = "dark"\n', "{}:2: there is no table ['shel']; there are [groups], [shell]"),
+    (b"[groups]\n[shell]\n[theme]\n", "{}:3: there is no table ['theme']; there are [groups], [shell]"),
+    (b'editing = "vim"\n', "{}:1: editing is a setting of [shell]: it stands below a line with [shell]"),
+    (b'colour = "vim"\n', "{}:1: there is no setting 'colour'; there are [groups], [shell]"),
     (b'[shell]\ntheme = "dark\n', "the configuration is no TOML ({}:2: "),
     (b"[shell]\n\xff\n", "the configuration is no UTF-8 ({}:2)"),
 ]
@@ -81,4 +84,5 @@ def test_a_folder_in_its_place_is_told(file: Path) -> None:
 
 def test_each_setting_has_values_that_are_checked() -> None:
     for name, value in DEFAULTS._asdict().items():
-        assert value in configured.CHOICES.get(name, (True, False))
+        assert configured._why_not(name, value) == ""
+        assert configured._why_not(name, 4) != ""

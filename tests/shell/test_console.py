@@ -1,5 +1,7 @@
+import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -79,6 +81,20 @@ def test_a_request_is_answered_and_what_came_before_is_kept(pair: Pair) -> None:
     assert notice.options() == {"text": "first", "level": "info", "suspects": ["n2"]}
     assert pair.console.suspects == ["n2"]
     assert pair.console.take() == []
+
+
+def test_a_key_is_waited_for_however_much_the_hub_says_meanwhile(pair: Pair) -> None:
+    keys, key = os.pipe()
+    for number in range(3):
+        pair.hub.notice(str(number))
+    began = time.monotonic()
+    pair.console.wait_for(keys, 0.2)
+    assert time.monotonic() - began >= 0.2
+    os.write(key, b"s")
+    pair.console.wait_for(keys, None)
+    assert [frame.options()["text"] for frame in pair.console.take()] == ["0", "1", "2"]
+    os.close(keys)
+    os.close(key)
 
 
 def test_what_comes_right_behind_the_answer_to_an_attach_is_newer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

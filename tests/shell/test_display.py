@@ -112,3 +112,20 @@ def test_a_long_time_is_shown(told: dict[str, Any], shown: str) -> None:
 def test_a_cell_that_goes_on_as_a_job_is_told_like_a_notice() -> None:
     told = {"kind": "job", "text": "job 1 goes on: await work()"}
     assert COLOURED.result(told, 80) == "\x1b[90mjob 1 goes on: await work()\x1b[0m"
+
+
+def test_paths_that_are_told_to_be_here_and_addresses_are_links_where_the_terminal_takes_them() -> None:
+    text = 'Traceback\n  File "/a.py", line 1, in f\n  File "/b.py", line 2, in g\nValueError: see https://x.y/z\n'
+    told = {"kind": "error", "text": text, "files": ["/a.py"]}
+    shown = Display(Theme(False), "here").result(told, 80)
+    assert shown == (
+        'Traceback\n  File "\x1b]8;;file://here/a.py\x1b\\/a.py\x1b]8;;\x1b\\", line 1, in f\n'
+        '  File "/b.py", line 2, in g\n'
+        "ValueError: see \x1b]8;;https://x.y/z\x1b\\https://x.y/z\x1b]8;;\x1b\\"
+    )
+    assert PLAIN.result(told, 80) == text.rstrip()
+
+
+def test_a_link_that_comes_from_elsewhere_is_not_one() -> None:
+    told = {"kind": "text", "text": "\x1b]8;;file:///etc/passwd\x1b\\click\x1b]8;;\x1b\\", "files": "/a.py"}
+    assert Display(Theme(True), "here").result(told, 80) == "click"

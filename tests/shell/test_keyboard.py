@@ -49,5 +49,5 @@ def test_what_is_typed_on_is_no_answer_to_a_question(
     keyboard: Keyboard, typed: bytes, answer: bytes, left: bytes
 ) -> None:
     keyboard.put_back(typed)
-    assert keyboard.answer(lambda files, timeout: None) == answer
+    assert keyboard.answer(lambda file, timeout: None) == answer
     assert keyboard.look() == left

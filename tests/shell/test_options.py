@@ -30,6 +30,12 @@ def test_an_error_names_options_as_the_command_line_has_them(text: str, said: st
         ("--cookie ls tasks n1", ("tasks", ["--cookie", "ls", "n1"], [])),
         ("--norc file.pysh stop", ("", ["--norc"], ["file.pysh", "stop"])),
         ("-c stop", ("", [], ["-c", "stop"])),
+        ("-c a -e b x -c y", ("", [], ["-c", "a\nb", "x", "-c", "y"])),
+        ("-e a -- -c", ("", [], ["-c", "a", "--", "-c"])),
+        ("-c a -c", ("", [], ["-c"])),
+        ("--json -m json.tool --json", ("", ["--json"], ["-m", "json.tool", "--json"])),
+        ("--on n1 -c ls", ("", ["--on", "n1"], ["-c", "ls"])),
+        ("node --on db1", ("node", ["--on", "db1"], [])),
     ],
 )
 def test_options_may_stand_before_a_command(written: str, meant: tuple[str, list[str], list[str]]) -> None:

@@ -41,6 +41,9 @@ CASES = [
     ("pysh --cookie-file sec", "pysh --cookie-file secret.txt "),
     ("pysh coun", "pysh count.pysh "),
     ("pysh count.pysh sec", "pysh count.pysh secret.txt "),
+    ("pysh --on al", "pysh --on alpha@localhost "),
+    ("pysh -m json.tool sec", "pysh -m json.tool secret.txt "),
+    ("pysh -c 1 sec", "pysh -c 1 secret.txt "),
     ("pysh completion z", "pysh completion zsh "),
 ]
 """What is typed, and what stands there after Tab."""

@@ -120,7 +120,7 @@ def test_a_cell_from_a_pipe_has_no_input(piped: Piped) -> None:
 def test_a_cell_from_a_pipe_is_of_no_person(piped: Piped) -> None:
     piped.feed("page(1)\n")
     piped.wait(lambda: piped.hub.cells)
-    assert piped.hub.of(Kind.CELL)[0].options() == {"person": False}
+    assert piped.hub.of(Kind.CELL)[0].options() == {"person": False, "plain": True}
 
 
 def test_exit_gives_its_code(piped: Piped) -> None:
@@ -208,10 +208,12 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         assert hub.cells[-1] == "2"
         terminal.type("\r")
         terminal.wait(lambda: hub.cells[-1] == "\x1b[1m3")
+        terminal.type("\r")  # by somebody who has not seen the question
+        terminal.wait(lambda: hub.typed.endswith(b"2\n\n"))
         hub.done("3", offer="4")
         terminal.wait_for_end("3", "4", ASKED)
         terminal.type("\x03")
-        terminal.wait(lambda: terminal.lines[-2:] == [f"{ASKED} ^C", f"{NAME}[6]>"])
+        terminal.wait(lambda: terminal.lines[-3:] == [f"{ASKED} ^C", f"{NAME}[6]>", f"{NAME}[6]>"])
         terminal.type("5\r")
         terminal.wait(lambda: hub.cells[-1] == "5")
         hub.done("5", offer="6")
@@ -226,7 +228,7 @@ def test_a_person_at_a_dumb_terminal_gets_prompts_and_no_escape() -> None:
         terminal.wait(lambda: terminal.lines[-2:] == [f"{NAME}[8]> half^C", f"{NAME}[8]>"])
         terminal.type("\x04")
         assert terminal.wait_exit() == 0
-        assert hub.of(Kind.CELL)[0].options() == {}
+        assert hub.of(Kind.CELL)[0].options() == {"plain": True}
         assert hub.cells == ["if x:\n    input()", "sleep()", "1", "2", "\x1b[1m3", "5", "7"]
         assert b"\x1b" not in terminal.raw
         assert terminal.modes == terminal.found
@@ -238,8 +240,10 @@ def test_whatever_a_node_sends_there_is_no_escape_sequence_and_words_say_what_co
 ) -> None:
     hub = Hub()
     with at_a_terminal(hub, env) as terminal:
+        hub.output("n2", b"last words\n")
         hub.notice("nothing comes from n2", "warn")
         terminal.wait(lambda: any("warning: nothing comes from n2" in line for line in terminal.lines))
+        assert terminal.lines[-2].endswith("n2 | last words")
         terminal.type("work()\r")
         terminal.wait(lambda: hub.cells)
         hub.screen(b"\x1b[1;31mred\x1b[0m \x1b[2Jtext \x1b]0;title\x07\r\n")

@@ -68,6 +68,55 @@ def test_code_on_the_command_line_sees_its_arguments_and_the_current_folder(scri
     assert script("-c", code, "a") == (0, "['-c', 'a'] '' False\n", "")
 
 
+def test_a_module_is_run_as_python_would_and_may_await(script: Runner, tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("word = 'beside'\n")
+    source = "import asyncio, sys\nfrom . import word\nprint(word, await asyncio.sleep(0, callable(task)))\n"
+    told = "print(sys.argv[1:], __name__, __package__, __spec__.name, __file__ == sys.argv[0], sys.path[0])\n"
+    (tmp_path / "pkg" / "job.py").write_text(source + told)
+    (tmp_path / "pkg" / "__main__.py").write_text("print(__spec__.name)")
+    folder = str(script.folder)
+    shown = f"beside True\n['a', '-c'] __main__ pkg pkg.job True {folder}\n"
+    assert script("-m", "pkg.job", "a", "-c") == (0, shown, "")
+    assert script("-m", "pkg") == (0, "pkg.__main__\n", "")
+
+
+def test_a_module_that_python_froze_is_run_from_its_file(script: Runner) -> None:
+    _, out, err = script("-m", "site", "--user-base")
+    assert (out[:1], err) == ("/", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nowhere", "there is no module nowhere"),
+        ("nowhere.below.it", "there is no module nowhere"),
+        ("json.nowhere", "there is no module json.nowhere"),
+        ("json", "the package json cannot be run: it has no json.__main__"),
+        ("sys", "the module sys has no source that could be run"),
+    ],
+)
+def test_a_module_that_cannot_be_run_is_a_usage_error(script: Runner, name: str, why: str) -> None:
+    assert script("-m", name) == (2, "", f"pysh: {why}; nothing was run\n")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "last"),
+    [
+        ("1/0", 1, "ZeroDivisionError: division by zero"),
+        ("import absent", 1, "ModuleNotFoundError: No module named 'absent'"),
+        ("raise SystemExit(7)", 7, ""),
+    ],
+)
+def test_what_the_package_of_a_module_raises_is_shown(
+    script: Runner, tmp_path: Path, raised: str, code: int, last: str
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "__init__.py").write_text(raised)
+    status, out, err = script("-m", "broken.job")
+    assert (status, out, (err.splitlines() or [""])[-1]) == (code, "", last)
+
+
 def test_code_comes_from_stdin(script: Runner) -> None:
     assert script("-", "a", stdin="import sys; print(sys.argv)") == (0, "['-', 'a']\n", "")
 

@@ -83,6 +83,14 @@ def test_half_typed_text_survives_what_arrives(shell: Shell) -> None:
     shell.wait(lambda: shell.hub.cells == ["half_typed"])
 
 
+def test_what_was_printed_before_a_notice_stands_above_it(shell: Shell) -> None:
+    shell.prompt(1)
+    for n in range(1, 9):
+        shell.hub.screen(b"%d\r\n" % n)
+        shell.hub.notice(f"job {n} done")
+        shell.wait_for_end(f"{n}", f"job {n} done", PROMPT.format(1).rstrip())
+
+
 def test_bars_of_four_nodes_are_four_live_lines_above_the_prompt(shell: Shell) -> None:
     shell.type("typ")
     for percent in (10, 60, 100):
@@ -139,7 +147,7 @@ def test_a_full_screen_program_is_left_alone(shell: Shell) -> None:
     shell.wait(lambda: "really" in shell.lines)
     assert shell.lines[-2:] == ["end", "really"]
     shell.hub.screen(b"\x1b[?1049l")
-    shell.wait_for("n3 is down", "n2 | hello")
+    shell.wait_for("n2 | hello", "n3 is down")
 
 
 def test_keys_go_to_the_cell_as_they_are_while_it_runs(shell: Shell) -> None:
@@ -463,3 +471,27 @@ def test_ctrl_z_reaches_the_cell_at_once(shell: Shell) -> None:
     shell.wait(lambda: shell.hub.typed == b"\x1a", "the key")
     shell.hub.done("job 1 goes on: await work(); fg(1) brings it back", kind="job")
     shell.wait_for_end("job 1 goes on: await work(); fg(1) brings it back", PROMPT.format(2).rstrip())
+
+
+def test_messages_that_wait_are_counted_at_the_right_of_the_prompt(shell: Shell) -> None:
+    shell.type("half")
+    shell.prompt(1, "half")
+    shell.hub.send(Kind.NOTICE, {"text": "", "level": "info", "suspects": [], "unread": 3})
+    shell.wait(lambda: shell.asides == ["3 unread"], "badge")
+    shell.prompt(1, "half")
+    shell.run("")
+    shell.hub.done(unread=1, took=2.0)
+    shell.prompt(2)
+    shell.wait(lambda: shell.asides == ["1 unread took 2.0 s"], "badge and time")
+    shell.run("flush()")
+    shell.hub.done()
+    shell.prompt(3)
+    assert shell.asides == []
+
+
+def test_who_comes_is_told_of_messages_that_wait(open_shell: Open) -> None:
+    hub = Hub()
+    hub.answers["attach"] |= {"unread": 2}
+    shell = open_shell(hub)
+    shell.prompt(1)
+    shell.wait(lambda: shell.asides == ["2 unread"], "badge")

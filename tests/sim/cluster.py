@@ -247,13 +247,13 @@ class Machine:
         if hang_up is not None:
             self.hang_ups[link] = hang_up
 
-    def program(self) -> "Program":
-        """A program that is a runner of this node."""
+    def program(self, role: str = "program") -> "Program":
+        """A program that is a runner of this node, or its shell."""
         link = next(self.links)
         made = Program(self, link)
         self.programs.append(made)
         self.wire(link, made.hear)
-        self.opened(link, self.hello("program")._replace(incarnation=bytes(16)))
+        self.opened(link, self.hello(role)._replace(incarnation=bytes(16)))
         return made
 
     def terminal(self) -> "Seat":
@@ -505,7 +505,7 @@ class Program:
         self.sent: dict[bytes, list[tuple[int, int]]] = {}
         """The numbered messages to each incarnation, each with the session that its hub put it into."""
         self.pid = Pid(machine.incarnation, 0)
-        self._link = link
+        self.link = link
         self._refs = count(1)
         self._messages = count(1)
 
@@ -587,7 +587,7 @@ class Program:
     ) -> None:  # fmt: skip
         data = b"".join(bytes(b) for b in encode(Frame(kind, self.pid, dest, ref, flags, meta, payload, credit)))
         raws = list(Decoder().feed(data))
-        machine, link = self.machine, self._link
+        machine, link = self.machine, self.link
 
         def arrive() -> None:
             note()

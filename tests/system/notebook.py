@@ -25,6 +25,8 @@ class Cell(NamedTuple):
     error: str = ""
     """The name of the exception."""
     traceback: str = ""
+    bars: tuple[tuple[str, ...], ...] = ()
+    """Of each display that is written anew, the states in HTML."""
 
 
 class Notebook:
@@ -37,7 +39,7 @@ class Notebook:
     def __call__(self, code: str, then: Callable[[str], None] | None = None) -> Cell:
         """Run a cell to its end; `then` gets all that it has printed, each time that something is."""
         request = self._client.execute(code)
-        cell = Cell()
+        cell, bars = Cell(), dict[str, list[str]]()
         for kind, content in self._shown(request):
             if kind == "stream":
                 cell = cell._replace(printed=cell.printed + content["text"])
@@ -46,10 +48,12 @@ class Notebook:
             elif kind == "execute_result":
                 data = content["data"]
                 cell = cell._replace(value=data["text/plain"], html=data.get("text/html", ""))
+            elif kind in ("display_data", "update_display_data"):
+                bars.setdefault(content["transient"]["display_id"], []).append(content["data"]["text/html"])
             elif kind == "error":
                 text = _COLOURS.sub("", "\n".join(content["traceback"]))
                 cell = cell._replace(error=content["ename"], traceback=text)
-        return cell
+        return cell._replace(bars=tuple(map(tuple, bars.values())))
 
     def interrupted(self, code: str, begun: str) -> Cell:
         """Run a cell, press its stop button when it has printed `begun`."""

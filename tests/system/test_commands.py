@@ -28,6 +28,33 @@ def test_the_exit_code_of_a_one_liner_tells_how_it_ended(home: Home, code: str, 
     assert home.pysh("-c", code).returncode == expected
 
 
+def test_code_on_the_command_line_may_be_several_lines_and_a_module(home: Home) -> None:
+    lines = ("-c", "import asyncio", "-e", "for n in (1, 2):", "-c", "    print(await asyncio.sleep(0, n))")
+    assert home.pysh(*lines).stdout == "1\n2\n"
+    wrong = home.pysh("-c", "print(1)", "-c", "x = (")
+    assert (wrong.returncode, wrong.stdout) == (1, "")  # nothing of it was run
+    assert json.loads(home.pysh("--json", "-c", "x = 6", "-c", "x * 7").stdout) == 42
+    (home.folder / "job.py").write_text("import sys\nprint(sys.argv[1:], call(lambda: 3))\n")
+    assert home.pysh("-m", "job", "--name", "x").stdout == "['--name', 'x'] 3\n"
+
+
+def test_code_is_run_on_a_node(home: Home) -> None:
+    home.node("n1@localhost")
+    assert home.pysh("--on", "n1", "-c", "x = 20", "-e", "x + 1").stdout == "21\n"
+    assert json.loads(home.pysh("--json", "--on", "n1", "-c", "x").stdout) == 20
+    late = home.pysh("--on", "n1", "--timeout", "0.3", "-c", "import time; time.sleep(1)")
+    assert late.returncode == 124 and "may still run" in late.stderr
+    until(lambda: home.pysh("--on", "n1", "-c", "raise SystemExit(7)").returncode == 7, "an end of the code before")
+    assert home.pysh("--on", "n1", "-c", "1/0").returncode == 1
+    for words in (["--on", "n1"], ["--on", "n1", "-c", "x", "an argument"], ["--on", "n1", "-m", "json.tool"]):
+        done = home.pysh(*words)
+        assert (done.returncode, "nothing was run" in done.stderr) == (2, True), words
+    assert home.pysh("--on", "n7", "-c", "x").returncode == 3
+    assert home.pysh("--on", "n1", "--cookie", "another", "-c", "x").returncode == 4
+    lost = home.pysh("--on", "n1", "-c", "import os; os.kill(os.getppid(), 9)")
+    assert lost.returncode == 5 and "n1@localhost is down" in lost.stderr
+
+
 def test_a_one_liner_starts_no_node(home: Home) -> None:
     assert home.pysh("-c", "import sys; print('asyncio' in sys.modules)").stdout == "False\n"
     assert not home.runtime.exists() or home.nodes() == []
@@ -53,7 +80,7 @@ def test_a_node_that_a_script_is_to_connect_and_cannot_is_told_in_a_line(home: H
 
 
 def test_usage_errors_are_2(home: Home) -> None:
-    for words in (["--nonsense"], ["attach"], ["-c"], ["nofile.pysh"]):
+    for words in (["--nonsense"], ["attach"], ["-c"], ["-m"], ["nofile.pysh"]):
         assert home.pysh(*words).returncode == 2, words
 
 

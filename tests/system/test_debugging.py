@@ -86,16 +86,113 @@ def test_ctrl_c_while_it_runs_leaves_it_running_and_its_next_stop_is_told(prompt
     assert prompt("t.result()") == ["5"]
 
 
+def test_each_call_of_an_actor_tells_where_it_stops_also_after_somebody_left_while_it_ran(
+    prompt: Prompt, home: Home
+) -> None:
+    begun, go = home.folder / "begun", home.folder / "go"
+    prompt(LATER.replace("    return", "    if not go:\n        return\n    return"))
+    prompt("class A:\n    m = staticmethod(f)")
+    prompt("a = actor(A, on='n2')")
+    prompt(f"t = a.m({str(begun)!r}, {str(go)!r})")
+    prompt.shows("breakpoint in f at <n1@localhost:2>:4 waits: ")
+    prompt.type("debug(a)")
+    prompt.pdb("b 7", "Breakpoint 1 at <n1@localhost:2>:7")  # which is never reached
+    prompt.pdb("c")
+    until(begun.exists, "its going on")
+    prompt.terminal.type("\x03")
+    prompt.shows("goes on running; a line says so if it stops again")
+    prompt.waits()
+    go.touch()
+    assert prompt("t.result(10)") == ["5"]
+    prompt(f"t = a.m({str(begun)!r}, {str(go)!r})")
+    prompt.shows("breakpoint in f at <n1@localhost:2>:4 waits: ")
+    prompt.type("debug(a)")
+    prompt.pdb("c")
+    prompt.waits()
+    assert prompt("t.result(10)") == ["5"]
+
+
 def test_one_that_waits_is_ended_by_a_cancel(prompt: Prompt) -> None:
     parked(prompt)
     prompt("t.cancel()")
     assert prompt("t.exception()") == ["TaskCancelled('the task on n2@localhost was cancelled (cancel)')"]
-    assert "waits in no breakpoint" in "".join(prompt("debug(t)"))
+    assert prompt("debug(t)")[-1] == "It came of no code of yours: there are no frames."
 
 
-def test_the_frames_of_a_failure_are_kept_for_who_asked_for_that(prompt: Prompt) -> None:
+def test_the_frames_of_a_failure_elsewhere_are_there_without_a_word_before(prompt: Prompt) -> None:
     prompt(FAILS)
-    assert "Its frames on n2@localhost are gone" in [*prompt("call(f, 5, on='n2')"), *prompt("debug()")][-1]
+    prompt("call(f, 5, on='n2')")
+    for typed in ("debug()", "debug(_e)"):
+        prompt.type(typed)
+        prompt.shows("> <n1@localhost:2>(3)f()", "-> return [k][5]")
+        prompt.pdb("p k", "10")
+        prompt.pdb("q")
+        prompt.waits()
+    prompt("t = task(f, 7, on='n2')")
+    prompt("t.exception()")
+    prompt.type("debug(t)")
+    prompt.pdb("p k", "14")
+    prompt.terminal.wait_for_end("(Pdb)")
+    prompt.terminal.type("\x03")
+    prompt.shows('left; the frames stay as they are: debug("n2.')
+    prompt.waits()
+    prompt("call(f, 9, on='n2')")  # another worker had that
+    prompt.type("debug()")
+    prompt.pdb("p k", "18")
+    prompt.pdb("c")
+    prompt.waits()
+
+
+def test_a_failure_through_two_nodes_is_looked_at_where_it_was_raised(prompt: Prompt, home: Home) -> None:
+    home.node("n3@localhost")
+    prompt("Node('n2@localhost').run('connect(\"n3@localhost\")')")
+    prompt("connect('n3@localhost')")
+    prompt(FAILS + "\ndef g(n):\n    m = n + 1\n    return call(f, m, on='n3')")
+    prompt("call(g, 5, on='n2')")
+    prompt.type("debug()")
+    prompt.shows("> waited for this one; its frames: debug(", "> <n1@localhost:4>(3)f()")
+    prompt.pdb("p n", "6")
+    prompt.pdb("q")
+    prompt.waits()
+    [caller] = [line for line in prompt.terminal.lines if "waited for this one" in line]
+    prompt.type(caller[caller.index("debug(") :])
+    prompt.pdb("p m", "6")
+    prompt.pdb("q")
+    prompt.waits()
+
+
+@pytest.mark.parametrize(
+    ("started", "why"),
+    [
+        ("task(f, 5, on='n2', isolate=True)", "it had a worker of its own, as with isolate=True"),
+        ("task(f, 5, on='n2', where='shell')", "it ran in the shell there, which keeps none"),
+    ],
+)
+def test_of_frames_that_are_gone_it_is_said_why_and_what_to_do(prompt: Prompt, started: str, why: str) -> None:
+    prompt(FAILS)
+    prompt(f"t = {started}; t.exception()")
+    shown = prompt("debug(t)")
+    assert shown[-1] == "To look at them: debug(True), run it again, debug()."
+    assert why in " ".join(shown)
+
+
+def test_an_owner_may_have_none_kept(prompt: Prompt) -> None:
+    prompt(FAILS)
+    prompt("call(f, 5, on='n2')")
+    prompt("debug(keep=False)")
+    assert "its owner said debug(keep=False)" in " ".join(prompt("debug()"))
+    prompt("call(f, 5, on='n2')")
+    assert "its owner keeps none" in " ".join(prompt("debug()"))
+    prompt("debug(keep=True)")
+    prompt("call(f, 8, on='n2')")
+    prompt.type("debug()")
+    prompt.pdb("p k", "16")
+    prompt.pdb("q")
+    prompt.waits()
+
+
+def test_code_that_raises_waits_before_that_is_told_for_who_asked_for_it(prompt: Prompt) -> None:
+    prompt(FAILS)
     prompt("debug(True)")
     prompt.type("call(f, 5, on='n2')")
     prompt.shows("n2 | IndexError: list index out of range in f at <n1@localhost:2>:3 waits: debug(")
@@ -129,9 +226,22 @@ def test_one_whose_owner_is_lost_ends(prompt: Prompt, home: Home) -> None:
 
     def ended() -> bool:
         rows = json.loads(home.pysh("tasks", "n2", "--json").stdout)
-        return all(row["status"] == "done" for row in rows)
+        return all(row["status"] == "cancelled" for row in rows)
 
     until(ended, "the end of the task")
+
+
+def test_one_whose_owner_died_alone_ends(prompt: Prompt, home: Home) -> None:
+    parked(prompt)
+    prompt("import os")
+    prompt.type("os.kill(os.getpid(), 9)")
+
+    def ended() -> bool:
+        rows = json.loads(home.pysh("tasks", "n2", "--json").stdout)
+        return all(row["status"] in ("cancelled", "failed", "lost") for row in rows)
+
+    until(ended, "the end of the task")
+    prompt.terminal.wait_for_end(f"{HERE}[5]>")
 
 
 def test_where_nobody_sits_a_breakpoint_is_passed_over(home: Home) -> None:

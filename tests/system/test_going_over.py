@@ -20,6 +20,8 @@ def test_a_terminal_goes_over_to_another_shell_and_comes_back(home: Home, screen
     here = shell(screens, "n1")
     here.type("connect('n2').name; attach('n2'); print('last')\r")
     here.wait_for_end("last", "at n2@localhost; Ctrl-D comes back to n1@localhost", "n2@localhost[2]>")
+    colours = [here.screen.buffer[here.screen.cursor.y][0].fg, there.screen.buffer[there.screen.cursor.y][0].fg]
+    assert colours == ["cyan", "default"], "the prompt of another shell than one's own looks different"
     here.type("x\r")
     for terminal in here, there:
         terminal.wait_for_end("n2@localhost[2]> x", "'n2@localhost'", "n2@localhost[3]>")

@@ -78,26 +78,14 @@ def test_a_job_goes_on_while_one_types_and_its_end_leaves_the_half_typed_line_al
     shell.prompted("half ty")
     (home.folder / "flag").touch()
     shell.see("job 1 done: await work('flag') gave 42; the value itself: fg(1)")
-    shell.see("working")
     shell.prompted("half ty")
+    assert shell.terminal.lines[-3] == "working"
     shell.terminal.type(CTRL_C)
     shell.prompted()
     assert shell.gives("fg(1)") == "42"
 
 
-def test_leaving_asks_while_a_job_runs(home: Home, shell: Shell) -> None:
-    shell.enter("await work('flag')")
-    shell.see("begun")
-    shell.terminal.type(CTRL_Z)
-    shell.prompted()
-    shell.terminal.type("\x04")
-    shell.see("n1@localhost: 1 job of this shell running")
-    shell.terminal.type("l")
-    assert shell.terminal.wait_exit() == 0
-    (home.folder / "flag").touch()
-
-
-def test_the_end_of_a_job_that_nobody_saw_is_shown_to_who_attaches_next(
+def test_leaving_asks_while_a_job_runs_and_its_end_that_nobody_saw_is_shown_to_who_attaches_next(
     home: Home, shell: Shell, screens: Screens
 ) -> None:
     shell.enter("await work('flag')")
@@ -105,6 +93,7 @@ def test_the_end_of_a_job_that_nobody_saw_is_shown_to_who_attaches_next(
     shell.terminal.type(CTRL_Z)
     shell.prompted()
     shell.terminal.type("\x04")
+    shell.see("n1@localhost: 1 job of this shell running")
     shell.see("l: leave it running")
     shell.terminal.type("l")
     assert shell.terminal.wait_exit() == 0

@@ -52,6 +52,33 @@ def test_nodes_processes_and_results_are_tables_in_a_notebook(notebook: Notebook
     assert "<td>book, n2</td><td>42</td>" in notebook("pysh.call_all(lambda: 42)").html
 
 
+LOOPS = """
+import time
+def loops():
+    for n in pysh.progress(range(10), label='rows <b>'):
+        if n == 5:
+            time.sleep(0.7)
+        elif n > 5:
+            time.sleep(0.2)
+    print('over')
+    return n
+"""
+
+
+@pytest.mark.parametrize(
+    ("run", "before"), [("loops()", ""), ("pysh.call(loops, on=n2)", "n2 | ")], ids=["here", "elsewhere"]
+)
+def test_progress_is_one_bar_that_is_written_anew_in_its_place(notebook: Notebook, run: str, before: str) -> None:
+    notebook.value(LOOPS)
+    cell = notebook(run)
+    assert (cell.value, cell.printed) == ("9", f"{before}over\n")
+    [states] = cell.bars
+    assert '<progress max="100" value="60"></progress> 60% 6/10' in states[0]
+    assert states[0].startswith(f'<div style="font-family: monospace">{before}rows &lt;b&gt;')
+    assert len(states) >= 3
+    assert states[-1].startswith(f"<pre>{before}rows &lt;b&gt;:  10 in ")
+
+
 def test_a_task_is_awaited_in_a_cell(notebook: Notebook) -> None:
     assert notebook.value("t = pysh.task(lambda x: x * x, 5, on=n2)\nawait t") == "25"
     assert notebook.value("await pysh.aio.call(lambda: 'later', on=n2)") == "'later'"

@@ -44,6 +44,20 @@ is_(lambda: why(p) == f"{p}: it has ended on n2" or why(p) == f"{p}: it has ende
     assert ok(home.script(CONNECT + BUSY + code)) == "queued True\nTrue True True\n"
 
 
+def test_a_call_on_a_node_is_timed_in_parts(home: Home) -> None:
+    code = """
+told = timeit(busy, 0.1, on=n2, seconds=0.5)
+print(len(told.runs) >= 1, told.best >= 0.1, sorted(told.stages), 0.1 <= told.stages["run"] <= told.worst)
+print(" on n2; mostly net " in repr(told))
+try:
+    timeit(lambda: 1 / 0, on=n2)
+except ZeroDivisionError:
+    print("raised")
+"""
+    told = "True True ['net', 'queue', 'run', 'worker'] True\nTrue\nraised\n"
+    assert ok(home.script(CONNECT + BUSY + code)) == told
+
+
 def test_the_stages_of_a_task_add_up_to_its_time(home: Home) -> None:
     code = """
 t = task(busy, 0.3, on=n2)

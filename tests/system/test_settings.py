@@ -6,6 +6,8 @@ import pytest
 
 from tests.system.conftest import Home, Screens
 
+FILE = ".config/pysh/config.toml"
+
 
 def configure(home: Home, text: str) -> str:
     """The path of the configuration, which is `text` from now on."""
@@ -16,13 +18,15 @@ def configure(home: Home, text: str) -> str:
 
 
 def test_a_command_tells_each_setting_and_where_it_comes_from(home: Home) -> None:
+    assert home.pysh("settings").stdout.endswith(f"\n\nthere is no {home.folder / FILE}: it would be read\n")
     path = configure(home, '[shell]\ntheme = "dark"\n')
     rows = {row["setting"]: row for row in json.loads(home.pysh("settings", "--json").stdout)}
     assert rows["theme"] == {"setting": "theme", "value": "dark", "from": f"{path}:2"}
     assert rows["editing"] == {"setting": "editing", "value": "emacs", "from": "the default"}
     told = home.pysh("settings")
     assert (told.returncode, told.stderr) == (0, "")
-    assert f"theme        dark   {path}:2\n" in told.stdout
+    assert ["theme", "dark", f"{path}:2"] in [line.split() for line in told.stdout.splitlines()]
+    assert told.stdout.endswith(f"\n\nread from {path}\n")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sshd import alive
 from tests.system.conftest import PYSH, Home, until
 
 TMUX = shutil.which("tmux")
@@ -20,11 +21,11 @@ class Pane:
         self._server = [str(TMUX), "-S", str(folder / "tmux"), "-f", "/dev/null"]
         self._environ = {**home.environ, "TERM": "xterm-256color"}
         self._do("new-session", "-d", "-x", "80", "-y", "24", "-c", str(home.folder), *command)
+        self._process = int(self._do("display-message", "-p", "#{pane_pid}"))
 
     def _do(self, *words: str) -> str:
-        done = subprocess.run(
-            [*self._server, *words], env=self._environ, capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run([*self._server, *words], env=self._environ, capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def keys(self, *names: str) -> None:
@@ -43,9 +44,15 @@ class Pane:
         """Make the window that wide."""
         self._do("resize-window", "-x", str(columns), "-y", "24")
 
+    def wait_end(self) -> None:
+        """Wait until what ran in it has ended, and the server with it."""
+        until(lambda: not alive(self._process), "the end of what ran there")
+
     def close(self) -> None:
-        """End the server."""
-        self._do("kill-server")
+        """End it, if it runs."""
+        if alive(self._process):
+            self._do("kill-server")
+            self.wait_end()
 
 
 @pytest.fixture
@@ -74,4 +81,4 @@ def test_a_session_in_tmux_looks_as_anywhere(pane: Pane) -> None:
     pane.keys("C-c")
     until(lambda: "KeyboardInterrupt" in pane.lines(), "the end of the cell")
     pane.keys("exit()", "Enter")
-    until(lambda: not pane.lines()[0], "the end of the shell")
+    pane.wait_end()

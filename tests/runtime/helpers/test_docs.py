@@ -201,6 +201,7 @@ def test_a_property_is_told_of_and_not_run(shell: Printing) -> None:
         ("one two three\nfour five six", "one two\nthree four\nfive six"),
         ("a b\n\n  in a margin as\n  is this", "a b\n\n  in a\n  margin as\n  is this"),
         ("- first of a list\n- second", "- first of\na list\n- second"),
+        ("a: 1\nbcd: as wide as\ne: 2", "a: 1\nbcd: as\nwide as\ne: 2"),
     ],
 )
 def test_what_is_too_wide_for_the_terminal_is_broken_to_less(text: str, told: str) -> None:

@@ -59,7 +59,13 @@ def test_a_transcript_is_what_a_terminal_showed() -> None:
 
 @pytest.mark.parametrize(
     ("source", "before"),
-    [("fg(1)", ""), ("x = 1\nfg(1)\n", "x = 1"), ("x = 'ü'; fg(\n1)", "x = 'ü'"), ("await y; fg()", "await y")],
+    [
+        ("fg(1)", ""),
+        ("x = 1\nfg(1)\n", "x = 1"),
+        ("x = 'ü'; fg(\n1)", "x = 'ü'"),
+        ("await y; fg()", "await y"),
+        ("x = 1; \\\nfg(1)", "x = 1"),
+    ],
 )
 def test_of_a_cell_that_fetched_a_job_what_stands_before_that_is_written(source: str, before: str) -> None:
     assert before_last(source) == before

@@ -25,7 +25,7 @@ def test_a_name_of_ones_own_that_shadows_a_preloaded_one_is_listed_until_it_is_d
     assert "i     int" in shell.text("whos()")
     shell.cell("del i")
     assert "i     int" not in shell.text("whos()")
-    assert shell.text("i").startswith("<function i at")
+    assert shell.text("i").startswith("i is a function, type i() to call it: ")
 
 
 def test_values_that_defend_themselves_are_listed(shell: Printing) -> None:

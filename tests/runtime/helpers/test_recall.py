@@ -54,10 +54,12 @@ def test_a_pager_shows_what_it_is_given_and_may_end_early(shell: Shell, first: i
     shell.see("a text")
 
 
-def test_through_a_pipe_there_is_no_pager(shell: Shell) -> None:
+def test_through_a_pipe_and_in_plain_lines_there_is_no_pager(shell: Shell) -> None:
     shell.cell("import os; os.environ['PAGER'] = 'false'")
     shell.done(shell.begin("page('no ' + 'pager')", {"person": False}))
     shell.see("no pager")
+    shell.done(shell.begin("page('none ' + 'here')", {"plain": True}))
+    shell.see("none here")
 
 
 def test_a_name_of_a_value_that_never_was_is_explained(shell: Shell) -> None:

@@ -51,6 +51,12 @@ def test_what_holds_about_a_megabyte_is_about_that_large(value: object) -> None:
     assert 800_000 < size_of(value) < 2_500_000
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_large_is_seen_beside_many_small_things_whichever_comes_first(turned: bool) -> None:
+    pairs: list[tuple[str, object]] = [("large", BIG), ("small", [[float(n) for n in range(99)] for _ in range(99)])]
+    assert size_of(dict(reversed(pairs) if turned else pairs)) > len(BIG)
+
+
 def test_what_is_held_twice_or_in_itself_counts_once() -> None:
     values: list[object] = [BIG, BIG]
     values.append(values)

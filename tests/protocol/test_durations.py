@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pysh.runtime.durations import lasting
+from pysh.runtime.protocol.durations import lasting
 
 
 @pytest.mark.parametrize(
