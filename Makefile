@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(shell git ls-files '*.py' pyproject.toml)
 
 SOAK ?= 10
-.PHONY: run test soak lint bench recording clean
+.PHONY: run test soak lint bench recording comparison clean
 
 .venv/installed: pyproject.toml $(filter runtime/% shell/% transports/%,$(SOURCES))
 	@test -n "$(PYTHON)" || { echo "pysh needs Python 3.11 or newer: install it, or run: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -38,6 +38,11 @@ bench: .venv/tested
 
 recording: .venv/tested
 	$(BIN)/python -m docs.record
+
+comparison: .venv/tested
+	@test -x .venv/peers/bin/xonsh || python3.13 -m venv .venv/peers || $(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install -q --disable-pip-version-check ipython==9.18.1 ptpython==3.0.32 xonsh==0.25.0
+	$(BIN)/python -m docs.compare
 
 clean:
 	rm -rf .venv build *.egg-info
