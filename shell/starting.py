@@ -91,13 +91,14 @@ def attach(asked: argparse.Namespace) -> int:
         return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
 
 
-def how(asked: argparse.Namespace) -> dict[str, bool]:
-    """What a terminal asks of the shell that it attaches to."""
-    return {name: True for name in ("force", "watch") if getattr(asked, name)}
+def how(asked: argparse.Namespace) -> dict[str, Any]:
+    """What a terminal asks of the shell that it attaches to, and which one that is."""
+    which = {} if asked.shell is None else {"shell": asked.shell}
+    return {name: True for name in ("force", "watch", "own") if getattr(asked, name)} | which
 
 
 def _terminal(
-    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {}, **proof: Any
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, Any] = {}, **proof: Any
 ) -> int:
     proof["given"] = bool(asked.cookie or asked.cookie_file)
     if tty is None:

@@ -36,9 +36,8 @@ def _parked(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Whether process `number` is a shell here at which a person sits."""
-    console = node.console
-    shell = console.evaluator is not None and console.evaluator == int(asked["number"])
-    return {"ok": shell and console.attended}
+    shell = node.shells.of(number := int(asked["number"]))
+    return {"ok": shell is not None and shell.evaluator == number and shell.attended}
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, Meta], Any]] = {

@@ -12,10 +12,11 @@ from pysh.runtime.runner.past import Past
 
 
 class Inside:
-    """The shell of a node, seen from code that runs in it."""
+    """The shell of a node, that which is `shared` or another one, seen from code that runs in it."""
 
-    def __init__(self, node: str, namespace: Namespace) -> None:
+    def __init__(self, node: str, namespace: Namespace, *, shared: bool = True) -> None:
         self.node = node
+        self.shared = shared
         self.namespace = namespace
         self.past = Past(namespace.names)
         self.attended = False
