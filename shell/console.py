@@ -206,6 +206,16 @@ class Console:
         self._ahead += len(data)
         self._post(Kind.INPUT, payload=data)
 
+    def attach(self, size: tuple[int, int], how: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Be a terminal of `size` at a shell of this node, and which one `how` says; what is told of it.
+
+        Raises `Refused`, also where the node has one shell alone and another one is asked for.
+        """
+        told: Mapping[str, Any] = self.ask("attach", rows=size[0], cols=size[1], **how)
+        if "shell" not in told and (how.get("own") or how.get("shell")):
+            raise Refused(f"{self.name} has one shell alone: what runs there is older. Be there with: {self.again(0)}")
+        return told
+
     def attached(self, told: Mapping[str, Any]) -> None:
         """What the answer to an attach, if it is one, tells of the shell."""
         self.suspects = told.get("suspects", self.suspects)

@@ -15,9 +15,11 @@ Say = Callable[[str], None]
 def stay(
     console: Console, cells: Callable[[Console], int], say: Say, key: Callable[[], bytes], *, visit: bool = False
 ) -> int:
-    """Run `cells` there until the user leaves; the exit code. Who is there for a `visit` ends no node."""
+    """Run `cells` there until the user leaves; the exit code. A `visit` ends no node, but a shell of one's own."""
     while True:
         left = cells(console)
+        if visit and not console.shell:
+            return left
         code = may_leave(console, say, key, visit=True) if visit else may_leave(console, say, key)
         if code is not None:
             return left or code

@@ -106,9 +106,7 @@ class Plain:
 
     def _attach(self, how: Mapping[str, Any]) -> Mapping[str, Any]:
         """Be a terminal of that shell from now on; what is told of it."""
-        rows, columns = self._tty.size()
-        asked = {"rows": rows, "cols": columns, "person": self._person, "plain": True, **how}
-        told: Mapping[str, Any] = self._console.ask("attach", **asked)
+        told = self._console.attach(self._tty.size(), {"person": self._person, "plain": True, **how})
         self._cell = told["cell"]
         self._print(self._text(told.get("missed", b"")))
         return told

@@ -85,6 +85,8 @@ def attach(asked: argparse.Namespace) -> int:
     """This terminal on the shell of a node that runs."""
     from pysh.shell.reaching import reached
 
+    if asked.own and asked.shell is not None:
+        options.parser("attach").error("--own is a new shell, and --shell one that is there")
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name)

@@ -138,7 +138,7 @@ class Session:
         """Be a terminal of that shell from now on; what is told of it."""
         self._console = console
         self._size = self._tty.size()
-        told: Mapping[str, Any] = console.ask("attach", rows=self._size[0], cols=self._size[1], **how)
+        told = console.attach(self._size, how)
         enter(told, partial(self._come, console), partial(self._moved, console))
         return told
 
@@ -174,10 +174,7 @@ class Session:
 
         def stay(console: Console) -> None:
             self._attach(console, how)
-            if console.shell:
-                self._stay(console, visit=True)
-            else:
-                self._cells(console)
+            self._stay(console, visit=True)
 
         output, self._view.output = self._view.output, Output()
         said = visit(self._reach, home, there, stay, self._view.say)

@@ -2,7 +2,8 @@
 
 Each has an evaluator, and so names, a loop and jobs of its own. One of its own is made for a terminal that asks for
 it, or beside a shell with a cell that nothing ends: to the new one that cell is a job, to whose shell `fg` goes back.
-It ends when its last terminal leaves, or was lost and for as long as the node lingers nothing runs there.
+It ends when its last terminal leaves, or was lost and for as long as the node lingers nothing runs there; not while
+somebody is at the shell that was left for it.
 """
 
 from collections.abc import Callable, Iterator
@@ -299,8 +300,9 @@ class Shells:
         """Its last terminal went `since` then: end it unless somebody is there, or something runs."""
         if shell.number not in self._all or shell.attached or shell.alone_since != since:
             return
-        jobs = any(behind.shell is shell for each in self._behind.values() for behind in each.values())
-        if jobs or self.reasons(shell):
+        job = any(behind.shell is shell for each in self._behind.values() for behind in each.values())
+        left = any(other is shell and self._all[number].attached for number, other in self._beside.items())
+        if job or left or self.reasons(shell):
             self._node.later(max(self._node.linger, 1.0), partial(self._end_if_idle, shell, since))
         else:
             self.end(shell)

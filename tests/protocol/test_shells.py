@@ -399,6 +399,19 @@ def test_who_goes_back_while_it_runs_has_it_again_and_comes_to_the_same_shell(st
     assert (hub.numbers, hub.node.shells.alone) == ([0, 1], [])
 
 
+def test_neither_ends_while_somebody_is_at_the_other(stuck: tuple[Hub, int]) -> None:
+    hub, terminal = stuck
+    hub.ask(terminal, "beside")
+    hub.evaluator(1)
+    hub.ask(terminal, "attach", shell=0)
+    hub.done(terminal, 1, kind="none", text="")
+    hub.wait(3 * LINGER)
+    assert hub.numbers == [0, 1]
+    hub.closes(terminal)
+    hub.wait(LINGER + 1)
+    assert 1 not in hub.numbers
+
+
 def test_beside_two_that_are_stuck_there_is_a_third_with_both_as_jobs(stuck: tuple[Hub, int]) -> None:
     hub, terminal = stuck
     hub.ask(terminal, "beside")

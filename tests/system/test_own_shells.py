@@ -91,6 +91,12 @@ def test_a_terminal_of_its_own_shares_no_name_and_takes_its_shell_along(home: Ho
     assert shared.gives("y") == "NameError: name 'y' is not defined"
     assert int(shared.gives("os.getpid()")) != pid
     assert not any("#1" in line for line in shared.terminal.lines), "nothing of it is mirrored"
+    assert alone.gives("globals().update(yonder=7); 7") == "7"
+    alone.terminal.type("yond\t")
+    alone.terminal.wait_for_end(f"{alone.prompt} yonder")
+    alone.terminal.type(" + 1\r")
+    alone.cell += 1
+    alone.terminal.wait_for_end("8", alone.prompt)
     alone.terminal.type("\x04")
     assert alone.terminal.wait_exit() == 0
     until(lambda: not psutil.pid_exists(pid), "the end of the shell")
@@ -118,6 +124,20 @@ def test_two_terminals_run_cells_at_once_and_each_has_its_own_ctrl_c(home: Home,
     two.terminal.wait_for_end("KeyboardInterrupt", two.prompt)
     (home.folder / "end").touch()
     one.terminal.wait_for_end("'ended'", one.prompt)
+
+
+def test_the_death_of_one_is_that_of_its_names_alone(home: Home, screens: Screens) -> None:
+    shared, alone = first(screens), own(screens)
+    assert alone.gives("y = 2; y") == "2"
+    alone.enter("import os; os.kill(os.getpid(), 9)")
+    alone.see(f"shell 1 of {NAME} died (SIGKILL): its names are gone")
+    alone.cell -= 1
+    alone.prompted()
+    assert alone.gives("y") == "NameError: name 'y' is not defined"
+    assert shared.gives("x") == "1"
+    shared.enter("os.kill(os.getpid(), 9)")
+    shared.see(f"the shell of {NAME} died (SIGKILL): its names are gone; functions it published stay callable")
+    assert alone.gives("y = 3; y") == "3"
 
 
 def test_what_a_shell_of_its_own_starts_is_its_own(home: Home, screens: Screens) -> None:
