@@ -172,7 +172,8 @@ class Task:
     def refuse_to_hold_up(self, verb: str) -> None:
         """Raise `BlockingCall` where a wait for this would keep the very shell that is to run it."""
         client = self._client
-        ours = self.in_shell and client.role == "evaluator" and self.dest.incarnation == client.incarnation
+        runs_it = client.role == "evaluator" and client.shared
+        ours = self.in_shell and runs_it and self.dest.incarnation == client.incarnation
         if ours and not self.waiter.done and get_ident() == main_thread().ident:
             text = f"{verb}() would wait for this shell, which is to run {self.label} itself; write, at a prompt or in"
             raise BlockingCall(verb, "await t", text=f"{text} an async def: await t", executed="")

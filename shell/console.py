@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pysh.runtime.protocol.connection import Connection
@@ -51,7 +51,9 @@ class Console:
         now = time.monotonic()
         hello = Hello("terminal", "", os.urandom(INCARNATION_BYTES), os.urandom(32), pid=os.getpid())
         self.name = ""
-        self.given, self._address = given, address
+        self.shell = 0
+        """The number of the shell of that node at which we are; 0 is the one that all share."""
+        self.given, self.address = given, address
         self.suspects: list[str] = []
         """The nodes from which nothing comes at present, as output of theirs is tagged."""
         self.unread = 0
@@ -88,6 +90,22 @@ class Console:
                 raise self._connection.error
             self._work()
 
+    @property
+    def title(self) -> str:
+        """The node's name, and the number of a shell that not all share."""
+        return f"{self.name}#{self.shell}" if self.shell else self.name
+
+    def called(self, shell: int) -> str:
+        """A shell of this node, in words."""
+        return f"shell {shell} of {self.name}" if shell else f"the shell of {self.name}"
+
+    def alone(self, told: Mapping[str, Any]) -> list[str]:
+        """Lines about the shells at which nobody is, by the answer to an attach."""
+        return [
+            f"{self.called(number)} is still here, with nobody at it: {self.again(number)}"
+            for number in told.get("alone", ())
+        ]
+
     def _work(self) -> None:
         """Have done what the handshake waits for, if anything."""
         if (work := self._connection.take_work()) is not None:
@@ -95,10 +113,12 @@ class Console:
             self._connection.work_done(*self._compute(work), time.monotonic())
             self._flush()
 
-    def again(self, *, force: bool = False) -> str:
-        """The command that connects to this node again, and what else it takes to do so."""
-        called = self._address or self.name.partition("@")[0]
-        return f"pysh attach {'--force ' * force}{called}{' (with the same --cookie)' if self.given else ''}"
+    def again(self, shell: int | None = None, *, force: bool = False) -> str:
+        """The command that connects to this shell again, or that of another number, and what else it takes to do so."""
+        called = self.address or self.name.partition("@")[0]
+        number = self.shell if shell is None else shell
+        which = f"--shell {number} " if number else ""
+        return f"pysh attach {'--force ' * force}{which}{called}{' (with the same --cookie)' if self.given else ''}"
 
     def close(self) -> None:
         """End the connection; the node lives on."""
@@ -197,6 +217,22 @@ class Console:
         self._ahead += len(data)
         self._post(Kind.INPUT, payload=data)
 
+    def attach(self, size: tuple[int, int], how: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Be a terminal of `size` at a shell of this node, and which one `how` says; what is told of it.
+
+        Raises `Refused`, also where the node has one shell alone and another one is asked for.
+        """
+        told: Mapping[str, Any] = self.ask("attach", rows=size[0], cols=size[1], **how)
+        if "shell" not in told and (how.get("own") or how.get("shell")):
+            raise Refused(f"{self.name} has one shell alone: what runs there is older. Be there with: {self.again(0)}")
+        return told
+
+    def attached(self, told: Mapping[str, Any]) -> None:
+        """What the answer to an attach, if it is one, tells of the shell."""
+        self.suspects = told.get("suspects", self.suspects)
+        self.unread = told.get("unread", self.unread)
+        self.shell = int(told.get("shell", self.shell)) if "suspects" in told else self.shell
+
     def take_back(self) -> bytes:
         """What was typed to cells that are over and they did not read. Call it when a cell is done."""
         typed, self._typed, self._ahead = self._typed, False, 0
@@ -239,8 +275,7 @@ class Console:
         elif frame.kind == Kind.REPLY:
             reply = self._replies[frame.ref] = frame.options()
             if isinstance(told := reply.get("ok"), dict):  # of an attach; here, as what comes behind it is newer
-                self.suspects = told.get("suspects", self.suspects)
-                self.unread = told.get("unread", self.unread)
+                self.attached(told)
         elif frame.kind == Kind.INPUT:
             self._unread += frame.payload
             self._holds = self._holds or frame.ref == MIRRORED
@@ -262,7 +297,7 @@ class Console:
         """Why the hub closed the connection."""
         if self._reason == TAKEN_OVER:
             back = f"take it back: {self.again(force=True)}"
-            return Refused(f"another terminal took over the shell of {self.name}; {back}")
+            return Refused(f"another terminal took over {self.called(self.shell)}; {back}")
         return HubLost(self._reason or "its hub is gone")
 
     def _flush(self) -> None:

@@ -21,7 +21,7 @@ _LEAVES = re.compile(r"\s*(return|pass|raise|break|continue)\b")
 _MARGIN = re.compile(r"[ \t]*")
 _PROMPT = re.compile(
     r"""\s*(?: >>> | \.\.\.                                                        # Python's, and what goes on of ours
-          | (?: \([^()]*\bsuspect\)[ ] )? [a-z0-9][\w.-]* @ [\w.:-]+ \[\d+\]>  # ours
+          | (?: \([^()]*\bsuspect\)[ ] )? [a-z0-9][\w.-]* @ [\w.:-]+ (?:\#\d+)? \[\d+\]>  # ours
           | In[ ]\[\d+\]: | \.\.\.:                                              # of IPython
           | iex (?: \([^()\s]*\) )? \d* > | \.\.\. \([^()\s]*\) \d* >             # of iex
         ) (?: [ ] | $ )""",

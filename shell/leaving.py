@@ -23,13 +23,13 @@ def leave(console: Console, say: Say, **asked: bool) -> dict[str, Any]:
     return {**told, "code": FAILED if unsent else OK}
 
 
-def may_leave(console: Console, say: Say, key: Callable[[], bytes]) -> int | None:
+def may_leave(console: Console, say: Say, key: Callable[[], bytes], **asked: bool) -> int | None:
     """The exit code if the terminal goes, after the node was stopped or left running; `key` waits for an answer.
 
     A node that nothing keeps stops by itself when it is asked. One that others use, or that was started
-    to stay, is left without a question.
+    to stay, is left without a question. A shell of one's own ends, or is left running, in the same way.
     """
-    told = leave(console, say)
+    told = leave(console, say, **asked)
     code: int = told["code"]
     back = f"back to it with: {console.again()}"
     if told["stop"]:
@@ -37,11 +37,11 @@ def may_leave(console: Console, say: Say, key: Callable[[], bytes]) -> int | Non
     if told.get("persistent") or not told["reasons"]:
         say(f"{console.name} stays; {back}")
         return OK
-    say(f"{console.name}: {', '.join(told['reasons'])}")
+    say(f"{told.get('called', console.name)}: {', '.join(told['reasons'])}")
     say("s: stop it, l: leave it running, any other key: stay here")
     answer = key()
     if answer == STOP:
-        code = leave(console, say, stop=True)["code"]
+        code = leave(console, say, stop=True, **asked)["code"]
     elif answer == LEAVE:
         say(back)
     return code if answer in (STOP, LEAVE) else None

@@ -29,7 +29,7 @@ pysh -m MOD [ARG ...]     run a module        pysh -   run standard input
 pysh --on N -c CODE       run CODE in the shell of node N, as pysh rpc does
 
 pysh node --name N [--detach]    a node without a terminal (--on HOST: there)
-pysh attach N                    this terminal on the shell of node N
+pysh attach N [--own]            this terminal on the shell of node N, or a new one
 pysh rpc N -c CODE               run CODE in the shell of node N
 pysh ls [HOST]                   the nodes that run here, or on another machine
 pysh tasks [N [--result TASK]]   what runs, waits or is kept; or print one result
@@ -163,6 +163,15 @@ def _attach(made: Parser) -> None:
     how = made.add_mutually_exclusive_group()
     how.add_argument("--force", action="store_true", help="take the shell over: other terminals are detached")
     how.add_argument("--watch", action="store_true", help="see what is done there, and type nothing")
+    how.add_argument("--own", action="store_true", help="a new shell there, with names of its own, for this terminal")
+    made.add_argument("--shell", metavar="K", type=_number, help="that one again: the K behind # in its prompt")
+
+
+def _number(text: str) -> int:
+    """The number of a shell. Raises as a type of argparse's does."""
+    if not (text.isdecimal() and text.isascii() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"it takes the number of a shell, such as 1, not {text!r}")
+    return int(text)
 
 
 def _rpc(made: Parser) -> None:

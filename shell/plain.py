@@ -22,6 +22,7 @@ from pysh.shell.boot import Tty, aside, mark, prompt
 from pysh.shell.console import Console, HubLost, Refused
 from pysh.shell.display import Display
 from pysh.shell.enter import Run, Wrong, enter, unindented
+from pysh.shell.going import beside, go_back
 from pysh.shell.leaving import leave
 from pysh.shell.output import Batch, Output
 from pysh.shell.stuck import Stuck
@@ -34,7 +35,7 @@ ASKED = "Enter runs that; Ctrl-C, or another line, leaves it: "
 
 
 def run_plain(
-    connect: Callable[[], socket], cookie: bytes, *, given: bool = False, how: Mapping[str, bool] = {}, **proof: Any
+    connect: Callable[[], socket], cookie: bytes, *, given: bool = False, how: Mapping[str, Any] = {}, **proof: Any
 ) -> int:
     """Be the terminal of a node's shell on standard input and output; the exit code.
 
@@ -89,13 +90,12 @@ class Plain:
         self._console.close()
         self._tty.echo(True)
 
-    def run(self, how: Mapping[str, bool]) -> int:
+    def run(self, how: Mapping[str, Any]) -> int:
         """Attach and serve; the exit code."""
         self._console.open()
-        rows, columns = self._tty.size()
-        told = self._console.ask("attach", rows=rows, cols=columns, person=self._person, plain=True, **how)
-        self._cell = told["cell"]
-        self._print(self._text(told.get("missed", b"")))
+        alone = self._console.alone(self._attach(how))
+        if self._person:
+            self._print("".join(f"{line}\n" for line in alone))
         with signals.waited_for() as self._signals:
             if how.get("watch"):
                 return self._watch()
@@ -104,6 +104,13 @@ class Plain:
         if told.get("reasons"):
             print(f"{self.name} stays: {', '.join(told['reasons'])}", file=sys.stderr)
         return code or int(told["code"])
+
+    def _attach(self, how: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Be a terminal of that shell from now on; what is told of it."""
+        told = self._console.attach(self._tty.size(), {"person": self._person, "plain": True, **how})
+        self._cell = told["cell"]
+        self._print(self._text(told.get("missed", b"")))
+        return told
 
     def _watch(self) -> int:
         """Print what is done there until Ctrl-C, or the end of what a person types."""
@@ -148,7 +155,7 @@ class Plain:
     def _source(self) -> Line:
         """The next cell."""
         text = ""
-        asked = mark(self._console.suspects) + prompt(self.name, self._cell)
+        asked = mark(self._console.suspects) + prompt(self._console.title, self._cell)
         while True:
             if self._person:
                 returned, line_end, self._returned = self._returned.partition("\n")
@@ -191,8 +198,8 @@ class Plain:
         if not self._person:
             self._console.type(END_OF_FILE)  # what we read are cells; for the cell there is no input
         done, interrupted = None, False
-        stuck = Stuck(self._console, lambda text: self._print(f"{text}\n"))
-        while done is None:
+        stuck = Stuck(self._console, lambda text: self._print(f"{text}\n"), size=self._tty.size, plain=True)
+        while done is None and stuck.moved is None:
             reading = stuck.open or (self._console.accepts(ref) and not self._console.full)
             data, pressed = self._wait(reading=self._person and reading, until=stuck.due)
             interrupted |= pressed
@@ -204,6 +211,8 @@ class Plain:
                 interrupted = False
             if data and done is None and stuck.open:
                 stuck.answer(data)
+            elif data and stuck.goes:
+                self._read += data
             elif data and done is None:
                 stuck.typed()
                 self._console.type(data)
@@ -217,12 +226,18 @@ class Plain:
         self._show(self._output.take(time.monotonic(), everything=True))
         if self._person:
             self._tty.echo(True)
+        if done is None:
+            self._cell = (stuck.moved or {})["cell"]
+            self._print(f"{beside(self._console)}\n")
+            return {}
         told: dict[str, Any] = done.options()
         self._cell = told.get("cell", self._cell)
         if text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
         if self._person and (said := aside(self._console.unread, self._display.took(told))):
             self._print(said + "\n")
+        if (back := told.get("shell")) is not None:
+            go_back(self._console, int(back), self._attach, lambda text: self._print(f"{text}\n"))
         if there := told.get("attach"):
             print(f"pysh: plain lines go to one shell alone; there: pysh attach {clean(str(there))}", file=sys.stderr)
         return told

@@ -47,6 +47,10 @@ class Screen:
         if held:
             self.program(held)
 
+    def drop(self) -> None:
+        """Forget what is held back, and hold nothing more back."""
+        self._held = None
+
     @property
     def due(self) -> float | None:
         """When to call `take_turn`; None if nothing waits."""

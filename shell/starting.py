@@ -93,19 +93,22 @@ def attach(asked: argparse.Namespace) -> int:
     """This terminal on the shell of a node that runs."""
     from pysh.shell.reaching import reached
 
+    if asked.own and asked.shell is not None:
+        options.parser("attach").error("--own is a new shell, and --shell one that is there")
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
         tty = None if asked.plain else boot.paint(node.entry.name, template=glimpsed(os.environ))
         return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
 
 
-def how(asked: argparse.Namespace) -> dict[str, bool]:
-    """What a terminal asks of the shell that it attaches to."""
-    return {name: True for name in ("force", "watch") if getattr(asked, name)}
+def how(asked: argparse.Namespace) -> dict[str, Any]:
+    """What a terminal asks of the shell that it attaches to, and which one that is."""
+    which = {} if asked.shell is None else {"shell": asked.shell}
+    return {name: True for name in ("force", "watch", "own") if getattr(asked, name)} | which
 
 
 def _terminal(
-    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, bool] = {},
+    asked: argparse.Namespace, tty: Any, cookie: bytes, connect: Any, *, how: Mapping[str, Any] = {},
     of_project: str = "", **proof: Any,
 ) -> int:  # fmt: skip
     proof["given"] = bool(asked.cookie or asked.cookie_file)

@@ -1,4 +1,4 @@
-"""What a terminal offers for a cell that Ctrl-C does not end: to wait, or to kill the shell it runs in."""
+"""What a terminal offers for a cell that Ctrl-C does not end: to wait, a new shell beside it, or to kill the shell."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,29 +6,46 @@ from typing import Any
 
 from pysh.runtime.protocol.presses import Outlived
 from pysh.shell.console import Console
+from pysh.shell.keyboard import Keyboard
+from pysh.shell.typed import Leaving, Typing
 
-KILL = b"k"
+KILL, NEW = b"k", b"n"
+
+
+class Moved(Exception):
+    """The terminal is at another shell of the same node now, of which that is `told`."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        super().__init__(told)
+        self.told = told
 
 
 class Stuck:
     """Counts the presses that the cell outlives.
 
     `say` shows a line below what it printed, which `hold` holds back; not while a program has the whole screen, which
-    is `full` then.
+    is `full` then. A new shell is for a terminal of that `size`, which perhaps is `plain`.
     """
 
     def __init__(
         self, console: Console, say: Callable[[str], object], hold: Callable[[bool], object] = lambda _: None,
-        full: Callable[[], bool] = lambda: False,
+        full: Callable[[], bool] = lambda: False, size: Callable[[], tuple[int, int]] = lambda: (24, 80),
+        plain: bool = False,
     ) -> None:  # fmt: skip
         self._console = console
         self._say = say
         self._hold = hold
         self._full = full
+        self._size = size
+        self._plain = plain
         self._outlived = Outlived()
         self._asked = self._over = False
         self.open = False
         """Whether the next key is an answer, and not for the cell."""
+        self.goes = False
+        """Whether the terminal is about to be elsewhere, and what is typed for there."""
+        self.moved: Mapping[str, Any] | None = None
+        """What is told of the other shell at which it is now."""
 
     @property
     def due(self) -> float | None:
@@ -45,6 +62,20 @@ class Stuck:
         if not self._asked:
             self._outlived.start_again()
 
+    def pass_keys(self, typing: Typing | Leaving, keyboard: Keyboard) -> int:
+        """What was typed is for the cell, the answer to an offer, or for where we go; how often Ctrl-C was pressed."""
+        if self.open and (key := typing.drop()):
+            self.answer(key)
+            keyboard.put_back(key[1:] if self.goes else b"")
+        if self.open or self.goes:
+            return 0
+        pressed = typing.give()
+        if pressed:
+            self.pressed(pressed)
+        elif typing.gave:
+            self.typed()
+        return pressed
+
     def take_turn(self) -> None:
         """Ask what there is to lose, if it is time; the offer follows with the answer."""
         if self.due is not None and time.monotonic() >= self.due:
@@ -53,6 +84,11 @@ class Stuck:
 
     def answer(self, key: bytes) -> None:
         """Somebody has decided."""
+        if key[:1].lower() == NEW:
+            self.open, self.goes = False, True  # what the cell writes is held back on: it is for who comes back to it
+            rows, cols = self._size()
+            self._console.ask_later("beside", self._beside, rows=rows, cols=cols, plain=self._plain)
+            return
         self._again()
         if key[:1].lower() == KILL:
             self._console.ask_later("kill_shell", self._ended)
@@ -73,7 +109,18 @@ class Stuck:
         self.open = True
         self._hold(True)
         self._say(f"{self._console.name}: this cell does not end: code that does not await, or C code")
+        self._say("n: a new shell beside it, with other names; fg(1) there comes back to this cell")
         self._say(f"k: kill the shell ({at_stake(told)}), any other key: wait")
+
+    def _beside(self, told: Mapping[str, Any] | None) -> None:
+        self.goes = False
+        if told and "refused" not in told:
+            self.moved = told
+            self._console.attached(told)
+        elif not self._over:
+            self._hold(False)
+            self._again()
+            self._say(str(told["refused"]) if told else "this node makes no new shells: what runs there is older")
 
     def _ended(self, killed: bool | None) -> None:
         if not killed and not self._over:

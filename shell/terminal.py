@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,15 @@ from pysh.shell.display import Display
 from pysh.shell.early import Early
 from pysh.shell.enter import unindented
 from pysh.shell.form import filled
+from pysh.shell.going import beside, enter, go_back, stay
 from pysh.shell.history import History
 from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
-from pysh.shell.leaving import may_leave
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
 from pysh.shell.output import Output
 from pysh.shell.semantic import Semantic
 from pysh.shell.settings import DEFAULTS, Settings
-from pysh.shell.stuck import Stuck
+from pysh.shell.stuck import Moved, Stuck
 from pysh.shell.theme import Theme, has_colours
 from pysh.shell.typed import Leaving, Left, Typing
 from pysh.shell.view import View
@@ -48,7 +49,7 @@ def run_terminal(
     tty: Tty,
     given: bool = False,
     history: Path | None = None,
-    how: Mapping[str, bool] = {},
+    how: Mapping[str, Any] = {},
     colours: bool | None = None,
     settings: Settings = DEFAULTS,
     reach: Reach = nowhere,
@@ -58,9 +59,10 @@ def run_terminal(
 
     `tty` is what `boot.paint` returned. `connect` gives a socket that leads to the node; it is called
     once, and may wait for the node to start. `given` tells that the cookie came by the command line.
-    `history` is the file of what was typed, `how` says `force`, to take the shell over from other terminals, or
-    `watch`, to see it only; `colours` overrides the environment, `settings` are the user's own. `proof` is what
-    `Console` takes where nobody vouches for a host key. `reach` leads to other nodes, for `attach(n)` at the prompt.
+    `history` is the file of what was typed, `how` says `force`, to take the shell over from other terminals,
+    `watch`, to see it only, `own`, to have one of its own, or which `shell`; `colours` overrides the environment,
+    `settings` are the user's own. `proof` is what `Console` takes where nobody vouches for a host key. `reach` leads to
+    other nodes, for `attach(n)` at the prompt.
 
     Raises `HandshakeError` if the node does not trust the cookie, and what `connect` raises. Whatever
     happens, the terminal is left as it was found.
@@ -114,7 +116,7 @@ class Session:
         if self._editor is not None:
             self._editor.close()
 
-    def run(self, console: Console, how: Mapping[str, bool] = {}) -> int:
+    def run(self, console: Console, how: Mapping[str, Any] = {}) -> int:
         """Attach to the node and serve its shell; the exit code."""
         self._console = console
         try:
@@ -132,44 +134,58 @@ class Session:
         except EOFError:
             return FAILED  # the terminal hung up; the node decides how long it stays
 
-    def _serve(self, console: Console, how: Mapping[str, bool]) -> int:
-        self._attach(console, how)
+    def _serve(self, console: Console, how: Mapping[str, Any]) -> int:
+        told = self._attach(console, how)
         if how.get("watch"):
             return self._watch(console)
-        while True:
-            left = self._cells(console)
-            if (
-                code := may_leave(console, self._view.say, lambda: self._keyboard.answer(console.wait_for))
-            ) is not None:
-                return left or code
+        for line in console.alone(told):
+            self._view.say(line)
+        return self._stay(console)
 
-    def _attach(self, console: Console, how: Mapping[str, bool] = {}) -> None:
-        """Be a terminal of that shell from now on."""
+    def _stay(self, console: Console, *, visit: bool = False) -> int:
+        """Be there until the user leaves; the exit code."""
+        return stay(console, self._cells, self._view.say, partial(self._keyboard.answer, console.wait_for), visit=visit)
+
+    def _attach(self, console: Console, how: Mapping[str, Any] = {}) -> Mapping[str, Any]:
+        """Be a terminal of that shell from now on; what is told of it."""
         self._console = console
         self._size = self._tty.size()
-        told = console.ask("attach", rows=self._size[0], cols=self._size[1], links=self._here.machine, **how)
+        told = console.attach(self._size, {"links": self._here.machine, **how})
+        enter(told, partial(self._come, console), partial(self._moved, console))
+        return told
+
+    def _come(self, console: Console, told: Mapping[str, Any]) -> None:
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
+
+    def _moved(self, console: Console, moved: Moved) -> Mapping[str, Any]:
+        """The cell that ran is left for another shell, of which that is told."""
+        self._keyboard.put_back(console.take_back())
+        self._view.say(beside(console))
+        return moved.told
 
     def _cells(self, console: Console) -> int:
         """Run what is typed until somebody wants to leave; with what exit code."""
         while True:
             try:
-                source = unindented(self._read(console))
-                if source.strip() and (left := self._run(console, source)) is not None:
-                    return left
-            except Another:
-                self._finish(console, self._relay(console, lambda: ANOTHERS))
+                try:
+                    source = unindented(self._read(console))
+                    if source.strip() and (left := self._run(console, source)) is not None:
+                        return left
+                except Another:
+                    self._finish(console, self._relay(console, lambda: ANOTHERS))
+            except Moved as moved:
+                enter(self._moved(console, moved), partial(self._come, console), partial(self._moved, console))
             except EOFError:
                 return OK
 
-    def _visit(self, home: Console, there: str) -> None:
+    def _visit(self, home: Console, there: str, how: Mapping[str, Any]) -> None:
         """Be a terminal of the node `there` until the user leaves it."""
 
         def stay(console: Console) -> None:
-            self._attach(console)
-            self._cells(console)
+            self._attach(console, how)
+            self._stay(console, visit=True)
 
         output, self._view.output = self._view.output, Output()
         before, self._homes = self._homes, [*self._homes, home]
@@ -204,7 +220,7 @@ class Session:
 
     def _read(self, console: Console) -> str:
         """The next cell. Raises `EOFError` when the user wants to leave."""
-        text = prompt(console.name, self._cell, self._settings.prompt)
+        text = prompt(console.title, self._cell, self._settings.prompt)
         if self._editor is None:
             if self._tty.painted != (whole := mark(console.suspects) + text):
                 self._tty.paint(whole)
@@ -322,7 +338,9 @@ class Session:
         self._keyboard.put_back(console.take_back())
         done = self._show_result(frame)
         if there := done.get("attach"):
-            self._visit(console, str(there))
+            self._visit(console, str(there), done.get("how", {}))
+        if (back := done.get("shell")) is not None:
+            go_back(console, int(back), partial(self._attach, console), self._view.say)
         self._offered = str(done.get("offer", ""))
         if form := done.get("form"):
             self._offered = self._fill_in(console, form)
@@ -350,8 +368,9 @@ class Session:
             self._resized(console)
             ref = begin()
             typing = Typing(self._keyboard, console, ref) if ref != EVERY else Leaving(self._keyboard)
-            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold, lambda: view.screen.full)
-            while done is None:
+            full = partial(getattr, view.screen, "full")
+            stuck = Stuck(console, lambda text: view.screen.show([text]), view.screen.hold, full, self._tty.size)
+            while done is None and stuck.moved is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
                 done = self._pass(console, ref)
@@ -359,25 +378,19 @@ class Session:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()
                     self._resized(console)
-                if done is None:
-                    self._pass_keys(typing, stuck)
+                if done is None and stuck.moved is None:
+                    if stuck.pass_keys(typing, self._keyboard):
+                        view.output.skip(time.monotonic())
+                    stuck.take_turn()
                     view.pay(console)  # for what was held back until then
             stuck.close()
+        if done is None:
+            view.forget()
         view.end(console)
         self._tty.quiet()
+        if done is None:
+            raise Moved(stuck.moved or {})
         return done
-
-    def _pass_keys(self, typing: Typing | Leaving, stuck: Stuck) -> None:
-        """What was typed is for the cell, or the answer to an offer."""
-        if stuck.open:
-            if key := typing.drop():
-                stuck.answer(key)
-        elif pressed := typing.give():
-            self._view.output.skip(time.monotonic())
-            stuck.pressed(pressed)
-        elif typing.gave:
-            stuck.typed()
-        stuck.take_turn()
 
     def _pass(self, console: Console, ref: int) -> Frame | None:
         """Show what came; the DONE of our cell, or of one whose shell died, if it was there."""
@@ -395,7 +408,7 @@ class Session:
                 console.put_back(frames[at:])
                 break
             elif frame.kind == Kind.CELL:
-                cell = view.display.cell(console.name, frame, self._semantic.typed)
+                cell = view.display.cell(console.title, frame, self._semantic.typed)
                 view.screen.show([self._semantic.prompt + cell])
                 view.screen.unseen(self._semantic.begin())
             elif frame.kind == Kind.SCREEN and done is None:

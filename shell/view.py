@@ -74,6 +74,12 @@ class View:
         self.screen.end()
         self.pay(console)
 
+    def forget(self) -> None:
+        """The terminal left the cell: what was held back of it is for who comes back to it."""
+        if self.screen.holds:
+            self.screen.drop()
+            self._unpaid = 0
+
     def program(self, data: bytes) -> None:
         """The cell wrote that."""
         self.screen.program(data)

@@ -30,11 +30,12 @@ def visit(
 
     The shell at home is told that nobody looks meanwhile. What goes wrong is said.
     """
+    there = home.address if there == home.name and home.address else there
     try:
         with reach(there) as console:
             console.open()
             home.ask("away")
-            say(f"at {console.name}; Ctrl-D comes back to {home.name}")
+            say(f"at {console.name}; Ctrl-D comes back to {home.title}")
             stay(console)
     except FAILURES as error:
         say(f"pysh: {clean(there)}: {error}")

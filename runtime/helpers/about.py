@@ -37,11 +37,18 @@ def of_node(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for label, name in (("evaluator", "shell"), ("fork_server", "forks")):
         if runners.get(label):
             yield name, f"pid {runners[label]}{_memory(told, label)}"
+    if own := told.get("shells"):
+        yield "shells", f"beside it: {', '.join(map(_shell, own))}{_memory(told, 'own_evaluators')}"
     workers = [pid for pid in runners.get("workers", []) if pid]
     yield "workers", f"{len(workers)}{_memory(told, 'workers')}"
     yield "tasks", f"{told['jobs']} run, wait or are kept; {told['waiting']} wait for a worker"
     others = [role for role in told.get("links", []) if role == "node"]
     yield "nodes", f"{len(others)} connected"
+
+
+def _shell(shell: dict[str, Any]) -> str:
+    states = ["busy"] * bool(shell["busy"]) + ["nobody there"] * (not shell["attached"])
+    return f"{shell['number']} ({', '.join(states)})" if states else str(shell["number"])
 
 
 def _memory(told: dict[str, Any], label: str) -> str:

@@ -23,5 +23,5 @@ def changed(server: "Server", on: bool) -> None:
             server.claim.publish({"left": 0.0 if on else time.time()})
             return
         for short in discovery.left_alone(discovery.found()):
-            server.core.console.notice(f"{short} is still here: pysh attach {short}")
+            server.core.shells.notice(f"{short} is still here: pysh attach {short}")
         server.carry_out()

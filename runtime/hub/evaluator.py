@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import system
 from pysh.runtime.hub.children import Child, in_words, launch, read_some
+from pysh.runtime.protocol.console import Console
 
 if TYPE_CHECKING:
     from pysh.runtime.hub.server import Server
@@ -19,14 +20,20 @@ POLL = 0.01
 _LFLAG, _LINES = 3, termios.ISIG | termios.ICANON
 PATIENCE = 1.0
 """Seconds from the end of its socket until it is killed, if it does not end."""
-EVALUATOR = 0
-"""What the server calls the evaluator where it calls workers by their numbers from 1."""
 
 
 class Evaluator:
-    """The evaluator's process and its terminal. It may be begun before there is a loop; `attach` then serves it."""
+    """The process of shell number `shell`, and its terminal.
 
-    def __init__(self, config: dict[str, Any], core: str, environ: dict[str, str]) -> None:
+    It may be begun before there is a loop; `attach` then serves it.
+    """
+
+    def __init__(self, config: dict[str, Any], core: str, environ: dict[str, str], shell: int = 0) -> None:
+        self.shell = shell
+        self.number = -shell
+        """What the server calls it where it calls workers by their numbers from 1."""
+        self.worked = False
+        self._former = False  # there was one before it
         self._config = config
         self._core = core
         self._environ = environ
@@ -49,13 +56,15 @@ class Evaluator:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *self._size, 0, 0))
         config = {
             "role": "evaluator", "name": self._config["name"], "incarnation": self._config["incarnation"],
-            "pty": True, **self._code_to_begin_with(),
+            "pty": True, **self._code_to_begin_with(), "shell": self.shell,
         }  # fmt: skip
-        if self._server is not None:  # there was one before it
-            core = self._server.core
+        if self._server is not None:
+            core, console = self._server.core, self._console
             config |= {
-                "cell": core.console.cell, "former": not core.work.code.empty, "placed": core.work.placed.digests
+                "cell": console.cell, "former": not core.work.code.empty, "placed": core.work.placed.digests,
+                "first_job": core.shells.first_job(console),
             }  # fmt: skip
+        self._former = True
         environ = {**self._environ, "TERM": self._config.get("term") or "xterm-256color"}
         streams = {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
         cwd = self._config.get("cwd")
@@ -71,14 +80,21 @@ class Evaluator:
 
     def _code_to_begin_with(self) -> dict[str, str]:
         """The paths of what it runs first: not again what the one before it died in."""
-        if self._server is not None and self._first:
-            console = self._server.core.console
+        if self._server is None or not self._first:
+            return self._first
+        console = self._console
+        if self._former:
             if not console.begun:
                 left = " and ".join(self._first.values())
                 console.notice(f"{left} is left out from now on: the shell died in it", "error")
                 self._first = {}
             console.begun = False
-        return self._first
+        return {} if console.bare else self._first
+
+    @property
+    def _console(self) -> Console:
+        assert self._server is not None
+        return self._server.core.shells.get(self.shell) or self._server.core.console
 
     def attach(self, server: "Server") -> None:
         """The loop runs: serve what was begun before it did."""
@@ -100,12 +116,12 @@ class Evaluator:
 
     def _not_begun(self, why: str) -> None:
         assert self._server is not None
-        self._server.core.evaluator_died(why)
+        self._server.core.evaluator_died(why, self.shell)
         self._server.carry_out()
 
     def _serve(self) -> None:
         assert self._server is not None and self._child is not None
-        adopting = self._server.entrance.adopt(self._child.sock, self._child.secret, worker=EVALUATOR)
+        adopting = self._server.entrance.adopt(self._child.sock, self._child.secret, worker=self.number)
         self._server.loop.create_task(adopting)
         self._read(True)
 
@@ -124,7 +140,7 @@ class Evaluator:
         assert self._server is not None
         data = read_some(self._master)
         if data:
-            self._server.printed(EVALUATOR, data)
+            self._server.printed(self.number, data)
             self._server.carry_out()
         elif data is not None:
             self._read(False)
@@ -155,7 +171,7 @@ class Evaluator:
             size = len(self._typed)  # nobody will read it
         if size:
             del self._typed[:size]
-            self._server.core.console.taken(size)
+            self._console.taken(size)
             self._server.carry_out()
         if self._typed:
             self._server.loop.add_writer(self._master, self._type_on)
@@ -201,10 +217,10 @@ class Evaluator:
                 child.popen.kill()
             self._server.loop.call_later(POLL, self._reap, child, until)
         elif child is self._child:
-            self._server.drain(EVALUATOR)
+            self._server.drain(self.number)
             self._close_master()
             self._child = None
-            self._server.evaluator_died(in_words(status))
+            self._server.evaluator_died(self, in_words(status))
 
     def end(self) -> Child | None:
         """Kill what it runs; the process, to be waited for."""

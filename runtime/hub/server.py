@@ -16,6 +16,7 @@ from pysh.runtime.hub import attendance
 from pysh.runtime.hub.dialling import Dialler
 from pysh.runtime.hub.discovery import Claim
 from pysh.runtime.hub.entrance import Entrance
+from pysh.runtime.hub.evaluator import Evaluator
 from pysh.runtime.hub.kept import KeptCarrier
 from pysh.runtime.hub.neighbours import Neighbours
 from pysh.runtime.hub.peer import Peer, joined
@@ -79,7 +80,6 @@ class Server:
         self._due_at = inf
         self._carrying = False
         self._unsent: dict[int, list[Buffer]] = {}
-        self._evaluator_worked = False
         self.listens = ""  # where nodes of other machines may come in
         self.attended = False  # whether a terminal was ever here
         self.dialler = Dialler(self)
@@ -123,13 +123,13 @@ class Server:
     def lost(self, peer: Peer) -> None:
         """The bytes of a connection ended."""
         self.peers.pop(peer.number, None)
-        if peer.worker:
+        if peer.worker is not None and peer.worker > 0:
             self.drain(peer.worker)
             self.runners.workers.lost(peer.worker, spoiled=peer.spoiled or peer.connection.torn)
-        elif peer.worker == 0:
-            self.drain(0)
-            self._evaluator_worked = peer.connection.opened
-            self.runners.evaluator.lost()
+        elif peer.worker is not None and (evaluator := self.runners.of(-peer.worker)) is not None:
+            self.drain(peer.worker)
+            evaluator.worked = peer.connection.opened
+            evaluator.lost()
         self.dialler.lost(peer)
         if peer.connection.opened:
             self.core.closed(peer.number, "connection lost", time.monotonic())
@@ -203,17 +203,17 @@ class Server:
         self.loop.call_later(min(0.5, self._beat / 4), self.watch)
 
     def drain(self, worker: int) -> None:
-        """Pass on what a worker (0: the evaluator) printed before what it answers."""
+        """Pass on what a worker (0 and less: an evaluator) printed before what it answers."""
         for data in self.runners.printed(worker):
             self.printed(worker, data)
 
     def printed(self, worker: int, data: bytes) -> None:
         """Output came."""
-        if worker:
+        if worker > 0:
             self.core.work.printed(worker, data)
-        else:
-            self.core.printed.add(self.core.console.cell, data)
-            self.core.console.screen(data)
+        elif (shell := self.core.shells.get(-worker)) is not None:
+            shell.printed.add(shell.cell, data)
+            shell.screen(data)
 
     def worker_exited(self, worker: int, death: dict[str, Any], running: int) -> None:
         """A worker is reaped."""
@@ -221,12 +221,14 @@ class Server:
         self.core.work.exited(worker, death, running)
         self.carry_out()
 
-    def evaluator_died(self, death: str) -> None:
-        """The evaluator is reaped; another one starts, at its next use if this one never worked."""
+    def evaluator_died(self, evaluator: Evaluator, death: str) -> None:
+        """It is reaped; another one starts, at its next use if this one never worked, unless its shell is over."""
         if not self.core.stopping:
-            self.core.evaluator_died(death)
-            if self._evaluator_worked:
-                self.runners.evaluator.start()
+            self.core.evaluator_died(death, evaluator.shell)
+            if self.core.shells.get(evaluator.shell) is None:
+                self.runners.forget(evaluator.shell)
+            elif evaluator.worked:
+                evaluator.start()
         self.carry_out()
 
     def _close(self, action: actions.Close) -> None:
@@ -252,11 +254,15 @@ class Server:
 
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
-            self.runners.evaluator.start()
+            self.runners.start(action.shell)
         elif action.what == "paths":
             self.runners.workers.set_paths(self.core.paths)
         else:
             self.runners.workers.start()
+
+    def _at(self, shell: int) -> Evaluator:
+        """That of a shell which is there."""
+        return self.runners.of(shell) or self.runners.evaluator
 
     def _attended(self, action: actions.Attended) -> None:
         if self.config["role"] == "shell":
@@ -291,23 +297,27 @@ class Server:
             action.worker, action.signal, action.group, action.job
         ),
         actions.Pause: lambda self, action: self.runners.pause(action.worker, action.on),
-        actions.Type: lambda self, action: self.runners.evaluator.type(action.data),
-        actions.Resize: lambda self, action: self.runners.evaluator.resize(action.rows, action.columns),
-        actions.Interrupt: lambda self, action: self.runners.evaluator.interrupt(),
-        actions.Kill: lambda self, action: self.runners.evaluator.kill(),
+        actions.Type: lambda self, action: self._at(action.shell).type(action.data),
+        actions.Resize: lambda self, action: self._at(action.shell).resize(action.rows, action.columns),
+        actions.Interrupt: lambda self, action: self._at(action.shell).interrupt(),
+        actions.Kill: lambda self, action: self._at(action.shell).kill(),
+        actions.EndShell: lambda self, action: self.runners.end_shell(action.shell),
     }
 
     # living
 
-    def facts(self, *, memory: bool = False) -> dict[str, Any]:
-        """What `info` says of the process itself; the memory of all, which costs much more to find out, if asked."""
+    def facts(self, *, memory: bool = False, shell: int = 0) -> dict[str, Any]:
+        """What `info` says of the process itself; the memory of all, which costs much more to find out, if asked.
+
+        `interrupts`: whether Ctrl-C is a signal on the terminal of that `shell`.
+        """
         return {
             "pid": os.getpid(),
             "modules": sorted(sys.modules),
             "runners": self.runners.pids(),
             "python": sys.version.split()[0],
             "up": time.monotonic() - BORN,
-            "interrupts": self.runners.evaluator.interrupts,
+            "interrupts": self._at(shell).interrupts,
             **({"memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()}} if memory else {}),
         }
 

@@ -151,7 +151,7 @@ class Starter:
             self._say(f"{asked.name}: {warning}", "warn")
 
     def _say(self, text: str, level: str = "info") -> None:
-        self._server.core.console.notice(text, level)
+        self._server.core.shells.notice(text, level)
         self._server.carry_out()
 
 

@@ -82,16 +82,17 @@ class Signal(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Stop (or go on, if not `on`) reading what `worker` prints; worker 0 is the evaluator's pty."""
+    """Stop (or go on, if not `on`) reading what `worker` prints; 0 and less are the ptys of shells, by `-shell`."""
 
     worker: int
     on: bool
 
 
 class Type(NamedTuple):
-    """Put `data` into the evaluator's pty as if typed."""
+    """Put `data` into the pty of an evaluator as if typed: that of shell number `shell`, as below."""
 
     data: bytes
+    shell: int = 0
 
 
 class Resize(NamedTuple):
@@ -99,20 +100,32 @@ class Resize(NamedTuple):
 
     rows: int
     columns: int
+    shell: int = 0
 
 
 class Interrupt(NamedTuple):
     """SIGINT to the evaluator."""
 
+    shell: int = 0
+
 
 class Kill(NamedTuple):
-    """End the evaluator, whatever it does."""
+    """End the evaluator, whatever it does; its shell goes on with another one."""
+
+    shell: int = 0
+
+
+class EndShell(NamedTuple):
+    """End a shell: its evaluator, whatever it does, and nothing follows it."""
+
+    shell: int
 
 
 class Prepare(NamedTuple):
-    """Start what runs user code, ahead of its first use: the fork server, or the evaluator."""
+    """Start what runs user code, ahead of its first use: the fork server, or the evaluator of `shell`."""
 
     what: str
+    shell: int = 0
 
 
 class Keep(NamedTuple):
@@ -172,6 +185,7 @@ Action = (
     | Resize
     | Interrupt
     | Kill
+    | EndShell
     | Prepare
     | Keep
     | Discard

@@ -19,30 +19,32 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 MOST_UNREAD = 10**9
-EVALUATOR = 0
-"""What `Pause` calls the evaluator's pty, where it calls workers by their numbers from 1."""
 
 
 class Audience:
-    """The terminals of one shell, and how much each source may still print."""
+    """The terminals of shell number `shell`, and how much each source may still print; all of a node share a `hush`."""
 
-    def __init__(self, node: "Node") -> None:
+    def __init__(self, node: "Node", shell: int = 0, hush: Hush | None = None) -> None:
         self.seats = Seats()
         self.missed = Missed()
-        self.hush = Hush()
+        self.hush = hush or Hush()
         self.unread = 0
         """How many messages wait in the mailbox of the shell."""
         self._node = node
+        self._pty = -shell
+        """What `Pause` calls the pty of the evaluator, where it calls workers by their numbers from 1."""
         self._looking = False  # whether a terminal is stuck
 
     def notice(self, text: str, level: str = "info", gone: bytes = b"", *, keep: bool = False) -> None:
-        """Tell whoever sits at this node, and which nodes are suspect by now; `gone` is one that is down.
+        """Tell whoever sits here, and which nodes are suspect by now; `gone` is one that is down.
 
         One that is held back has no text. With `keep` it waits for whoever comes, if nobody is there who may type.
         """
-        if self.hush.holds(level):
-            text = ""
-        elif keep and not self.seats.typists:
+        self.say("" if self.hush.holds(level) else text, level, gone, keep=keep)
+
+    def say(self, text: str, level: str, gone: bytes = b"", *, keep: bool = False) -> None:
+        """The same once it is known whether it is held back: no `text` is none."""
+        if text and keep and not self.seats.typists:
             self.missed.add(text.encode("utf-8", "replace") + b"\n")
         for seat in self.seats:
             self._note(seat, text, level, {"gone": gone} if gone else {})
@@ -73,7 +75,7 @@ class Audience:
         for seat in self.seats.send(None, data, self._node.now):
             self.tell(seat, Kind.SCREEN, payload=data)
         if self.seats.full:
-            self._node.actions.append(Pause(EVALUATOR, on=True))
+            self._node.actions.append(Pause(self._pty, on=True))
         self.look_soon()
 
     def shown(self, frame: Frame) -> bool:
@@ -92,7 +94,7 @@ class Audience:
 
     def _go_on(self) -> None:
         if not self.seats.full:
-            self._node.actions.append(Pause(EVALUATOR, on=False))
+            self._node.actions.append(Pause(self._pty, on=False))
 
     def left(self, seat: Seat) -> None:
         """The last who could type is gone: what he did not see the next one will."""

@@ -1,4 +1,4 @@
-"""The shell of a node as its hub sees it: one evaluator, the terminals at it, and what passes between.
+"""A shell of a node as its hub sees it: one evaluator, the terminals at it, and what passes between.
 
 Each terminal sees the cells of the others. One cell runs at a time, and its keys are those of the terminal that
 typed it, or, when that is gone, of the one that came first of the rest; everybody's Ctrl-C reaches it. A
@@ -19,12 +19,14 @@ What is typed to a cell is never lost, whenever the cell ends:
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pysh.runtime.protocol.actions import Attended, Interrupt, Prepare, Resize, Type
+from pysh.runtime.protocol.actions import Interrupt, Prepare, Resize, Type
 from pysh.runtime.protocol.audience import Audience
 from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.notices import Hush
+from pysh.runtime.protocol.printed import Printed
 from pysh.runtime.protocol.seats import Seat
 from pysh.runtime.protocol.terms import MIRRORED, Pid
 
@@ -32,21 +34,44 @@ if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
 
 
-class Console:
-    """Who is attached, what runs and what waits, and how much each source may still print."""
+TEXT = 200
+"""Characters of a cell by which others are told of it."""
+RUNNING, DONE, FAILED, DIED = "running", "done", "failed", "died"
 
-    def __init__(self, node: "Node") -> None:
+
+class Ran(NamedTuple):
+    """The cell that runs, or ran last: the beginning of it, when it began and ended, its state, and what it raised."""
+
+    text: str = ""
+    began: float = 0.0
+    ended: float | None = None
+    state: str = RUNNING
+    error: str = ""
+
+
+class Console:
+    """Who is attached, what runs and what waits, and how much each source may still print; shell 0 is the shared one.
+
+    `hush` is what all shells of a node have together.
+    """
+
+    def __init__(self, node: "Node", number: int = 0, hush: Hush | None = None) -> None:
+        self.number = number
         self.evaluator: int | None = None  # a process number
-        self.audience = Audience(node)
+        self.audience = Audience(node, number, hush)
+        self.ran = Ran()
         self.seats = self.audience.seats
         self.screen, self.shown, self.notice = self.audience.screen, self.audience.shown, self.audience.notice
         self.hush = self.audience.hush
         self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
+        self.alone_since = 0.0  # when its last terminal went
         self.folder = ""  # the shell's current one, as far as it is known
+        self.printed = Printed()
         self.jobs = 0  # cells that go on in the background
         self.killed = False  # from a terminal
         self.accepts = False  # the evaluator has the cell: what is typed reaches it
+        self.bare = False  # it runs nothing before the first cell
         self.begun = False  # an evaluator was through with what it runs before the first cell
         self._node = node
         self._running: Frame | None = None  # the cell
@@ -61,6 +86,11 @@ class Console:
             Kind.RESIZE: self._resized, Kind.INTERRUPT: self._interrupted, Kind.REPLY: self._replied,
             Kind.NOTICE: self._noticed,
         }  # fmt: skip
+
+    @property
+    def called(self) -> str:
+        """This shell, in words."""
+        return f"shell {self.number} of {self._node.name}" if self.number else f"the shell of {self._node.name}"
 
     @property
     def busy(self) -> bool:
@@ -93,11 +123,13 @@ class Console:
 
     def evaluator_died(self, death: str) -> None:
         """It is gone, and with it the names of the shell: whoever waits for what it was to run is told."""
-        name = self._node.name
         self.evaluator = None
         how = "was killed from its terminal" if self.killed else f"died ({death})"
-        text = f"the shell of {name} {how}: its names are gone; functions it published stay callable"
+        stays = "" if self.number else "; functions it published stay callable"
+        text = f"{self.called} {how}: its names are gone{stays}"
         self.killed = False
+        if self.busy:
+            self.ran = self.ran._replace(ended=self._node.now, state=DIED)
         if self.busy or self._cells:
             waited = {frame.source.number for frame in self._cells}
             for seat in self.seats:
@@ -121,7 +153,7 @@ class Console:
         if frame.kind == Kind.REQUEST:
             self._asked[frame.source, frame.ref] = frame
         if self.evaluator is None:
-            self._node.actions.append(Prepare("evaluator"))
+            self._node.actions.append(Prepare("evaluator", self.number))
             self._waiting.append(frame)
         else:
             self._node.to_process(self.evaluator, frame)
@@ -155,6 +187,8 @@ class Console:
         frame = self._running = self._cells.popleft()
         self._holder = frame.source.number if self.seats.typist(frame.source.number) else self._first()
         self.accepts = False
+        text = bytes(frame.payload[: 4 * TEXT]).decode("utf-8", "replace")
+        self.ran = Ran(" ".join(text.split())[:TEXT], self._node.now)
         for seat in self.seats:
             if seat.process != frame.source.number:
                 self._mirror(seat)
@@ -181,6 +215,8 @@ class Console:
         self.jobs = told.get("jobs", 0)
         self.audience.unread = int(told.get("unread", 0))
         self._running = None
+        state = FAILED if told.get("kind") == "error" else DONE
+        self.ran = self.ran._replace(ended=self._node.now, state=state, error=str(told.get("error", "")))
         others = None
         for seat in self.seats:
             if seat.process == frame.dest.number:
@@ -245,15 +281,15 @@ class Console:
         self.audience.look_soon()  # one that was stuck alone is so no more
         missed, dropped = (b"", 0) if watches else self.audience.missed.take()
         if not watches:
-            self._node.actions.append(Prepare("evaluator"))
+            self._node.actions.append(Prepare("evaluator", self.number))
             self._fit()
-            self._node.actions.append(Attended(True))
             if self.busy and self.seats.typist(self._holder) is None:
                 self._holder = link.process
         busy = self.busy and self._holder == link.process
         if self.busy and not busy:
             self._mirror(seat)
         answer = {"evaluator": self.evaluator or 0, "cell": self.cell, "busy": busy, "folder": self.folder}
+        answer["shell"] = self.number
         suspects = self._node.members.suspects()
         return {
             **answer, "accepts": self.accepts, "missed": missed, "dropped": dropped, "suspects": suspects,
@@ -267,10 +303,7 @@ class Console:
         seat = self.seats.leave(link.process)
         if seat is not None:
             self._left(seat)
-        last = (away or (seat is not None and not seat.watches)) and not self.attached
-        if last:
-            self._node.actions.append(Attended(False))
-        return last
+        return (away or (seat is not None and not seat.watches)) and not self.attached
 
     def goes_away(self, link: Link) -> bool:
         """A terminal goes over to another shell; to this one it is as if it were here, but nobody looks."""
@@ -295,6 +328,10 @@ class Console:
         self._holder = self._first()
         if self.accepts:
             self._tell(self.seats.get(self._holder), Kind.INPUT, ref=MIRRORED)
+
+    def has(self, process: int) -> bool:
+        """Whether that is a terminal of this shell, also one that will be back."""
+        return self.seats.get(process) is not None or process in self.seats.away
 
     def types(self, link: Link | None) -> bool:
         """Whether that is a terminal which may type."""
@@ -323,7 +360,7 @@ class Console:
         holds = seat.process == self._holder
         if holds and self.busy:
             self._touched = True
-            self._node.actions.append(Type(bytes(frame.payload)))
+            self._node.actions.append(Type(bytes(frame.payload), self.number))
         elif holds and self._late is not None:
             self._late.append(frame)
         else:  # the cell it was typed to has ended meanwhile: it belongs to the next prompt
@@ -342,12 +379,12 @@ class Console:
     def _fit(self) -> None:
         """Give the pty the size that every terminal has room for."""
         if (size := self.seats.size) is not None:
-            self._node.actions.append(Resize(*size))
+            self._node.actions.append(Resize(*size, self.number))
 
     def _interrupted(self, link: Link | None, frame: Frame) -> None:
         if self.seats.typist(frame.source.number) is not None:
-            self._node.actions.append(Interrupt())
+            self._node.actions.append(Interrupt(self.number))
 
 
-_OF_WHO_TYPED = frozenset({"exit", "attach", "offer", "form"})
+_OF_WHO_TYPED = frozenset({"exit", "attach", "how", "shell", "offer", "form"})
 """What of a DONE concerns the terminal alone that typed the cell."""

@@ -65,7 +65,7 @@ class Members(Roster):
     def dial_failed(self, token: int, error: dict[str, Any]) -> None:
         """What `Dial` asked for did not come about."""
         if not self._redials.failed(token, error) and not self.dials.tell(token, error):
-            self._node.console.notice(str(error.get("text")), "error")
+            self._node.shells.notice(str(error.get("text")), "error")
 
     def refuse(self, hello: Hello) -> str | None:
         """Why a proven peer may not join, as `code: text`, or None if it may."""
@@ -168,7 +168,7 @@ class Members(Roster):
         node.write(link, node.work.standing.report())
         self.tell((member, "up", "") if first else None)
         if first and not link.dialled:  # else whoever asked for it is answered
-            node.console.notice(f"{member.name} is up: it connected to this node")
+            node.shells.notice(f"{member.name} is up: it connected to this node")
         self.say(member)
         self._answer(link, member)
         node.go_on(member)
@@ -346,7 +346,7 @@ class Members(Roster):
         if undelivered:
             told.append(f"{undelivered} message{'s' * (undelivered > 1)} may not have reached {member.name}")
         if told:
-            node.console.notice("; ".join(told), "warn", gone=member.incarnation)
+            node.shells.notice("; ".join(told), "warn", gone=member.incarnation)
 
     def _give_back(self, member: Member, reason: str) -> int:
         """Answer for what was never put on a connection; how many messages nobody acknowledged."""

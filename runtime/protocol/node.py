@@ -16,7 +16,6 @@ from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
-from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.delivery import Delivery
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.ending import STOP_GRACE
@@ -44,8 +43,8 @@ from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.mailboxes import Mailboxes
 from pysh.runtime.protocol.member import FULL, GRACE, Member, Resume
 from pysh.runtime.protocol.members import Members
-from pysh.runtime.protocol.printed import Printed
 from pysh.runtime.protocol.relations import Relations
+from pysh.runtime.protocol.shells import Shells
 from pysh.runtime.protocol.terms import HUB, NOWHERE, Buffer, Pid, Ref, shown
 from pysh.runtime.protocol.undelivered import Undelivered
 from pysh.runtime.protocol.unfinished import Unfinished
@@ -104,8 +103,8 @@ class Node:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_ids = count()
         self.work = Work(self, cores, limit)
-        self.console = Console(self)
-        self.printed = Printed()
+        self.shells = Shells(self)
+        self.console = self.shells.first
         self.members = Members(self)
         self.peers = self.members.peers
         self.drain = Drain(self)
@@ -118,7 +117,7 @@ class Node:
         self.calls = Calls(self)
         self.unfinished = Unfinished(self)
         self._handlers: dict[int, Callable[[Link | None, Frame], None]] = {
-            **self.work.handlers, **self.console.handlers, **self.relations.handlers, **self.calls.handlers,
+            **self.work.handlers, **self.shells.handlers, **self.relations.handlers, **self.calls.handlers,
             Kind.SEND: self._named, Kind.LOST: self.undelivered.lost,
             Kind.RESULT: self._result, Kind.CREDIT: self._credited, Kind.REQUEST: self._requested,
         }  # fmt: skip
@@ -147,7 +146,7 @@ class Node:
     @property
     def grace(self) -> float:
         """Seconds that this node waits for another without a connection."""
-        return self._grace[self.console.attached]
+        return self._grace[self.shells.attached]
 
     def next_number(self) -> int:
         """A process number that this incarnation never used."""
@@ -159,13 +158,13 @@ class Node:
         self, number: int, hello: Hello, now: float, *, worker: int = 0, token: int = 0,
         address: str = "", alias: str = "", told: Meta | None = None,
     ) -> None:  # fmt: skip
-        """A handshake ended well: `worker` is set for a worker's, `token` for one that was dialled.
+        """A handshake ended well: `worker` is set for a worker's (less than 0: of a shell), `token` for one dialled.
 
         Whoever asked for that is `told` too how it went.
         """
         self.now = now
-        process = 0 if worker else self.next_number()
-        link = Link(number, hello, process, dial=token, address=address, worker=worker, since=now)
+        process = 0 if worker > 0 else self.next_number()
+        link = Link(number, hello, process, dial=token, address=address, worker=max(0, worker), since=now)
         if hello.role == "node":
             self.members.joined(link, token, alias, told or {})
             return
@@ -175,12 +174,13 @@ class Node:
         meta = {"number": process, "name": self.name, "incarnation": self.incarnation}
         for frame in self.members.introductions(Kind.WELCOME, meta):
             self.write(link, frame)
-        if worker:
+        if worker > 0:
             self.work.worker_up(worker, link)
-        elif hello.role == "evaluator":
-            link.worker = SHELL
-            self.console.evaluator_up(link)
-            self.work.worker_up(SHELL, link)
+        elif hello.role == "evaluator" and (shell := self.shells.get(-worker)) is not None:
+            link.worker = 0 if shell.number else SHELL  # code of others runs in the shared one alone
+            shell.evaluator_up(link)
+            if link.worker:
+                self.work.worker_up(SHELL, link)
 
     def closed(self, number: int, reason: str, now: float, *, fault: bool = False) -> None:
         """A link is gone; by a `fault` of its other end, which broke the rules, if that is the reason."""
@@ -193,10 +193,11 @@ class Node:
             (self.members.broke_rules if fault else self.members.lost)(link, reason)
             return
         self.processes.pop(link.process, None)
-        self.ended(link.process, RUNNER_KILLED if link.role == "evaluator" and not self.stopping else NORMAL)
+        shell = self.shells.of(link.process) if link.role == "evaluator" else None  # none for one that was to end
+        self.ended(link.process, RUNNER_KILLED if shell is not None and not self.stopping else NORMAL)
         self.work.requester_lost(lambda asked: asked == Pid(self.incarnation, link.process))
         if link.role == "terminal":
-            if not self.console.terminal_gone(link):
+            if not self.shells.terminal_gone(link):
                 return
             self.members.tell_grace()
             if not self.persistent:
@@ -205,14 +206,18 @@ class Node:
         elif link.role == "program":
             self.stop(f"the program {link.hello.pid} ended")
         elif link.role == "evaluator":
-            self.console.evaluator = None
+            if shell is not None:
+                shell.evaluator = None
             parked.tell_gone(self, Pid(self.incarnation, link.process))
 
-    def evaluator_died(self, death: str) -> None:
-        """The shell is gone: its terminal is told, and whoever waits for what ran there or was to."""
-        if (link := self.processes.get(self.console.evaluator or 0)) is not None:
-            self.closed(link.number, death, self.now)  # it was reaped before the end of its connection was seen
-        self.console.evaluator_died(death)
+    def evaluator_died(self, death: str, shell: int = 0) -> None:
+        """That of a shell is gone: its terminal is told, and whoever waits for what ran there or was to."""
+        if (console := self.shells.get(shell)) is not None:
+            if (link := self.processes.get(console.evaluator or 0)) is not None:
+                self.closed(link.number, death, self.now)  # it was reaped before the end of its connection was seen
+            self.shells.died(console, death)
+        if shell:
+            return
         told = {"signal": None, "status": None, "text": f"the shell of {self.name} died ({death})"}
         self.work.exited(SHELL, told, running=0)
 
@@ -224,7 +229,7 @@ class Node:
         link = self.links.get(number)
         if link is None:
             return
-        if link.role == "terminal" and self.console.watches(link):
+        if link.role == "terminal" and self.shells.watches(link):
             raws = [raw for raw in raws if self._may_watcher(raw)]
         for raw in raws:
             kind = kind_of(raw)
@@ -316,7 +321,7 @@ class Node:
             self.to_process(frame.dest.number, frame)
 
     def _forward(self, kind: int, raw: Raw) -> None:
-        if kind == Kind.CREDIT and self.console.shown(parse(raw)):
+        if kind == Kind.CREDIT and self.shells.shown(parse(raw)):
             return
         peer = self.peers.get(dest_of(raw))
         if peer is None:
@@ -329,7 +334,7 @@ class Node:
                 ref = Ref(Pid(frame.dest.incarnation, frame.source.number), frame.ref)
                 self.elsewhere[ref] = bool(asked.get("detach"))
         elif kind == Kind.REPLY:
-            self.console.answered(parse(raw))
+            self.shells.answered(parse(raw))
         elif kind == Kind.ANSWER:
             self.calls.answered(parse(raw))
         self._put(peer, raw)
@@ -399,7 +404,7 @@ class Node:
         """Show `text` to whoever sits at the shell or the program `number`."""
         link = self.processes.get(number)
         if link is not None and link.role == "evaluator":
-            self.console.notice(text, "warn")
+            self.shells.at(link).notice(text, "warn")
         elif link is not None and link.role == "program":
             self.write(link, Frame(Kind.NOTICE, self.me, Pid(self.incarnation, number), meta=pack({"text": text})))
 
@@ -410,7 +415,7 @@ class Node:
 
     def _credited(self, link: Link | None, frame: Frame) -> None:
         kind = frame.options()
-        if self.console.shown(frame):
+        if self.shells.shown(frame):
             return
         if kind == Kind.SEND and frame.dest.number == HUB:  # else it is credit for the chunks of a message
             self.mailboxes.received(frame.source.number, frame.ref, frame.credit)
@@ -500,8 +505,8 @@ class Node:
                 ),
             ),
         )
-        cell = ["a cell is running"] if self.console.busy else []
-        if going := self.console.jobs:
+        cell = ["a cell is running"] if any(shell.busy for shell in self.shells) else []
+        if going := sum(shell.jobs for shell in self.shells):
             cell.append(f"{going} job{'s' if going > 1 else ''} of this shell running")
         return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]
 
@@ -510,7 +515,7 @@ class Node:
         self.later(seconds, self._stop_if_idle)
 
     def _stop_if_idle(self) -> None:
-        if self.console.attached or self.now < self.alone_since + self.linger:
+        if self.shells.attached or self.now < self.alone_since + self.linger:
             return  # the timer of an earlier loss
         if self.reasons_to_stay():
             self.later(max(self.linger, 1.0), self._stop_if_idle)
@@ -524,7 +529,7 @@ class Node:
         self.stopping = True
         for member in list(self.peers.values()):
             self.members.part(member, "shutdown")
-        self.console.notice(f"{self.name} stops: {reason}")
+        self.shells.notice(f"{self.name} stops: {reason}")
         for job in self.work.jobs:
             self.work.ending.cancel(job, STOP_GRACE, "owner")
         self.actions.append(Stop(reason))

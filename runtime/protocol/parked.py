@@ -9,6 +9,7 @@ from pysh.runtime.protocol.links import Link, addressed
 from pysh.runtime.protocol.terms import HUB, Pid
 
 if TYPE_CHECKING:
+    from pysh.runtime.protocol.console import Console
     from pysh.runtime.protocol.node import Node
 
 Meta = dict[str, Any]
@@ -37,17 +38,18 @@ def _parked(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Whether process `number` is a shell here at which a person sits, or will again: whoever is elsewhere is told."""
-    console = node.console
-    shell = console.evaluator is not None and console.evaluator == int(asked["number"])
-    if shell and not console.attended:
-        _call_back(node, node.members.label(frame.source.incarnation))
-    return {"ok": shell and (console.attended or bool(console.seats.away))}
+    shell = node.shells.of(number := int(asked["number"]))
+    if shell is None or shell.evaluator != number:
+        return {"ok": False}
+    if not shell.attended:
+        _call_back(node, shell, node.members.label(frame.source.incarnation))
+    return {"ok": shell.attended or bool(shell.seats.away)}
 
 
-def _call_back(node: "Node", where: str) -> None:
+def _call_back(node: "Node", shell: "Console", where: str) -> None:
     """Tell the terminals that went over to another shell that code on node `where` is about to wait for this one."""
-    text = f"code on {where} waits in a debugger for {node.name}: Ctrl-D goes back there, and debug() to the code"
-    for number in node.console.seats.away:
+    text = f"code on {where} waits in a debugger for {shell.called}: Ctrl-D goes back there, and debug() to the code"
+    for number in shell.seats.away:
         if (link := node.processes.get(number)) is not None:
             meta = pack({"text": text, "level": "warn", "call": True})
             node.write(link, Frame(Kind.NOTICE, node.me, Pid(node.incarnation, number), meta=meta))

@@ -41,10 +41,10 @@ class Placed:
 
 def _place(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
     node.work.placed.place(dict(asked["values"]))
-    if node.console.evaluator is not None:  # it asks nobody when a cell begins
-        shell = Pid(node.incarnation, node.console.evaluator)
-        told = pack({"verb": "placed", "values": asked["values"]})
-        node.to_process(shell.number, Frame(Kind.REQUEST, node.me, shell, meta=told))
+    told = pack({"verb": "placed", "values": asked["values"]})
+    for number in (shell.evaluator for shell in node.shells if shell.evaluator is not None):
+        # It asks nobody when a cell begins.
+        node.to_process(number, Frame(Kind.REQUEST, node.me, Pid(node.incarnation, number), meta=told))
     return {"ok": True}
 
 

@@ -44,8 +44,10 @@ def described(node: "Node", number: int) -> Meta | None:
 
 
 def _of_shell(node: "Node", link: Link) -> Meta:
-    told = {"number": link.process, "label": "", "kind": "shell" if link.role == "evaluator" else "program"}
-    state = "running" if link.role == "program" or node.console.busy else "waiting"
+    shell = node.shells.at(link)
+    label = f"shell {shell.number}" if link.role == "evaluator" and shell.number else ""
+    told = {"number": link.process, "label": label, "kind": "shell" if link.role == "evaluator" else "program"}
+    state = "running" if link.role == "program" or shell.busy else "waiting"
     return _told(node, told, state, node.now - link.since, link.hello.pid, 0)
 
 

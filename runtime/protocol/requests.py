@@ -20,6 +20,7 @@ from pysh.runtime.protocol.addresses import read_way
 from pysh.runtime.protocol.frames import ROOM, Frame, pages
 from pysh.runtime.protocol.jobs import DONE, Job
 from pysh.runtime.protocol.links import Link, addressed
+from pysh.runtime.protocol.shells import NoShell
 from pysh.runtime.protocol.terms import TAKEN_OVER, Ref
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def answer(node: "Node", link: Link | None, frame: Frame) -> None:
     asked = frame.options()
     verb = asked.get("verb")
     do = VERBS.get(verb)
-    if link is not None and node.console.watches(link):
+    if link is not None and node.shells.watches(link):
         text = f"this terminal only watches {node.name}: it may ask for nothing"
         node.reply(frame, {"error": "PyshError", "text": text, "executed": "no"})
         return
@@ -65,7 +66,9 @@ def _info(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
         "waiting": len(pool.waiting),
     }
     more = node.facts(memory=True) if asked.get("memory") else node.facts()
-    return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), **more}}
+    own = [shell for shell in node.shells if shell.number]
+    shells = [{"number": shell.number, "attached": shell.attached, "busy": shell.busy} for shell in own]
+    return {"ok": {**facts, "links": sorted(other.role for other in node.links.values()), "shells": shells, **more}}
 
 
 def _nodes(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -102,7 +105,7 @@ def _asks(node: "Node", link: Link | None, asked: Meta) -> bool:
     """Whether the asker has a person who may be asked; an evaluator has whoever sits at the attached terminal."""
     if link is None or not asked.get("asks"):
         return False
-    return link.role != "evaluator" or node.console.attended
+    return link.role != "evaluator" or node.shells.at(link).attended
 
 
 def _answer(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
@@ -183,46 +186,59 @@ def _output(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 def _printed(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """What the shell printed in cells after number `after`, as much as an answer has room for."""
-    return {"ok": next(pages(node.printed.rows(int(asked.get("after", 0)))))}
+    return {"ok": next(pages(node.shells.at(link).printed.rows(int(asked.get("after", 0)))))}
 
 
 def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
-    console = node.console
     if link is None or link.role != "terminal":
         return {"error": "PyshError", "text": "only a terminal can attach", "executed": "no"}
+    try:
+        console = node.shells.meant(link, asked)
+    except NoShell as error:
+        return {"error": "PyshError", "text": str(error), "executed": "no"}
     if asked.get("force") and not asked.get("watch"):
         for number in console.others(link):
             node.part(node.processes[number], TAKEN_OVER)
             console.taken_over = True
-    told = console.attach(link, asked)
+    told = node.shells.attach(link, console, asked)
     node.members.tell_grace()
     return {"ok": told}
 
 
 def _away(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """A terminal goes over to another shell; it attaches again when it is back."""
-    return {"ok": link is not None and node.console.goes_away(link)}
+    return {"ok": link is not None and node.shells.at(link).goes_away(link)}
 
 
 def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta | None:
     """While the shell's last messages are `sending` the terminal asks again, and the node stops then.
 
-    While others sit there it only goes.
+    While others sit there it only goes. A shell of its own ends; with it the node, if that has no other terminal.
     """
-    if others := len(node.console.others(link)):
+    shells, shell, everybody = node.shells, node.shells.at(link), node.shells.others(link)
+    if others := len(shell.others(link) if shell.number else everybody):
         return {"ok": {"stop": False, "persistent": True, "reasons": [], "others": others}}
-    reasons = node.reasons_to_stay()
     if node.console.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
-    if not asked.get("stop") and (node.persistent or reasons):
-        return {"ok": {"stop": False, "persistent": node.persistent, "reasons": reasons}}
+    whole = not shell.number or not (everybody or node.persistent or asked.get("visit"))
+    reasons = node.reasons_to_stay() if whole else shells.reasons(shell)
+    if not asked.get("stop") and (reasons or (whole and node.persistent)):
+        called = {} if whole else {"called": shell.called}
+        return {"ok": {"stop": False, "persistent": whole and node.persistent, "reasons": reasons, **called}}
+
+    def end() -> None:
+        if whole:
+            node.stop("its last terminal left")
+        else:
+            for each in shells.leaving(shell):
+                shells.end(each)
 
     def sent(unsent: list[str], sending: bool) -> None:
         if not sending:
-            node.later(0, lambda: node.stop("its last terminal left"))
+            node.later(0, end)
         node.reply(frame, {"ok": {"stop": True, "reasons": [], "unsent": unsent, "sending": sending}})
 
-    node.delivery.wait(node.processes.get(node.console.evaluator or 0), sent)
+    node.delivery.wait(node.processes.get(shell.evaluator or 0), sent)
     return None
 
 
@@ -252,13 +268,14 @@ def _settle(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 
 def _eval(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
-    """The evaluator answers, straight to the asker."""
-    node.console.to_evaluator(frame)
+    """The evaluator answers, straight to the asker: that at which a terminal is, else the shared one."""
+    shell = node.shells.at(link) if link is not None and link.role == "terminal" else node.console
+    shell.to_evaluator(frame)
 
 
 def _begun(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> None:
     """The evaluator lives after what it runs before the first cell."""
-    node.console.begun = True
+    node.shells.at(link).begun = True
 
 
 def _notice(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
@@ -266,7 +283,7 @@ def _notice(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     if link is None or link.role != "evaluator":
         return {"error": "PyshError", "text": "only the shell of a node tells who sits there", "executed": "no"}
     for level, text in asked["notices"]:
-        node.console.notice(str(text), str(level), keep=True)
+        node.shells.at(link).notice(str(text), str(level), keep=True)
     return {"ok": True}
 
 
@@ -276,7 +293,7 @@ def _quiet(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
 
 def _screen(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     """Whether the terminal that typed the cell shows what a program paints."""
-    return {"ok": node.console.paints}
+    return {"ok": node.shells.at(link).paints}
 
 
 def _prepare(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:

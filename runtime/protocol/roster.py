@@ -110,6 +110,6 @@ class Roster:
             return
         member.noticed = member.suspect
         if member.suspect:
-            self._node.console.notice(f"{member.name} is suspect: nothing comes from it", "warn")
+            self._node.shells.notice(f"{member.name} is suspect: nothing comes from it", "warn")
         else:
-            self._node.console.notice(f"{member.name} is back")
+            self._node.shells.notice(f"{member.name} is back")

@@ -188,7 +188,7 @@ class Spool:
             job = jobs.get(number)
             assert job is not None
             text = f"the result of task {number} ({job.options.get('label', '')}) for {job.by} was dropped: {reason}"
-            self._node.console.notice(text, "warn")
+            self._node.shells.notice(text, "warn")
             self._node.work.remove(job, text)
 
     def forget(self, number: int, reason: str = "") -> None:

@@ -528,8 +528,8 @@ class Work:
         self._fail(job, {"error": "WorkerDied", "node": self.node.name, "tail": tail, "executed": executed, **death})
 
     def _published(self, link: Link | None, frame: Frame) -> None:
-        """The shell of this node defined something; whatever else says so is not heard."""
-        if link is None or link.role != "evaluator":
+        """The shell of this node that all share defined something; whatever else says so is not heard."""
+        if link is None or link.worker != SHELL:
             return
         more = bool(frame.flags & Flag.MORE)
         if self.code.published(frame.options(), bytes(frame.payload), more=more):

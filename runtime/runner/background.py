@@ -100,6 +100,10 @@ class Jobs:
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
 
+    def begin(self, number: int) -> None:
+        """Have that as the number of the first: those before it are cells of other shells."""
+        self._numbers = count(number)
+
     def add(self, cell: Cell, task: "asyncio.Task[Outcome]") -> Job:
         """A cell goes on as a job, under the number that it had before if it was one."""
         known = next((job for job in self._jobs.values() if job.task is task), None)

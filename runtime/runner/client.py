@@ -59,6 +59,8 @@ class Client(Wire):
         _, rest = greet(sock, hello, secret, **proof)
         super().__init__(sock, rest, tells_blocked=hello.role == "worker")
         self.role = hello.role
+        self.shared = True
+        """In a shell, whether it is the one that all share, in which code of others runs."""
         self.incarnation = b""
         self.owner: Pid | None = None
         """In a worker, who owns what its job starts, where that is not the job itself."""

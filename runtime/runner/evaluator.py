@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.hello import Hello
 from pysh.runtime.runner import cells, inside
+from pysh.runtime.runner.background import TABLE
 from pysh.runtime.runner.cells import Namespace, Outcome
 from pysh.runtime.runner.completer import Completer
 from pysh.runtime.runner.entrance import Entrance
@@ -57,7 +58,8 @@ def main(sock: socket, config: dict[str, Any]) -> NoReturn:
     `config` has `name`, `secret` and `incarnation` (hex), and perhaps `cell`, the number of the first
     one, `former`, whether an evaluator before it left names that are callable, `placed`, the hashes of what was
     pushed here under a name, `rc`, the path of code to run before the first cell, `project`, that of a `.pysh.toml`
-    which may have more, and `prelude`, the module of the preloaded names.
+    which may have more, `shell`, the number of a shell that not all share, `first_job`, the number of its first job,
+    and `prelude`, the module of the preloaded names.
     """
     interrupts = Interrupts()
     interrupts.install()
@@ -84,12 +86,13 @@ class Evaluator:
         self._client = client
         self._interrupts = interrupts
         self._terminal = terminal
-        self._name: str = config["name"]
+        shell = config.get("shell", 0)
+        self._name: str = f"{config['name']}#{shell}" if shell else config["name"]
         self._cell: int = config.get("cell", 1)
         self._evals = 0
         self._prelude: Any = import_module(config.get("prelude", PRELUDE))
         self._namespace = Namespace(self._provide)
-        self._inside = inside.here = inside.Inside(self._name, self._namespace, self._is_preloaded)
+        self._inside = inside.here = inside.Inside(self._name, self._namespace, self._is_preloaded, shared=not shell)
         self._supply = Supply(self._namespace.names, config.get("placed", {}))
         self._startups = startups(config)
         self._startup = next(self._startups, None)
@@ -107,6 +110,8 @@ class Evaluator:
         )
         prelude, reply = self._prelude, self._requests.reply
         self._completer = Completer(client, self._namespace.names, prelude.NAMES, prelude.value, reply)
+        client.shared = not shell
+        TABLE.begin(config.get("first_job", 1))
         self._outcomes = Outcomes(client, interrupts, self._inside, former=config.get("former", False))
         self._suspends = Suspends(client, interrupts, self._foreground, self._let_go, self._job_ended)
 

@@ -15,12 +15,14 @@ from pysh.runtime.runner.past import Past
 
 
 class Inside:
-    """The shell of a node, seen from code that runs in it."""
+    """The shell of a node, that which is `shared` or another one, seen from code that runs in it."""
 
     def __init__(
-        self, node: str, namespace: Namespace, is_preloaded: Callable[[str], bool] = lambda _: False
+        self, node: str, namespace: Namespace, is_preloaded: Callable[[str], bool] = lambda _: False,
+        *, shared: bool = True,
     ) -> None:  # fmt: skip
         self.node = node
+        self.shared = shared
         self.namespace = namespace
         self.past = Past(namespace.names)
         self.bindings = Bindings(namespace.names, is_preloaded)

@@ -149,8 +149,8 @@ def told(outcome: Outcome, number: int = 0, *, person: bool = True) -> dict[str,
 def goes() -> dict[str, Any]:
     """Where the terminal of the cell is to go over to, if that was asked for."""
     attaching = sys.modules.get("pysh.runtime.attaching")
-    there = attaching.taken() if attaching is not None else ""
-    return {"attach": there} if there else {}
+    there: dict[str, Any] = attaching.taken() if attaching is not None else {}
+    return there
 
 
 def refused(error: BaseException, shown: dict[str, Any], node: str) -> dict[str, Any]:

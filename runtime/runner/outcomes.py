@@ -88,8 +88,9 @@ class Outcomes:
         return {**answer, "output": meta["output"]}
 
     def publish(self) -> None:
-        """Tell the hub what is callable by name from now on."""
-        self.guarded(self._publish)
+        """Tell the hub what is callable by name from now on: what the shared shell defines."""
+        if self._inside.shared:
+            self.guarded(self._publish)
 
     def _publish(self) -> None:
         if self._publisher is None:

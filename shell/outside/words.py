@@ -15,6 +15,7 @@ KINDS = {
     "TEXT": "",
     "[HOST:]PORT": "",
     "S": "",
+    "K": "",
     "CODE": "",
     "MOD": "",
     "TASK": "",

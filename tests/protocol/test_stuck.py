@@ -1,9 +1,11 @@
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 from pysh.runtime.protocol.actions import Kill
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import DONE, SENT
+from pysh.runtime.protocol.shells import Shells
 from pysh.runtime.protocol.stuck import VERBS
 from pysh.runtime.protocol.terms import HUB, Pid, Ref
 
@@ -19,12 +21,15 @@ def node(**facts: Any) -> Any:
     """A node whose shell is busy."""
     jobs = [job(SHELL), job(SHELL, DONE), job(SHELL, process=True), job(PROGRAM)]
     elsewhere = {Ref(Pid(THERE, SHELL), 1), Ref(Pid(THERE, SHELL), 2), Ref(Pid(THERE, PROGRAM), 1)}
-    console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False)
+    console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False, number=0)
     console.types = lambda link: link.process == TERMINAL
     work = SimpleNamespace(jobs=jobs, code=["f", "g", "h", "i"])
-    return SimpleNamespace(
-        incarnation=OWN, console=console, work=work, elsewhere=elsewhere, actions=[], facts=lambda: facts
+    made = SimpleNamespace(
+        incarnation=OWN, console=console, work=work, elsewhere=elsewhere, actions=[], facts=lambda **_: facts
     )
+    tasks = partial(Shells.tasks, SimpleNamespace(_node=made))
+    made.shells = SimpleNamespace(at=lambda _: console, tasks=tasks)
+    return made
 
 
 def asks(there: Any, verb: str, process: int = TERMINAL) -> dict[str, Any]:

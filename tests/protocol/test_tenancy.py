@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pysh.runtime.protocol import actions, tenancy
-from pysh.runtime.protocol.apartments import AHEAD, SHELL
+from pysh.runtime.protocol.apartments import AHEAD
 from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.frames import LOCAL, Decoder, Flag, Frame, Kind, encode, pack, parse
 from pysh.runtime.protocol.hello import Hello
@@ -338,7 +338,7 @@ class Shelly(Building):
         self.hear(1, Frame(Kind.SPAWN, me, Pid(HERE, HUB), ref, payload=b"f", **frame))
 
     def up(self) -> None:
-        self.node.opened(2, self._hello("evaluator"), self.now, worker=SHELL)
+        self.node.opened(2, self._hello("evaluator"), self.now)
         self._act()
 
     def answers(self, number: int) -> list[int]:

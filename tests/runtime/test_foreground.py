@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 import pysh
-from pysh.runtime import foreground
+from pysh.runtime import attaching, foreground
 from pysh.runtime.errors import PyshError
 from pysh.runtime.process import Process
 from pysh.runtime.protocol.frames import Kind
@@ -66,3 +67,49 @@ async def test_cancel_takes_a_task_of_asyncio() -> None:
 def test_what_cannot_be_cancelled_is_refused(what: object) -> None:
     with pytest.raises(TypeError, match=r"cancel\(\) takes the number of a job, a task or a process"):
         pysh.cancel(what)
+
+
+# the cells of other shells, for which they were left
+
+LEFT = [{"job": 1, "shell": 0, "cell": "while True: pass", "state": "running", "age": 3.04}]
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This is a shell of its own, whose hub knows of one such cell."""
+    own = SimpleNamespace(shared=False)
+    monkeypatch.setattr(foreground.inside, "here", own)
+    monkeypatch.setattr(foreground, "current", lambda: SimpleNamespace(role="evaluator", ask=lambda verb: list(LEFT)))
+    monkeypatch.setattr(attaching, "current", lambda: SimpleNamespace(role="evaluator"))
+    monkeypatch.setattr(attaching, "somebody_here", lambda role: True)
+    yield
+    attaching.taken()
+
+
+@pytest.mark.usefixtures("left")
+async def test_they_stand_before_the_jobs_of_this_one(table: Jobs) -> None:
+    table.begin(2)
+    job = begun(table, asyncio.Event().wait)
+    assert next((row["job"], row["cell"], row["age"]) for row in foreground.jobs()) == (1, "while True: pass", 3.04)
+    assert (job.number, foreground.fg(), foreground.fg(2)) == (2, job, job)
+    job.cancel()
+
+
+@pytest.mark.usefixtures("left", "table")
+@pytest.mark.parametrize("number", [1, None])
+def test_fg_of_one_has_the_terminal_go_back_to_its_shell(number: int | None) -> None:
+    assert foreground.fg(number) is None
+    assert (attaching.taken(), attaching.taken()) == ({"shell": 0}, {})
+
+
+@pytest.mark.usefixtures("left", "table")
+def test_one_is_not_cancelled_and_the_error_says_what_else_to_do() -> None:
+    with pytest.raises(PyshError, match=r"nothing was done. Kill that shell: fg\(1\), then Ctrl-C three times, then k"):
+        foreground.cancel(1)
+
+
+@pytest.mark.usefixtures("left", "table")
+def test_fg_of_one_is_for_a_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attaching, "somebody_here", lambda role: False)
+    with pytest.raises(PyshError, match="no terminal typed this; nothing was done"):
+        foreground.fg(1)

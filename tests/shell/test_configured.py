@@ -100,7 +100,7 @@ def test_what_a_trusted_project_says_comes_first(file: Path, tmp_path: Path, mon
     assert told.settings == DEFAULTS._replace(editing="vi", theme="mono")
     assert told.where == {"editing": f"{file}:2", "theme": f"{own}:2"}
     assert told.wrong == [
-        f"{own}:8: there is no table [groups]; there are [shell], [start]",
+        f"{own}:8: there is no table ['groups']; there are [shell], [start]",
         f"{own}:3: history is true or false, not '3'",
     ]
     own.write_text('[shell]\ntheme = "light"\n')

@@ -216,3 +216,25 @@ def test_a_hub_that_ended_with_something_unread_is_gone_all_the_same(pair: Pair)
     with pytest.raises(HubLost, match="its hub is gone"):
         pair.console.receive()
     pair.console._sock = real
+
+
+@pytest.mark.parametrize("how", [{"own": True}, {"shell": 2}])
+def test_a_node_that_has_one_shell_alone_is_not_taken_for_another(pair: Pair, how: dict[str, Any]) -> None:
+    text = "node1@localhost has one shell alone: what runs there is older. Be there with: pysh attach node1"
+    with pytest.raises(Refused, match=text):
+        pair.console.attach((24, 80), how)
+    assert pair.console.attach((24, 80), {"shell": 0})["cell"] == 1
+
+
+def test_where_one_is_is_known_from_the_answer_and_said_where_it_matters(pair: Pair) -> None:
+    console = pair.console
+    pair.hub.answers["attach"] = {"shell": 2, "cell": 1, "suspects": ["w1"], "alone": [3]}
+    told = console.attach((24, 80), {"own": True})
+    assert (console.title, console.suspects) == (f"{NAME}#2", ["w1"])
+    assert console.alone(told) == [
+        "shell 3 of node1@localhost is still here, with nobody at it: pysh attach --shell 3 node1"
+    ]
+    assert (console.again(), console.again(0)) == ("pysh attach --shell 2 node1", "pysh attach node1")
+    pair.hub.answers["complete"] = {"shell": 9}
+    console.ask("complete")
+    assert console.shell == 2, "only an attach says where one is"

@@ -183,6 +183,7 @@ def test_enter_has_an_answer_for_any_text(text: str, cursor: int) -> None:
         (">>> def f():\n...     return 1\n...\n>>> f()\n1\n", "def f():\n    return 1\n\nf()\n"),
         ("node1@localhost[3]> t = task(f)\n", "t = task(f)"),
         ("node1@host-1.org[3]> def f():\n                ...     return 1\n", "def f():\n    return 1\n"),
+        ("n1@here#2[12]> x\n", "x"),
         ("(w1 suspect) n1@here[12]> x\n", "x"),
         ("(2 nodes suspect) n1@here[12]> x\n", "x"),
         (

@@ -278,3 +278,28 @@ def test_a_person_at_a_plain_terminal_may_kill_a_shell_that_is_stuck_and_sees_ho
         hub.done("the shell was killed", kind="error", took=2.5)
         terminal.wait_for_end("the shell was killed", "took 2.5 s", f"{NAME}[2]>")
     assert hub.typed == b""
+
+
+def test_a_person_at_a_plain_terminal_may_go_to_a_shell_beside_one_that_is_stuck_and_back() -> None:
+    hub = Hub()
+    hub.answers["at_stake"] = {"jobs": 0, "tasks": 0, "functions": 0, "interrupts": True}
+    told = {"evaluator": 2, "cell": 1, "busy": False, "missed": b"", "suspects": []}
+    hub.answers["beside"] = {**told, "shell": 1}
+    with at_a_terminal(hub, DUMB) as terminal:
+        terminal.type("work()\r")
+        terminal.wait(lambda: hub.cells, "the cell")
+        for n in (1, 2, 3):
+            terminal.type("\x03")
+            terminal.wait(lambda n=n: len(hub.of(Kind.INTERRUPT)) == n, "the press")
+        terminal.wait_for_end("k: kill the shell (lost: all its bindings), any other key: wait")
+        hub.running = False
+        terminal.type("n\r")
+        terminal.wait_for_end(f"at shell 1 of {NAME}; that cell is a job: fg() goes back to it", f"{NAME}#1[1]>")
+        hub.answers["attach"] = {**told, "shell": 0, "cell": 4, "missed": b"missed\r\n"}
+        terminal.type("fg(1)\r")
+        terminal.wait(lambda: hub.cells == ["work()", "fg(1)"], "the cell")
+        hub.done(shell=0)
+        terminal.wait_for_end(
+            f"back at the shell of {NAME}; shell 1 stays: attach(node(), shell=1)", "missed", f"{NAME}[4]>"
+        )
+    assert hub.asked[-1]["plain"] is True

@@ -12,6 +12,7 @@ from tests.shell.hub import NAME
 
 STAKE = {"jobs": 1, "tasks": 2, "functions": 3, "interrupts": True}
 HEAD = f"{NAME}: this cell does not end: code that does not await, or C code"
+BESIDE = "n: a new shell beside it, with other names; fg(1) there comes back to this cell"
 OFFER = "k: kill the shell (lost: all its bindings, 1 job; not lost: 2 tasks it started,"
 
 
@@ -39,7 +40,7 @@ def stuck(shell: Shell, **told: Any) -> None:
 def offered(shell: Shell) -> None:
     stuck(shell)
     shell.wait(lambda: OFFER in shell.lines, "the offer", seconds=5)
-    assert shell.lines[-3:-1] == [HEAD, OFFER]
+    assert shell.lines[-4:-1] == [HEAD, BESIDE, OFFER]
 
 
 def asked(shell: Shell, verb: str) -> int:
@@ -168,3 +169,75 @@ def test_a_shell_that_does_not_even_take_the_cell_can_be_killed(open_shell: Call
     assert not shell.hub.of(Kind.INPUT)
     shell.type("k")
     shell.wait(lambda: asked(shell, "kill_shell") == 1, "the kill")
+
+
+# a new shell beside it
+
+BESIDE_TOLD = {
+    "evaluator": 2, "shell": 1, "cell": 1, "busy": False, "missed": b"", "dropped": 0, "folder": "", "suspects": [],
+    "alone": [],
+}  # fmt: skip
+
+
+def at_another(shell: Shell, cell: int, text: str = "") -> None:
+    shell.wait_for_end(f"{NAME}#1[{cell}]> {text}".rstrip())
+
+
+def test_the_terminal_goes_to_a_new_shell_and_what_is_typed_behind_the_answer_is_for_that(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = lambda _: None
+    shell.type("n4")
+    shell.wait(lambda: asked(shell, "beside") == 1, "the question")
+    ref = shell.hub.refs[-1]
+    shell.type("0 + 2")
+    shell.settle(0.2)
+    shell.hub.running = False  # what is typed now is for no cell
+    shell.hub.send(Kind.REPLY, {"ok": BESIDE_TOLD}, ref=ref)
+    at_another(shell, 1, "40 + 2")
+    assert f"at shell 1 of {NAME}; that cell is a job: fg() goes back to it" in shell.lines
+    assert shell.hub.typed.strip(b"\x03") == b"", "no key is for the cell"
+
+
+def test_what_the_cell_printed_since_the_offer_is_for_who_goes_back(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.screen(b"flood\r\n" * 100)
+    shell.hub.output("n2", b"something else\n")
+    shell.wait(lambda: "n2 | something else" in shell.lines, "the output of a task")
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    assert ("flood" in shell.lines, shell.hub.credit(Kind.SCREEN)) == (False, 0)
+
+
+def test_where_no_new_shell_can_be_had_it_says_why_and_the_cell_goes_on(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = {"refused": "there is no room; nothing was started"}
+    shell.hub.screen(b"held\r\n")
+    shell.type("n")
+    shell.wait_for_end("held", "there is no room; nothing was started")
+    shell.type("x")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03x", "the key")
+
+
+def test_fg_there_goes_back_to_the_shell_that_was_left_with_what_was_missed(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    told = {"shell": 0, "cell": 3, "missed": b"missed\r\n", "suspects": [], "alone": []}
+    shell.hub.answers["attach"] = {**BESIDE_TOLD, **told}
+    shell.run("fg(1)")
+    shell.hub.done(shell=0)
+    shell.prompt(3)
+    shell.wait_for(f"back at the shell of {NAME}; shell 1 stays: attach(node(), shell=1)", "missed")
+    assert [each.get("shell") for each in shell.hub.asked if each["verb"] == "attach"] == [None, 0]
+
+
+def test_a_shell_that_is_gone_by_then_leaves_the_terminal_where_it_is(shell: Shell) -> None:
+    shell.hub.answers["attach"] = {"error": "PyshError", "text": "n1 has no shell 3"}
+    shell.run("fg(1)")
+    shell.hub.done(shell=3)
+    shell.wait(lambda: "pysh: n1 has no shell 3" in shell.lines, "the reason")
+    shell.prompt(2)

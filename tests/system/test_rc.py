@@ -52,3 +52,31 @@ def test_it_is_for_shells_alone_and_not_for_those_that_want_none(home: Home, scr
     terminal.wait_for("False", "n1@localhost[2]>")
     terminal.type("\x04")
     assert terminal.wait_exit() == 0
+
+
+def test_a_shell_of_ones_own_begins_with_it_too(screens: Screens, rc: Path) -> None:
+    rc.write_text("mine = [41]\n")
+    terminal = screens.open("--rm", "--name", "n1@localhost")
+    terminal.wait_for_end("n1@localhost[1]>")
+    terminal.type("mine.append(1); mine\r")
+    terminal.wait_for_end("[41, 1]", "n1@localhost[2]>")
+    own = screens.open("attach", "--own", "n1")
+    own.wait_for_end("n1@localhost#1[1]>")
+    own.type("mine\r")
+    own.wait_for_end("[41]", "n1@localhost#1[2]>")
+
+
+def test_one_beside_a_shell_that_hangs_in_it_begins_without(screens: Screens, rc: Path) -> None:
+    rc.write_text("mine = 41\nimport itertools; print('hangs'); any(itertools.repeat(0))\n")
+    terminal = screens.open("--rm", "--name", "n1@localhost")
+    terminal.wait_for("hangs")
+    terminal.type("mine\r")
+    terminal.wait(lambda: terminal.lines[-1] != "n1@localhost[1]>", "the cell")
+    for _ in range(3):
+        terminal.settle(0.2)
+        terminal.type("\x03")
+    terminal.wait(lambda: any(line.startswith("n: a new shell") for line in terminal.lines), "the offer")
+    terminal.type("n")
+    terminal.wait_for_end("n1@localhost#1[1]>")
+    terminal.type("'mine' in globals()\r")
+    terminal.wait_for_end("False", "n1@localhost#1[2]>")
