@@ -318,7 +318,8 @@ def test_what_waits_while_its_owners_terminal_is_at_another_shell_is_told_there_
     terminal.type("6 * ")
     terminal.wait_for_end("n3@localhost[1]> 6 *")
     go.touch()
-    called = "code on n2 waits in a debugger for the shell of n1@localhost: Ctrl-D goes back there, and debug() to the code"
+    waits = "code on n2 waits in a debugger for the shell of n1@localhost"
+    called = f"{waits}: Ctrl-D goes back there, and debug() to the code"
     prompt.shows(called, "n3@localhost[1]> 6 *")
     terminal.type("7\r")
     terminal.wait_for_end("42", "n3@localhost[2]>")
