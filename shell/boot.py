@@ -47,7 +47,7 @@ def mark(suspects: "Sequence[str]") -> str:
 def aside(unread: int, took: str) -> str:
     """What stands at the right of a prompt: how many messages wait there, and how long the last cell took."""
     badge = f"{unread:,} unread" if unread else ""
-    return " ".join(filter(None, (badge, took)))
+    return ", ".join(filter(None, (badge, took)))
 
 
 def paint(name: str, cell: int = 1, template: str = "") -> "Tty | None":

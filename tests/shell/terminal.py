@@ -17,7 +17,7 @@ import pyte
 
 DEADLINE = 10.0
 _TOOK = r"took [\d.]+ (?:s|min \d+ s|h \d+ min)"
-ASIDE = re.compile(rf"^(.*?\[\d+\]>.*?) *( (?:[\d,]+ unread(?: {_TOOK})?|{_TOOK}))\s*$")
+ASIDE = re.compile(rf"^(.*?\[\d+\]>.*?) *( (?:[\d,]+ unread(?:, {_TOOK})?|{_TOOK}))\s*$")
 """A prompt, what waits there, and how long the cell before it took: any cell may, on a slow machine."""
 
 
