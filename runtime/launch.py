@@ -88,7 +88,10 @@ def status(sock: socket) -> dict[str, Any]:
     """Wait for the hub's one line that says it is up. Raises `HubFailed`."""
     line = bytearray()
     while not line.endswith(b"\n"):
-        byte = sock.recv(1)
+        try:
+            byte = sock.recv(1)
+        except ConnectionResetError:  # it has not even read what it was told
+            byte = b""
         if not byte:
             raise HubFailed("hub", "the hub ended before it was up; nothing was run")
         line += byte
