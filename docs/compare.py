@@ -39,10 +39,13 @@ def trial(probe: Probe, prompt: str) -> str:
 def performed(probe: Probe, prompt: str, steps: list[Any], options: str = "") -> str:
     """What came of the steps at a prompt with these options."""
     with scene(probe, prompt, options) as made:
-        for step in steps:
-            for each in typed(step, prompt) if isinstance(step, dict) and "task" in step else [step]:
-                made.do(each)
-        outcome = made.outcome()
+        try:
+            for step in steps:
+                for each in typed(step, prompt) if isinstance(step, dict) and "task" in step else [step]:
+                    made.do(each)
+            outcome = made.outcome()
+        except AssertionError:
+            outcome = NO
         if os.environ.get("SHOW"):
             shown = "".join(f"  | {line}\n" for line in made.terminal.lines)
             print(f"{probe.what}: {prompt}\n{shown}", flush=True)

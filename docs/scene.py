@@ -18,9 +18,14 @@ PEERS = Path(sys.prefix) / "peers" / "bin"
 """Where `make comparison` installs the prompts that are Python packages."""
 SIZE = (40, 100)
 QUIET, LONGEST = 0.4, 8.0
-"""Seconds: after a key nothing more is shown, and that is not waited for any longer."""
+"""Seconds in which nothing more is shown after a key, and how long that is waited for, on a machine that is idle."""
 PATIENCE = 5.0
-"""Seconds until what is looked for is there, or is taken not to come."""
+"""Seconds until what is looked for is there, or is taken not to come; there, too."""
+
+
+def slowness() -> float:
+    """How many times longer things take than on an idle machine."""
+    return min(max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), 3.0)
 
 
 class Prompt(NamedTuple):
@@ -88,7 +93,6 @@ class Scene:
             "EDITOR": str(home / "editor"), "PROMPT_TOOLKIT_NO_CPR": "1", **probe.env,
         }  # fmt: skip
         self.terminals: list[Terminal] = []
-        self.started: list[float] = []
         self.look_before: Any = None
 
     @property
@@ -104,13 +108,11 @@ class Scene:
 
     def open(self) -> None:
         """One more terminal, in front of the others."""
-        began = time.monotonic()
         made = Terminal(shlex.split(self.command), self.env, size=SIZE, cwd=self.home)
         self.terminals.append(made)
         made.type(self.probe.early)
         if not self.probe.early:
             made.wait(lambda: made.lines and re.search(self.ready, made.lines[-1]), "prompt", 30)
-        self.started.append(time.monotonic() - began)
         self.settle()
 
     def close(self) -> None:
@@ -125,11 +127,11 @@ class Scene:
 
     def settle(self) -> None:
         """Wait until nothing more is shown."""
-        until = time.monotonic() + LONGEST
+        until = time.monotonic() + LONGEST * slowness()
         seen = -1
         while seen != len(self.terminal.raw) and time.monotonic() < until:
             seen = len(self.terminal.raw)
-            for _ in range(int(QUIET / 0.1)):
+            for _ in range(int(QUIET * slowness() / 0.1)):
                 self.terminal.settle(0.1)
 
     def do(self, step: Any) -> None:
@@ -183,15 +185,13 @@ class Scene:
                 return now.get(pattern) != then.get(pattern)
             case "runs":
                 return subprocess.run(["sh", "-c", pattern], cwd=self.home, env=self.env).returncode == 0
-            case "started":
-                return f"{min(self.started) * 1000:.0f} ms"
             case "wrote":
                 return f"{len(self.terminal.raw) / 1000:.0f} KB"
         raise ValueError(where)
 
     def outcome(self) -> str:
         """Wait for all that is looked for."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + PATIENCE * slowness()
         while True:
             found = [self.found(*each) for each in self.probe.look.items()]
             negative = any(where.startswith(("un", "no")) for where in self.probe.look)
