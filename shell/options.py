@@ -164,7 +164,7 @@ def _attach(made: Parser) -> None:
     how.add_argument("--force", action="store_true", help="take the shell over: other terminals are detached")
     how.add_argument("--watch", action="store_true", help="see what is done there, and type nothing")
     how.add_argument("--own", action="store_true", help="a new shell there, with names of its own, for this terminal")
-    made.add_argument("--shell", metavar="K", type=_number, help="that one again: the K behind # in its prompt")
+    made.add_argument("--shell", metavar="K", type=_number, help="shell K there, the one with #K in its prompt")
 
 
 def _number(text: str) -> int:

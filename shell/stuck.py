@@ -40,6 +40,7 @@ class Stuck:
         self._plain = plain
         self._outlived = Outlived()
         self._asked = self._over = False
+        self._began = 0.0  # when the cell did, by the clock of the hub
         self.open = False
         """Whether the next key is an answer, and not for the cell."""
         self.goes = False
@@ -87,7 +88,8 @@ class Stuck:
         if key[:1].lower() == NEW:
             self.open, self.goes = False, True  # what the cell writes is held back on: it is for who comes back to it
             rows, cols = self._size()
-            self._console.ask_later("beside", self._beside, rows=rows, cols=cols, plain=self._plain)
+            asked = {"rows": rows, "cols": cols, "plain": self._plain, "began": self._began}
+            self._console.ask_later("beside", self._beside, **asked)
             return
         self._again()
         if key[:1].lower() == KILL:
@@ -106,7 +108,7 @@ class Stuck:
         if not told or not told["interrupts"] or self._full():
             self._again()  # a program reads keys, and takes this one for its own
             return
-        self.open = True
+        self.open, self._began = True, told.get("began", 0.0)
         self._hold(True)
         self._say(f"{self._console.name}: this cell does not end: code that does not await, or C code")
         self._say("n: a new shell beside it, with other names; fg(1) there comes back to this cell")

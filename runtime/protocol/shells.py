@@ -194,12 +194,12 @@ class Shells:
     # a shell beside another one
 
     def beside(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
-        """Have the terminal of `link` at a shell beside its own, which has a cell that does not end.
+        """Have the terminal of `link` at a shell beside its own, which has a cell that does not end, and `began` then.
 
         It is a new one, or that which was made for this before; what the terminal should know of it. Raises `NoShell`.
         """
         stuck = last = self.at(link)
-        if not stuck.busy:
+        if not stuck.busy or asked.get("began", stuck.ran.began) != stuck.ran.began:
             raise NoShell("the cell has ended meanwhile; no shell was started")
         while last.busy and last.number in self._beside:
             last = self._beside[last.number]

@@ -18,7 +18,7 @@ def _at_stake(node: "Node", link: Link | None, frame: Frame, asked: dict[str, An
     functions = 0 if shell.number else len(node.work.code)
     interrupts = bool(node.facts(shell=shell.number).get("interrupts", True))
     told = {"jobs": shell.jobs, "tasks": node.shells.tasks(shell), "functions": functions, "interrupts": interrupts}
-    return {"ok": told}
+    return {"ok": {**told, "began": shell.ran.began}}
 
 
 def _beside(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:

@@ -436,6 +436,17 @@ def test_a_cell_that_has_ended_meanwhile_is_left_for_nothing(stuck: tuple[Hub, i
     assert hub.numbers == [0]
 
 
+def test_a_cell_that_another_has_followed_meanwhile_is_not_taken_for_it(stuck: tuple[Hub, int]) -> None:
+    hub, terminal = stuck
+    began = hub.ask(terminal, "at_stake")["began"]
+    other = hub.terminal()
+    hub.wait(1)
+    hub.done(terminal, 1, kind="none", text="")
+    hub.cell(other, 1)
+    assert "the cell has ended meanwhile" in hub.ask(terminal, "beside", began=began)["refused"]
+    assert hub.ask(terminal, "beside", began=hub.ask(terminal, "at_stake")["began"])["shell"] == 1
+
+
 def test_a_mirrored_cell_stays_with_the_others(hub: Hub) -> None:
     terminal, other = hub.terminal(), hub.terminal()
     hub.cell(terminal, 1)

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pysh.runtime.protocol.actions import Kill
+from pysh.runtime.protocol.console import Ran
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import DONE, SENT
 from pysh.runtime.protocol.shells import Shells
@@ -21,7 +22,7 @@ def node(**facts: Any) -> Any:
     """A node whose shell is busy."""
     jobs = [job(SHELL), job(SHELL, DONE), job(SHELL, process=True), job(PROGRAM)]
     elsewhere = {Ref(Pid(THERE, SHELL), 1), Ref(Pid(THERE, SHELL), 2), Ref(Pid(THERE, PROGRAM), 1)}
-    console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False, number=0)
+    console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False, number=0, ran=Ran(began=5.0))
     console.types = lambda link: link.process == TERMINAL
     work = SimpleNamespace(jobs=jobs, code=["f", "g", "h", "i"])
     made = SimpleNamespace(
@@ -38,7 +39,7 @@ def asks(there: Any, verb: str, process: int = TERMINAL) -> dict[str, Any]:
 
 
 def test_what_is_at_stake_is_counted_without_a_word_of_the_shell() -> None:
-    assert asks(node(), "at_stake") == {"ok": {"jobs": 2, "tasks": 3, "functions": 4, "interrupts": True}}
+    assert asks(node(), "at_stake") == {"ok": {"jobs": 2, "tasks": 3, "functions": 4, "interrupts": True, "began": 5.0}}
 
 
 def test_a_program_that_reads_ctrl_c_as_a_key_is_known() -> None:

@@ -7,14 +7,19 @@ from tests.shell.terminal import Terminal
 from tests.system.conftest import Home, Screens, until
 
 NAME = "n1@localhost"
-HELD = "any(itertools.repeat(0))"
-"""C code that never ends, and never looks for a signal."""
+HELD = "any(held)"
+"""C code that says that it has begun, never ends, and never looks for a signal."""
+SETUP = """
+import itertools, os, time
+held, x = itertools.chain(map(print, ['begun']), itertools.repeat(0)), 1
+"""
 OFFER = "n: a new shell beside it, with other names; fg(1) there comes back to this cell"
 BESIDE = f"at shell 1 of {NAME}; that cell is a job: fg() goes back to it"
 DEAF = """
 def deaf():
     while not os.path.exists('go'):
         try:
+            print('begun')
             while not os.path.exists('go'): pass
         except KeyboardInterrupt: pass
     print('woke')
@@ -57,12 +62,14 @@ class Person:
     def stuck(self, source: str) -> None:
         """Run a cell, press Ctrl-C in vain, and be asked what to do."""
         self.enter(source)
-        self.see(source)
-        self.terminal.wait(lambda: self.terminal.lines[-1].endswith((source, "begun")), "the cell")
-        self.terminal.settle(0.2)  # the cell has begun
-        for pressed in (1, 2, 3):
+        self.terminal.wait(lambda: self.terminal.lines[-1] == "begun", "the cell")
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Press Ctrl-C three times in vain, and be asked what to do."""
+        for _ in range(3):
             self.terminal.type("\x03")
-            self.terminal.wait(lambda n=pressed: "^C" * n in "".join(self.terminal.lines), "the press")
+            self.terminal.settle(0.05)
         self.terminal.wait(lambda: OFFER in self.terminal.lines[-3:], "the offer")
 
     def beside(self, shell: int) -> None:
@@ -76,7 +83,8 @@ class Person:
 def first(screens: Screens) -> Person:
     """Whoever sits at the shell of a new node, which has a name."""
     person = Person(screens.open("--name", NAME))
-    assert person.gives("import itertools, os, time; x = 1; x") == "1"
+    person.enter(SETUP)
+    person.prompted()
     return person
 
 
@@ -210,22 +218,14 @@ def test_beside_c_code_that_holds_the_gil_there_is_a_shell_and_a_way_back(home: 
     shell, cell = person.shell, person.cell
     person.shell, person.cell = person.away
     person.see(f"back at the shell of {NAME}; shell 1 stays: attach(node(), shell=1)")
-    person.terminal.settle(0.2)
-    for _ in range(3):
-        person.terminal.type("\x03")
-        person.terminal.settle(0.05)
-    person.terminal.wait(lambda: OFFER in person.terminal.lines[-3:], "the offer")
+    person.give_up()
     person.terminal.type("n")
     person.shell, person.cell = shell, cell
     person.prompted()
     assert person.gives("kept") == "5", "the same shell, not one more"
     person.enter("fg()")
     person.terminal.wait(lambda: person.terminal.lines[-1].startswith("back at the shell"), "the way back")
-    person.terminal.settle(0.2)
-    for _ in range(3):
-        person.terminal.type("\x03")
-        person.terminal.settle(0.05)
-    person.terminal.wait(lambda: OFFER in person.terminal.lines[-3:], "the offer")
+    person.give_up()
     person.terminal.type("k")
     person.shell, person.cell = 0, 2
     person.see("the shell of n1@localhost was killed from its terminal: its names are gone")
