@@ -93,6 +93,11 @@ class Console:
         return f"shell {self.number} of {self._node.name}" if self.number else f"the shell of {self._node.name}"
 
     @property
+    def title(self) -> str:
+        """The same as its prompt has it."""
+        return f"{self._node.name}#{self.number}" if self.number else self._node.name
+
+    @property
     def busy(self) -> bool:
         """Whether a cell runs."""
         return self._running is not None

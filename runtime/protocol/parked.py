@@ -48,7 +48,7 @@ def _attended(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Met
 
 def _call_back(node: "Node", shell: "Console", where: str) -> None:
     """Tell the terminals that went over to another shell that code on node `where` is about to wait for this one."""
-    text = f"code on {where} waits in a debugger for {shell.called}: Ctrl-D goes back there, and debug() to the code"
+    text = f"code on {where} waits in a debugger for {shell.title}: Ctrl-D goes back there, and debug() to the code"
     for number in shell.seats.away:
         if (link := node.processes.get(number)) is not None:
             meta = pack({"text": text, "level": "warn", "call": True})

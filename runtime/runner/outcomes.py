@@ -12,6 +12,7 @@ from pysh.runtime.runner.client import Client
 from pysh.runtime.runner.inside import Inside
 from pysh.runtime.runner.interrupts import Interrupts
 from pysh.runtime.runner.jobs import Job, refused, told
+from pysh.runtime.runner.past import in_a_line
 
 if TYPE_CHECKING:
     from pysh.runtime.runner.publish import Publisher
@@ -106,9 +107,9 @@ class Outcomes:
         if job.number:
             *before, cell = job.remembered
             cell.good, cell.text, cell.took = outcome.error is None, str(meta.get("text", "")), job.took
+            for each in before:  # first, as the value is the last one by the number of this cell
+                self._inside.past.end(each, outcome, "" if cell.good else in_a_line(cell.text))
             self._inside.past.add(cell, outcome)
-            for each in before:
-                self._inside.past.end(each, outcome, cell.raised)
 
 
 def _shown(job: Job, outcome: Outcome) -> dict[str, Any]:

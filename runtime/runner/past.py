@@ -59,7 +59,7 @@ class Past:
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.cells: deque[Cell] = deque()
-        self.errors: deque[tuple[int, BaseException]] = deque(maxlen=ERRORS)
+        self.errors: deque[tuple[int, BaseException]] = deque()
         self.forgotten = 0
         """How many cells are not among `cells` any more."""
         self._names = names
@@ -76,9 +76,9 @@ class Past:
         if outcome is None:
             return
         if not cell.good:
-            cell.raised = cell.text.rstrip("\n").rpartition("\n")[2]
+            cell.raised = in_a_line(cell.text)
         if isinstance(outcome.error, Exception):
-            self.errors.append((cell.number, outcome.error))
+            self._keep_error(cell.number, outcome.error)
             self._names["_e"] = outcome.error
         if outcome.value is not None:
             self._keep(cell.number, outcome.value)
@@ -97,7 +97,7 @@ class Past:
         kept = {cell.number, *self._values, *(number for number, _ in self.errors)}
         self._behind = (self._behind | {cell.number}) & kept
         if isinstance(outcome.error, Exception):
-            self.errors.append((cell.number, outcome.error))
+            self._keep_error(cell.number, outcome.error)
         if outcome.value is not None:
             self._keep(cell.number, outcome.value)
 
@@ -156,6 +156,13 @@ class Past:
             self._characters -= self.cells.popleft().size
             self.forgotten += 1
 
+    def _keep_error(self, number: int, error: Exception) -> None:
+        """Keep it, and so many before it, among them the last one that somebody saw."""
+        self.errors.append((number, error))
+        if len(self.errors) > ERRORS:
+            seen = [at for at, (number, _) in enumerate(self.errors) if number not in self._behind]
+            del self.errors[1 if seen and seen[-1] == 0 else 0]
+
     def _keep(self, number: int, value: object) -> None:
         from pysh.runtime.helpers.sizes import size_of
 
@@ -181,9 +188,11 @@ class Past:
         return [value for number, (value, _) in self._values.items() if number not in self._behind]
 
     def _size(self, new: int) -> int:
-        """What the values take, without the `new` one if it is large."""
-        sizes = [size for number, (_, size) in self._values.items() if number != new or not _is_large(size)]
-        return sum(sizes)
+        """What the values take, without the `new` one if it is large; one under two numbers counts once."""
+        counted = (
+            (value, size) for number, (value, size) in self._values.items() if number != new or not _is_large(size)
+        )
+        return sum({id(value): size for value, size in counted}.values())
 
     def _first_to_go(self, new: int) -> int:
         """The oldest of the large ones but the `new` one, if there are any; else the oldest."""
@@ -234,6 +243,11 @@ class Past:
             return "no cell has come to a value so far"
         last = ", and v(-1) is the last" if self._latest() else ""
         return f"values are kept of {_cells(_folded(sorted(self._values)))}{last}"
+
+
+def in_a_line(text: str) -> str:
+    """The last line of what was shown of an error, which says what was raised."""
+    return text.rstrip("\n").rpartition("\n")[2]
 
 
 def _is_large(size: int) -> bool:

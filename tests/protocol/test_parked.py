@@ -112,6 +112,6 @@ def test_who_went_over_to_another_shell_counts_as_there_and_is_told(cluster: Clu
     asked = Frame(Kind.REQUEST, Pid(cluster["b"].core.incarnation, 5), machine.core.me, 1)
     assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number}) == {"ok": True}
     machine.settle()
-    waits = "code on b waits in a debugger for the shell of a@sim"
+    waits = "code on b waits in a debugger for a@sim"
     assert seat.calls == [f"{waits}: Ctrl-D goes back there, and debug() to the code"]
     assert VERBS["attended"](machine.core, None, asked, {"number": shell.pid.number + 1}) == {"ok": False}

@@ -208,6 +208,31 @@ def test_what_comes_of_a_job_is_not_the_last_value_and_leaves_what_the_user_call
     assert [shell.names[name] for name in ("_", "__")] == ["c", "b"]
 
 
+def test_a_value_that_is_kept_under_two_numbers_counts_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "BYTES", 1_000)
+    monkeypatch.setattr(sizes, "size_of", len)
+    shell.come_to("a")
+    job = Cell(2, "await x", None, "job 1 goes on", 0.1)
+    shell.past.add(job)
+    shell.number = 2
+    value = "x" * 600
+    shell.past.end(job, Outcome(value), "")
+    shell.come_to(value)
+    shell.come_to("b")
+    assert [shell.past.value(number) for number in (1, 2, 3, -1, -2)] == ["a", value, value, "b", value]
+
+
+def test_jobs_that_fail_unseen_do_not_push_out_the_error_that_was_seen_last(shell: Shell) -> None:
+    seen = ValueError("seen")
+    shell.fail(seen)
+    for number in range(10, 20):
+        cell = Cell(number, "await x", None, "job 1 goes on", 0.1)
+        shell.past.add(cell)
+        shell.past.end(cell, Outcome(error=KeyError(number)), "KeyError")
+    assert shell.past.error() is seen
+    assert [number for number, _ in shell.past.errors] == [1, 16, 17, 18, 19]
+
+
 def test_a_job_that_ends_after_its_cell_is_forgotten_is_kept_by_its_number(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -318,7 +318,7 @@ def test_what_waits_while_its_owners_terminal_is_at_another_shell_is_told_there_
     terminal.type("6 * ")
     terminal.wait_for_end("n3@localhost[1]> 6 *")
     go.touch()
-    waits = "code on n2 waits in a debugger for the shell of n1@localhost"
+    waits = "code on n2 waits in a debugger for n1@localhost"
     called = f"{waits}: Ctrl-D goes back there, and debug() to the code"
     prompt.shows(called, "n3@localhost[1]> 6 *")
     terminal.type("7\r")
