@@ -505,10 +505,9 @@ class Node:
                 ),
             ),
         )
-        cell = ["a cell is running"] if any(shell.busy for shell in self.shells) else []
-        if going := sum(shell.jobs for shell in self.shells):
-            cell.append(f"{going} job{'s' if going > 1 else ''} of this shell running")
-        return cell + [f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount]
+        return self.shells.running() + [
+            f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount
+        ]
 
     def expect_terminal(self, seconds: float) -> None:
         """Stop if no terminal attaches in time: whoever started this node for one is gone."""

@@ -252,12 +252,21 @@ class Shells:
             self.notice(f"{shell.called} died ({death}) with nobody at it, and is gone", "error", keep=True)
             self.end(shell)
 
+    def running(self) -> list[str]:
+        """The cells and jobs that run, in words."""
+        found = []
+        for shell in self:
+            where = f" in shell {shell.number}" if shell.number else ""
+            jobs = f"{shell.jobs} job{'s' if shell.jobs > 1 else ''}{'' if where else ' of this shell'} running{where}"
+            found += [f"a cell is running{where}"] * shell.busy + [jobs] * bool(shell.jobs)
+        return found
+
     def reasons(self, shell: Console) -> list[str]:
         """What would be lost if that one ended, and those that were left for it, at which nobody is."""
         found = []
         for each in self.leaving(shell):
             name = "" if each is shell else f" in shell {each.number}"
-            tasks = self.tasks(each)
+            tasks = self.tasks(each, detached=False)
             found += [f"a cell is running{name}"] if each.busy else []
             found += [f"{each.jobs} job{'s' if each.jobs > 1 else ''} running{name}"] if each.jobs else []
             found += [f"{tasks} task{'s' if tasks > 1 else ''} that it started{name}"] if tasks else []
@@ -268,12 +277,14 @@ class Shells:
         behind = [behind.shell for behind in self._behind.get(shell.number, {}).values()]
         return [shell, *(each for each in behind if each.number and not each.attached)]
 
-    def tasks(self, shell: Console) -> int:
-        """How many tasks, here and elsewhere, it owns that have not ended."""
+    def tasks(self, shell: Console, *, detached: bool = True) -> int:
+        """How many tasks, here and elsewhere, it owns that have not ended, with those that outlive it or without."""
         number = shell.evaluator or 0
         owner = Pid(self._node.incarnation, number)
-        here = sum(job.owner == owner and job.state != OVER and not job.is_process for job in self._node.work.jobs)
-        return here + sum(ref.owner.number == number for ref in self._node.elsewhere)
+        mine = [job for job in self._node.work.jobs if job.owner == owner and job.state != OVER and not job.is_process]
+        here = sum(detached or not job.options.get("detach") for job in mine)
+        elsewhere = self._node.elsewhere.items()
+        return here + sum(ref.owner.number == number and (detached or not lasts) for ref, lasts in elsewhere)
 
     def end(self, shell: Console) -> None:
         """End one of its own, with the tasks that it owns."""
@@ -287,14 +298,20 @@ class Shells:
             number: other for number, other in self._beside.items() if other is not shell and number != shell.number
         }
         if (number := shell.evaluator) is not None:
-            me = Pid(self._node.incarnation, number)
-            self._node.work.ending.cancel_of(lambda owner: owner == me)
-            for ref, lasts in list(self._node.elsewhere.items()):
-                if ref.owner.number == number and not lasts:
-                    there, meta = Pid(ref.owner.incarnation, HUB), {"grace": STOP_GRACE}
-                    self._node.post(there, Kind.CANCEL, ref=ref.number, meta=meta, source=me)
+            self._cancel_tasks(Pid(self._node.incarnation, number))
         shell.evaluator_died("it was left")
         self._node.actions.append(EndShell(shell.number))
+
+    def _cancel_tasks(self, owner: Pid) -> None:
+        """Those of an evaluator that is to end, but for detached ones: nobody will ask for what comes of them."""
+        self._node.work.ending.cancel_of(lambda each: each == owner)
+        elsewhere = self._node.elsewhere
+        ended = [ref for ref, lasts in elsewhere.items() if ref.owner.number == owner.number and not lasts]
+        for ref in ended:
+            del elsewhere[ref]
+        for there in {ref.owner.incarnation for ref in ended}:
+            meta = {"verb": "cancel", "grace": STOP_GRACE}
+            self._node.post(Pid(there, HUB), Kind.REQUEST, meta=meta, source=owner)
 
     def _end_if_idle(self, shell: Console, since: float) -> None:
         """Its last terminal went `since` then: end it unless somebody is there, or something runs."""

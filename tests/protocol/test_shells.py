@@ -426,7 +426,7 @@ def test_beside_two_that_are_stuck_there_is_a_third_with_both_as_jobs(stuck: tup
     assert jobs(hub, third) == running
     hub.done(terminal, 1, kind="none", text="")
     assert hub.notices(terminal) == ["job 1 done: while True: pass; fg(1) goes back to its shell"]
-    assert hub.ask(terminal, "leave")["reasons"] == ["a cell is running"]
+    assert hub.ask(terminal, "leave")["reasons"] == ["a cell is running in shell 1"]
 
 
 def test_a_cell_that_has_ended_meanwhile_is_left_for_nothing(stuck: tuple[Hub, int]) -> None:

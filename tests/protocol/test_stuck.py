@@ -21,7 +21,8 @@ def job(owner: int, state: str = SENT, *, process: bool = False) -> Any:
 def node(**facts: Any) -> Any:
     """A node whose shell is busy."""
     jobs = [job(SHELL), job(SHELL, DONE), job(SHELL, process=True), job(PROGRAM)]
-    elsewhere = {Ref(Pid(THERE, SHELL), 1), Ref(Pid(THERE, SHELL), 2), Ref(Pid(THERE, PROGRAM), 1)}
+    refs = [Ref(Pid(THERE, SHELL), 1), Ref(Pid(THERE, SHELL), 2), Ref(Pid(THERE, PROGRAM), 1)]
+    elsewhere = dict.fromkeys(refs, False)
     console = SimpleNamespace(evaluator=SHELL, busy=True, jobs=2, killed=False, number=0, ran=Ran(began=5.0))
     console.types = lambda link: link.process == TERMINAL
     work = SimpleNamespace(jobs=jobs, code=["f", "g", "h", "i"])

@@ -1,5 +1,7 @@
 """Several shells on one node: a terminal with one of its own, and a new one beside a cell that nothing ends."""
 
+import json
+
 import psutil
 import pytest
 
@@ -7,11 +9,11 @@ from tests.shell.terminal import Terminal
 from tests.system.conftest import Home, Screens, until
 
 NAME = "n1@localhost"
-HELD = "any(held)"
+HELD = "all(held)"
 """C code that says that it has begun, never ends, and never looks for a signal."""
 SETUP = """
 import itertools, os, time
-held, x = itertools.chain(map(print, ['begun']), itertools.repeat(0)), 1
+held, x = itertools.chain(map(os.write, [1], [b'begun\\n']), itertools.repeat(1)), 1
 """
 OFFER = "n: a new shell beside it, with other names; fg(1) there comes back to this cell"
 BESIDE = f"at shell 1 of {NAME}; that cell is a job: fg() goes back to it"
@@ -268,3 +270,22 @@ def test_a_cell_that_was_left_keeps_its_node_unless_told_otherwise(home: Home, s
         until(lambda: not home.processes(), "the end of every process")
     else:
         assert [node["node"] for node in home.nodes()] == [NAME]
+
+
+def test_what_one_runs_elsewhere_ends_with_it(home: Home, screens: Screens) -> None:
+    for name in (NAME, "n2@localhost"):
+        home.node(name)
+    alone = own(screens)
+    alone.enter("import time; connect('n2@localhost'); t = task(time.sleep, 600, on='n2@localhost')")
+    alone.prompted()
+    assert alone.gives("d = task(time.sleep, 600, on='n2@localhost', detach=True); 1") == "1"
+
+    def tasks() -> int:
+        return len(json.loads(home.pysh("tasks", "n2", "--json").stdout))
+
+    until(lambda: tasks() == 2, "the tasks")
+    alone.terminal.type("\x04")
+    alone.see(f"shell 1 of {NAME}: 1 task that it started s: stop it, l: leave it running")
+    alone.terminal.type("s")
+    assert alone.terminal.wait_exit() == 0
+    until(lambda: tasks() == 1, "the end of the task")
