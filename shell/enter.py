@@ -10,6 +10,7 @@ from _ast import PyCF_ALLOW_TOP_LEVEL_AWAIT, PyCF_ONLY_AST
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
+from pysh.runtime.runner.escape import command
 from pysh.runtime.runner.question import question
 
 INDENT = "    "
@@ -60,7 +61,7 @@ def enter(text: str, cursor: int) -> Run | Newline | Wrong:
             return Newline(_margin(_last_line(text[:cursor])))
         text = text[:cursor]
     source = unindented(text)
-    if question(source) is not None:
+    if question(source) is not None or command(source) is not None:
         return Run(source.strip())
     try:
         tree = _parse(source, _INCOMPLETE)

@@ -78,6 +78,7 @@ def listed(width: int) -> Iterator[str]:
             yield from (_cut(f"  {name:<14} {summary(getattr(pysh, name))}", width - 1) for name in shown)
     yield ""
     yield "h(x) or x? tells more, x?? is the source, i(x) what a value is. Each verb is async in pysh.aio."
+    yield "!ls -l runs a command of /bin/sh on this terminal."
 
 
 def _cut(line: str, width: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pysh.runtime.errors import PyshError
+from pysh.runtime.runner.escape import command
 from pysh.runtime.runner.inside import inside
 from pysh.runtime.runner.past import Cell
 from pysh.runtime.runner.question import question
@@ -21,9 +22,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def save(path: str | os.PathLike[str], force: bool = False) -> None:
     """Write the cells of this shell that raised nothing to a file, which `pysh FILE` and `load(path)` run.
 
-    Questions such as `x?` are left out, cells that `undo` took back with it, and `fg(1)`: there the cell that it
-    fetched is none in the background. A cell such as `x = await fg(1)` is there as a remark, which says so. A file that
-    is there is only replaced with `force`. Raises `FileExistsError`, and `PyshError` where there is nothing to save.
+    `!ls` is there as `sh('ls')`. Questions such as `x?` are left out, cells that `undo` took back with it, and `fg(1)`:
+    there the cell that it fetched is none in the background. A cell such as `x = await fg(1)` is there as a remark,
+    which says so. A file that is there is only replaced with `force`. Raises `FileExistsError`, and `PyshError` where
+    there is nothing to save.
     """
     shell = inside("save")
     past = shell.past
@@ -60,8 +62,14 @@ def _write(path: str | os.PathLike[str], text: str, verb: str, force: bool) -> P
 def script(cells: Iterable[Cell], title: str) -> str:
     """The text of a file that does what the cells did, with an empty line between them."""
     sources = (before_last(cell.source) if cell.fetched else cell.source for cell in cells)
-    shown = (remark(source) if fetches(source) else source for source in sources)
+    shown = (escaped(source) or (remark(source) if fetches(source) else source) for source in sources)
     return "\n\n".join([title, *(source.strip("\n") for source in shown)]) + "\n"
+
+
+def escaped(source: str) -> str:
+    """How a file has the cell `!ls`; empty for other code."""
+    found = command(source)
+    return "" if found is None else f"sh({found!r})"
 
 
 def fetches(source: str) -> bool:

@@ -40,7 +40,7 @@ STEPS = (
         "Run it everywhere",
         ("import os", "call_all(os.getpid)"),
         'One answer, or error, for each node. sh("uptime", on=all_nodes) does that for\n'
-        "commands, put() and get() for files.",
+        "commands, put() and get() for files. `!ls -l` is a command on this terminal.",
     ),
     Step(
         "Processes and messages",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
+from pysh.runtime.runner.escape import command, escaping
 from pysh.runtime.runner.question import answering, question
 
 CO_COROUTINE = 0x80  # inspect.CO_COROUTINE; importing inspect takes longer than running most cells
@@ -51,14 +52,15 @@ class Namespace:
         self._provide = provide
         self._futures = 0
 
-    def compile(self, source: str, filename: str) -> list[CodeType]:
-        """The body and the tail of a cell, either of which may be missing.
+    def compile(self, source: str, filename: str, *, escapes: bool = False) -> list[CodeType]:
+        """The body and the tail of a cell, either of which may be missing; with `escapes` it may be `!ls`.
 
         Raises `SyntaxError`, or what else the compiler raises for text that is no program.
         """
         register(source, filename)
         try:
-            codes = self._compile(source, filename)
+            escaped = command(source) if escapes else None
+            codes = self._compile(source, filename) if escaped is None else [escaping(escaped, filename)]
         except SyntaxError as error:
             raise located(error, source) from None
         # A warning is shown once for each place; the place must be this cell's line, not that of another.

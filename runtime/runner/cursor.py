@@ -81,6 +81,9 @@ class Cursor(NamedTuple):
 def under(text: str, position: int) -> Cursor:
     """What stands under the cursor at `position` of `text`."""
     before = text[max(0, position - LONGEST) : position]
+    if text.lstrip().startswith("!"):  # a command, whose words are paths
+        start = max(before.rfind(" "), before.rfind("!")) + 1
+        return Cursor("text", before[start:], start + position - len(before))
     tokens, begun = _tokens(before)
     shift = position - len(before)
     found = _in_string(tokens, begun, before) if begun is not None else _in_code(tokens, before)

@@ -267,7 +267,7 @@ class Evaluator:
 
     def _compiled(self, job: Job) -> list[CodeType]:
         job.begun = True
-        codes = self._namespace.compile(job.source, job.filename)
+        codes = self._namespace.compile(job.source, job.filename, escapes=job.number > 0)
         job.awaits = any(code.co_flags & cells.CO_COROUTINE for code in codes)
         if job.number:
             self._inside.bindings.begin(job.number, codes)

@@ -1,4 +1,4 @@
-"""`x?` is the help of x, and `x??` its source; `?x` and `??x` are the same. Nothing else is added to Python here.
+"""`x?` is the help of x, and `x??` its source; `?x` and `??x` are the same. Only `!ls` is no Python either.
 
 A question mark means nothing in Python but in strings and remarks. So a text that has one at an end, and is an
 expression without it, cannot be a program: `"x?"`, `x = 5  # why?` and a string that is not closed are none of it.

@@ -157,6 +157,13 @@ def test_modules_come_without_being_imported(tmp_path: Path, monkeypatch: pytest
     assert texts("from .x import y") == []
 
 
+def test_paths_come_in_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes.txt").touch()
+    monkeypatch.chdir(tmp_path)
+    found = complete("!wc -l no", 9, {})
+    assert (found.start, [each.text for each in found.candidates]) == (7, ["notes.txt"])
+
+
 def test_paths_come_in_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "dates.csv").touch()

@@ -249,8 +249,8 @@ def test_a_common_margin_goes() -> None:
     assert unindented(textwrap.dedent("if x:\n    y")) == "if x:\n    y"
 
 
-@pytest.mark.parametrize("text", ["x?", "obj.attr??", "?x", " x? ", "?", "d['a'].b?", "[1,\n2]?"])
-def test_enter_sends_a_question(text: str) -> None:
+@pytest.mark.parametrize("text", ["!ls -l", " !vim x", "x?", "obj.attr??", "?x", " x? ", "?", "d['a'].b?", "[1,\n2]?"])
+def test_enter_sends_a_question_and_a_command(text: str) -> None:
     assert pressed(text) == Run(text.strip())
 
 

@@ -1,0 +1,45 @@
+"""What `!ls -l` calls."""
+
+import os
+import signal
+import sys
+
+from pysh.runtime.runner.output import flush
+
+_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Python ignores them, and a command is not to."""
+
+
+def run(command: str) -> None:
+    """Run a command with /bin/sh on the terminal, which is its own until it ends; a status other than 0 is told.
+
+    Ctrl-C is for the command alone. Ctrl-Z stops nothing: nobody could have it go on.
+    """
+    flush()
+    shell = os.posix_spawn("/bin/sh", ["sh", "-c", command], os.environ, setsigdef=_RESET)
+    status, interrupted = _ended(shell)
+    if status:
+        how = f"exit status {status}" if status > 0 else f"ended by {_name(-status)}"
+        # The terminal has shown ^C, and no end of that line.
+        print("\n" * interrupted + how, file=sys.stderr)
+
+
+def _ended(pid: int) -> tuple[int, bool]:
+    """Its exit status, or that of the signal that ended it, negative; and whether Ctrl-C was pressed."""
+    interrupted = False
+    while True:
+        try:
+            _, status = os.waitpid(pid, os.WUNTRACED)
+        except KeyboardInterrupt:
+            interrupted = True
+            continue
+        if not os.WIFSTOPPED(status):
+            return os.waitstatus_to_exitcode(status), interrupted
+        os.killpg(0, signal.SIGCONT)
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
