@@ -30,11 +30,14 @@ FIELDS = ("name", "node", "host", "cell")
 
 
 def prompt(name: str, cell: int, template: str = TEMPLATE) -> str:
-    """The text of a prompt of node `name`."""
-    node, _, host = name.partition("@")
-    for field, value in zip(FIELDS, (name, node, host, str(cell)), strict=True):
+    """The text of a prompt of node `name`; the number of a shell behind it, `#1`, is there whatever the template."""
+    at, sign, number = name.partition("#")
+    node, _, host = at.partition("@")
+    shell = sign + number
+    before = f"{shell} " if shell and "{name}" not in template and "{node}" not in template else ""
+    for field, value in zip(FIELDS, (name, node + shell, host, str(cell)), strict=True):
         template = template.replace(f"{{{field}}}", value)
-    return template
+    return before + template
 
 
 def mark(suspects: "Sequence[str]") -> str:

@@ -15,7 +15,7 @@ def fitted(widths: Sequence[int], empty: Sequence[bool], room: int) -> dict[int,
 
     Those that are `empty` in every row go first, then the widest are shortened, then the last ones go.
     """
-    shown = dict(enumerate(widths))
+    shown = dict(enumerate(min(width, room) for width in widths))
     if _needed(shown) > room:
         shown = {at: width for at, width in shown.items() if not empty[at]} or shown
     while _needed(shown) > room and max(shown.values()) > NARROWEST:

@@ -98,22 +98,28 @@ def unindented(text: str) -> str:
 
 
 def own_prompt(template: str) -> re.Pattern[str]:
-    """What stands before typed lines where prompts are of that template: such a one, or what goes on of it."""
+    """What stands before typed lines where prompts are of that template: such a one, or what goes on of it.
+
+    Of a template that has nothing but fields and what stands behind a name in Python, too, none is told from code.
+    """
+    if not re.sub(r"\{\w+\}|[\w\s:,.=()\[\]]", "", template):
+        return _PROMPT
     fields = re.escape(template.rstrip()).replace(r"\{cell\}", r"\d+")
     for field in ("name", "node", "host"):
-        fields = fields.replace(rf"\{{{field}\}}", r"[\w.:@-]+")
+        fields = fields.replace(rf"\{{{field}\}}", r"[\w.:@#-]+")
     return re.compile(rf"\s*(?:(?:\([^()]*\bsuspect\)[ ])?{fields}|\.\.\.)(?:[ ]|$)")
 
 
 def pasted(text: str, before: str = "", prompt: re.Pattern[str] = _PROMPT) -> str:
     """What of a pasted text is inserted behind `before`: its code, without the prompts and results of a transcript.
 
-    Its margin goes; where `before` is one, the other lines get that. Also those of `prompt` are prompts.
+    Its margin goes; where `before` is one, the other lines get that. Also those of `prompt` are prompts, in what is
+    no Python as it stands.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip()), "")
     prompt = _PROMPT if _PROMPT.match(first) else prompt
-    if prompt.match(first):
+    if prompt.match(first) and (prompt is _PROMPT or not _is_code(text)):
         lines = [prompt.sub("", line, count=1) for line in lines if prompt.match(line)]
     code = "\n".join(lines).strip("\n")
     # A block keeps the line end that ends it, so that one Enter runs it.
@@ -135,6 +141,14 @@ def _parse(source: str, flags: int = 0) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whoever runs it will warn
         return compile(source, "<input>", "exec", _TO_TREE | flags, dont_inherit=True)
+
+
+def _is_code(text: str) -> bool:
+    try:
+        _parse(unindented(text.replace("\r", "\n")))
+    except (SyntaxError, ValueError, OverflowError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _in_block(tree: Any) -> bool:

@@ -278,7 +278,7 @@ class Plain:
         if not self._shows_others:
             return
         if frame.kind == Kind.CELL:
-            self._print("\n" * self._person + self._display.cell(self.name, frame) + "\n")
+            self._print("\n" * self._person + self._display.cell(self._console.title, frame) + "\n")
         elif text := self._display.result(told, self._tty.size()[1]):
             self._print(text + "\n")
 

@@ -20,3 +20,7 @@ def test_columns_are_left_out_or_shortened_where_there_is_little_room(
     widths: list[int], empty: list[int], room: int, shown: dict[int, int]
 ) -> None:
     assert fitted(widths, [at in empty for at in range(len(widths))], room) == shown
+
+
+def test_a_column_of_any_width_costs_no_more_than_a_screen_full() -> None:
+    assert fitted([10**9] * 8, [False] * 8, 80) == fitted([80] * 8, [False] * 8, 80)

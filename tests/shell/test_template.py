@@ -91,6 +91,31 @@ def test_a_paste_loses_prompts_of_ones_own() -> None:
     assert pasted("n1[1] = 3", "", own) == "n1[1] = 3"
 
 
+@pytest.mark.parametrize(
+    ("template", "code"),
+    [
+        ("{node} ", "import os\nprint(1)\nx = 2"),
+        ("{node}: ", "x: int = 1\nprint(x)"),
+        ("{cell} ", "1 + 2\nprint(3)"),
+        ("{node}> ", "x > y\nx> 3"),
+    ],
+)
+def test_a_paste_loses_no_code_whatever_the_template(template: str, code: str) -> None:
+    assert pasted(code, "", own_prompt(template)) == code
+
+
+def test_a_paste_loses_prompts_of_shells_with_a_number() -> None:
+    assert pasted("n1@h#1 3» x y\n7\nn1@h#1 4» z", "", own_prompt("{name} {cell}» ")) == "x y\nz"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [(TEMPLATE, "n1@db1#2[3]> "), ("{node} {cell}> ", "n1#2 3> "), ("{host} {cell}> ", "#2 db1 3> "), ("» ", "#2 » ")],
+)
+def test_the_number_of_a_shell_is_there_whatever_the_template(template: str, text: str) -> None:
+    assert prompt("n1@db1#2", 3, template) == text
+
+
 def test_a_prompt_of_ones_own_stands_there(open_shell: Callable[..., Shell]) -> None:
     shell = open_shell(settings="prompt='{node} {cell}> '")
     shell.wait_for_end("node1 1>")
