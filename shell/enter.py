@@ -119,7 +119,9 @@ def pasted(text: str, before: str = "", prompt: re.Pattern[str] = _PROMPT) -> st
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip()), "")
     prompt = _PROMPT if _PROMPT.match(first) else prompt
-    if prompt.match(first) and (prompt is _PROMPT or not _is_code(text)):
+    found = prompt.match(first)
+    # The number of a shell is no remark.
+    if found and (prompt is _PROMPT or not _is_code(text.replace(found[0], found[0].replace("#", "$"), 1))):
         lines = [prompt.sub("", line, count=1) for line in lines if prompt.match(line)]
     code = "\n".join(lines).strip("\n")
     # A block keeps the line end that ends it, so that one Enter runs it.
