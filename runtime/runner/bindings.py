@@ -110,7 +110,7 @@ class Bindings:
         """
         kept = [change.cell for change in self._changes]
         if not 0 < cells <= len(kept):
-            which = f"those that can be undone are {', '.join(map(str, kept))}" if kept else "none can be undone"
+            which = f"only {', '.join(map(str, kept))} can be undone" if kept else "none can be undone"
             raise ValueError(f"undo({cells}): of the cells that bound names {which}; nothing was changed")
         self._cell, self._before = 0, {}
         return [self._undo(self._changes.pop()) for _ in range(cells)]

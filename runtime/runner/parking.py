@@ -76,7 +76,7 @@ class Talk:
         """Let be known that it waits."""
         self._client.ask("park", at=at)
         name = shown(self._client.name, self._pid.number)[1:-1]
-        self._stop = f'{what} at {at} waits: debug("{name}")  (Ctrl-C first where a cell waits for it)'
+        self._stop = f'{what} at {at} waits: debug("{name}")  (where a cell waits for it: Ctrl-C, then debug())'
         self._hear_who_left()
         if self._call is None and not self.expected:
             self._tell()

@@ -233,7 +233,7 @@ class Past:
         if cell is not None and cell.good is None:
             return f"cell {number} has come to no value yet: {cell.text}"
         if cell is not None:
-            return f"cell {number} came to no value, it raised {cell.raised:.80}: see e({number})"
+            return f"cell {number} came to no value, it raised {_cut(cell.raised)}: see e({number})"
         if number and self.cells and number < self.cells[0].number:
             return f"nothing is known here of cell {number} any more; {self._range()}"
         return f"there is no cell {number} yet; {self._range()}"
@@ -248,6 +248,10 @@ class Past:
 def in_a_line(text: str) -> str:
     """The last line of what was shown of an error, which says what was raised."""
     return text.rstrip("\n").rpartition("\n")[2]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def _is_large(size: int) -> bool:

@@ -63,7 +63,7 @@ def test_the_names_of_a_cell_are_undone(shell: Shell, first: int) -> None:
     shell.see(f"cell {first + 1} undone: undoable as before; no more _x, new")
     shell.see("(names alone: objects that were changed in place stay so)")
     assert shell.text("undoable, 'new' in globals()") == "([1], False)"
-    assert "undo(99): of the cells that bound names those that can be undone are " in shell.text("undo(99)")
+    assert "undo(99): of the cells that bound names only " in shell.text("undo(99)")
     assert "undo() takes how many cells, as undo(2), not str; nothing was changed" in shell.text("undo('x')")
 
 
