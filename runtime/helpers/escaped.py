@@ -29,13 +29,27 @@ def _ended(pid: int) -> tuple[int, bool]:
     interrupted = False
     while True:
         try:
-            _, status = os.waitpid(pid, os.WUNTRACED)
+            # Not reaped by that: a press may come before its answer is bound, and it is asked for again.
+            told = os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
         except KeyboardInterrupt:
             interrupted = True
             continue
-        if not os.WIFSTOPPED(status):
-            return os.waitstatus_to_exitcode(status), interrupted
+        assert told is not None
+        if told.si_code != os.CLD_STOPPED:
+            _reap(pid)
+            return told.si_status if told.si_code == os.CLD_EXITED else -told.si_status, interrupted
         os.killpg(0, signal.SIGCONT)
+
+
+def _reap(pid: int) -> None:
+    while True:
+        try:
+            os.waitpid(pid, 0)
+        except KeyboardInterrupt:
+            continue
+        except ChildProcessError:
+            pass  # it was, and a press came then
+        return
 
 
 def _name(number: int) -> str:
