@@ -165,7 +165,7 @@ def call(fn: Fn, /, *args: Any, on: On = None, timeout: float | None = None, **k
         made.end(timeout)
         return made.result()
     except KeyboardInterrupt as interrupt:
-        if made.parked:
+        if made.is_parked():
             made.overlook()
             interrupt.add_note(made.goes_on())
         else:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from threading import Lock, get_ident, main_thread
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
@@ -196,6 +197,12 @@ class Task:
                 ended.add_note(self.goes_on())
                 raise
         return self._get()
+
+    def is_parked(self) -> bool:
+        """Whether it waits in a debugger, by all that the hub of its owner has heard of it until now."""
+        with suppress(PyshError, TimeoutError):
+            self._client.ask("screen", timeout=PATIENCE)  # what was sent to us before the answer is here with it
+        return bool(self.parked)
 
     def goes_on(self) -> str:
         """What is said where a wait for it was interrupted."""

@@ -111,7 +111,10 @@ class Home:
 
     def _stems(self, pids: set[int]) -> set[str]:
         """How the files of the nodes with these hubs are called."""
-        told = {file.stem: json.loads(file.read_text()) for file in self.runtime.rglob("*.json")}
+        told = {}
+        for file in self.runtime.rglob("*.json"):
+            with suppress(FileNotFoundError):  # its node ends by itself just now
+                told[file.stem] = json.loads(file.read_text())
         return {stem for stem, about in told.items() if about.get("pid") in pids}
 
     def _left(self) -> list[str]:

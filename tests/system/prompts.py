@@ -5,6 +5,12 @@ from tests.shell.terminal import Terminal
 HERE = "n1@localhost"
 
 
+def held(word: str) -> str:
+    """Code that says `word` once it is C code which never ends, and never looks for a signal."""
+    said = f"b{word[:1]!r} b{word[1:] + chr(10)!r}"  # so that its echo is not taken for it
+    return f"import itertools, os; all(itertools.chain(map(os.write, [1], [{said}]), itertools.repeat(1)))"
+
+
 class Prompt:
     """A shell that connects to `nodes`."""
 

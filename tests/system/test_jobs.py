@@ -7,9 +7,9 @@ import pytest
 
 from tests.shell.terminal import Terminal
 from tests.system.conftest import Home, Screens, until
+from tests.system.prompts import held
 
 CTRL_C, CTRL_Z = "\x03", "\x1a"
-HELD = "any(itertools.repeat(0))"  # C code that never ends, and never looks for a signal
 SETUP = """
 import asyncio, itertools, os, time
 async def work(flag):
@@ -135,7 +135,7 @@ def test_a_cell_that_holds_the_gil_in_c_code_can_be_killed(home: Home, shell: Sh
     home.node("n2@localhost")
     shell.enter("connect('n2@localhost')\nt = task(time.sleep, 600, on='n2@localhost')\ndef double(n): return 2 * n")
     shell.prompted()
-    shell.enter(f"print('he' + 'ld')\n{HELD}")
+    shell.enter(held("held"))
     shell.see("held")
     for _ in range(3):
         shell.terminal.type(CTRL_C)

@@ -4,6 +4,7 @@ import signal
 
 from tests.shell.terminal import Terminal
 from tests.system.conftest import Home, Screens, until
+from tests.system.prompts import held
 
 
 def at(cell: int) -> str:
@@ -99,7 +100,7 @@ def test_who_presses_ctrl_c_in_vain_may_kill_the_shell_though_another_typed_the_
     home: Home, screens: Screens
 ) -> None:
     first, second = two(screens)
-    first.type("import itertools; print('begun'); any(itertools.repeat(0))\r")
+    first.type(held("begun") + "\r")
     second.wait_for_end("begun")
     second.type("\x03\x03\x03")
     second.wait_for_end("k: kill the shell (lost: all its bindings), any other key: wait")

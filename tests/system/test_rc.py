@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import Home, Screens
+from tests.system.prompts import held
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_a_shell_of_ones_own_begins_with_it_too(screens: Screens, rc: Path) -> N
 
 
 def test_one_beside_a_shell_that_hangs_in_it_begins_without(screens: Screens, rc: Path) -> None:
-    rc.write_text("mine = 41\nimport itertools; print('hangs'); any(itertools.repeat(0))\n")
+    rc.write_text("mine = 41\n" + held("hangs") + "\n")
     terminal = screens.open("--rm", "--name", "n1@localhost")
     terminal.wait_for("hangs")
     terminal.type("mine\r")
