@@ -9,14 +9,13 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from docs.scene import NO, NONE, PROMPTS, Probe, of, scene, search_path
+from docs.scene import NO, NONE, PROMPTS, Broken, Probe, of, scene, search_path
 
 PAGE = Path(__file__).with_name("comparison.md")
 PROBES = Path(__file__).with_name("probes.toml")
@@ -37,15 +36,12 @@ def trial(probe: Probe, prompt: str) -> str:
 
 
 def performed(probe: Probe, prompt: str, steps: list[Any], options: str = "") -> str:
-    """What came of the steps at a prompt with these options."""
+    """What came of the steps at a prompt with these options. Raises `Broken` where they could not be done."""
     with scene(probe, prompt, options) as made:
-        try:
-            for step in steps:
-                for each in typed(step, prompt) if isinstance(step, dict) and "task" in step else [step]:
-                    made.do(each)
-            outcome = made.outcome()
-        except AssertionError:
-            outcome = NO
+        for step in steps:
+            for each in typed(step, prompt) if isinstance(step, dict) and "task" in step else [step]:
+                made.do(each)
+        outcome = made.outcome()
         if os.environ.get("SHOW"):
             shown = "".join(f"  | {line}\n" for line in made.terminal.lines)
             print(f"{probe.what}: {prompt}\n{shown}", flush=True)
@@ -87,7 +83,7 @@ def tried(pair: tuple[Probe, str]) -> str | None:
     """The outcome of a probe at a prompt; None, with a word, where it could not be tried."""
     try:
         return trial(*pair)
-    except (AssertionError, subprocess.TimeoutExpired) as error:
+    except Broken as error:
         print(f"{pair[0].what}: {pair[1]}: {error}", flush=True)
         return None
 

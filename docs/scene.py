@@ -19,6 +19,8 @@ PEERS = Path(sys.prefix) / "peers" / "bin"
 SIZE = (40, 100)
 QUIET, LONGEST = 0.4, 8.0
 """Seconds in which nothing more is shown after a key, and how long that is waited for, on a machine that is idle."""
+READY = 30.0
+"""Seconds until a prompt is there, or its scene is broken."""
 PATIENCE = 5.0
 """Seconds until what is looked for is there, or is taken not to come; there, too."""
 
@@ -79,6 +81,10 @@ def of(table: Any, prompt: str) -> Any:
     return table.get(prompt, table.get("python") if prompt != "iex" else None)
 
 
+class Broken(Exception):
+    """The scene itself failed, which says nothing of the prompt in it."""
+
+
 class Scene:
     """A home of its own, and the terminals in it."""
 
@@ -100,19 +106,27 @@ class Scene:
         return self.terminals[-1]
 
     def run(self, command: str) -> None:
-        """A command outside of the terminals, to its end."""
+        """A command outside of the terminals, to its end. Raises `Broken` if it fails, or takes a minute."""
         env = {"TERM": "xterm", "LANG": "C.UTF-8", **self.env}
-        done = subprocess.run(["sh", "-c", command], cwd=self.home, env=env, capture_output=True, text=True, timeout=60)
+        try:
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=self.home, env=env, capture_output=True, text=True, timeout=60
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Broken(str(error)) from None
         if done.returncode:
-            raise AssertionError(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
+            raise Broken(f"{command}: {done.returncode}\n{done.stdout}{done.stderr}")
 
     def open(self) -> None:
-        """One more terminal, in front of the others."""
+        """One more terminal, in front of the others. Raises `Broken` if its prompt does not come."""
         made = Terminal(shlex.split(self.command), self.env, size=SIZE, cwd=self.home)
         self.terminals.append(made)
         made.type(self.probe.early)
         if not self.probe.early:
-            made.wait(lambda: made.lines and re.search(self.ready, made.lines[-1]), "prompt", 30)
+            try:
+                made.wait(lambda: made.lines and re.search(self.ready, made.lines[-1]), "prompt", READY)
+            except AssertionError as error:
+                raise Broken(str(error)) from None
         self.settle()
 
     def close(self) -> None:

@@ -53,13 +53,15 @@ def aside(unread: int, took: str) -> str:
     return ", ".join(filter(None, (badge, took)))
 
 
-def paint(name: str, cell: int = 1, template: str = "") -> "Tty | None":
-    """Show the prompt of node `name` at once; None where there is no terminal to show it on."""
+def paint(name: str, cell: int = 1) -> "Tty | None":
+    """Show the prompt of node `name` at once, as the user configured it; None where no terminal can show it."""
     if is_plain(os.environ) or not (os.isatty(0) and os.isatty(1)):
         return None
+    from pysh.shell.template import glimpsed
+
     tty = Tty()
     tty.quiet()
-    tty.paint(prompt(name, cell, template or TEMPLATE))
+    tty.paint(prompt(name, cell, glimpsed(os.environ) or TEMPLATE))
     tty.guard()
     return tty
 

@@ -37,7 +37,7 @@ def _main(argv: list[str], painted: "tuple[str, Tty] | None") -> int:
         hide(asked.cookie, painted)
     try:
         done = _run(command, asked, script, painted)
-        if sys.stdout is not None:  # as it is where it was closed: pysh stop n1 >&-
+        if sys.stdout and not sys.stdout.closed:  # None from the start: pysh stop n1 >&-; or as json.tool leaves it
             sys.stdout.flush()
         return done
     except KeyboardInterrupt:
@@ -62,8 +62,8 @@ def _run(
     if script:
         from pysh.shell import options
 
-        if script[0] in ("-c", "-m") and len(script) < 2:
-            options.parser().error(f"{script[0]} needs {'CODE' if script[0] == '-c' else 'MOD'}")
+        if lacking := options.lacking(script):
+            options.parser().error(lacking)
         if script[0].isidentifier() and not os.path.lexists(script[0]):
             options.parser().error(f"{script[0]!r} is neither a command nor a file here")
         from pysh.shell import scripting

@@ -1,10 +1,7 @@
 """The first thing that `pysh` does: paint the prompt, before anything else is imported or looked at."""
 
-import os
-
 from pysh.runtime.drawn import default_node_host, generated_name, is_host, is_node
 from pysh.shell import boot
-from pysh.shell.template import glimpsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,5 +36,5 @@ def name_of(argv: "Sequence[str]") -> str:
 def paint(argv: "Sequence[str]") -> "tuple[str, boot.Tty] | None":
     """Show the prompt of the shell that `argv` asks for: its name, and the terminal; None if it is not sure."""
     name = name_of(argv)
-    tty = boot.paint(name, template=glimpsed(os.environ)) if name else None
+    tty = boot.paint(name) if name else None
     return (name, tty) if tty is not None else None

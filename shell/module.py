@@ -5,9 +5,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-
-class Unfit(Exception):
-    """There is nothing under that name that can be run; nothing of it was."""
+from pysh.shell.script import Unfit
 
 
 class Module(NamedTuple):
@@ -37,7 +35,10 @@ def find(name: str) -> Module:
         "__file__": spec.origin, "__spec__": spec, "__loader__": loader, "__package__": spec.parent,
         "__cached__": spec.cached,
     }  # fmt: skip
-    return Module(read(spec.origin), spec.origin, names)
+    try:
+        return Module(read(spec.origin), spec.origin, names)
+    except OSError as error:
+        raise Unfit(f"cannot read {spec.origin}: {error.strerror}") from error
 
 
 def _spec(name: str) -> ModuleSpec:

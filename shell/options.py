@@ -125,10 +125,21 @@ def parser(command: str = "") -> Parser:
     return made
 
 
+class _TakenOff(argparse.Action):
+    """What `split` takes off the line first: whatever of it came as far as here would run nothing, without a word."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, value: object, option: str | None = None
+    ) -> NoReturn:
+        parser.error(f"{option} {value} stands where it is not run")
+
+
 def _script(made: Parser) -> None:
     """What `split` takes off the line itself, for the help; and on which node CODE runs."""
-    made.add_argument(*CODE, metavar="CODE", action="append", help="code to run; further ones are its next lines")
-    made.add_argument("-m", metavar="MOD", help="a module to run as a script, found as `python -m` does")
+    made.add_argument(*CODE, metavar="CODE", action=_TakenOff, help="code to run; further ones are its next lines")
+    made.add_argument(
+        "-m", metavar="MOD", action=_TakenOff, help="a module to run as a script, found as `python -m` does"
+    )
     made.add_argument("--on", metavar="N", default="", help="run CODE in the shell of node N, or of a set of nodes")
 
 
@@ -230,6 +241,8 @@ _VALUED = (
 )  # fmt: skip
 CODE = ("-c", "-e")
 """What stands before code on the command line."""
+_TAKES = {**dict.fromkeys(CODE, "CODE"), "-m": "MOD"}
+"""What a script begins with that is no file, and what stands behind it, or joined to it as in `-cCODE`."""
 
 
 def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
@@ -240,7 +253,7 @@ def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
     index = 0
     while index < len(argv):
         word = argv[index]
-        if word in ("-", "-m", *CODE) or not word.startswith("-"):
+        if word == "-" or word[:2] in _TAKES or not word.startswith("-"):
             if word in COMMANDS:
                 return word, argv[:index] + argv[index + 1 :], []
             return "", argv[:index], _joined(argv[index:])
@@ -248,12 +261,24 @@ def split(argv: list[str]) -> tuple[str, list[str], list[str]]:
     return "", argv, []
 
 
+def lacking(script: list[str]) -> str:
+    """What is missing of a `script` as `split` gives it: `"-c needs CODE"`; empty if nothing is."""
+    first = script[0]
+    return f"{first} needs {_TAKES[first]}" if first in _TAKES and len(script) < 2 else ""
+
+
 def _joined(script: list[str]) -> list[str]:
     """`script` with the lines of all its `-c CODE` in one; without CODE it is a lone `-c`."""
-    lines, rest = [], script
+    lines, rest = [], _apart(script)
     while rest and rest[0] in CODE:
         if len(rest) < 2:
             return ["-c"]
         lines.append(rest[1])
-        rest = rest[2:]
-    return ["-c", "\n".join(lines), *rest] if lines else script
+        rest = _apart(rest[2:])
+    return ["-c", "\n".join(lines), *rest] if lines else rest
+
+
+def _apart(words: list[str]) -> list[str]:
+    """`words` with a first one such as `-cCODE` as two."""
+    first = words[0] if words else ""
+    return [first[:2], first[2:], *words[1:]] if first[:2] in _TAKES and first[2:] else words

@@ -21,6 +21,10 @@ from pysh.shell.prelude import provide
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
+class Unfit(Exception):
+    """There is nothing there that can be run; nothing of it was."""
+
+
 def run(argv: list[str], *, as_json: bool = False) -> int:
     """Run what `argv` names as `python` would: FILE, `-c` CODE, `-m` MOD or `-` for stdin, each with its arguments.
 
@@ -32,13 +36,10 @@ def run(argv: list[str], *, as_json: bool = False) -> int:
     """
     try:
         source, filename, names = _read_module(argv) if argv[0] == "-m" else _read(argv)
-    except OSError as error:
-        print(f"pysh: cannot read {argv[0]}: {error.strerror}; nothing was run", file=sys.stderr)
-        return USAGE
+    except Unfit as why:
+        return _refused(why, as_json=as_json)
     except BaseException as error:  # a package above the module has failed
-        return _report(Outcome(error=error))
-    if not filename:
-        return USAGE
+        return _report(Outcome(error=error), as_json=as_json)
     namespace = cells.Namespace(provide)
     namespace.names.update(names)
     try:
@@ -72,8 +73,17 @@ def finish(code: int) -> int:
 
 
 def _read(argv: list[str]) -> tuple[bytes, str, dict[str, Any]]:
-    """The source, its file name and its first names; `sys.argv` and `sys.path` become those of the script."""
-    first, rest = argv[0], argv[1:]
+    """The source, its file name and its first names; `sys.argv` and `sys.path` become those of the script.
+
+    Raises `Unfit` if it cannot be read.
+    """
+    try:
+        return _source(argv[0], argv[1:])
+    except OSError as error:
+        raise Unfit(f"cannot read {argv[0]}: {error.strerror}") from error
+
+
+def _source(first: str, rest: list[str]) -> tuple[bytes, str, dict[str, Any]]:
     folder, names = "", dict[str, Any]()
     if first == "-c":
         source, filename, rest = rest[0].encode("utf-8", "surrogateescape"), "<string>", rest[1:]
@@ -91,16 +101,12 @@ def _read(argv: list[str]) -> tuple[bytes, str, dict[str, Any]]:
 
 
 def _read_module(argv: list[str]) -> tuple[bytes, str, dict[str, Any]]:
-    """As `_read`, of a module; with no file name where there is none that can be run, which is told."""
-    from pysh.shell.module import Unfit, find
+    """As `_read`, of a module. Raises `Unfit` where there is none that can be run, and what its packages raise."""
+    from pysh.shell.module import find
 
     sys.argv = ["-m", *argv[2:]]
     _import_from(os.getcwd())  # noqa: PTH109
-    try:
-        found = find(argv[1])
-    except Unfit as why:
-        print(f"pysh: {why}; nothing was run", file=sys.stderr)
-        return b"", "", {}
+    found = find(argv[1])
     sys.argv[0] = found.filename
     return found
 
@@ -123,13 +129,11 @@ def _run_for_json(source: bytes, filename: str, namespace: cells.Namespace) -> i
             line = asjson.as_json(outcome.value)
     except Exception as unfit:
         outcome = Outcome(error=unfit)
-    if isinstance(outcome.error, Exception):
-        return tell(outcome.error, as_json=True)
     if outcome.error is None:
         sys.stdout.flush()
         os.dup2(stdout, 1)
         print(line, flush=True)
-    return _report(outcome)
+    return _report(outcome, as_json=True)
 
 
 def _execute(compiled: Callable[[], list[CodeType]], names: dict[str, Any]) -> Outcome:
@@ -181,14 +185,25 @@ def _run_in_loop(codes: list[CodeType], names: dict[str, Any]) -> Outcome:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _report(outcome: Outcome) -> int:
-    """Print what went wrong; the exit code for it."""
+def _refused(why: Unfit, *, as_json: bool) -> int:
+    """Print why nothing was run; the exit code for it."""
+    text = f"{why}; nothing was run"
+    if as_json:
+        from pysh.runtime.runner import asjson
+
+        text = asjson.failed(why, text=text, executed="no")
+    print(text if as_json else f"pysh: {text}", file=sys.stderr)
+    return USAGE
+
+
+def _report(outcome: Outcome, *, as_json: bool = False) -> int:
+    """Print what went wrong, as a line of JSON perhaps where it is an `Exception`; the exit code for it."""
     error = outcome.error
     if error is None:
         return 0
     if isinstance(error, SystemExit):
         return cells.exit_code(error)
-    return tell(error)
+    return tell(error, as_json=as_json and isinstance(error, Exception))
 
 
 def tell(error: BaseException, *, as_json: bool = False) -> int:

@@ -18,7 +18,6 @@ from pysh.runtime.protocol.terms import Cookie, split_name
 from pysh.shell import boot, codes, options
 from pysh.shell.greeting import greeting
 from pysh.shell.several import addresses
-from pysh.shell.template import glimpsed
 from pysh.shell.theme import Theme, has_colours
 from pysh.transports import unix
 
@@ -70,7 +69,7 @@ def shell(asked: argparse.Namespace, painted: tuple[str, boot.Tty] | None = None
     """A shell on a new node: its prompt is `painted`, or is now, and the node starts while the editor loads."""
     name, tty = painted or (full_name(asked.name), None)
     if tty is None and not asked.plain:
-        tty = boot.paint(name, template=glimpsed(os.environ))
+        tty = boot.paint(name)
     try:
         cookie = config.read_cookie(asked.cookie, asked.cookie_file)
         hub = launch.start_hub(settings(asked, name, "shell", cookie))
@@ -97,7 +96,7 @@ def attach(asked: argparse.Namespace) -> int:
         options.parser("attach").error("--own is a new shell, and --shell one that is there")
     cookie = config.read_cookie(asked.cookie, asked.cookie_file)
     with reached(asked.node, cookie, asked.hostkey) as node:
-        tty = None if asked.plain else boot.paint(node.entry.name, template=glimpsed(os.environ))
+        tty = None if asked.plain else boot.paint(node.entry.name)
         return _terminal(asked, tty, cookie, node.connect, how=how(asked), address=asked.node, **node.proof())
 
 
@@ -117,8 +116,8 @@ def _terminal(
     if tty is None:
         from pysh.shell import plain
 
-        # Nothing that can be set concerns lines of text.
-        for line in configured.read().wrong if os.isatty(0) else ():
+        # None of the settings changes lines of text; but whoever types them wants to know what is wrong there.
+        for line in configured.read(project=of_project).wrong if os.isatty(0) else ():
             print(f"pysh: {line}", file=sys.stderr)
         return plain.run_plain(connect, cookie, how=how, **proof)
     from pysh.shell.terminal import run_terminal

@@ -39,16 +39,16 @@ def glimpsed(environ: "Mapping[str, str]") -> str:
         return ""
     table = found = ""
     for line in map(str.strip, text.split("\n")):
+        name, _, value = line.partition("=")
         if line.startswith("["):
-            table = line
-        elif table == "[shell]" and line.startswith("prompt"):
-            found = _value(line.removeprefix("prompt").lstrip())
+            table = line.partition("#")[0].rstrip()
+        elif table == "[shell]" and name.rstrip() == "prompt":
+            found = _value(value.strip())
     return "" if why_not(found) else found
 
 
-def _value(assigned: str) -> str:
-    """What `= "text"` assigns, if that has no escapes."""
-    value = assigned.removeprefix("=").strip() if assigned.startswith("=") else ""
+def _value(value: str) -> str:
+    """The text that `value` is in TOML, if it is one line without escapes."""
     text, _, behind = value[1:].partition(value[:1] or '"')
     plain = value[:1] in ('"', "'") and "\\" not in text and (not behind.strip() or behind.lstrip().startswith("#"))
     return text if plain else ""

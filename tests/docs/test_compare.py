@@ -1,7 +1,12 @@
 """The comparison with other prompts: its page has the rows that are tried, as they came out."""
 
-from docs.compare import PAGE, TASKS, probes, rows, typed, write
-from docs.scene import PROMPTS, of
+from typing import Any
+
+import pytest
+
+from docs import scene
+from docs.compare import PAGE, TASKS, probes, rows, tried, typed, write
+from docs.scene import PROMPTS, Probe, of
 
 TRIED = {probe.what: probe for probe in probes()}
 
@@ -28,3 +33,24 @@ def test_what_is_said_for_python_is_meant_for_all_but_iex() -> None:
 
 def test_a_task_is_typed_as_the_other_page_has_it() -> None:
     assert typed({"task": 8, "wait": 2}, "iex") == [":erpc.call :w1@localhost, &Process.list/0\r", {"wait": 2}]
+
+
+@pytest.mark.parametrize(
+    ("steps", "look", "outcome", "said"),
+    [
+        (["echo 6\r"], {"seen": "^6$"}, "yes", ""),
+        ([{"run": "exit 3"}], {"unseen": "x"}, None, "exit 3: 3"),
+        ([{"open": "cat"}], {"unseen": "x"}, None, "no prompt within"),
+        ([], {"seen": "nowhere"}, "no", ""),
+    ],
+)
+def test_a_scene_that_breaks_says_nothing_of_the_prompt_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    steps: list[Any], look: dict[str, str], outcome: str | None, said: str,
+) -> None:  # fmt: skip
+    for name in ("PATIENCE", "LONGEST", "QUIET"):
+        monkeypatch.setattr(scene, name, 0.3)
+    monkeypatch.setattr(scene, "READY", 3.0)
+    probe = Probe("a row", "how", steps, look, start="sh", ready=r"[$#] ?$", env={"PS1": "$ "})
+    assert tried((probe, "CPython")) == outcome
+    assert said in capfd.readouterr().out

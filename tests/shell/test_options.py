@@ -2,7 +2,7 @@
 
 import pytest
 
-from pysh.shell.options import COMMANDS, parser, split, spoken
+from pysh.shell.options import COMMANDS, lacking, parser, split, spoken
 
 ALONE = {"completion", "settings"}
 """Commands that reach no node."""
@@ -33,6 +33,14 @@ def test_an_error_names_options_as_the_command_line_has_them(text: str, said: st
         ("-c a -e b x -c y", ("", [], ["-c", "a\nb", "x", "-c", "y"])),
         ("-e a -- -c", ("", [], ["-c", "a", "--", "-c"])),
         ("-c a -c", ("", [], ["-c"])),
+        ("-cprint(1)", ("", [], ["-c", "print(1)"])),
+        ("--norc -ea -cb x -cd", ("", ["--norc"], ["-c", "a\nb", "x", "-cd"])),
+        ("-ca -c", ("", [], ["-c"])),
+        ("-c -x -c-y", ("", [], ["-c", "-x\n-y"])),
+        ("-mjson.tool -ca", ("", [], ["-m", "json.tool", "-ca"])),
+        ("-c a -mx", ("", [], ["-c", "a", "-m", "x"])),
+        ("--on n1 -cls", ("", ["--on", "n1"], ["-c", "ls"])),
+        ("rpc n1 -ca", ("rpc", ["n1", "-ca"], [])),
         ("--json -m json.tool --json", ("", ["--json"], ["-m", "json.tool", "--json"])),
         ("--on n1 -c ls", ("", ["--on", "n1"], ["-c", "ls"])),
         ("node --on db1", ("node", ["--on", "db1"], [])),
@@ -40,6 +48,25 @@ def test_an_error_names_options_as_the_command_line_has_them(text: str, said: st
 )
 def test_options_may_stand_before_a_command(written: str, meant: tuple[str, list[str], list[str]]) -> None:
     assert split(written.split()) == meant
+
+
+def test_code_may_be_joined_to_its_option_for_another_node_too() -> None:
+    assert parser("rpc").parse_args(["n1", "-cprint(1, a=2)", "-ex = 1"]).code == ["print(1, a=2)", "x = 1"]
+
+
+@pytest.mark.parametrize("word", ["-cX", "-eX", "-mX"])
+def test_code_that_would_not_run_is_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([word])
+    assert f"{word[:2]} X stands where it is not run; nothing was run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [(["-c"], "-c needs CODE"), (["-m"], "-m needs MOD"), (["-c", ""], ""), (["-"], ""), (["file.pysh"], "")],
+)
+def test_what_a_script_lacks_is_told(script: list[str], told: str) -> None:
+    assert lacking(script) == told
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import pysh
 PYSH = str(Path(pysh.__file__).absolute().parent.parent)
 RUN = "import sys; from pysh.shell.script import finish, run; sys.exit(finish(run(sys.argv[1:])))"
 
+FOR_JSON = RUN.replace("run(sys.argv[1:])", "run(sys.argv[1:], as_json=True)")
+
 
 class Runner:
     """Runs scripts in processes of their own, in a folder of their own."""
@@ -18,9 +21,9 @@ class Runner:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def start(self, *argv: str) -> "subprocess.Popen[str]":
+    def start(self, *argv: str, run: str = RUN) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, *argv],
+            [sys.executable, "-c", run, *argv],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": PYSH, "HOME": str(self.folder)},
             stdin=subprocess.PIPE,
@@ -29,9 +32,9 @@ class Runner:
             text=True,
         )
 
-    def __call__(self, *argv: str, stdin: str = "") -> tuple[int, str, str]:
+    def __call__(self, *argv: str, stdin: str = "", run: str = RUN) -> tuple[int, str, str]:
         """The exit code, stdout and stderr."""
-        process = self.start(*argv)
+        process = self.start(*argv, run=run)
         out, err = process.communicate(stdin, timeout=30)
         return process.returncode, out, err
 
@@ -105,6 +108,7 @@ def test_a_module_that_cannot_be_run_is_a_usage_error(script: Runner, name: str,
     [
         ("1/0", 1, "ZeroDivisionError: division by zero"),
         ("import absent", 1, "ModuleNotFoundError: No module named 'absent'"),
+        ("open('/nope')", 1, "FileNotFoundError: [Errno 2] No such file or directory: '/nope'"),
         ("raise SystemExit(7)", 7, ""),
     ],
 )
@@ -115,6 +119,36 @@ def test_what_the_package_of_a_module_raises_is_shown(
     (tmp_path / "broken" / "__init__.py").write_text(raised)
     status, out, err = script("-m", "broken.job")
     assert (status, out, (err.splitlines() or [""])[-1]) == (code, "", last)
+
+
+def test_a_module_whose_source_cannot_be_read_is_a_usage_error(script: Runner, tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "job.py").write_text("")
+    (tmp_path / "pkg" / "__init__.py").write_text(
+        "from importlib.machinery import SourceFileLoader\n"
+        "def get_data(self, path): raise OSError(5, 'Input/output error')\n"
+        "SourceFileLoader.get_data = get_data\n"
+    )
+    path = tmp_path.resolve() / "pkg" / "job.py"
+    assert script("-m", "pkg.job") == (2, "", f"pysh: cannot read {path}: Input/output error; nothing was run\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["-m", "boom.x"], 1, {"error": "ZeroDivisionError", "text": "division by zero"}),
+        (["-m", "nosuch"], 2, {"error": "Unfit", "text": "there is no module nosuch; nothing was run"}),
+        (["no.pysh"], 2, {"text": "cannot read no.pysh: No such file or directory; nothing was run", "executed": "no"}),
+    ],
+)
+def test_what_cannot_be_read_or_imported_is_an_object_where_json_is_asked_for(
+    script: Runner, tmp_path: Path, words: list[str], code: int, told: dict[str, str]
+) -> None:
+    (tmp_path / "boom").mkdir()
+    (tmp_path / "boom" / "__init__.py").write_text("1/0")
+    status, out, err = script(*words, run=FOR_JSON)
+    assert (status, out, err.count("\n")) == (code, "", 1)
+    assert told.items() <= json.loads(err).items()
 
 
 def test_code_comes_from_stdin(script: Runner) -> None:

@@ -53,6 +53,8 @@ def test_a_template_that_cannot_be_used_is_told_why(template: object, why: str) 
     [
         ('[shell]\nprompt = "{node}> "\n', "{node}> "),
         ("[groups]\nprompt = 'a'\n[shell]\ntheme = 'dark'\n  prompt='{node} > ' # mine\n", "{node} > "),
+        ("[shell]  # mine\nprompt = 'a = b> '\nprompt_x = 3\n", "a = b> "),
+        ("[shell] # mine\nprompt = 'a'\n[groups] # [shell]\nprompt = 'b'\n", "a"),
         ('[shell]\nprompt = "{count}> "\n', ""),
         ('[shell]\nprompt = "a\\u003e "\n', ""),
         ('[shell]\nprompt = """a"""\n', ""),

@@ -127,3 +127,14 @@ def test_those_of_a_folder_hold_there_once_they_are_trusted(home: Home, screens:
     assert rows["history"] == {"setting": "history", "value": False, "from": f"{path}:2"}
     path.write_text('[start]\ncode = "mine = 42"\n')
     assert "has changed since it was trusted" in "".join(asked("--no-color"))
+
+
+def test_a_plain_terminal_tells_what_is_wrong_in_those_of_a_trusted_folder(home: Home, screens: Screens) -> None:
+    (home.folder / ".pysh.toml").write_text("[shell]\nhistory = 3\n")
+    assert home.pysh("-c", f"trust({str(home.folder / '.pysh.toml')!r}, force=True)").returncode == 0
+    for options, told in (([], True), (["--norc"], False)):
+        terminal = screens.open("--plain", "--rm", "--name", "n1@localhost", *options)
+        terminal.wait_for_end("n1@localhost[1]>")
+        assert any(".pysh.toml:2: history" in line for line in terminal.lines) is told, terminal.lines
+        terminal.type("\x04")
+        assert terminal.wait_exit() == 0
