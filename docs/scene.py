@@ -8,9 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import psutil
 
 from tests.shell.terminal import Terminal
 
@@ -249,3 +251,12 @@ def scene(probe: Probe, prompt: str, options: str) -> Iterator[Scene]:
                 made.close()
             if after := of(probe.after, prompt):
                 made.run(after)
+            _end_all(home)
+
+
+def _end_all(home: Path) -> None:
+    """End what still runs with that home: a prompt may outlive its terminal, and a cell that waits for keys with it."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("HOME") == str(home):
+                process.terminate()
