@@ -112,7 +112,7 @@ def parser(command: str = "") -> Parser:
     add("--cookie-file", metavar="FILE", help="a file with that secret, readable by you alone")
     add("--connect", metavar="N,...", default="", help="nodes to connect to at the start, such as w@web[1-3]")
     add("--hostkey", choices=("accept-new",), help="write the key of a host down that is met for the first time")
-    add("--listen", metavar="[HOST:]PORT", help="let nodes of other machines in there (default: nowhere)")
+    add("--listen", metavar="[HOST:]PORT", type=_place, help="let nodes of other machines in there (default: nowhere)")
     add("--python", metavar="PATH", help="the Python that runs your code (default: the active one, a .venv, ours)")
     add("--timeout", metavar="S", type=_positive, help="end everything after S seconds (exit code 124)")
     add("--json", action="store_true", help="print the value, or what was asked for, as one line of JSON")
@@ -176,6 +176,18 @@ def _attach(made: Parser) -> None:
     how.add_argument("--watch", action="store_true", help="see what is done there, and type nothing")
     how.add_argument("--own", action="store_true", help="a new shell there, with names of its own, for this terminal")
     made.add_argument("--shell", metavar="K", type=_number, help="shell K there, the one with #K in its prompt")
+
+
+def _place(text: str) -> str:
+    """Where to listen. Raises as a type of argparse's does."""
+    from pysh.transports import listening
+    from pysh.transports.base import TransportError
+
+    try:
+        listening.parse(text)
+    except TransportError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _number(text: str) -> int:
