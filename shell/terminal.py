@@ -229,7 +229,9 @@ class Session:
         editor = self._editor or self._load_editor()
         editor.away = bool(self._homes)
         with self._heard(console, editor):
-            offered, self._offered = self._offered, ""
+            offered = ""
+            if b"\r" not in self._keyboard.look():  # nobody who typed a line ahead had seen the offer
+                offered, self._offered = self._offered, ""
             took, self._took = self._took, ""
             return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
 
@@ -254,7 +256,7 @@ class Session:
     def _fill_in(self, console: Console, form: Mapping[str, Any]) -> str:
         """The code that comes of a form."""
         editor = self._editor or self._load_editor()
-        with self._heard(console, editor):
+        with self._keyboard.asking(), self._heard(console, editor):
             return filled(form, editor.ask)
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
@@ -337,11 +339,11 @@ class Session:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         self._keyboard.put_back(console.take_back())
         done = self._show_result(frame)
+        self._offered = str(done.get("offer", "")) or self._offered  # that of the cell before may wait
         if there := done.get("attach"):
             self._visit(console, str(there), done.get("how", {}))
         if (back := done.get("shell")) is not None:
             go_back(console, int(back), partial(self._attach, console), self._view.say)
-        self._offered = str(done.get("offer", ""))
         if form := done.get("form"):
             self._offered = self._fill_in(console, form)
         left = done.get("exit")
