@@ -257,7 +257,11 @@ class Session:
         """The code that comes of a form."""
         editor = self._editor or self._load_editor()
         with self._keyboard.asking(), self._heard(console, editor):
-            return filled(form, editor.ask)
+            try:
+                return filled(form, editor.ask)
+            except Another:  # the next prompt meets its cell, and makes way
+                self._view.say("the form was left: another terminal runs a cell; connect() begins it anew")
+                return ""
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
         """The hub sent something, or output is due, while the user types."""

@@ -134,3 +134,4 @@ def test_a_cell_of_another_terminal_ends_a_form(shell: Shell) -> None:
     shell.hub.send(Kind.DONE, {"cell": 3, "kind": "text", "text": "7", "took": 0.0}, ref=0)
     shell.prompt(3)
     assert "7" in shell.lines
+    assert "the form was left: another terminal runs a cell; connect() begins it anew" in shell.lines
