@@ -99,6 +99,7 @@ class Session:
         self._console: Console | None = None
         self._homes: list[Console] = []  # of the shells from which this terminal went over, one after the other
         self._cell = 1
+        self._left: int | None = None  # the exit code, where the cell with which we came asked to leave
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
         self._size = (0, 0)
@@ -168,6 +169,9 @@ class Session:
     def _cells(self, console: Console) -> int:
         """Run what is typed until somebody wants to leave; with what exit code."""
         while True:
+            left, self._left = self._left, None
+            if left is not None:
+                return left
             try:
                 try:
                     source = unindented(self._read(console))
@@ -213,7 +217,8 @@ class Session:
             self._view.screen.program(told["missed"])
         if told["busy"]:
             self._tty.unpaint()
-            self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
+            left = self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
+            self._left = self._left if left is None else left
         self._view.screen.end()
 
     # at the prompt

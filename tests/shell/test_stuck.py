@@ -235,6 +235,25 @@ def test_fg_there_goes_back_to_the_shell_that_was_left_with_what_was_missed(shel
     assert [each.get("shell") for each in shell.hub.asked if each["verb"] == "attach"] == [None, 0]
 
 
+def test_a_cell_to_which_fg_goes_back_leaves_with_its_exit_code_and_makes_its_offer(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    shell.hub.answers["attach"] = {**BESIDE_TOLD, "shell": 0, "cell": 1, "busy": True}
+    for told in ({"offer": "x = 1"}, {"exit": 3}):
+        shell.run("fg(1)")
+        shell.hub.done(shell=0)
+        shell.wait(lambda: shell.lines[-1].startswith("back at"), "the way back")
+        shell.hub.done(**told)
+        if "offer" in told:
+            shell.wait(lambda: shell.lines[-1].endswith("> x = 1"), "the offer")
+            shell.type("\x03")
+            shell.wait(lambda: shell.lines[-1].endswith("]>"), "an empty prompt")
+    assert shell.wait_exit() == 3
+
+
 def test_a_shell_that_is_gone_by_then_leaves_the_terminal_where_it_is(shell: Shell) -> None:
     shell.hub.answers["attach"] = {"error": "PyshError", "text": "n1 has no shell 3"}
     shell.run("fg(1)")
