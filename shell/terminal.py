@@ -400,6 +400,7 @@ class Session:
         view.end(console)
         self._tty.quiet()
         if done is None:
+            view.screen.unseen(self._semantic.leave())
             raise Moved(stuck.moved or {})
         return done
 
