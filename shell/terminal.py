@@ -384,7 +384,7 @@ class Session:
             while done is None and stuck.moved is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
-                done = self._pass(console, ref)
+                done = self._pass(console, ref) if stuck.moved is None else None
                 if signalled in ready:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()

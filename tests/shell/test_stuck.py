@@ -1,5 +1,6 @@
 """What a terminal offers for a cell that Ctrl-C does not end; the hub is the test's."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,26 @@ def test_after_the_third_press_the_shell_can_be_killed(shell: Shell) -> None:
     shell.hub.done("the shell was killed", kind="error")
     shell.prompt(2)
     assert shell.hub.typed == b"\x03" * 3, "the answer is not for the cell"
+
+
+def test_what_is_typed_behind_the_kill_is_for_the_next_prompt(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["kill_shell"] = {"killed": True}
+    shell.type("k1+1")
+    shell.wait(lambda: asked(shell, "kill_shell") == 1, "the kill")
+    shell.hub.running = False
+    shell.hub.done("the shell was killed", kind="error")
+    shell.prompt(2, "1+1")
+    assert shell.hub.typed.strip(b"\x03") == b"", "no key is for the cell"
+
+
+@pytest.mark.parametrize(("typed", "given"), [("wxy", b"xy"), ("\x1b[Ax", b"")])
+def test_what_is_typed_behind_another_answer_is_for_the_cell(shell: Shell, typed: str, given: bytes) -> None:
+    offered(shell)
+    shell.type(typed)
+    shell.wait_for_end("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
+    shell.type("z")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03" + given + b"z", "the keys")
 
 
 def test_who_waits_is_asked_again_after_three_more_presses(shell: Shell) -> None:
@@ -208,6 +229,24 @@ def test_what_the_cell_printed_since_the_offer_is_for_who_goes_back(shell: Shell
     shell.type("n")
     at_another(shell, 1)
     assert ("flood" in shell.lines, shell.hub.credit(Kind.SCREEN)) == (False, 0)
+
+
+def test_what_the_new_shell_prints_behind_the_answer_is_shown_and_nothing_before_it(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = lambda _: None
+    shell.type("n")
+    shell.wait(lambda: asked(shell, "beside") == 1, "the question")
+    ref = shell.hub.refs[-1]
+    shell.hub.running = False
+    shell.process.send_signal(signal.SIGSTOP)  # so that all is read at once
+    shell.hub.screen(b"of the cell\r\n")
+    shell.hub.send(Kind.REPLY, {"ok": BESIDE_TOLD}, ref=ref)
+    shell.hub.screen(b"of the new one\r\n")
+    shell.process.send_signal(signal.SIGCONT)
+    at_another(shell, 1)
+    shell.wait(lambda: "of the new one" in shell.lines, "what came behind the answer")
+    shell.wait(lambda: shell.hub.credit(Kind.SCREEN) == len(b"of the new one\r\n"), "its credit")
+    assert "of the cell" not in shell.lines
 
 
 def test_where_no_new_shell_can_be_had_it_says_why_and_the_cell_goes_on(shell: Shell) -> None:
