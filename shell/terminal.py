@@ -27,7 +27,6 @@ from pysh.shell.history import History
 from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
-from pysh.shell.output import Output
 from pysh.shell.semantic import Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.stuck import Moved, Stuck
@@ -156,6 +155,7 @@ class Session:
         return told
 
     def _come(self, console: Console, told: Mapping[str, Any]) -> None:
+        self._view.at(console)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
@@ -191,10 +191,10 @@ class Session:
             self._attach(console, how)
             self._stay(console, visit=True)
 
-        output, self._view.output = self._view.output, Output()
         before, self._homes = self._homes, [*self._homes, home]
         said = visit(self._reach, home, there, stay, self._view.say)
-        self._view.output, self._homes = output, before
+        self._homes = before
+        self._view.at(home)
         for frame in said:
             self._view.sort(frame)
         self._attach(home)

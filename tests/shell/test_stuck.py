@@ -274,6 +274,24 @@ def test_fg_there_goes_back_to_the_shell_that_was_left_with_what_was_missed(shel
     assert [each.get("shell") for each in shell.hub.asked if each["verb"] == "attach"] == [None, 0]
 
 
+def test_lines_without_an_end_stay_with_their_shell(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.output("n2", b"\r10%")
+    shell.wait(lambda: "n2 | 10%" in shell.lines, "the bar")
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    shell.hub.output("n3", b"\r20%")
+    shell.wait_for_end("n3 | 20%", f"{NAME}#1[1]>")
+    assert "n2 | 10%" not in shell.lines
+    shell.hub.answers["attach"] = {**BESIDE_TOLD, "shell": 0, "cell": 3}
+    shell.run("fg(1)")
+    shell.hub.done(shell=0)
+    shell.wait_for_end("n2 | 10%", f"{NAME}[3]>")
+    assert "n3 | 20%" not in shell.lines
+
+
 def test_a_cell_to_which_fg_goes_back_leaves_with_its_exit_code_and_makes_its_offer(shell: Shell) -> None:
     offered(shell)
     shell.hub.answers["beside"] = BESIDE_TOLD
