@@ -5,7 +5,8 @@ keyboard. Each takes what it uses and no more, and what comes back from a cell g
 key overtakes another, and a key of several bytes may be cut anywhere.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from pysh.shell.boot import Tty
 
@@ -22,6 +23,7 @@ class Keyboard:
     def __init__(self, tty: Tty) -> None:
         self._tty = tty
         self._typed = b""
+        self._ahead: bytes | None = None  # was typed before what is asked now
 
     def fileno(self) -> int:
         """To wait for the next key."""
@@ -67,7 +69,21 @@ class Keyboard:
         """Use each `key` of what waits."""
         self._typed = self._typed.replace(key, b"")
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """What was typed before a question is no answer: it comes first once that is over. Raises as `look`."""
+        self._ahead = self.take(len(self.look()))
+        try:
+            yield
+        finally:
+            ahead, self._ahead = self._ahead, None
+            self.put_back(ahead)
+
     def put_back(self, data: bytes) -> None:
         """What a cell left unread comes before what waits."""
         # What the cell's terminal turned into a line feed was Enter.
-        self._typed = data.replace(b"\n", b"\r") + self._typed
+        data = data.replace(b"\n", b"\r")
+        if self._ahead is None:
+            self._typed = data + self._typed
+        else:
+            self._ahead = data + self._ahead

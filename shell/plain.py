@@ -211,6 +211,7 @@ class Plain:
                 interrupted = False
             if data and done is None and stuck.open:
                 stuck.answer(data)
+                self._read += data.partition(b"\n")[2] if stuck.goes else b""
             elif data and stuck.goes:
                 self._read += data
             elif data and done is None:

@@ -31,6 +31,11 @@ class Semantic:
         begun, self._begun = self._begun, False
         return _mark(f"D;{status(told)}").encode() if begun else b""
 
+    def leave(self) -> bytes:
+        """What is written when the terminal leaves a cell that goes on: no status is known."""
+        begun, self._begun = self._begun, False
+        return _mark("D").encode() if begun else b""
+
 
 UNMARKED = Semantic(False)
 

@@ -4,12 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pysh.runtime.protocol.frames import Kind
 from pysh.runtime.protocol.presses import Outlived
 from pysh.shell.console import Console
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.typed import Leaving, Typing
 
 KILL, NEW = b"k", b"n"
+ESCAPE = b"\x1b"
+"""Begins a key of several bytes, or a paste."""
 
 
 class Moved(Exception):
@@ -67,7 +70,7 @@ class Stuck:
         """What was typed is for the cell, the answer to an offer, or for where we go; how often Ctrl-C was pressed."""
         if self.open and (key := typing.drop()):
             self.answer(key)
-            keyboard.put_back(key[1:] if self.goes else b"")
+            keyboard.put_back(b"" if key.startswith(ESCAPE) else key[1:])
         if self.open or self.goes:
             return 0
         pressed = typing.give()
@@ -93,6 +96,7 @@ class Stuck:
             return
         self._again()
         if key[:1].lower() == KILL:
+            self.goes = True  # to the next prompt
             self._console.ask_later("kill_shell", self._ended)
         else:
             self._say("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
@@ -118,6 +122,8 @@ class Stuck:
         self.goes = False
         if told and "refused" not in told:
             self.moved = told
+            # What the cell wrote before that answer is for who comes back to it; what is behind it, of the new shell.
+            self._console.put_back([frame for frame in self._console.take() if frame.kind != Kind.SCREEN])
             self._console.attached(told)
         elif not self._over:
             self._hold(False)
@@ -125,6 +131,7 @@ class Stuck:
             self._say(str(told["refused"]) if told else "this node makes no new shells: what runs there is older")
 
     def _ended(self, killed: bool | None) -> None:
+        self.goes = self.goes and bool(killed)
         if not killed and not self._over:
             self._say("nothing was killed: the cell has ended meanwhile")
 

@@ -27,7 +27,6 @@ from pysh.shell.history import History
 from pysh.shell.importing import without_collecting
 from pysh.shell.keyboard import Keyboard
 from pysh.shell.mirrored import ANOTHERS, ATTACHED, EVERY, Another, before_cell, ends
-from pysh.shell.output import Output
 from pysh.shell.semantic import Semantic
 from pysh.shell.settings import DEFAULTS, Settings
 from pysh.shell.stuck import Moved, Stuck
@@ -99,6 +98,7 @@ class Session:
         self._console: Console | None = None
         self._homes: list[Console] = []  # of the shells from which this terminal went over, one after the other
         self._cell = 1
+        self._left: int | None = None  # the exit code, where the cell with which we came asked to leave
         self._offered = ""  # what the next prompt begins with
         self._took = ""  # by the last cell, if that was long
         self._size = (0, 0)
@@ -155,6 +155,7 @@ class Session:
         return told
 
     def _come(self, console: Console, told: Mapping[str, Any]) -> None:
+        self._view.at(console)
         self._cell = told["cell"]
         self._history.node, self._history.folder = console.name, str(told.get("folder", ""))
         self._catch_up(console, told)
@@ -168,6 +169,9 @@ class Session:
     def _cells(self, console: Console) -> int:
         """Run what is typed until somebody wants to leave; with what exit code."""
         while True:
+            left, self._left = self._left, None
+            if left is not None:
+                return left
             try:
                 try:
                     source = unindented(self._read(console))
@@ -187,10 +191,10 @@ class Session:
             self._attach(console, how)
             self._stay(console, visit=True)
 
-        output, self._view.output = self._view.output, Output()
         before, self._homes = self._homes, [*self._homes, home]
         said = visit(self._reach, home, there, stay, self._view.say)
-        self._view.output, self._homes = output, before
+        self._homes = before
+        self._view.at(home)
         for frame in said:
             self._view.sort(frame)
         self._attach(home)
@@ -213,7 +217,8 @@ class Session:
             self._view.screen.program(told["missed"])
         if told["busy"]:
             self._tty.unpaint()
-            self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
+            left = self._finish(console, self._relay(console, lambda: 0 if told.get("accepts") else ATTACHED))
+            self._left = self._left if left is None else left
         self._view.screen.end()
 
     # at the prompt
@@ -229,7 +234,9 @@ class Session:
         editor = self._editor or self._load_editor()
         editor.away = bool(self._homes)
         with self._heard(console, editor):
-            offered, self._offered = self._offered, ""
+            offered = ""
+            if b"\r" not in self._keyboard.look():  # nobody who typed a line ahead had seen the offer
+                offered, self._offered = self._offered, ""
             took, self._took = self._took, ""
             return editor.read(text, lambda: mark(console.suspects), offered, lambda: aside(console.unread, took))
 
@@ -254,8 +261,12 @@ class Session:
     def _fill_in(self, console: Console, form: Mapping[str, Any]) -> str:
         """The code that comes of a form."""
         editor = self._editor or self._load_editor()
-        with self._heard(console, editor):
-            return filled(form, editor.ask)
+        with self._keyboard.asking(), self._heard(console, editor):
+            try:
+                return filled(form, editor.ask)
+            except Another:  # the next prompt meets its cell, and makes way
+                self._view.say("the form was left: another terminal runs a cell; connect() begins it anew")
+                return ""
 
     def _at_prompt(self, console: Console, editor: "Editor") -> None:
         """The hub sent something, or output is due, while the user types."""
@@ -337,11 +348,11 @@ class Session:
         """Show what a DONE tells; the exit code if the cell asked to leave."""
         self._keyboard.put_back(console.take_back())
         done = self._show_result(frame)
+        self._offered = str(done.get("offer", "")) or self._offered  # that of the cell before may wait
         if there := done.get("attach"):
             self._visit(console, str(there), done.get("how", {}))
         if (back := done.get("shell")) is not None:
             go_back(console, int(back), partial(self._attach, console), self._view.say)
-        self._offered = str(done.get("offer", ""))
         if form := done.get("form"):
             self._offered = self._fill_in(console, form)
         left = done.get("exit")
@@ -373,7 +384,7 @@ class Session:
             while done is None and stuck.moved is None:
                 keys = () if console.full or self._keyboard.full else (self._tty.keys,)
                 ready = console.wait((signalled, *keys), view.patience(typing.due, stuck.due))
-                done = self._pass(console, ref)
+                done = self._pass(console, ref) if stuck.moved is None else None
                 if signalled in ready:
                     if signals.INTERRUPT in signals.came(signalled):
                         typing.interrupt()
@@ -389,6 +400,7 @@ class Session:
         view.end(console)
         self._tty.quiet()
         if done is None:
+            view.screen.unseen(self._semantic.leave())
             raise Moved(stuck.moved or {})
         return done
 

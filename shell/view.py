@@ -6,6 +6,7 @@ It goes to the screen while a cell runs, and above the prompt of the editor else
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.shell.boot import Tty
@@ -31,10 +32,15 @@ class View:
         self.display = display
         self.screen = Screen(tty)
         self.output = Output()
+        self._outputs: WeakKeyDictionary[Console, dict[int, Output]] = WeakKeyDictionary()  # by number of the shell
         self._tty = tty
         self._notices = Notices()
         self._held_until = 0.0  # the notices, where lines came before them; else 0
         self._unpaid = 0  # bytes of the cell's output that wait in the screen, not acknowledged yet
+
+    def at(self, console: Console) -> None:
+        """The terminal is at that shell now: lines without an end of another one wait until it is there again."""
+        self.output = self._outputs.setdefault(console, {}).setdefault(console.shell, Output())
 
     @property
     def live(self) -> Sequence[str]:

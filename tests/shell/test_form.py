@@ -110,6 +110,19 @@ def test_ctrl_c_and_ctrl_d_leave_a_form(shell: Shell, key: str) -> None:
     shell.prompt(2, "1")
 
 
+def test_what_was_typed_before_a_form_is_no_answer_and_runs_before_what_comes_of_it(shell: Shell) -> None:
+    shell.type("connect()\r1+1\rx")
+    shell.wait(lambda: shell.hub.cells == ["connect()"])
+    shell.hub.done(form=FORM)
+    shell.wait_for_end(HOST)
+    shell.type("\r")
+    shell.wait_for_end(NODE)
+    shell.type("n2\r")
+    shell.wait(lambda: shell.hub.cells[1:] == ["1+1"], "the line that was typed ahead")
+    shell.hub.done("2")
+    shell.prompt(3, 'connect("n2@localhost")x')
+
+
 def test_a_cell_of_another_terminal_ends_a_form(shell: Shell) -> None:
     shell.run("connect()")
     shell.hub.done(form=FORM)
@@ -121,3 +134,4 @@ def test_a_cell_of_another_terminal_ends_a_form(shell: Shell) -> None:
     shell.hub.send(Kind.DONE, {"cell": 3, "kind": "text", "text": "7", "took": 0.0}, ref=0)
     shell.prompt(3)
     assert "7" in shell.lines
+    assert "the form was left: another terminal runs a cell; connect() begins it anew" in shell.lines

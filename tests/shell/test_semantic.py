@@ -47,6 +47,10 @@ def test_the_end_of_what_was_not_begun_is_not_marked() -> None:
     assert semantic.end({}) == b"\x1b]133;D;0\x1b\\"
     assert semantic.end({}) == b""
 
+    semantic.begin()
+    assert semantic.leave() == b"\x1b]133;D\x1b\\"
+    assert (semantic.leave(), semantic.end({})) == (b"", b"")
+
 
 def opened(open_shell: Open, **options: Any) -> Shell:
     shell = open_shell(env=KNOWS | options.pop("env", {}), **options)

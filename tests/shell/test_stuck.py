@@ -1,5 +1,6 @@
 """What a terminal offers for a cell that Ctrl-C does not end; the hub is the test's."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -75,6 +76,26 @@ def test_after_the_third_press_the_shell_can_be_killed(shell: Shell) -> None:
     shell.hub.done("the shell was killed", kind="error")
     shell.prompt(2)
     assert shell.hub.typed == b"\x03" * 3, "the answer is not for the cell"
+
+
+def test_what_is_typed_behind_the_kill_is_for_the_next_prompt(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["kill_shell"] = {"killed": True}
+    shell.type("k1+1")
+    shell.wait(lambda: asked(shell, "kill_shell") == 1, "the kill")
+    shell.hub.running = False
+    shell.hub.done("the shell was killed", kind="error")
+    shell.prompt(2, "1+1")
+    assert shell.hub.typed.strip(b"\x03") == b"", "no key is for the cell"
+
+
+@pytest.mark.parametrize(("typed", "given"), [("wxy", b"xy"), ("\x1b[Ax", b"")])
+def test_what_is_typed_behind_another_answer_is_for_the_cell(shell: Shell, typed: str, given: bytes) -> None:
+    offered(shell)
+    shell.type(typed)
+    shell.wait_for_end("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
+    shell.type("z")
+    shell.wait(lambda: shell.hub.typed == b"\x03\x03\x03" + given + b"z", "the keys")
 
 
 def test_who_waits_is_asked_again_after_three_more_presses(shell: Shell) -> None:
@@ -210,6 +231,24 @@ def test_what_the_cell_printed_since_the_offer_is_for_who_goes_back(shell: Shell
     assert ("flood" in shell.lines, shell.hub.credit(Kind.SCREEN)) == (False, 0)
 
 
+def test_what_the_new_shell_prints_behind_the_answer_is_shown_and_nothing_before_it(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = lambda _: None
+    shell.type("n")
+    shell.wait(lambda: asked(shell, "beside") == 1, "the question")
+    ref = shell.hub.refs[-1]
+    shell.hub.running = False
+    shell.process.send_signal(signal.SIGSTOP)  # so that all is read at once
+    shell.hub.screen(b"of the cell\r\n")
+    shell.hub.send(Kind.REPLY, {"ok": BESIDE_TOLD}, ref=ref)
+    shell.hub.screen(b"of the new one\r\n")
+    shell.process.send_signal(signal.SIGCONT)
+    at_another(shell, 1)
+    shell.wait(lambda: "of the new one" in shell.lines, "what came behind the answer")
+    shell.wait(lambda: shell.hub.credit(Kind.SCREEN) == len(b"of the new one\r\n"), "its credit")
+    assert "of the cell" not in shell.lines
+
+
 def test_where_no_new_shell_can_be_had_it_says_why_and_the_cell_goes_on(shell: Shell) -> None:
     offered(shell)
     shell.hub.answers["beside"] = {"refused": "there is no room; nothing was started"}
@@ -233,6 +272,43 @@ def test_fg_there_goes_back_to_the_shell_that_was_left_with_what_was_missed(shel
     shell.prompt(3)
     shell.wait_for(f"back at the shell of {NAME}; shell 1 stays: attach(node(), shell=1)", "missed")
     assert [each.get("shell") for each in shell.hub.asked if each["verb"] == "attach"] == [None, 0]
+
+
+def test_lines_without_an_end_stay_with_their_shell(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.output("n2", b"\r10%")
+    shell.wait(lambda: "n2 | 10%" in shell.lines, "the bar")
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    shell.hub.output("n3", b"\r20%")
+    shell.wait_for_end("n3 | 20%", f"{NAME}#1[1]>")
+    assert "n2 | 10%" not in shell.lines
+    shell.hub.answers["attach"] = {**BESIDE_TOLD, "shell": 0, "cell": 3}
+    shell.run("fg(1)")
+    shell.hub.done(shell=0)
+    shell.wait_for_end("n2 | 10%", f"{NAME}[3]>")
+    assert "n3 | 20%" not in shell.lines
+
+
+def test_a_cell_to_which_fg_goes_back_leaves_with_its_exit_code_and_makes_its_offer(shell: Shell) -> None:
+    offered(shell)
+    shell.hub.answers["beside"] = BESIDE_TOLD
+    shell.hub.running = False
+    shell.type("n")
+    at_another(shell, 1)
+    shell.hub.answers["attach"] = {**BESIDE_TOLD, "shell": 0, "cell": 1, "busy": True}
+    for told in ({"offer": "x = 1"}, {"exit": 3}):
+        shell.run("fg(1)")
+        shell.hub.done(shell=0)
+        shell.wait(lambda: shell.lines[-1].startswith("back at"), "the way back")
+        shell.hub.done(**told)
+        if "offer" in told:
+            shell.wait(lambda: shell.lines[-1].endswith("> x = 1"), "the offer")
+            shell.type("\x03")
+            shell.wait(lambda: shell.lines[-1].endswith("]>"), "an empty prompt")
+    assert shell.wait_exit() == 3
 
 
 def test_a_shell_that_is_gone_by_then_leaves_the_terminal_where_it_is(shell: Shell) -> None:
