@@ -94,7 +94,7 @@ class Shells:
 
     def watches(self, link: Link) -> bool:
         """Whether that terminal only watches."""
-        return self.at(link).watches(link)
+        return link.watches
 
     def others(self, link: Link | None) -> list[int]:
         """The terminals beside that of `link` which may type, at whatever shell: their process numbers."""
@@ -139,7 +139,8 @@ class Shells:
         """Make `link` a terminal of `shell`, and of no other one; what it should know of it."""
         self._leaves(link, shell)
         told = shell.attach(link, asked)
-        if not asked.get("watch"):
+        link.watches = bool(asked.get("watch"))
+        if not link.watches:
             self._node.actions.append(Attended(True))
         return {**told, "alone": self.alone}
 
@@ -287,9 +288,13 @@ class Shells:
         return here + sum(ref.owner.number == number and (detached or not lasts) for ref, lasts in elsewhere)
 
     def end(self, shell: Console) -> None:
-        """End one of its own, with the tasks that it owns."""
-        if self._all.pop(shell.number, None) is None:
+        """End one of its own, with the tasks that it owns; who watches there is parted from."""
+        if shell.number not in self._all:
             return
+        for seat in shell.seats:
+            if seat.watches:
+                self._node.part(self._node.processes[seat.process], f"{shell.called} has ended")
+        del self._all[shell.number]
         self._behind.pop(shell.number, None)
         for jobs in self._behind.values():
             for behind in jobs.values():

@@ -6,6 +6,7 @@ import pytest
 
 from pysh.runtime.protocol.actions import (
     Attended,
+    Close,
     EndShell,
     Interrupt,
     Kill,
@@ -341,6 +342,45 @@ def test_the_end_of_one_cancels_the_tasks_that_it_owns_here_and_elsewhere(two: t
     hub.ask(own, "leave", stop=True)
     hub.wait(6)
     assert [job.state for job in hub.node.work.jobs] in ([], ["done"])
+
+
+def test_who_watches_one_that_ends_is_parted_from_and_attaches_to_no_other(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, own, _ = two
+    watcher = hub.terminal(shell=1, watch=True)
+    hub.ask(own, "leave")
+    hub.wait(6)
+    assert hub.numbers == [0]
+    assert [frame.options()["reason"] for frame in hub.to(watcher, Kind.BYE)] == ["shell 1 of n1@here has ended"]
+    assert Close(watcher) in hub.acts()
+    for verb in ("attach", "eval", "leave"):
+        assert hub.ask(watcher, verb) is None
+    assert not hub.node.shells.first.has(hub.process[watcher])
+
+
+def test_who_watches_one_that_dies_alone_or_ends_with_another_is_parted_from(hub: Hub) -> None:
+    first = hub.terminal(own=True)
+    hub.cell(first, hub.evaluator(1))
+    watcher = hub.terminal(shell=1, watch=True)
+    hub.terminal()
+    assert hub.ask(first, "beside")["shell"] == 2
+    second = hub.terminal(own=True)
+    hub.evaluator(3)
+    other = hub.terminal(shell=3, watch=True)
+    hub.ask(first, "leave", stop=True)
+    hub.closes(second)
+    hub.node.evaluator_died("SIGKILL", 3)
+    hub.wait(6)
+    assert hub.numbers == [0]
+    assert len(hub.to(watcher, Kind.BYE)) == len(hub.to(other, Kind.BYE)) == 1
+
+
+def test_who_watches_does_so_wherever_it_is(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, _, _ = two
+    watcher = hub.terminal(shell=1, watch=True)
+    link = hub.node.links[watcher]
+    hub.node.shells.get(1).seats.leave(link.process)  # type: ignore[union-attr]
+    for verb in ("attach", "eval", "leave"):
+        assert "only watches" in hub.ask(watcher, verb)["text"]
 
 
 # beside a cell that nothing ends
