@@ -227,7 +227,9 @@ def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta |
         return {"ok": {"stop": False, "persistent": whole and node.persistent, "reasons": reasons, **called}}
 
     def end() -> None:
-        if whole:
+        if shell.others(link) if shell.number else shells.others(link):
+            node.delivery.ending.discard(shell.evaluator or 0)  # who came meanwhile has it
+        elif whole and not shells.others(link):
             node.stop("its last terminal left")
         else:
             for each in shells.leaving(shell):
