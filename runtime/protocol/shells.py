@@ -30,6 +30,11 @@ class NoShell(Exception):
     """The shell that a terminal asked for is not there, or cannot be made; nothing was run."""
 
 
+def goes_on(shell: Console, asked: dict[str, Any]) -> bool:
+    """Whether a cell runs there, and is that which `began` when this was asked about, if that is said."""
+    return shell.busy and asked.get("began", shell.ran.began) == shell.ran.began
+
+
 class Behind:
     """A shell that was left for another one, as a job of that."""
 
@@ -109,7 +114,14 @@ class Shells:
     # frames
 
     def _handle(self, kind: int, link: Link | None, frame: Frame) -> None:
-        (self.of(frame.source.number) or self.first).handlers[kind](link, frame)
+        if (shell := self._said_at(link, frame)) is not None:
+            shell.handlers[kind](link, frame)
+
+    def _said_at(self, link: Link | None, frame: Frame) -> Console | None:
+        """The one whose terminal or evaluator itself says that; another node has processes of the same numbers."""
+        if link is None or frame.source != Pid(self._node.incarnation, link.process):
+            return None
+        return self.of(link.process)
 
     def _output(self, link: Link | None, frame: Frame) -> None:
         (self.of(frame.dest.number) or self.first).handlers[Kind.OUTPUT](link, frame)
@@ -129,9 +141,9 @@ class Shells:
         return shell is not None and shell.shown(frame)
 
     def _done(self, link: Link | None, frame: Frame) -> None:
-        shell = self.of(frame.source.number) or self.first
-        shell.handlers[Kind.DONE](link, frame)
-        self._tell_beside(shell)
+        if (shell := self._said_at(link, frame)) is not None and shell.evaluator == frame.source.number:
+            shell.handlers[Kind.DONE](link, frame)
+            self._tell_beside(shell)
 
     # terminals
 
@@ -200,7 +212,7 @@ class Shells:
         It is a new one, or that which was made for this before; what the terminal should know of it. Raises `NoShell`.
         """
         stuck = last = self.at(link)
-        if not stuck.busy or asked.get("began", stuck.ran.began) != stuck.ran.began:
+        if not goes_on(stuck, asked):
             raise NoShell("the cell has ended meanwhile; no shell was started")
         while last.busy and last.number in self._beside:
             last = self._beside[last.number]

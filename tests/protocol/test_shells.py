@@ -165,6 +165,34 @@ def test_each_has_its_own_cells_keys_interrupts_and_screen(two: tuple[Hub, int, 
     assert hub.node.shells.first.busy
 
 
+@pytest.mark.parametrize("kind", [Kind.CELL, Kind.INPUT, Kind.RESIZE, Kind.INTERRUPT, Kind.DONE, Kind.NOTICE])
+def test_what_another_says_in_the_name_of_a_process_here_reaches_no_shell(
+    two: tuple[Hub, int, int, int], kind: int
+) -> None:
+    hub, shared, own, evaluator = two
+    hub.cell(shared, 1)
+    hub.acts()
+    hub.said.clear()
+    meta = pack({"rows": 5, "cols": 5, "jobs": 3, "text": "", "level": "info"})
+    for sender in (shared, own, evaluator, 1):
+        number = hub.process[sender]
+        for link, where in ((None, THERE), (hub.node.links[own if sender != own else shared], HERE)):
+            hub.node._mine(link, Frame(kind, Pid(where, number), Pid(HERE, HUB), 7, meta=meta, payload=b"x"))
+    hub._act()
+    assert (hub.acts(), hub.said) == ([], [])
+    assert hub.node.shells.first.busy
+    assert not hub.node.shells.get(1).busy  # type: ignore[union-attr]
+
+
+def test_an_evaluator_whose_shell_has_ended_says_nothing_in_the_shared_one(two: tuple[Hub, int, int, int]) -> None:
+    hub, shared, own, evaluator = two
+    hub.ask(own, "leave")
+    hub.wait(6)
+    hub.cell(shared, 1)
+    hub.done(own, evaluator, kind="none", text="")
+    assert hub.node.shells.first.busy
+
+
 def test_a_flood_of_one_stops_that_one_alone(two: tuple[Hub, int, int, int]) -> None:
     hub, _, own, _ = two
     shell = hub.node.shells.get(1)
@@ -246,6 +274,27 @@ def test_one_that_its_last_terminal_leaves_ends_and_the_node_goes_on(two: tuple[
     hub.node.evaluator_died("SIGKILL", 1)
     hub._act()
     assert hub.acts() == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_to_which_somebody_came_while_its_last_terminal_left_stays(hub: Hub, number: int) -> None:
+    own = hub.terminal(own=number)
+    evaluator = hub.evaluator(1) if number else 1
+    hub.ask(own, "leave")
+    late = hub.terminal(shell=number)
+    hub.hears(evaluator, Kind.SENT)
+    hub.wait(6)
+    assert not any(isinstance(action, EndShell | Stop) for action in hub.acts())
+    assert hub.node.shells.at(hub.node.links[late]).number == number
+    assert hub.process[evaluator] not in hub.node.delivery.ending
+
+
+def test_the_node_stays_for_who_came_to_another_shell_meanwhile(hub: Hub) -> None:
+    own = hub.terminal(own=True)
+    hub.ask(own, "leave")
+    hub.terminal()
+    hub.wait(6)
+    assert [action for action in hub.acts() if isinstance(action, EndShell | Stop)] == [EndShell(1)]
 
 
 def test_with_another_terminal_at_it_it_stays(two: tuple[Hub, int, int, int]) -> None:
@@ -528,6 +577,19 @@ def test_a_stuck_shell_is_killed_alone(two: tuple[Hub, int, int, int]) -> None:
     hub.cell(own, evaluator)
     assert hub.ask(own, "kill_shell") is True
     assert hub.acts() == [Kill(1)]
+
+
+def test_a_cell_that_has_followed_the_stuck_one_is_not_killed_for_it(stuck: tuple[Hub, int]) -> None:
+    hub, terminal = stuck
+    began = hub.ask(terminal, "at_stake")["began"]
+    other = hub.terminal()
+    hub.hears(other, Kind.CELL, payload=b"next()")
+    hub.wait(1)
+    hub.done(terminal, 1, kind="none", text="")
+    hub.acts()
+    assert hub.ask(terminal, "kill_shell", began=began) is False
+    assert hub.acts() == []
+    assert hub.ask(terminal, "kill_shell", began=hub.ask(terminal, "at_stake")["began"]) is True
 
 
 def test_what_only_the_shared_shell_may_is_heard_from_no_other(two: tuple[Hub, int, int, int]) -> None:
