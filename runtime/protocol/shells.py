@@ -17,6 +17,7 @@ from pysh.runtime.protocol.ending import STOP_GRACE
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import DONE as OVER
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.seats import seat_of
 from pysh.runtime.protocol.terms import HUB, Pid
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Shells:
 
     def __init__(self, node: "Node") -> None:
         self.first = Console(node)
+        self.taken_over = False  # a terminal took one of them over from another terminal
         self._node = node
         self._all = {self.first.number: self.first}
         self._numbers = count(1)
@@ -157,7 +159,11 @@ class Shells:
         return {**told, "alone": self.alone}
 
     def meant(self, link: Link, asked: dict[str, Any]) -> Console:
-        """To which one a terminal wants: number `shell`, a new one with `own`, else where it is. Raises `NoShell`."""
+        """To which one a terminal wants: number `shell`, a new one with `own`, else where it is.
+
+        Raises `NoShell`, and for what is no attach `TypeError`, `ValueError` or `OverflowError`; nothing is made then.
+        """
+        seat_of(link.process, asked)
         name = self._node.name
         if not asked.get("own"):
             number = asked.get("shell")
@@ -216,6 +222,7 @@ class Shells:
             raise NoShell("the cell has ended meanwhile; no shell was started")
         while last.busy and last.number in self._beside:
             last = self._beside[last.number]
+        seat_of(link.process, asked)
         if last.busy:
             last = self._open_beside(last)
         jobs = self._behind[last.number]

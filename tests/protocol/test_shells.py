@@ -248,6 +248,33 @@ def test_who_watches_opens_no_shell_later_either(hub: Hub) -> None:
     assert hub.numbers == [0]
 
 
+@pytest.mark.parametrize("size", [{"rows": "x"}, {"cols": []}, {"rows": float("inf")}])
+def test_a_size_that_is_none_leaves_no_shell_behind(stuck: tuple[Hub, int], size: dict[str, Any]) -> None:
+    hub, terminal = stuck
+    for verb, asked in (("attach", {"own": True}), ("beside", {}), ("attach", {"force": True})):
+        assert "cannot read the request" in hub.ask(terminal, verb, **asked, **size)["text"]
+    assert (hub.numbers, hub.node.shells.at(hub.node.links[terminal]).number, hub.acts()) == ([0], 0, [])
+
+
+def test_a_node_whose_shell_was_taken_over_outlives_who_took_it(hub: Hub) -> None:
+    hub.terminal(own=True)
+    hub.evaluator(1)
+    thief = hub.terminal(shell=1, force=True)
+    hub.ask(thief, "leave", stop=True)
+    hub.wait(6)
+    assert hub.node.persistent
+    assert (hub.node.stopping, hub.numbers) == (False, [0])
+
+
+def test_what_a_terminal_and_an_evaluator_count_and_name_is_bounded(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, own, evaluator = two
+    hub.ask(own, "attach", links="h" * 256)
+    hub.cell(own, evaluator)
+    assert "links" not in hub.to(evaluator, Kind.CELL)[0].options()
+    hub.done(own, evaluator, kind="none", text="", unread=10**12)
+    assert hub.ask(own, "attach")["unread"] == 10**9
+
+
 def test_there_are_so_many_and_no_more(hub: Hub) -> None:
     for _ in range(MOST):
         hub.terminal(own=True)
