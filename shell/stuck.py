@@ -97,7 +97,7 @@ class Stuck:
         self._again()
         if key[:1].lower() == KILL:
             self.goes = True  # to the next prompt
-            self._console.ask_later("kill_shell", self._ended)
+            self._console.ask_later("kill_shell", self._ended, began=self._began)
         else:
             self._say("waiting; what is typed goes to the cell, and Ctrl-C three times asks again")
 

@@ -58,8 +58,8 @@ class Evaluator:
             "role": "evaluator", "name": self._config["name"], "incarnation": self._config["incarnation"],
             "pty": True, **self._code_to_begin_with(), "shell": self.shell,
         }  # fmt: skip
-        if self._server is not None:
-            core, console = self._server.core, self._console
+        if self._server is not None and (console := self._console) is not None:
+            core = self._server.core
             config |= {
                 "cell": console.cell, "former": not core.work.code.empty, "placed": core.work.placed.digests,
                 "first_job": core.shells.first_job(console),
@@ -80,9 +80,8 @@ class Evaluator:
 
     def _code_to_begin_with(self) -> dict[str, str]:
         """The paths of what it runs first: not again what the one before it died in."""
-        if self._server is None or not self._first:
+        if (console := self._console) is None or not self._first:
             return self._first
-        console = self._console
         if self._former:
             if not console.begun:
                 left = " and ".join(self._first.values())
@@ -92,9 +91,9 @@ class Evaluator:
         return {} if console.bare else self._first
 
     @property
-    def _console(self) -> Console:
-        assert self._server is not None
-        return self._server.core.shells.get(self.shell) or self._server.core.console
+    def _console(self) -> Console | None:
+        """Its shell, if that has not ended."""
+        return self._server.core.shells.get(self.shell) if self._server is not None else None
 
     def attach(self, server: "Server") -> None:
         """The loop runs: serve what was begun before it did."""
@@ -171,7 +170,8 @@ class Evaluator:
             size = len(self._typed)  # nobody will read it
         if size:
             del self._typed[:size]
-            self._console.taken(size)
+            if (console := self._console) is not None:
+                console.taken(size)
             self._server.carry_out()
         if self._typed:
             self._server.loop.add_writer(self._master, self._type_on)

@@ -254,15 +254,17 @@ class Server:
 
     def _prepare(self, action: actions.Prepare) -> None:
         if action.what == "evaluator":
-            self.runners.start(action.shell)
+            if self.core.shells.get(action.shell) is not None:
+                self.runners.start(action.shell)
         elif action.what == "paths":
             self.runners.workers.set_paths(self.core.paths)
         else:
             self.runners.workers.start()
 
-    def _at(self, shell: int) -> Evaluator:
-        """That of a shell which is there."""
-        return self.runners.of(shell) or self.runners.evaluator
+    def _at(self, shell: int, do: Callable[[Evaluator], None]) -> None:
+        """Have the evaluator of that shell do something, if it is still there."""
+        if (evaluator := self.runners.of(shell)) is not None:
+            do(evaluator)
 
     def _attended(self, action: actions.Attended) -> None:
         if self.config["role"] == "shell":
@@ -297,10 +299,12 @@ class Server:
             action.worker, action.signal, action.group, action.job
         ),
         actions.Pause: lambda self, action: self.runners.pause(action.worker, action.on),
-        actions.Type: lambda self, action: self._at(action.shell).type(action.data),
-        actions.Resize: lambda self, action: self._at(action.shell).resize(action.rows, action.columns),
-        actions.Interrupt: lambda self, action: self._at(action.shell).interrupt(),
-        actions.Kill: lambda self, action: self._at(action.shell).kill(),
+        actions.Type: lambda self, action: self._at(action.shell, lambda there: there.type(action.data)),
+        actions.Resize: lambda self, action: self._at(
+            action.shell, lambda there: there.resize(action.rows, action.columns)
+        ),
+        actions.Interrupt: lambda self, action: self._at(action.shell, Evaluator.interrupt),
+        actions.Kill: lambda self, action: self._at(action.shell, Evaluator.kill),
         actions.EndShell: lambda self, action: self.runners.end_shell(action.shell),
     }
 
@@ -311,13 +315,14 @@ class Server:
 
         `interrupts`: whether Ctrl-C is a signal on the terminal of that `shell`.
         """
+        evaluator = self.runners.of(shell)
         return {
             "pid": os.getpid(),
             "modules": sorted(sys.modules),
             "runners": self.runners.pids(),
             "python": sys.version.split()[0],
             "up": time.monotonic() - BORN,
-            "interrupts": self._at(shell).interrupts,
+            "interrupts": evaluator is None or evaluator.interrupts,
             **({"memory": {"hub": system.memory_of(os.getpid()), **self.runners.memory()}} if memory else {}),
         }
 

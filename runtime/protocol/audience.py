@@ -57,10 +57,14 @@ class Audience:
 
     def has_unread(self, count: int) -> None:
         """So many messages wait in the mailbox of the shell: a mark at every prompt."""
-        if (count := max(0, min(count, MOST_UNREAD))) != self.unread:
-            self.unread = count
+        if self.count_unread(count):
             for seat in self.seats:
                 self._note(seat, "", "info", {})
+
+    def count_unread(self, count: int) -> bool:
+        """The same, where the terminals hear of it by what follows; whether it is news."""
+        before, self.unread = self.unread, max(0, min(count, MOST_UNREAD))
+        return self.unread != before
 
     def tell(self, seat: Seat | None, kind: int, *, meta: Any = None, **fields: Any) -> None:
         if seat is not None:

@@ -27,7 +27,7 @@ from pysh.runtime.protocol.frames import Frame, Kind, pack
 from pysh.runtime.protocol.links import Link
 from pysh.runtime.protocol.notices import Hush
 from pysh.runtime.protocol.printed import Printed
-from pysh.runtime.protocol.seats import Seat
+from pysh.runtime.protocol.seats import Seat, seat_of
 from pysh.runtime.protocol.terms import MIRRORED, Pid
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class Console:
         self.seats = self.audience.seats
         self.screen, self.shown, self.notice = self.audience.screen, self.audience.shown, self.audience.notice
         self.hush = self.audience.hush
-        self.taken_over = False  # a terminal took the shell over from another one
         self.cell = 1
         self.alone_since = 0.0  # when its last terminal went
         self.folder = ""  # the shell's current one, as far as it is known
@@ -218,7 +217,7 @@ class Console:
         self.cell = told.get("cell", self.cell)
         self.folder = told.get("folder", self.folder)
         self.jobs = told.get("jobs", 0)
-        self.audience.unread = int(told.get("unread", 0))
+        self.audience.count_unread(int(told.get("unread", 0)))
         self._running = None
         state = FAILED if told.get("kind") == "error" else DONE
         self.ran = self.ran._replace(ended=self._node.now, state=state, error=str(told.get("error", "")))
@@ -278,14 +277,11 @@ class Console:
 
     def attach(self, link: Link, asked: dict[str, Any]) -> dict[str, Any]:
         """Make `link` a terminal of this shell; what it should know of it."""
-        size = int(asked.get("rows", 24)), int(asked.get("cols", 80))
-        watches, person = bool(asked.get("watch")), bool(asked.get("person", True))
-        seat = Seat(link.process, watches=watches, person=person, plain=bool(asked.get("plain")), size=size)
-        seat.links = str(asked.get("links", ""))
+        seat = seat_of(link.process, asked)
         self.seats.join(seat)
         self.audience.look_soon()  # one that was stuck alone is so no more
-        missed, dropped = (b"", 0) if watches else self.audience.missed.take()
-        if not watches:
+        missed, dropped = (b"", 0) if seat.watches else self.audience.missed.take()
+        if not seat.watches:
             self._node.actions.append(Prepare("evaluator", self.number))
             self._fit()
             if self.busy and self.seats.typist(self._holder) is None:

@@ -31,6 +31,7 @@ class Link:
         "session",
         "since",
         "told",
+        "watches",
         "worker",
     )
 
@@ -59,6 +60,7 @@ class Link:
         self.told: Meta = {}  # what whoever asked for it is told of how it came about
         self.rtt: float | None = None
         self.acknowledging = False
+        self.watches = False  # a terminal that only watches, whatever becomes of the shell where it is
 
     @property
     def role(self) -> str:

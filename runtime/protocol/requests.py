@@ -199,7 +199,7 @@ def _attach(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta:
     if asked.get("force") and not asked.get("watch"):
         for number in console.others(link):
             node.part(node.processes[number], TAKEN_OVER)
-            console.taken_over = True
+            node.shells.taken_over = True
     told = node.shells.attach(link, console, asked)
     node.members.tell_grace()
     return {"ok": told}
@@ -218,16 +218,18 @@ def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta |
     shells, shell, everybody = node.shells, node.shells.at(link), node.shells.others(link)
     if others := len(shell.others(link) if shell.number else everybody):
         return {"ok": {"stop": False, "persistent": True, "reasons": [], "others": others}}
-    if node.console.taken_over:
+    if shells.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
     whole = not shell.number or not (everybody or node.persistent or asked.get("visit"))
-    reasons = node.reasons_to_stay() if whole else shells.reasons(shell)
+    reasons = node.reasons_to_stay(shell) if whole else shells.reasons(shell)
     if not asked.get("stop") and (reasons or (whole and node.persistent)):
         called = {} if whole else {"called": shell.called}
         return {"ok": {"stop": False, "persistent": whole and node.persistent, "reasons": reasons, **called}}
 
     def end() -> None:
-        if whole:
+        if shell.others(link) if shell.number else shells.others(link):
+            node.delivery.ending.discard(shell.evaluator or 0)  # who came meanwhile has it
+        elif whole and not shells.others(link):
             node.stop("its last terminal left")
         else:
             for each in shells.leaving(shell):

@@ -6,6 +6,7 @@ comes from then on it is told the number of bytes, once it has shown the rest.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from pysh.runtime.protocol.flow import PRINTED
 from pysh.runtime.protocol.missed import Unshown
@@ -13,6 +14,9 @@ from pysh.runtime.protocol.terms import Pid
 
 STUCK = 3.0
 """Seconds that the others wait for a terminal which shows nothing of what it was sent."""
+
+NAMED = 255
+"""Characters of the name of a machine at most; of one with a longer name no files are shown by links."""
 
 Source = tuple[Pid, int] | None
 """Who printed: a task, by its process and ref; None is the shell itself."""
@@ -63,6 +67,16 @@ class Seat:
             return 0
         skipped, self.skipped, self.behind = self.skipped, 0, False
         return skipped
+
+
+def seat_of(process: int, asked: dict[str, Any]) -> Seat:
+    """The one asked for by a terminal. Raises `TypeError`, `ValueError` or `OverflowError` for what is no size."""
+    size = int(asked.get("rows", 24)), int(asked.get("cols", 80))
+    watches, person, plain = bool(asked.get("watch")), bool(asked.get("person", True)), bool(asked.get("plain"))
+    links = str(asked.get("links", ""))
+    return Seat(
+        process, watches=watches, person=person, plain=plain, size=size, links=links if len(links) <= NAMED else ""
+    )
 
 
 class Seats:

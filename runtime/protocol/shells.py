@@ -17,6 +17,7 @@ from pysh.runtime.protocol.ending import STOP_GRACE
 from pysh.runtime.protocol.frames import Frame, Kind
 from pysh.runtime.protocol.jobs import DONE as OVER
 from pysh.runtime.protocol.links import Link
+from pysh.runtime.protocol.seats import seat_of
 from pysh.runtime.protocol.terms import HUB, Pid
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ MOST = 16
 
 class NoShell(Exception):
     """The shell that a terminal asked for is not there, or cannot be made; nothing was run."""
+
+
+def goes_on(shell: Console, asked: dict[str, Any]) -> bool:
+    """Whether a cell runs there, and is that which `began` when this was asked about, if that is said."""
+    return shell.busy and asked.get("began", shell.ran.began) == shell.ran.began
 
 
 class Behind:
@@ -55,6 +61,7 @@ class Shells:
 
     def __init__(self, node: "Node") -> None:
         self.first = Console(node)
+        self.taken_over = False  # a terminal took one of them over from another terminal
         self._node = node
         self._all = {self.first.number: self.first}
         self._numbers = count(1)
@@ -94,7 +101,7 @@ class Shells:
 
     def watches(self, link: Link) -> bool:
         """Whether that terminal only watches."""
-        return self.at(link).watches(link)
+        return link.watches
 
     def others(self, link: Link | None) -> list[int]:
         """The terminals beside that of `link` which may type, at whatever shell: their process numbers."""
@@ -109,7 +116,14 @@ class Shells:
     # frames
 
     def _handle(self, kind: int, link: Link | None, frame: Frame) -> None:
-        (self.of(frame.source.number) or self.first).handlers[kind](link, frame)
+        if (shell := self._said_at(link, frame)) is not None:
+            shell.handlers[kind](link, frame)
+
+    def _said_at(self, link: Link | None, frame: Frame) -> Console | None:
+        """The one whose terminal or evaluator itself says that; another node has processes of the same numbers."""
+        if link is None or frame.source != Pid(self._node.incarnation, link.process):
+            return None
+        return self.of(link.process)
 
     def _output(self, link: Link | None, frame: Frame) -> None:
         (self.of(frame.dest.number) or self.first).handlers[Kind.OUTPUT](link, frame)
@@ -129,9 +143,9 @@ class Shells:
         return shell is not None and shell.shown(frame)
 
     def _done(self, link: Link | None, frame: Frame) -> None:
-        shell = self.of(frame.source.number) or self.first
-        shell.handlers[Kind.DONE](link, frame)
-        self._tell_beside(shell)
+        if (shell := self._said_at(link, frame)) is not None and shell.evaluator == frame.source.number:
+            shell.handlers[Kind.DONE](link, frame)
+            self._tell_beside(shell)
 
     # terminals
 
@@ -139,12 +153,17 @@ class Shells:
         """Make `link` a terminal of `shell`, and of no other one; what it should know of it."""
         self._leaves(link, shell)
         told = shell.attach(link, asked)
-        if not asked.get("watch"):
+        link.watches = bool(asked.get("watch"))
+        if not link.watches:
             self._node.actions.append(Attended(True))
         return {**told, "alone": self.alone}
 
     def meant(self, link: Link, asked: dict[str, Any]) -> Console:
-        """To which one a terminal wants: number `shell`, a new one with `own`, else where it is. Raises `NoShell`."""
+        """To which one a terminal wants: number `shell`, a new one with `own`, else where it is.
+
+        Raises `NoShell`, and for what is no attach `TypeError`, `ValueError` or `OverflowError`; nothing is made then.
+        """
+        seat_of(link.process, asked)
         name = self._node.name
         if not asked.get("own"):
             number = asked.get("shell")
@@ -199,10 +218,11 @@ class Shells:
         It is a new one, or that which was made for this before; what the terminal should know of it. Raises `NoShell`.
         """
         stuck = last = self.at(link)
-        if not stuck.busy or asked.get("began", stuck.ran.began) != stuck.ran.began:
+        if not goes_on(stuck, asked):
             raise NoShell("the cell has ended meanwhile; no shell was started")
         while last.busy and last.number in self._beside:
             last = self._beside[last.number]
+        seat_of(link.process, asked)
         if last.busy:
             last = self._open_beside(last)
         jobs = self._behind[last.number]
@@ -252,11 +272,11 @@ class Shells:
             self.notice(f"{shell.called} died ({death}) with nobody at it, and is gone", "error", keep=True)
             self.end(shell)
 
-    def running(self) -> list[str]:
-        """The cells and jobs that run, in words."""
+    def running(self, at: Console) -> list[str]:
+        """The cells and jobs that run, in words for who is at that shell."""
         found = []
         for shell in self:
-            where = f" in shell {shell.number}" if shell.number else ""
+            where = "" if shell is at else f" in shell {shell.number}"
             jobs = f"{shell.jobs} job{'s' if shell.jobs > 1 else ''}{'' if where else ' of this shell'} running{where}"
             found += [f"a cell is running{where}"] * shell.busy + [jobs] * bool(shell.jobs)
         return found
@@ -287,9 +307,13 @@ class Shells:
         return here + sum(ref.owner.number == number and (detached or not lasts) for ref, lasts in elsewhere)
 
     def end(self, shell: Console) -> None:
-        """End one of its own, with the tasks that it owns."""
-        if self._all.pop(shell.number, None) is None:
+        """End one of its own, with the tasks that it owns; who watches there is parted from."""
+        if shell.number not in self._all:
             return
+        for seat in shell.seats:
+            if seat.watches:
+                self._node.part(self._node.processes[seat.process], f"{shell.called} has ended")
+        del self._all[shell.number]
         self._behind.pop(shell.number, None)
         for jobs in self._behind.values():
             for behind in jobs.values():

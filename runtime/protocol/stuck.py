@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pysh.runtime.protocol.actions import Kill
 from pysh.runtime.protocol.frames import Frame
 from pysh.runtime.protocol.links import Link
-from pysh.runtime.protocol.shells import NoShell
+from pysh.runtime.protocol.shells import NoShell, goes_on
 
 if TYPE_CHECKING:
     from pysh.runtime.protocol.node import Node
@@ -37,14 +37,14 @@ def _left(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) 
 
 
 def _kill(node: "Node", link: Link | None, frame: Frame, asked: dict[str, Any]) -> dict[str, Any]:
-    """End the shell, if a cell still runs there; its terminals hear of its end as of any other."""
+    """End the shell, if the cell that `began` then still runs there; its terminals hear of its end as of any other."""
     console = node.shells.at(link)
     if not console.types(link):
         return {"error": "PyshError", "text": "only a terminal of it can kill a shell", "executed": "no"}
-    if console.busy:
+    if going := goes_on(console, asked):
         console.killed = True
         node.actions.append(Kill(console.number))
-    return {"ok": bool(console.busy)}
+    return {"ok": going}
 
 
 VERBS: dict[object, Callable[["Node", Link | None, Frame, dict[str, Any]], dict[str, Any] | None]] = {

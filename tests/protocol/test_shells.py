@@ -6,6 +6,7 @@ import pytest
 
 from pysh.runtime.protocol.actions import (
     Attended,
+    Close,
     EndShell,
     Interrupt,
     Kill,
@@ -164,6 +165,34 @@ def test_each_has_its_own_cells_keys_interrupts_and_screen(two: tuple[Hub, int, 
     assert hub.node.shells.first.busy
 
 
+@pytest.mark.parametrize("kind", [Kind.CELL, Kind.INPUT, Kind.RESIZE, Kind.INTERRUPT, Kind.DONE, Kind.NOTICE])
+def test_what_another_says_in_the_name_of_a_process_here_reaches_no_shell(
+    two: tuple[Hub, int, int, int], kind: int
+) -> None:
+    hub, shared, own, evaluator = two
+    hub.cell(shared, 1)
+    hub.acts()
+    hub.said.clear()
+    meta = pack({"rows": 5, "cols": 5, "jobs": 3, "text": "", "level": "info"})
+    for sender in (shared, own, evaluator, 1):
+        number = hub.process[sender]
+        for link, where in ((None, THERE), (hub.node.links[own if sender != own else shared], HERE)):
+            hub.node._mine(link, Frame(kind, Pid(where, number), Pid(HERE, HUB), 7, meta=meta, payload=b"x"))
+    hub._act()
+    assert (hub.acts(), hub.said) == ([], [])
+    assert hub.node.shells.first.busy
+    assert not hub.node.shells.get(1).busy  # type: ignore[union-attr]
+
+
+def test_an_evaluator_whose_shell_has_ended_says_nothing_in_the_shared_one(two: tuple[Hub, int, int, int]) -> None:
+    hub, shared, own, evaluator = two
+    hub.ask(own, "leave")
+    hub.wait(6)
+    hub.cell(shared, 1)
+    hub.done(own, evaluator, kind="none", text="")
+    assert hub.node.shells.first.busy
+
+
 def test_a_flood_of_one_stops_that_one_alone(two: tuple[Hub, int, int, int]) -> None:
     hub, _, own, _ = two
     shell = hub.node.shells.get(1)
@@ -219,6 +248,33 @@ def test_who_watches_opens_no_shell_later_either(hub: Hub) -> None:
     assert hub.numbers == [0]
 
 
+@pytest.mark.parametrize("size", [{"rows": "x"}, {"cols": []}, {"rows": float("inf")}])
+def test_a_size_that_is_none_leaves_no_shell_behind(stuck: tuple[Hub, int], size: dict[str, Any]) -> None:
+    hub, terminal = stuck
+    for verb, asked in (("attach", {"own": True}), ("beside", {}), ("attach", {"force": True})):
+        assert "cannot read the request" in hub.ask(terminal, verb, **asked, **size)["text"]
+    assert (hub.numbers, hub.node.shells.at(hub.node.links[terminal]).number, hub.acts()) == ([0], 0, [])
+
+
+def test_a_node_whose_shell_was_taken_over_outlives_who_took_it(hub: Hub) -> None:
+    hub.terminal(own=True)
+    hub.evaluator(1)
+    thief = hub.terminal(shell=1, force=True)
+    hub.ask(thief, "leave", stop=True)
+    hub.wait(6)
+    assert hub.node.persistent
+    assert (hub.node.stopping, hub.numbers) == (False, [0])
+
+
+def test_what_a_terminal_and_an_evaluator_count_and_name_is_bounded(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, own, evaluator = two
+    hub.ask(own, "attach", links="h" * 256)
+    hub.cell(own, evaluator)
+    assert "links" not in hub.to(evaluator, Kind.CELL)[0].options()
+    hub.done(own, evaluator, kind="none", text="", unread=10**12)
+    assert hub.ask(own, "attach")["unread"] == 10**9
+
+
 def test_there_are_so_many_and_no_more(hub: Hub) -> None:
     for _ in range(MOST):
         hub.terminal(own=True)
@@ -245,6 +301,27 @@ def test_one_that_its_last_terminal_leaves_ends_and_the_node_goes_on(two: tuple[
     hub.node.evaluator_died("SIGKILL", 1)
     hub._act()
     assert hub.acts() == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_to_which_somebody_came_while_its_last_terminal_left_stays(hub: Hub, number: int) -> None:
+    own = hub.terminal(own=number)
+    evaluator = hub.evaluator(1) if number else 1
+    hub.ask(own, "leave")
+    late = hub.terminal(shell=number)
+    hub.hears(evaluator, Kind.SENT)
+    hub.wait(6)
+    assert not any(isinstance(action, EndShell | Stop) for action in hub.acts())
+    assert hub.node.shells.at(hub.node.links[late]).number == number
+    assert hub.process[evaluator] not in hub.node.delivery.ending
+
+
+def test_the_node_stays_for_who_came_to_another_shell_meanwhile(hub: Hub) -> None:
+    own = hub.terminal(own=True)
+    hub.ask(own, "leave")
+    hub.terminal()
+    hub.wait(6)
+    assert [action for action in hub.acts() if isinstance(action, EndShell | Stop)] == [EndShell(1)]
 
 
 def test_with_another_terminal_at_it_it_stays(two: tuple[Hub, int, int, int]) -> None:
@@ -275,6 +352,14 @@ def test_the_last_terminal_of_all_ends_the_node_with_its_shell(two: tuple[Hub, i
     hub.ask(own, "leave")
     hub.wait(6)
     assert any(isinstance(action, Stop) for action in hub.acts())
+
+
+def test_the_last_terminal_is_told_which_of_what_runs_is_of_its_own_shell(two: tuple[Hub, int, int, int]) -> None:
+    hub, shared, own, evaluator = two
+    hub.hears(1, Kind.NOTICE, jobs=2, text="", level="info")
+    hub.hears(evaluator, Kind.NOTICE, jobs=1, text="", level="info")
+    hub.closes(shared)
+    assert hub.ask(own, "leave")["reasons"] == ["2 jobs running in shell 0", "1 job of this shell running"]
 
 
 def test_who_only_visits_ends_no_node(two: tuple[Hub, int, int, int]) -> None:
@@ -341,6 +426,45 @@ def test_the_end_of_one_cancels_the_tasks_that_it_owns_here_and_elsewhere(two: t
     hub.ask(own, "leave", stop=True)
     hub.wait(6)
     assert [job.state for job in hub.node.work.jobs] in ([], ["done"])
+
+
+def test_who_watches_one_that_ends_is_parted_from_and_attaches_to_no_other(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, own, _ = two
+    watcher = hub.terminal(shell=1, watch=True)
+    hub.ask(own, "leave")
+    hub.wait(6)
+    assert hub.numbers == [0]
+    assert [frame.options()["reason"] for frame in hub.to(watcher, Kind.BYE)] == ["shell 1 of n1@here has ended"]
+    assert Close(watcher) in hub.acts()
+    for verb in ("attach", "eval", "leave"):
+        assert hub.ask(watcher, verb) is None
+    assert not hub.node.shells.first.has(hub.process[watcher])
+
+
+def test_who_watches_one_that_dies_alone_or_ends_with_another_is_parted_from(hub: Hub) -> None:
+    first = hub.terminal(own=True)
+    hub.cell(first, hub.evaluator(1))
+    watcher = hub.terminal(shell=1, watch=True)
+    hub.terminal()
+    assert hub.ask(first, "beside")["shell"] == 2
+    second = hub.terminal(own=True)
+    hub.evaluator(3)
+    other = hub.terminal(shell=3, watch=True)
+    hub.ask(first, "leave", stop=True)
+    hub.closes(second)
+    hub.node.evaluator_died("SIGKILL", 3)
+    hub.wait(6)
+    assert hub.numbers == [0]
+    assert len(hub.to(watcher, Kind.BYE)) == len(hub.to(other, Kind.BYE)) == 1
+
+
+def test_who_watches_does_so_wherever_it_is(two: tuple[Hub, int, int, int]) -> None:
+    hub, _, _, _ = two
+    watcher = hub.terminal(shell=1, watch=True)
+    link = hub.node.links[watcher]
+    hub.node.shells.get(1).seats.leave(link.process)  # type: ignore[union-attr]
+    for verb in ("attach", "eval", "leave"):
+        assert "only watches" in hub.ask(watcher, verb)["text"]
 
 
 # beside a cell that nothing ends
@@ -488,6 +612,19 @@ def test_a_stuck_shell_is_killed_alone(two: tuple[Hub, int, int, int]) -> None:
     hub.cell(own, evaluator)
     assert hub.ask(own, "kill_shell") is True
     assert hub.acts() == [Kill(1)]
+
+
+def test_a_cell_that_has_followed_the_stuck_one_is_not_killed_for_it(stuck: tuple[Hub, int]) -> None:
+    hub, terminal = stuck
+    began = hub.ask(terminal, "at_stake")["began"]
+    other = hub.terminal()
+    hub.hears(other, Kind.CELL, payload=b"next()")
+    hub.wait(1)
+    hub.done(terminal, 1, kind="none", text="")
+    hub.acts()
+    assert hub.ask(terminal, "kill_shell", began=began) is False
+    assert hub.acts() == []
+    assert hub.ask(terminal, "kill_shell", began=hub.ask(terminal, "at_stake")["began"]) is True
 
 
 def test_what_only_the_shared_shell_may_is_heard_from_no_other(two: tuple[Hub, int, int, int]) -> None:

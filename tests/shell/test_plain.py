@@ -274,7 +274,7 @@ def test_a_person_at_a_plain_terminal_may_kill_a_shell_that_is_stuck_and_sees_ho
             terminal.wait(lambda n=n: len(hub.of(Kind.INTERRUPT)) == n, "the press")
         terminal.wait_for_end("k: kill the shell (lost: all its bindings), any other key: wait")
         terminal.type("k\r")
-        terminal.wait(lambda: hub.asked[-1] == {"verb": "kill_shell"}, "the kill")
+        terminal.wait(lambda: hub.asked[-1] == {"verb": "kill_shell", "began": 0.0}, "the kill")
         hub.done("the shell was killed", kind="error", took=2.5)
         terminal.wait_for_end("the shell was killed", "took 2.5 s", f"{NAME}[2]>")
     assert hub.typed == b""
