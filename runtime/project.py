@@ -18,7 +18,7 @@ import stat
 from typing import Any, NamedTuple
 
 from pysh.runtime.places import ConfigError, state_dir, write_private
-from pysh.runtime.protocol.cleaning import clean
+from pysh.runtime.protocol.cleaning import shown
 
 NAME = ".pysh.toml"
 LARGEST = 64 * 1024
@@ -115,11 +115,6 @@ def why_not_trusted(project: Project) -> str:
         return ""
     changed = " has changed since it was trusted" if project.path in known else " is there"
     return f"{shown(project.path)}{changed}, and was not read: trust() shows what it would do, and asks"
-
-
-def shown(text: str) -> str:
-    """A line of somebody's, in which nothing hides and which steers no terminal."""
-    return clean(text.replace("\x1b", "?")).replace("\n", "?")
 
 
 def why_not_used(path: str) -> str:

@@ -123,6 +123,12 @@ def test_all_that_it_would_do_is_shown_and_nothing_hides_there() -> None:
     assert hidden[-3:] == ["runs at the start, 2 lines", "  x = 1 #?[2K", "  ?"]
 
 
+@pytest.mark.parametrize("hidden", "\x0c\x1c\x85\u2028\u200b\u200f\u061c\u00ad\u2060\ufeff\u3164")
+def test_what_hides_is_shown_and_begins_no_line_where_python_has_none(hidden: str) -> None:
+    lines = [*told(Project("/p", f'[start]\ncode = "x = 1 #\\u{ord(hidden):04x}y"\n'.encode()))]
+    assert lines[-2:] == ["runs at the start, 1 line", "  x = 1 #?y"]
+
+
 def test_it_is_asked_before_it_is_trusted(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
