@@ -13,6 +13,7 @@ import shop
 
 # ruff: noqa: PTH103, PTH118, PTH120
 
+import fcntl
 import os
 import stat
 from typing import Any, NamedTuple
@@ -132,10 +133,13 @@ def trust(project: Project) -> None:
     """Have it used from now on, as it is. Raises `OSError`, and `ConfigError` for a path that makes no single line."""
     if "\n" in project.path:
         raise ConfigError("a path of several lines cannot be trusted", shown(project.path), "rename that folder")
-    lines = [f"{digest}  {path}" for path, digest in _known() if path != project.path]
-    lines = [*lines, f"{project.digest}  {project.path}"][-MOST:]
     os.makedirs(state_dir(), 0o700, exist_ok=True)
-    write_private(trusted_file(), os.fsencode("\n".join(lines) + "\n"))
+    # Of two who add to it at once the second reads what the first wrote.
+    with open(os.open(f"{trusted_file()}.lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lines = [f"{digest}  {path}" for path, digest in _known() if path != project.path]
+        lines = [*lines, f"{project.digest}  {project.path}"][-MOST:]
+        write_private(trusted_file(), os.fsencode("\n".join(lines) + "\n"))
 
 
 def _known() -> list[tuple[str, str]]:

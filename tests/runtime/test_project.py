@@ -1,6 +1,7 @@
 """`.pysh.toml`: where it is found, when it is trusted, and what it says."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_what_is_trusted_is_this_content_at_this_path(file: Path, state: Path) -
     assert project.why_not_trusted(second) == project.why_not_trusted(other) == ""
     assert project.why_not_trusted(first) != ""
     assert (state.stat().st_mode & 0o777, len(state.read_text().splitlines())) == (0o600, 2)
+
+
+def test_of_those_who_trust_at_once_none_is_lost(file: Path) -> None:
+    all_of_them = [Project(f"{file}{n}", b"") for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(project.trust, all_of_them))
+    assert [project.why_not_trusted(each) for each in all_of_them] == [""] * 40
 
 
 def test_a_path_makes_no_second_line(file: Path, state: Path) -> None:
