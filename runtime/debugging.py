@@ -1,6 +1,8 @@
 """`debug`: pdb in code that waits for this shell, or on the frames of what failed here or elsewhere."""
 
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from pysh.runtime import looking
@@ -11,9 +13,12 @@ from pysh.runtime.process import Process
 from pysh.runtime.protocol.jobs import DONE
 from pysh.runtime.protocol.terms import Pid
 from pysh.runtime.runner.client import Client
-from pysh.runtime.runner.waiting import Steps, block, refuse_to_block
+from pysh.runtime.runner.waiting import Steps, Waiter, block, refuse_to_block
 from pysh.runtime.started import current
 from pysh.runtime.talking import leave, talk
+
+SOON = 3.0
+"""Seconds in which the nodes are to say that they let go of frames."""
 
 
 def debug(t: Looked | BaseException | bool | None = None, *, keep: bool | None = None) -> None:
@@ -37,7 +42,7 @@ def debug(t: Looked | BaseException | bool | None = None, *, keep: bool | None =
     if keep is not None:
         client.keeps_frames = keep
         if not keep:
-            block(_let_go(client))
+            _let_go(client)
     if isinstance(t, bool):
         client.debugging = t
     elif isinstance(t, BaseException):
@@ -110,13 +115,24 @@ def _open_here(error: BaseException) -> None:
     debugger.interaction(None, error.__traceback__)
 
 
-def _let_go(client: Client) -> Steps[None]:
-    """Have all nodes let go of the frames of what is owned here."""
-    for waiter in [client.ask_later("let_go", dest=info.hub) for info in client.view.nodes if info.state != "suspect"]:
-        try:
+def _let_go(client: Client) -> None:
+    """Have all nodes let go of the frames of what is owned here; those that do not answer soon are told."""
+    asked: list[tuple[str, Waiter]] = []
+    for info in client.view.nodes:
+        if info.state != "suspect":
+            with suppress(NodeDown):  # and the frames with it
+                asked.append((info.name, client.ask_later("let_go", dest=info.hub)))
+    try:
+        block(_all(waiter for _, waiter in asked), SOON)
+    except TimeoutError:
+        late = ", ".join(name for name, waiter in asked if not waiter.done)
+        print(f"{late} did not say so within {SOON:g} s, and lets go of its frames once it reads that it is to")
+
+
+def _all(waiters: Iterable[Waiter]) -> Steps[None]:
+    for waiter in waiters:
+        with suppress(NodeDown):
             yield waiter
-        except NodeDown:
-            pass  # and the frames with it
 
 
 def _asked(client: Client, what: looking.Meant) -> Steps[dict[str, Any]]:

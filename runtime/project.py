@@ -13,12 +13,13 @@ import shop
 
 # ruff: noqa: PTH103, PTH118, PTH120
 
+import fcntl
 import os
 import stat
 from typing import Any, NamedTuple
 
 from pysh.runtime.places import ConfigError, state_dir, write_private
-from pysh.runtime.protocol.cleaning import clean
+from pysh.runtime.protocol.cleaning import shown
 
 NAME = ".pysh.toml"
 LARGEST = 64 * 1024
@@ -117,11 +118,6 @@ def why_not_trusted(project: Project) -> str:
     return f"{shown(project.path)}{changed}, and was not read: trust() shows what it would do, and asks"
 
 
-def shown(text: str) -> str:
-    """A line of somebody's, in which nothing hides and which steers no terminal."""
-    return clean(text.replace("\x1b", "?")).replace("\n", "?")
-
-
 def why_not_used(path: str) -> str:
     """The same of the file at `path`, or why that cannot be used; empty if it can."""
     try:
@@ -137,10 +133,13 @@ def trust(project: Project) -> None:
     """Have it used from now on, as it is. Raises `OSError`, and `ConfigError` for a path that makes no single line."""
     if "\n" in project.path:
         raise ConfigError("a path of several lines cannot be trusted", shown(project.path), "rename that folder")
-    lines = [f"{digest}  {path}" for path, digest in _known() if path != project.path]
-    lines = [*lines, f"{project.digest}  {project.path}"][-MOST:]
     os.makedirs(state_dir(), 0o700, exist_ok=True)
-    write_private(trusted_file(), os.fsencode("\n".join(lines) + "\n"))
+    # Of two who add to it at once the second reads what the first wrote.
+    with open(os.open(f"{trusted_file()}.lock", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lines = [f"{digest}  {path}" for path, digest in _known() if path != project.path]
+        lines = [*lines, f"{project.digest}  {project.path}"][-MOST:]
+        write_private(trusted_file(), os.fsencode("\n".join(lines) + "\n"))
 
 
 def _known() -> list[tuple[str, str]]:

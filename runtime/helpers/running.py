@@ -53,7 +53,7 @@ class _Beside:
 
         self._coro = coro
         self._future: Future[Any] = Future()
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
         self._thread = Thread(target=copy_context().run, args=(self._main,), name="pysh run", daemon=True)
@@ -62,7 +62,8 @@ class _Beside:
         import asyncio
 
         try:
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+                self._loop = runner.get_loop()
                 value = runner.run(self._body())
         except BaseException as error:
             self._future.set_exception(error)
@@ -86,8 +87,9 @@ class _Beside:
                 return self._future.result()
             except KeyboardInterrupt:
                 self._cancelled = True
-                with suppress(RuntimeError):  # it is over, and so is its loop
-                    self._loop.call_soon_threadsafe(self._cancel)
+                if (loop := self._loop) is not None:
+                    with suppress(RuntimeError):  # it is over, and so is its loop
+                        loop.call_soon_threadsafe(self._cancel)
                 if self._thread.is_alive():
                     self._thread.join()
                 raise

@@ -1,13 +1,18 @@
 """`trust`: to have the settings and the start-up code of a folder used."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pysh.runtime import project
 from pysh.runtime.errors import PyshError
 from pysh.runtime.project import Project
+from pysh.runtime.protocol.cleaning import shown
 from pysh.runtime.runner.inside import somebody_sits_here
+
+_LINE_END = re.compile("\r\n?|\n")
+"""As Python has it: what else `str.splitlines` takes for one begins no statement."""
 
 
 def trust(path: str | os.PathLike[str] | None = None, force: bool = False) -> None:
@@ -40,12 +45,13 @@ def _agreed() -> bool:
 def told(found: Project) -> Iterator[str]:
     """The lines that tell what it would do."""
     says = project.said(found)
-    yield f"{project.shown(found.path)} (SHA-256 {found.digest[:16]}…)"
+    yield f"{shown(found.path)} (SHA-256 {found.digest[:16]}…)"
     for name, table in says.tables.items():
         if name != "start":
-            yield f"sets [{project.shown(name)}]"
+            yield f"sets [{shown(name)}]"
             rows = table.items() if isinstance(table, dict) else [("", table)]
-            yield from (f"  {project.shown(str(key))} = {project.shown(repr(value))}" for key, value in rows)
-    if lines := says.code.strip().splitlines():
+            yield from (f"  {shown(str(key))} = {shown(repr(value))}" for key, value in rows)
+    if code := says.code.strip():
+        lines = _LINE_END.split(code)
         yield f"runs at the start, {len(lines)} line{'s' * (len(lines) > 1)}"
-        yield from (f"  {project.shown(line)}" for line in lines)
+        yield from (f"  {shown(line)}" for line in lines)

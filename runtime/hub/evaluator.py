@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysh.runtime import system
 from pysh.runtime.hub.children import Child, in_words, launch, read_some
+from pysh.runtime.protocol.cleaning import shown
 from pysh.runtime.protocol.console import Console
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Evaluator:
             return self._first
         if self._former:
             if not console.begun:
-                left = " and ".join(self._first.values())
+                left = " and ".join(map(shown, self._first.values()))
                 console.notice(f"{left} is left out from now on: the shell died in it", "error")
                 self._first = {}
             console.begun = False

@@ -10,6 +10,9 @@ _SEQUENCE = re.compile(
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_BLANK = re.compile("[\u115f\u1160\u3164\uffa0]")
+"""Letters that nobody sees."""
+
 
 def clean(text: str, *, colours: bool = False) -> str:
     """`text` without anything that a terminal would obey, but line ends, tabs and perhaps colours."""
@@ -20,6 +23,13 @@ def clean(text: str, *, colours: bool = False) -> str:
         marks = [*_COLOUR.findall(text), "\x1b[0m"] if len(parts) > 1 else [""]
         return "".join(clean(part) + mark for part, mark in zip(parts, marks, strict=True))
     return _CONTROL.sub("?", _SEQUENCE.sub("", text))
+
+
+def shown(text: str) -> str:
+    """A line of somebody's, in which nothing hides and which steers no terminal."""
+    if text.isprintable() and not _BLANK.search(text):
+        return text
+    return _BLANK.sub("?", "".join(each if each.isprintable() or each == "\t" else "?" for each in text))
 
 
 def visible(line: str) -> str:

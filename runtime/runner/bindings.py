@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any, NamedTuple
 
 from pysh.runtime.runner.cells import mentioned
@@ -19,7 +19,7 @@ CELLS = 10
 BYTES = 64 * 1024 * 1024
 """What old values may take together, about."""
 LOOKED_AT = 200
-"""Objects that are looked at to tell that of one."""
+"""Objects that are looked at to tell that of one, and whether it may be held."""
 MOST = 2_000
 """Names of a shell up to which all of them are held for code that may bind any of them."""
 
@@ -29,6 +29,8 @@ LET_GO = ("__del__", "__exit__", "__aexit__", "close")
 """What has one of these holds something that its end is to free."""
 DATA = frozenset(("__main__", "numpy", "pandas", "polars"))
 """Packages whose objects are values, besides those of Python's own."""
+PLAIN = frozenset((bool, bytes, complex, float, int, str, type(None)))
+"""What holds nothing."""
 
 
 _MRO = type.__dict__["__mro__"].__get__  # not asked of a metaclass, which is code of the user's
@@ -191,19 +193,42 @@ def _stored(code: CodeType, *operations: str) -> Iterator[str]:
 
 
 def judged(value: object) -> tuple[str, int]:
-    """Why a value is not held once its name means another, empty if it is; and about how many bytes that takes."""
-    kind = type(value)
-    if issubclass(kind, (type, ModuleType, FunctionType)):
-        return "", 0
-    package = _package(kind)
-    if package not in DATA and package not in sys.stdlib_module_names:
-        return f"it was {_a(kind)} of {package}, which may hold what is to be let go of", 0
-    if any(name in vars(base) for base in _MRO(kind) for name in LET_GO):
-        return f"it was {_a(kind)}, which is let go of", 0
-    from pysh.runtime.helpers.sizes import readable, size_of
+    """Why a value is not held once its name means another, empty if it is; and about how many bytes that takes.
 
-    size = size_of(value, LOOKED_AT, own=False)
-    return (f"it took {readable(size)}", 0) if size > BYTES else ("", size)
+    All that it holds is judged, of large containers a part. What has more than can be looked at is not held.
+    """
+    kind = type(value)
+    if issubclass(kind, (type, ModuleType)):
+        return "", 0
+    from pysh.runtime.helpers.sizes import Walk, bytes_of, readable
+
+    size = 0.0
+    walk = Walk(_inside(value) if kind is FunctionType else value, LOOKED_AT)
+    for each, stands_for in walk:
+        if why := _why_not_held(type(each)):
+            return f"it {'was' if each is value else 'held'} {why}", 0
+        size += stands_for * bytes_of(each, own=False)
+    if size > BYTES:
+        return f"it took {readable(size)}", 0
+    if any(type(each) not in PLAIN for each, _ in walk.left):
+        return "it held more than is looked at", 0
+    return "", int(size)
+
+
+def _inside(function: Any) -> tuple[object, ...]:
+    return function.__closure__, function.__defaults__, function.__kwdefaults__
+
+
+def _why_not_held(kind: type) -> str:
+    if kind is TracebackType:
+        return "a traceback, with all that its frames hold"
+    for base in _MRO(kind):
+        package = _package(base)
+        if package not in DATA and package not in sys.stdlib_module_names:
+            return f"{_a(kind)} of {package}, which may hold what is to be let go of"
+    if any(name in vars(base) for base in _MRO(kind) for name in LET_GO):
+        return f"{_a(kind)}, which is let go of"
+    return ""
 
 
 def _package(kind: type) -> str:

@@ -114,8 +114,9 @@ class Execution:
         answer = Answer(0, took, payload) if error is None else self._failed(error, took, is_process(options))
         if self._client.talk is not None:
             self._client.talk.job_ended()
-        if error is not None and self._begun and options.get("frames") and answer.flags & Flag.ERROR:
-            self._client.kept = frame.dest.number, error
+        if error is not None and options.get("frames") and answer.flags & Flag.ERROR:
+            # Cleared too where no code of the user's ran: the hub counts on those of the last failure, and no others.
+            self._client.kept = (frame.dest.number, error) if self._begun else None
         error = None  # its frames lead to this one: nothing is to wait for the collector
         return answer
 

@@ -16,6 +16,7 @@ from time import sleep
 from typing import Any
 
 from pysh.runtime.places import ConfigError
+from pysh.runtime.protocol.cleaning import clean, shown
 from pysh.runtime.protocol.frames import LOCAL, Frame, Kind
 from pysh.runtime.runner.jobs import Job
 
@@ -37,17 +38,17 @@ class Startup(Job):
     def _say_if_long(self) -> None:
         sleep(LONG)
         if not self.over:
-            say(f"{self.filename} has been running for {LONG:g} s, and cells wait for it; Ctrl-C in one ends it")
+            say(f"{shown(self.filename)} has been running for {LONG:g} s, and cells wait for it; Ctrl-C in one ends it")
 
     def tell(self, meta: dict[str, Any]) -> None:
         """Show what went wrong, if that is what `meta` tells."""
         self.over = True
         sys.stdin = self._stdin
         if "exit" in meta:
-            say(f"{self.filename} wanted to exit, at which it ended; the shell goes on")
+            say(f"{shown(self.filename)} wanted to exit, at which it ended; the shell goes on")
         elif meta.get("kind") == "error":
             what = "was interrupted" if meta.get("error") == "KeyboardInterrupt" else "has failed"
-            say(f"{self.filename} {what}; what ran before that holds, and the shell goes on\n{meta['text']}")
+            say(f"{shown(self.filename)} {what}; what ran before that holds, and the shell goes on\n{meta['text']}")
 
 
 def startups(config: dict[str, Any]) -> Iterator[Startup]:
@@ -81,14 +82,14 @@ def startup(path: str) -> Startup | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        say(f"{path} was not run: {error.strerror or error}")
+        say(f"{shown(path)} was not run: {error.strerror or error}")
         return None
     return Startup(path, source) if source.strip() else None
 
 
 def say(text: str) -> None:
     """A line of ours on the shell's terminal, whatever user code made of `sys.stderr`."""
-    os.write(2, f"pysh: {text.rstrip()}\n".encode("utf-8", "backslashreplace"))
+    os.write(2, f"pysh: {clean(text.rstrip(), colours=True)}\n".encode("utf-8", "backslashreplace"))
 
 
 def _read(path: str) -> str:
@@ -115,9 +116,9 @@ def _why_not_ours(path: str, found: os.stat_result) -> str:
     if found.st_uid not in (os.geteuid(), 0):
         return f"it belongs to uid {found.st_uid}, and we are {os.geteuid()}"
     if found.st_mode & 0o022:
-        return f"others may write it: chmod go-w {path}"
+        return f"others may write it: chmod go-w {shown(path)}"
     folder = os.path.dirname(os.path.realpath(path))
     about = os.stat(folder)
     if about.st_mode & 0o022 and not about.st_mode & stat.S_ISVTX:
-        return f"others may put another one in its place: chmod go-w {folder}"
+        return f"others may put another one in its place: chmod go-w {shown(folder)}"
     return ""

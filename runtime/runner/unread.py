@@ -16,6 +16,8 @@ GATHER = 0.2
 """Seconds in which what comes one after the other is told at once, and a background task may receive it."""
 AGAIN = 1.0
 """Seconds after which it is looked whether a background task has received what was told of."""
+SELDOM = 30.0
+"""The same where nothing has changed for long: each time nothing has, it is twice as long until the next."""
 
 
 class Unread:
@@ -29,14 +31,19 @@ class Unread:
         self._loop = loop
         self._busy = busy
         self._told = 0
+        self._pause = AGAIN
         self._waiter: Waiter | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def count(self) -> dict[str, int]:
         """What the end of a cell tells of it: nothing if none waits."""
+        self._pause = AGAIN
+        return self._count()
+
+    def _count(self) -> dict[str, int]:
         self._watch()
         self._told = len(self._client.mailbox)
-        self._arm(AGAIN if self._told else None)
+        self._arm(self._pause if self._told else None)
         return {"unread": self._told} if self._told else {}
 
     def _watch(self) -> None:
@@ -57,7 +64,8 @@ class Unread:
         if self._busy():
             return
         before = self._told
-        self.count()
+        self._pause = min(self._pause * 2, SELDOM) if len(self._client.mailbox) == before else AGAIN
+        self._count()
         if self._told != before:
             try:
                 self._client.post(Kind.NOTICE, self._client.hub, meta={"unread": self._told})

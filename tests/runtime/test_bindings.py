@@ -2,6 +2,7 @@
 
 import io
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -135,6 +136,44 @@ def test_as_many_cells_are_kept_as_there_is_room_for(shell: Shell, monkeypatch: 
         shell.undo()
 
 
+class Elsewhere:
+    __module__ = "torchlike"
+
+    def forward(self) -> None:
+        pass
+
+
+class Net(Elsewhere):
+    __module__ = "__main__"
+
+
+class Own:
+    __module__ = "__main__"
+
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+
+def closing_over(value: object) -> Any:
+    return lambda: value
+
+
+def nested(value: object, depth: int) -> object:
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def raised() -> BaseException:
+    try:
+        raise ValueError
+    except ValueError as error:
+        return error
+
+
+MAY = "of torchlike, which may hold what is to be let go of"
+
+
 class Closed:
     def close(self) -> None:
         pass
@@ -152,6 +191,19 @@ class Closed:
         (threading.Lock(), "it was a lock, which is let go of"),
         ((n for n in ()), "it was a generator, which is let go of"),
         (bytes(100_000_000), "it took 95.4 MiB"),
+        (Net(), f"it was a Net {MAY}"),
+        ({"net": [Net()]}, f"it held a Net {MAY}"),
+        (Own(Net()), f"it held a Net {MAY}"),
+        (Net().forward, f"it held a Net {MAY}"),
+        (partial(Net().forward), f"it held a Net {MAY}"),
+        (closing_over(Net()), f"it held a Net {MAY}"),
+        (closing_over(1), ""),
+        ([io.StringIO()], "it held a StringIO, which is let go of"),
+        (raised(), "it held a traceback, with all that its frames hold"),
+        (nested(1, 250), "it held more than is looked at"),
+        ([{"id": n, "name": str(n)} for n in range(60)], ""),
+        ({n: str(n) for n in range(10_000)}, ""),
+        ([[float(n) for n in range(500)] for _ in range(90)], ""),
         (pytest.raises(ValueError, match="x"), "of _pytest, which may hold what is to be let go of"),
     ],
 )

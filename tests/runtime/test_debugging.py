@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pysh
-from pysh.runtime import api, raised
+from pysh.runtime import api, debugging, raised
 from pysh.runtime.actor import Reply
 from pysh.runtime.errors import PyshError
 from pysh.runtime.payload import dumps, loads
@@ -133,6 +133,20 @@ def test_ctrl_c_while_it_runs_leaves_it_running_and_lets_it_know(
     parked.end()
     assert capsys.readouterr().out == "\n<n2.7> goes on running; a line says so if it stops again\n"
     assert parked.lines == [None, "n", LEFT]
+
+
+def test_nodes_that_do_not_say_soon_that_they_let_go_are_named(
+    hub: HubEnd, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(debugging, "SOON", 0.05)
+    pysh.debug(keep=False)
+    assert capsys.readouterr().out.startswith("n1@here, n2@there did not say so within 0.05 s")
+
+
+def test_without_a_hub_there_are_no_frames_to_let_go_of(hub: HubEnd, capsys: pytest.CaptureFixture[str]) -> None:
+    hub.hang_up()
+    pysh.debug(keep=False)
+    assert capsys.readouterr().out == ""
 
 
 def test_one_that_ended_meanwhile_says_so(

@@ -102,6 +102,16 @@ def test_only_those_of_the_last_failure_are_held(somebody: Debugged) -> None:
     assert "or its frames went just now" in str(somebody.worker.error(look))
 
 
+def test_a_failure_before_any_code_of_the_users_takes_their_place(somebody: Debugged) -> None:
+    first = failed(somebody.worker, fails, 1)
+    job = somebody.worker.begin_named("no_such_module:f", frames=True)
+    somebody.worker.error(job)
+    somebody.worker.call(gc.collect)
+    assert somebody.worker.call(left) == 0
+    for gone in (first, job):
+        assert "failed before any code of yours ran, or" in str(somebody.worker.error(looks(somebody, gone)))
+
+
 @pytest.mark.parametrize("frames", [True, False])
 def test_nothing_is_held_where_that_is_not_wanted_any_more_or_never_was(somebody: Debugged, frames: bool) -> None:
     job = failed(somebody.worker, fails, 1, frames=frames)

@@ -1,6 +1,7 @@
 """`.pysh.toml`: where it is found, when it is trusted, and what it says."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,13 @@ def test_what_is_trusted_is_this_content_at_this_path(file: Path, state: Path) -
     assert project.why_not_trusted(second) == project.why_not_trusted(other) == ""
     assert project.why_not_trusted(first) != ""
     assert (state.stat().st_mode & 0o777, len(state.read_text().splitlines())) == (0o600, 2)
+
+
+def test_of_those_who_trust_at_once_none_is_lost(file: Path) -> None:
+    all_of_them = [Project(f"{file}{n}", b"") for n in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(project.trust, all_of_them))
+    assert [project.why_not_trusted(each) for each in all_of_them] == [""] * 40
 
 
 def test_a_path_makes_no_second_line(file: Path, state: Path) -> None:
@@ -121,6 +129,12 @@ def test_all_that_it_would_do_is_shown_and_nothing_hides_there() -> None:
     assert lines[1:] == ["sets [shell]", "  theme = 'dark'", "runs at the start, 1 line", "  import shop"]
     hidden = [*told(Project("/p", b'[start]\ncode = "x = 1 #\\u001b[2K\\r\\u202e"\n'))]
     assert hidden[-3:] == ["runs at the start, 2 lines", "  x = 1 #?[2K", "  ?"]
+
+
+@pytest.mark.parametrize("hidden", "\x0c\x1c\x85\u2028\u200b\u200f\u061c\u00ad\u2060\ufeff\u3164")
+def test_what_hides_is_shown_and_begins_no_line_where_python_has_none(hidden: str) -> None:
+    lines = [*told(Project("/p", f'[start]\ncode = "x = 1 #\\u{ord(hidden):04x}y"\n'.encode()))]
+    assert lines[-2:] == ["runs at the start, 1 line", "  x = 1 #?y"]
 
 
 def test_it_is_asked_before_it_is_trusted(

@@ -103,6 +103,17 @@ def test_an_eval_meanwhile_is_refused_with_the_reason(open_shell: Callable[[str]
     assert told["executed"] == "no"
 
 
+def test_a_folder_whose_name_would_steer_the_terminal_does_not(tmp_path: Path) -> None:
+    folder = tmp_path / "\x1b[2J\n\u200b"
+    folder.mkdir(0o700)
+    (folder / "rc.pysh").touch(0o600)
+    (folder / "rc.pysh").write_text("1 / 0")
+    with Shell(tmp_path, rc=str(folder / "rc.pysh")) as shell:
+        shell.wait(lambda: b"ZeroDivisionError" in shell.screen)
+        assert b"\x1b[2J" not in shell.screen
+        assert f"pysh: {tmp_path}/?[2J??/rc.pysh has failed".encode() in shell.screen
+
+
 def world_writable(rc: Path) -> None:
     rc.chmod(0o646)
 

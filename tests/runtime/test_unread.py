@@ -1,11 +1,15 @@
 """How many messages wait in the mailbox of a shell, as its hub is told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from pysh.runtime.protocol.frames import Kind
+from pysh.runtime.runner.mailbox import Mailbox
+from pysh.runtime.runner.unread import GATHER, Unread
 from tests.runtime.scripted_hub import Shell
 
 
@@ -55,3 +59,36 @@ def test_many_that_come_together_are_told_together(shell: Shell) -> None:
         message(shell, number)
     shell.wait(lambda: told(shell)[-1:] == [500])
     assert len(told(shell)) <= 5
+
+
+class Clock:
+    """A loop whose timers the test runs out."""
+
+    def __init__(self) -> None:
+        self.waits: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, seconds: float, do: Callable[[], None]) -> Any:
+        self.waits.append((seconds, do))
+        return SimpleNamespace(cancel=lambda: None)
+
+    def call_soon_threadsafe(self, do: Callable[..., None], *args: Any) -> None:
+        do(*args)
+
+    def looks(self) -> float:
+        """The last one runs out; after how many seconds."""
+        seconds, do = self.waits.pop()
+        do()
+        return seconds
+
+
+def test_a_message_that_nobody_receives_is_looked_for_less_and_less() -> None:
+    clock, mailbox = Clock(), Mailbox()
+    client: Any = SimpleNamespace(mailbox=mailbox, hub=None, post=lambda *_, **__: None)
+    unread = Unread(client, clock, lambda: False)  # type: ignore[arg-type]
+    mailbox.put(b"")
+    assert unread.count() == {"unread": 1}
+    assert [clock.looks() for _ in range(8)] == [1, 2, 4, 8, 16, 30, 30, 30]
+    mailbox.put(b"")
+    assert [clock.looks() for _ in range(3)] == [GATHER, 1, 2]
+    unread.count()
+    assert clock.looks() == 1

@@ -82,6 +82,24 @@ def test_ctrl_c_cancels_what_runs_beside_a_loop(monkeypatch: pytest.MonkeyPatch)
     assert ended.wait(10)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_where_its_thread_does_not_begin_no_loop_is_left(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise error
+
+    def step() -> Any:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        monkeypatch.setattr(asyncio, "new_event_loop", None)
+        with pytest.raises(error):
+            run(coroutine)
+
+    coroutine = answer()
+    in_a_loop(step)
+    coroutine.close()
+
+
 def test_what_is_no_coroutine_is_refused() -> None:
     with pytest.raises(TypeError, match=r"run\(\) takes a coroutine, as run\(answer\(\)\) has it, not function"):
         run(answer)  # type: ignore[arg-type]
