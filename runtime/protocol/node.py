@@ -16,6 +16,7 @@ from pysh.runtime.protocol.actions import Action, Close, Meta, Stop, Write
 from pysh.runtime.protocol.apartments import SHELL
 from pysh.runtime.protocol.attachment import Attachment
 from pysh.runtime.protocol.calls import Calls
+from pysh.runtime.protocol.console import Console
 from pysh.runtime.protocol.delivery import Delivery
 from pysh.runtime.protocol.drain import Drain
 from pysh.runtime.protocol.ending import STOP_GRACE
@@ -491,8 +492,8 @@ class Node:
         self.actions.append(Close(link.number))
         self.closed(link.number, reason, self.now)
 
-    def reasons_to_stay(self) -> list[str]:
-        """What would be lost if this node stopped now."""
+    def reasons_to_stay(self, at: Console | None = None) -> list[str]:
+        """What would be lost if this node stopped now, in words for who is at that shell; else the shared one."""
         jobs = list(self.work.jobs)
         counts = (
             ("running here", sum(job.state != DONE for job in jobs)),
@@ -505,7 +506,7 @@ class Node:
                 ),
             ),
         )
-        return self.shells.running() + [
+        return self.shells.running(at or self.console) + [
             f"{amount} task{'s' if amount > 1 else ''} {what}" for what, amount in counts if amount
         ]
 

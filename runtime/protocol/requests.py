@@ -221,7 +221,7 @@ def _leave(node: "Node", link: Link | None, frame: Frame, asked: Meta) -> Meta |
     if shells.taken_over:
         node.persistent = True  # its last terminal is not its first: what another one made ends by no key
     whole = not shell.number or not (everybody or node.persistent or asked.get("visit"))
-    reasons = node.reasons_to_stay() if whole else shells.reasons(shell)
+    reasons = node.reasons_to_stay(shell) if whole else shells.reasons(shell)
     if not asked.get("stop") and (reasons or (whole and node.persistent)):
         called = {} if whole else {"called": shell.called}
         return {"ok": {"stop": False, "persistent": whole and node.persistent, "reasons": reasons, **called}}

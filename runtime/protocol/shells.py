@@ -272,11 +272,11 @@ class Shells:
             self.notice(f"{shell.called} died ({death}) with nobody at it, and is gone", "error", keep=True)
             self.end(shell)
 
-    def running(self) -> list[str]:
-        """The cells and jobs that run, in words."""
+    def running(self, at: Console) -> list[str]:
+        """The cells and jobs that run, in words for who is at that shell."""
         found = []
         for shell in self:
-            where = f" in shell {shell.number}" if shell.number else ""
+            where = "" if shell is at else f" in shell {shell.number}"
             jobs = f"{shell.jobs} job{'s' if shell.jobs > 1 else ''}{'' if where else ' of this shell'} running{where}"
             found += [f"a cell is running{where}"] * shell.busy + [jobs] * bool(shell.jobs)
         return found

@@ -354,6 +354,14 @@ def test_the_last_terminal_of_all_ends_the_node_with_its_shell(two: tuple[Hub, i
     assert any(isinstance(action, Stop) for action in hub.acts())
 
 
+def test_the_last_terminal_is_told_which_of_what_runs_is_of_its_own_shell(two: tuple[Hub, int, int, int]) -> None:
+    hub, shared, own, evaluator = two
+    hub.hears(1, Kind.NOTICE, jobs=2, text="", level="info")
+    hub.hears(evaluator, Kind.NOTICE, jobs=1, text="", level="info")
+    hub.closes(shared)
+    assert hub.ask(own, "leave")["reasons"] == ["2 jobs running in shell 0", "1 job of this shell running"]
+
+
 def test_who_only_visits_ends_no_node(two: tuple[Hub, int, int, int]) -> None:
     hub, shared, own, _ = two
     hub.closes(shared)
