@@ -263,7 +263,7 @@ def test_a_cell_that_was_left_keeps_its_node_unless_told_otherwise(home: Home, s
     person.stuck(HELD)
     person.beside(1)
     person.terminal.type("\x04")
-    person.see(f"{NAME}: a cell is running s: stop it, l: leave it running, any other key: stay here")
+    person.see(f"{NAME}: a cell is running in shell 0 s: stop it, l: leave it running, any other key: stay here")
     person.terminal.type(answer)
     assert person.terminal.wait_exit() == 0
     if answer == "s":
