@@ -39,7 +39,7 @@ class Bar:
             if self._display is None:
                 from IPython.display import display
 
-                self._display = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+                self._display = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # of IPython
             else:
                 self._display.update(data, raw=True)
         except Exception:
